@@ -1,0 +1,35 @@
+// Bundles src/ into dist/: browser.js by itself for browsers; index.js, node.js and cli.js, which share chunks, for Node.
+// WGSL is inlined as text, so that a browser needs no second request.
+import { build } from 'esbuild';
+import { execFileSync } from 'node:child_process';
+import { chmod, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+
+const shared = {
+  bundle: true,
+  format: 'esm',
+  target: 'es2022',
+  sourcemap: true,
+  loader: { '.wgsl': 'text' },
+  logLevel: 'warning',
+};
+
+await rm('dist', { recursive: true, force: true });
+await Promise.all([
+  // No dependency is left outside.
+  build({ ...shared, entryPoints: ['src/index.ts'], outfile: 'dist/browser.js', platform: 'browser', minify: true }),
+  build({
+    ...shared,
+    entryPoints: { index: 'src/index.ts', node: 'src/node.ts', cli: 'src/cli/main.ts' },
+    outdir: 'dist',
+    platform: 'node',
+    target: 'node20',
+    packages: 'external',
+    splitting: true,
+    chunkNames: 'chunks/[name]-[hash]',
+  }),
+]);
+await chmod('dist/cli.js', 0o755);
+
+const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
+execFileSync(process.execPath, [tsc, '-p', 'tsconfig.types.json'], { stdio: 'inherit' });

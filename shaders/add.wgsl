@@ -1,0 +1,25 @@
+// Sum of two maps of the same shape, any layout: the FPEM's own input added to its output (PAN++), or FPEMs summed (PAN).
+//
+// a, b, output [count]    vec4
+//
+// Source: spec, Neck.
+struct Sizes {
+  count: u32,
+}
+
+@group(0) @binding(0) var<storage, read> a: array<vec4f>;
+@group(0) @binding(1) var<storage, read> b: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> output: array<vec4f>;
+@group(0) @binding(3) var<uniform> sizes: Sizes;
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let index = (group.y * groups.x + group.x) * 64u + lane;
+  if (index < sizes.count) {
+    output[index] = a[index] + b[index];
+  }
+}

@@ -1,0 +1,43 @@
+// Max-pooling 3×3, stride 2, padding 1: the end of the stem.
+//
+// input  [inHeight][inWidth][CHANNELS4]    vec4 of channels
+// output [outHeight][outWidth][CHANNELS4]
+//
+// One invocation an output vec4. Positions outside the map are left out of the maximum.
+// Source: spec, Backbone.
+override CHANNELS4: u32;
+
+struct Sizes {
+  inHeight: i32,
+  inWidth: i32,
+  outHeight: i32,
+  outWidth: i32,
+}
+
+@group(0) @binding(0) var<storage, read> input: array<vec4f>;
+@group(0) @binding(1) var<storage, read_write> output: array<vec4f>;
+@group(0) @binding(2) var<uniform> sizes: Sizes;
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let index = (group.y * groups.x + group.x) * 64u + lane;
+  if (index >= u32(sizes.outHeight * sizes.outWidth) * CHANNELS4) {
+    return;
+  }
+  let channel = index % CHANNELS4;
+  let pixel = i32(index / CHANNELS4);
+  let centre = vec2i(pixel % sizes.outWidth, pixel / sizes.outWidth) * 2;
+  let low = max(centre - 1, vec2i(0));
+  let high = min(centre + 1, vec2i(sizes.inWidth, sizes.inHeight) - 1);
+  var largest = input[u32(centre.y * sizes.inWidth + centre.x) * CHANNELS4 + channel];
+  for (var y = low.y; y <= high.y; y++) {
+    for (var x = low.x; x <= high.x; x++) {
+      largest = max(largest, input[u32(y * sizes.inWidth + x) * CHANNELS4 + channel]);
+    }
+  }
+  output[index] = largest;
+}

@@ -1,0 +1,58 @@
+// Bilinear resize of an 8-bit image in OpenCV's fixed-point arithmetic, then x = (rgb / 255 − mean) / deviation.
+//
+// pixels   [rows][sourceWidth]     RGBA bytes in a u32, red lowest; only the rows that some output row reads
+// columnTaps [width]               left and right source column, their weights (11-bit fixed point, sum 2048)
+// rowTaps    [height]              the same for rows
+// output   [height][width][1]      vec4: normalised red, green, blue, and 0
+//
+// One invocation an output pixel. The grey levels equal cv2.resize's (INTER_LINEAR, 8-bit): products along x are kept whole,
+// those along y drop 4 and then 16 bits, with rounding at the end.
+// Source: spec, Input; OpenCV's resize for 8-bit images.
+struct Tap {
+  low: u32,
+  high: u32,
+  lowWeight: i32,
+  highWeight: i32,
+}
+
+struct Sizes {
+  sourceWidth: u32,
+  height: u32,
+  width: u32,
+}
+
+@group(0) @binding(0) var<storage, read> pixels: array<u32>;
+@group(0) @binding(1) var<storage, read> columnTaps: array<Tap>;
+@group(0) @binding(2) var<storage, read> rowTaps: array<Tap>;
+@group(0) @binding(3) var<storage, read_write> output: array<vec4f>;
+@group(0) @binding(4) var<uniform> sizes: Sizes;
+
+const mean = vec3f(0.485, 0.456, 0.406);
+const deviation = vec3f(0.229, 0.224, 0.225);
+
+fn rgb(row: u32, column: u32) -> vec3i {
+  let bytes = pixels[row * sizes.sourceWidth + column];
+  return vec3i((vec3u(bytes) >> vec3u(0u, 8u, 16u)) & vec3u(255u));
+}
+
+fn alongX(row: u32, tap: Tap) -> vec3i {
+  return rgb(row, tap.low) * tap.lowWeight + rgb(row, tap.high) * tap.highWeight;
+}
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let index = (group.y * groups.x + group.x) * 64u + lane;
+  if (index >= sizes.height * sizes.width) {
+    return;
+  }
+  let columnTap = columnTaps[index % sizes.width];
+  let rowTap = rowTaps[index / sizes.width];
+  let low = ((alongX(rowTap.low, columnTap) >> vec3u(4u)) * rowTap.lowWeight) >> vec3u(16u);
+  let high = ((alongX(rowTap.high, columnTap) >> vec3u(4u)) * rowTap.highWeight) >> vec3u(16u);
+  let grey = clamp((low + high + 2) >> vec3u(2u), vec3i(0), vec3i(255));
+  output[index] = vec4f((vec3f(grey) / 255.0 - mean) / deviation, 0.0);
+}

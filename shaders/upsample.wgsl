@@ -1,0 +1,54 @@
+// Bilinear upsampling to another map's size, optionally plus that map: U(x, y) of the neck.
+//
+// input  [inHeight][inWidth][CHANNELS4]    vec4 of channels
+// finer  [outHeight][outWidth][CHANNELS4]  added if ADD
+// output [outHeight][outWidth][CHANNELS4]
+//
+// One invocation an output vec4. Half-pixel centres, clamped at the edges (align_corners = false).
+// Source: spec, Neck; PyTorch's interpolate(mode = 'bilinear').
+override CHANNELS4: u32;
+override ADD: bool;
+
+struct Sizes {
+  inHeight: i32,
+  inWidth: i32,
+  outHeight: i32,
+  outWidth: i32,
+}
+
+@group(0) @binding(0) var<storage, read> input: array<vec4f>;
+@group(0) @binding(1) var<storage, read> finer: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> output: array<vec4f>;
+@group(0) @binding(3) var<uniform> sizes: Sizes;
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let index = (group.y * groups.x + group.x) * 64u + lane;
+  if (index >= u32(sizes.outHeight * sizes.outWidth) * CHANNELS4) {
+    return;
+  }
+  let channel = index % CHANNELS4;
+  let pixel = i32(index / CHANNELS4);
+  let inSize = vec2i(sizes.inWidth, sizes.inHeight);
+  let outSize = vec2i(sizes.outWidth, sizes.outHeight);
+  let position = vec2f(vec2i(pixel % sizes.outWidth, pixel / sizes.outWidth)) + 0.5;
+  let source = max(position * (vec2f(inSize) / vec2f(outSize)) - 0.5, vec2f());
+  let low = min(vec2i(source), inSize - 1);
+  let high = min(low + 1, inSize - 1);
+  let share = source - vec2f(low);
+  let top = mix(at(low.x, low.y, channel), at(high.x, low.y, channel), share.x);
+  let bottom = mix(at(low.x, high.y, channel), at(high.x, high.y, channel), share.x);
+  var value = mix(top, bottom, share.y);
+  if (ADD) {
+    value += finer[index];
+  }
+  output[index] = value;
+}
+
+fn at(x: i32, y: i32, channel: u32) -> vec4f {
+  return input[u32(y * sizes.inWidth + x) * CHANNELS4 + channel];
+}

@@ -1,0 +1,142 @@
+// The one place where a GPU device is negotiated: features, limits and what the adapter calls itself.
+import { PanppError } from '../errors.js';
+
+/** What the device is and can do; part of every benchmark record. */
+export interface GpuProfile {
+  /** As the driver names it, for example `NVIDIA H100 80GB HBM3` or `llvmpipe (LLVM 15.0.6, 256 bits)`. */
+  readonly adapter: string;
+  readonly vendor: string;
+  readonly architecture: string;
+  /** True for an adapter that computes on the CPU. */
+  readonly software: boolean;
+  /** 16-bit floats in shaders (`shader-f16`). */
+  readonly f16: boolean;
+  readonly subgroups: boolean;
+  /** GPU timestamps (`timestamp-query`); without them, timings are wall-clock only. */
+  readonly timestamps: boolean;
+  /** Largest single buffer binding, bytes. */
+  readonly maxBindingBytes: number;
+  /** Dawn toggles that were asked for; none in a browser. */
+  readonly toggles: readonly string[];
+}
+
+export interface GpuRequest {
+  /** An adapter that the caller chose; by default `navigator.gpu` is asked for a high-performance one. */
+  adapter?: GPUAdapter;
+  /** An existing device, used as it is and not destroyed by `dispose()`. */
+  device?: GPUDevice;
+  /** Recorded in the profile. */
+  toggles?: readonly string[];
+}
+
+const wantedFeatures: readonly GPUFeatureName[] = ['timestamp-query', 'shader-f16', 'subgroups'];
+const wantedLimits = [
+  'maxBufferSize',
+  'maxStorageBufferBindingSize',
+  'maxStorageBuffersPerShaderStage',
+  'maxComputeWorkgroupStorageSize',
+] as const;
+
+/** A GPU device with what panpp keeps for it: compiled pipelines, and whether it is still there. */
+export class Gpu {
+  readonly profile: GpuProfile;
+  readonly device: GPUDevice;
+  /** Compiled pipelines by kernel identity; see kernel.ts. */
+  readonly pipelines = new Map<string, Promise<GPUComputePipeline>>();
+  #lost: string | undefined;
+  #onDispose: (() => void)[] = [];
+  #disposed = false;
+
+  constructor(device: GPUDevice, profile: GpuProfile, onDispose: () => void) {
+    this.device = device;
+    this.profile = profile;
+    this.#onDispose.push(onDispose);
+    void device.lost.then((info) => {
+      this.#lost = info.message.split('\n')[0] || info.reason || 'no reason given';
+    });
+  }
+
+  /** Runs `release` when this Gpu is disposed of, after the device is destroyed. */
+  onDispose(release: () => void): void {
+    this.#onDispose.push(release);
+  }
+
+  /** Throws when the device can't be used any more. */
+  assertUsable(): void {
+    if (this.#disposed) throw new PanppError('disposed', 'this Gpu was disposed of; open another');
+    if (this.#lost !== undefined) {
+      throw new PanppError('device-lost', `the GPU device was lost (${this.#lost}); open it and load the model again`);
+    }
+  }
+
+  /** Frees the device (unless the caller brought it). Safe to call twice. */
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.pipelines.clear();
+    for (const release of this.#onDispose) release();
+  }
+}
+
+/**
+ * Opens a GPU device: in a browser with no arguments; with an existing `GPUDevice`; or on an adapter the caller chose.
+ * Features and limits are raised to what the adapter has.
+ * @throws PanppError `adapter` if there is no WebGPU or no adapter.
+ */
+export async function requestGpu(request: GpuRequest = {}): Promise<Gpu> {
+  if (request.device) {
+    return new Gpu(request.device, profileOf(request.device, request.device.adapterInfo, request.toggles), () => {});
+  }
+  const adapter = request.adapter ?? (await defaultAdapter());
+  const device = await openDevice(adapter);
+  return new Gpu(device, profileOf(device, adapter.info, request.toggles), () => device.destroy());
+}
+
+async function defaultAdapter(): Promise<GPUAdapter> {
+  const gpu = (globalThis.navigator as Navigator | undefined)?.gpu;
+  if (!gpu) {
+    throw new PanppError('adapter', "there is no WebGPU here; in Node use openGpu() from 'panpp/node', else a browser with WebGPU");
+  }
+  const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
+  if (!adapter) throw new PanppError('adapter', 'WebGPU is there, but it offers no adapter; check the GPU driver');
+  return adapter;
+}
+
+async function openDevice(adapter: GPUAdapter): Promise<GPUDevice> {
+  const requiredFeatures = wantedFeatures.filter((feature) => adapter.features.has(feature));
+  const requiredLimits = Object.fromEntries(wantedLimits.map((limit) => [limit, adapter.limits[limit]]));
+  try {
+    return await adapter.requestDevice({ requiredFeatures, requiredLimits, label: 'panpp' });
+  } catch (cause) {
+    throw new PanppError('adapter', `the adapter ${adapterName(adapter.info)} refused a device: ${firstLine(cause)}`, { cause });
+  }
+}
+
+/** What an adapter calls itself, in words. */
+export function adapterName(info: GPUAdapterInfo): string {
+  return info.description || [info.vendor, info.device || info.architecture].filter(Boolean).join(' ') || 'unnamed adapter';
+}
+
+/** True for adapters known to compute on the CPU. */
+export function isSoftwareAdapter(info: GPUAdapterInfo): boolean {
+  const words = `${info.vendor} ${info.architecture} ${info.device} ${info.description}`;
+  return info.isFallbackAdapter === true || /swiftshader|llvmpipe|lavapipe|softpipe|basic render|warp/i.test(words);
+}
+
+function profileOf(device: GPUDevice, info: GPUAdapterInfo, toggles: readonly string[] = []): GpuProfile {
+  return {
+    adapter: adapterName(info),
+    vendor: info.vendor,
+    architecture: info.architecture,
+    software: isSoftwareAdapter(info),
+    f16: device.features.has('shader-f16'),
+    subgroups: device.features.has('subgroups'),
+    timestamps: device.features.has('timestamp-query'),
+    maxBindingBytes: Math.min(device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize),
+    toggles,
+  };
+}
+
+function firstLine(cause: unknown): string {
+  return String(cause instanceof Error ? cause.message : cause).split('\n')[0];
+}

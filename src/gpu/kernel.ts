@@ -1,0 +1,91 @@
+// A kernel is data: WGSL, overrides, bindings and workgroup counts. Plans make kernels from shapes alone and are tested
+// without a GPU; program.ts turns a list of them into pipelines, memory and one command buffer.
+import { PanppError } from '../errors.js';
+import type { Gpu } from './context.js';
+
+/** A buffer that does not exist yet: identity and size. Memory is assigned when a program is built (see memory.ts). */
+export interface Slot {
+  readonly label: string;
+  readonly bytes: number;
+}
+
+/** What a binding refers to: a planned buffer, or one that exists already (weights, for example). */
+export type Resource = Slot | GPUBuffer;
+
+export interface Binding {
+  readonly resource: Resource;
+  /** `write` is read_write in WGSL; `uniform` is for settings that the host changes from run to run. */
+  readonly access: 'read' | 'write' | 'uniform';
+}
+
+export interface Kernel {
+  /** Shown in errors, captures and timings, for example `backbone.layer1.0.conv1`. */
+  readonly label: string;
+  readonly code: string;
+  /** Values of the WGSL `override` declarations: what a pipeline is specialised on. */
+  readonly constants?: Readonly<Record<string, number>>;
+  /** `@group(0)`, bound in this order from `@binding(0)`; the uniforms, if any, come last. */
+  readonly bindings: readonly Binding[];
+  /** Sizes that change with the image, as one WGSL struct of `u32`/`i32` members (`f32` via `floatBits`), in its order. */
+  readonly uniforms?: readonly number[];
+  readonly workgroups: readonly [x: number, y: number, z: number];
+}
+
+export const read = (resource: Resource): Binding => ({ resource, access: 'read' });
+export const write = (resource: Resource): Binding => ({ resource, access: 'write' });
+export const uniform = (resource: Resource): Binding => ({ resource, access: 'uniform' });
+
+/** The bits of a float32, to pass it among `u32` uniforms. */
+export function floatBits(value: number): number {
+  return new Uint32Array(new Float32Array([value]).buffer)[0];
+}
+
+const maxWorkgroups = 65535;
+
+/** Workgroup counts for `total` workgroups in a row: the second dimension takes what the first can't hold. */
+export function gridOf(total: number): [number, number, number] {
+  if (total <= maxWorkgroups) return [Math.max(total, 1), 1, 1];
+  const rows = Math.ceil(total / maxWorkgroups);
+  return [Math.ceil(total / rows), rows, 1];
+}
+
+/** The pipeline of a kernel; kernels of the same code, overrides and binding types share one. */
+export function pipelineOf(gpu: Gpu, kernel: Kernel): Promise<GPUComputePipeline> {
+  const accesses = kernel.bindings.map((binding) => binding.access[0]).join('') + (kernel.uniforms ? 'u' : '');
+  const key = JSON.stringify([accesses, kernel.constants ?? {}]) + kernel.code;
+  let pipeline = gpu.pipelines.get(key);
+  if (!pipeline) {
+    pipeline = compile(gpu.device, kernel);
+    gpu.pipelines.set(key, pipeline);
+  }
+  return pipeline;
+}
+
+const bindingTypes = { read: 'read-only-storage', write: 'storage', uniform: 'uniform' } as const;
+
+async function compile(device: GPUDevice, kernel: Kernel): Promise<GPUComputePipeline> {
+  const types: GPUBufferBindingType[] = kernel.bindings.map(({ access }) => bindingTypes[access]);
+  if (kernel.uniforms) types.push('uniform');
+  const layout = device.createPipelineLayout({
+    label: kernel.label,
+    bindGroupLayouts: [
+      device.createBindGroupLayout({
+        label: kernel.label,
+        entries: types.map((type, binding) => ({ binding, visibility: GPUShaderStage.COMPUTE, buffer: { type } })),
+      }),
+    ],
+  });
+  const module = device.createShaderModule({ label: kernel.label, code: kernel.code });
+  try {
+    return await device.createComputePipelineAsync({
+      label: kernel.label,
+      layout,
+      compute: { module, entryPoint: 'main', constants: kernel.constants },
+    });
+  } catch (cause) {
+    const { messages } = await module.getCompilationInfo();
+    const error = messages.find((message) => message.type === 'error');
+    const reason = error ? `line ${error.lineNum}: ${error.message}` : String((cause as Error).message).split('\n')[0];
+    throw new PanppError('shader', `the shader of ${kernel.label} does not compile: ${reason}`, { cause });
+  }
+}

@@ -1,0 +1,74 @@
+// Which planned buffers may share memory: two whose lifetimes do not meet. Lifetimes are known before anything runs, so the
+// assignment is a pure function. Greedy by size over shared objects (Pisarchyk and Lee 2020, "Efficient Memory Management for
+// Deep Neural Net Inference", section 4.3): the largest slot first, each into the best-fitting buffer that is free throughout.
+// Whole buffers are shared rather than ranges of one, because WebGPU forbids reading and writing one buffer in one dispatch.
+import type { Kernel, Resource, Slot } from './kernel.js';
+
+export interface MemoryPlan {
+  /** Bytes of each buffer to create. */
+  readonly buffers: readonly number[];
+  /** Index into `buffers` for each slot. */
+  readonly bufferOf: ReadonlyMap<Slot, number>;
+  /** The largest sum of live slots' bytes over the kernels: the least that any assignment needs. */
+  readonly liveBytes: number;
+}
+
+interface Lifetime {
+  readonly slot: Slot;
+  first: number;
+  last: number;
+}
+
+export function isSlot(resource: Resource): resource is Slot {
+  return 'bytes' in resource;
+}
+
+/**
+ * Assigns memory to the slots of `kernels`, run in order. Slots in `pinned` share with no other; those in `kept` live from their
+ * first use to the end, so that the last kernels may be run several times.
+ */
+export function planMemory(kernels: readonly Kernel[], pinned: Iterable<Slot>, kept: Iterable<Slot> = []): MemoryPlan {
+  const lifetimes = lifetimesOf(kernels, pinned, kept);
+  const buffers: number[] = [];
+  const tenants: Lifetime[][] = [];
+  const bufferOf = new Map<Slot, number>();
+  for (const lifetime of [...lifetimes].sort((a, b) => b.slot.bytes - a.slot.bytes)) {
+    // Sizes fall, so every buffer there is large enough; the smallest free one wastes least.
+    let best = -1;
+    for (let index = 0; index < buffers.length; index++) {
+      const free = tenants[index].every((tenant) => tenant.last < lifetime.first || lifetime.last < tenant.first);
+      if (free && (best < 0 || buffers[index] < buffers[best])) best = index;
+    }
+    if (best < 0) {
+      best = buffers.push(lifetime.slot.bytes) - 1;
+      tenants.push([]);
+    }
+    tenants[best].push(lifetime);
+    bufferOf.set(lifetime.slot, best);
+  }
+  return { buffers, bufferOf, liveBytes: liveBytesOf(lifetimes, kernels.length) };
+}
+
+function lifetimesOf(kernels: readonly Kernel[], pinned: Iterable<Slot>, kept: Iterable<Slot>): Lifetime[] {
+  const lifetimes = new Map<Slot, Lifetime>();
+  kernels.forEach((kernel, index) => {
+    for (const { resource } of kernel.bindings) {
+      if (!isSlot(resource)) continue;
+      const known = lifetimes.get(resource);
+      if (known) known.last = index;
+      else lifetimes.set(resource, { slot: resource, first: index, last: index });
+    }
+  });
+  for (const slot of kept) lifetimes.get(slot)!.last = kernels.length;
+  for (const slot of pinned) lifetimes.set(slot, { slot, first: 0, last: kernels.length });
+  return [...lifetimes.values()];
+}
+
+function liveBytesOf(lifetimes: readonly Lifetime[], steps: number): number {
+  let peak = 0;
+  for (let step = 0; step < steps; step++) {
+    const live = lifetimes.filter((lifetime) => lifetime.first <= step && step <= lifetime.last);
+    peak = Math.max(peak, live.reduce((sum, lifetime) => sum + lifetime.slot.bytes, 0));
+  }
+  return peak;
+}

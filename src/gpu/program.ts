@@ -1,0 +1,162 @@
+// A list of kernels made ready to run again and again: pipelines compiled in parallel, memory assigned, bind groups built.
+import { PanppError } from '../errors.js';
+import type { Gpu } from './context.js';
+import { type Kernel, type Resource, type Slot, pipelineOf } from './kernel.js';
+import { type MemoryPlan, isSlot, planMemory } from './memory.js';
+import type { Timeline } from './timeline.js';
+
+/** Kernels that are timed together, for example `network`. */
+export interface Stage {
+  readonly name: string;
+  readonly kernels: readonly Kernel[];
+}
+
+interface Step {
+  readonly pipeline: GPUComputePipeline;
+  readonly bindGroup: GPUBindGroup;
+  readonly workgroups: Kernel['workgroups'];
+}
+
+export class Program {
+  readonly #gpu: Gpu;
+  readonly #stages: readonly { name: string; steps: readonly Step[] }[];
+  readonly #buffers: readonly GPUBuffer[];
+  readonly #uniforms: GPUBuffer | undefined;
+  readonly #memory: MemoryPlan;
+
+  private constructor(
+    gpu: Gpu,
+    stages: readonly { name: string; steps: readonly Step[] }[],
+    buffers: readonly GPUBuffer[],
+    uniforms: GPUBuffer | undefined,
+    memory: MemoryPlan,
+  ) {
+    this.#gpu = gpu;
+    this.#stages = stages;
+    this.#buffers = buffers;
+    this.#uniforms = uniforms;
+    this.#memory = memory;
+  }
+
+  /**
+   * Compiles and allocates. `pinned` slots keep their memory to themselves: what the host writes before a run or reads after it.
+   * `kept` ones hold their values from their first use on, for stages that are recorded again and again.
+   * @throws PanppError `argument` if a slot is larger than one binding may be; `shader` if a kernel does not compile.
+   */
+  static async create(gpu: Gpu, stages: readonly Stage[], pinned: readonly Slot[], kept: readonly Slot[] = []): Promise<Program> {
+    gpu.assertUsable();
+    const kernels = stages.flatMap((stage) => stage.kernels);
+    const memory = planMemory(kernels, pinned, kept);
+    assertFits(gpu, memory);
+    const pipelines = await settledAll(kernels.map((kernel) => pipelineOf(gpu, kernel)));
+    gpu.assertUsable();
+    const { device } = gpu;
+    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+    const buffers = memory.buffers.map((size, index) => device.createBuffer({ label: `panpp memory ${index}`, size, usage }));
+    const uniforms = packUniforms(device, kernels);
+    const bufferOf = (resource: Resource) => (isSlot(resource) ? buffers[memory.bufferOf.get(resource)!] : resource);
+    const steps = kernels.map((kernel, index): Step => {
+      const entries: GPUBindGroupEntry[] = kernel.bindings.map(({ resource }, binding) => ({
+        binding,
+        resource: { buffer: bufferOf(resource), size: isSlot(resource) ? roundUp(resource.bytes, 4) : undefined },
+      }));
+      if (kernel.uniforms) {
+        const { offset, size } = uniforms.ranges[index];
+        entries.push({ binding: entries.length, resource: { buffer: uniforms.buffer!, offset, size } });
+      }
+      const layout = pipelines[index].getBindGroupLayout(0);
+      return {
+        pipeline: pipelines[index],
+        bindGroup: device.createBindGroup({ label: kernel.label, layout, entries }),
+        workgroups: kernel.workgroups,
+      };
+    });
+    let taken = 0;
+    const timed = stages.map(({ name, kernels: own }) => ({ name, steps: steps.slice(taken, (taken += own.length)) }));
+    return new Program(gpu, timed, buffers, uniforms.buffer, memory);
+  }
+
+  /** Bytes of GPU memory that this program holds, weights not counted. */
+  get bytes(): number {
+    return this.#memory.buffers.reduce((sum, bytes) => sum + bytes, 0);
+  }
+
+  /** The least bytes that its widest point needs. */
+  get liveBytes(): number {
+    return this.#memory.liveBytes;
+  }
+
+  /** The buffer that holds a slot. It is only the slot's own if the slot was pinned. */
+  bufferOf(slot: Slot): GPUBuffer {
+    const index = this.#memory.bufferOf.get(slot);
+    if (index === undefined) throw new PanppError('argument', `no kernel of this program uses ${slot.label}`);
+    return this.#buffers[index];
+  }
+
+  /** Records all stages, or those named in `only`, one compute pass each. */
+  encode(encoder: GPUCommandEncoder, timeline?: Timeline, only?: readonly string[]): void {
+    this.#gpu.assertUsable();
+    for (const { name, steps } of this.#stages) {
+      if (only && !only.includes(name)) continue;
+      const pass = encoder.beginComputePass({ label: name, timestampWrites: timeline?.stage(name) });
+      for (const { pipeline, bindGroup, workgroups } of steps) {
+        pass.setPipeline(pipeline);
+        pass.setBindGroup(0, bindGroup);
+        pass.dispatchWorkgroups(...workgroups);
+      }
+      pass.end();
+    }
+  }
+
+  dispose(): void {
+    for (const buffer of this.#buffers) buffer.destroy();
+    this.#uniforms?.destroy();
+  }
+}
+
+// Waits for all before it throws: a device must not go away while pipelines are being compiled.
+async function settledAll<T>(promises: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(promises);
+  return Promise.all(promises);
+}
+
+function assertFits(gpu: Gpu, memory: MemoryPlan): void {
+  for (const slot of memory.bufferOf.keys()) {
+    if (slot.bytes > gpu.profile.maxBindingBytes) {
+      const [needs, limit] = [slot.bytes, gpu.profile.maxBindingBytes].map((bytes) => Math.ceil(bytes / 2 ** 20));
+      throw new PanppError(
+        'argument',
+        `${slot.label} needs ${needs} MiB in one buffer and ${gpu.profile.adapter} allows ${limit} MiB; use a smaller short side`,
+      );
+    }
+  }
+}
+
+// One buffer for the uniforms of all kernels; a binding's offset must be a multiple of 256.
+function packUniforms(device: GPUDevice, kernels: readonly Kernel[]) {
+  const align = device.limits.minUniformBufferOffsetAlignment;
+  let offset = 0;
+  const ranges = kernels.map((kernel) => {
+    const size = roundUp((kernel.uniforms?.length ?? 0) * 4, 16);
+    const range = { offset, size };
+    offset += roundUp(size, align);
+    return range;
+  });
+  if (offset === 0) return { buffer: undefined, ranges };
+  const buffer = device.createBuffer({
+    label: 'panpp uniforms',
+    size: offset,
+    usage: GPUBufferUsage.UNIFORM,
+    mappedAtCreation: true,
+  });
+  const mapped = buffer.getMappedRange();
+  kernels.forEach((kernel, index) => {
+    if (kernel.uniforms) new Int32Array(mapped, ranges[index].offset, kernel.uniforms.length).set(kernel.uniforms);
+  });
+  buffer.unmap();
+  return { buffer, ranges };
+}
+
+function roundUp(value: number, multiple: number): number {
+  return Math.ceil(value / multiple) * multiple;
+}

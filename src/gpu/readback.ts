@@ -1,0 +1,72 @@
+// Reading results back: copies of several buffers gathered in one mapped buffer, one wait for all of them.
+import { PanppError } from '../errors.js';
+import type { Gpu } from './context.js';
+
+/** Where a copied range lies in the gathered bytes. */
+export interface ReadRange {
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+export class Readback {
+  readonly #gpu: Gpu;
+  readonly #buffer: GPUBuffer;
+  #filled = 0;
+
+  /** @param capacity bytes that one read gathers at most; every range is rounded up to a multiple of 8 */
+  constructor(gpu: Gpu, capacity: number) {
+    this.#gpu = gpu;
+    this.#buffer = gpu.device.createBuffer({
+      label: 'panpp readback',
+      size: roundUp(capacity, 8),
+      usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+    });
+  }
+
+  /** Records the copy of the first `bytes` of `source` (or of those from `from` on). */
+  copy(encoder: GPUCommandEncoder, source: GPUBuffer, bytes: number, from = 0): ReadRange {
+    const range = this.reserve(bytes);
+    encoder.copyBufferToBuffer(source, from, this.#buffer, range.offset, roundUp(bytes, 4));
+    return range;
+  }
+
+  /** Room for bytes that something else copies into `buffer`. */
+  reserve(bytes: number): ReadRange {
+    const range = { offset: this.#filled, bytes };
+    this.#filled = roundUp(this.#filled + bytes, 8);
+    return range;
+  }
+
+  get buffer(): GPUBuffer {
+    return this.#buffer;
+  }
+
+  /**
+   * Waits for the submitted copies and calls `use` with the mapped bytes, which are gone when it returns.
+   * @throws PanppError `device-lost`
+   */
+  async read<T>(use: (bytes: ArrayBuffer) => T): Promise<T> {
+    try {
+      await this.#buffer.mapAsync(GPUMapMode.READ, 0, this.#filled);
+    } catch (cause) {
+      // A lost device says so itself once its promise has settled.
+      await Promise.resolve();
+      this.#gpu.assertUsable();
+      throw new PanppError('device-lost', `the GPU did not return its results: ${String((cause as Error).message).split('\n')[0]}`, { cause });
+    }
+    try {
+      return use(this.#buffer.getMappedRange(0, this.#filled));
+    } finally {
+      this.#buffer.unmap();
+      this.#filled = 0;
+    }
+  }
+
+  dispose(): void {
+    this.#buffer.destroy();
+  }
+}
+
+function roundUp(value: number, multiple: number): number {
+  return Math.ceil(value / multiple) * multiple;
+}

@@ -1,0 +1,63 @@
+// GPU timestamps at the start and end of every stage of a run.
+import type { Gpu } from './context.js';
+
+const maxStages = 16;
+
+export class Timeline {
+  readonly #querySet: GPUQuerySet;
+  readonly #resolved: GPUBuffer;
+  readonly #names: string[] = [];
+
+  private constructor(device: GPUDevice) {
+    const count = 2 * maxStages;
+    this.#querySet = device.createQuerySet({ label: 'panpp timeline', type: 'timestamp', count });
+    this.#resolved = device.createBuffer({
+      label: 'panpp timeline',
+      size: 8 * count,
+      usage: GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC,
+    });
+  }
+
+  /** A timeline, or undefined where the device has no timestamps. */
+  static create(gpu: Gpu): Timeline | undefined {
+    return gpu.profile.timestamps ? new Timeline(gpu.device) : undefined;
+  }
+
+  /** Bytes that `resolve` writes. */
+  get bytes(): number {
+    return 16 * maxStages;
+  }
+
+  /** Starts over, for the next run. */
+  reset(): void {
+    this.#names.length = 0;
+  }
+
+  stage(name: string): GPUComputePassTimestampWrites | undefined {
+    if (this.#names.length === maxStages) return undefined;
+    const index = this.#names.push(name) - 1;
+    return { querySet: this.#querySet, beginningOfPassWriteIndex: 2 * index, endOfPassWriteIndex: 2 * index + 1 };
+  }
+
+  /** Records the copy of this run's timestamps to `target` at `offset`. */
+  resolve(encoder: GPUCommandEncoder, target: GPUBuffer, offset: number): void {
+    encoder.resolveQuerySet(this.#querySet, 0, 2 * this.#names.length, this.#resolved, 0);
+    encoder.copyBufferToBuffer(this.#resolved, 0, target, offset, this.bytes);
+  }
+
+  /** Milliseconds by stage from the bytes that `resolve` left. Stages whose clock went backwards or stood still are left out. */
+  read(bytes: ArrayBuffer): Record<string, number> {
+    const nanoseconds = new BigInt64Array(bytes);
+    const milliseconds: Record<string, number> = {};
+    this.#names.forEach((name, index) => {
+      const spent = Number(nanoseconds[2 * index + 1] - nanoseconds[2 * index]) / 1e6;
+      if (spent > 0) milliseconds[name] = (milliseconds[name] ?? 0) + spent;
+    });
+    return milliseconds;
+  }
+
+  dispose(): void {
+    this.#querySet.destroy();
+    this.#resolved.destroy();
+  }
+}

@@ -1,0 +1,35 @@
+// Bilinear upsampling, and upsampling plus the finer map (shaders/upsample.wgsl).
+import shader from '../../shaders/upsample.wgsl';
+import { type Kernel, gridOf, read, write } from '../gpu/kernel.js';
+import { type FeatureMap, featureMap, lanesPerGroup, sizesOf, vec4s } from './feature-map.js';
+
+/** Plans the upsampling of `input` to a height and width. */
+export function planUpsample(label: string, input: FeatureMap, height: number, width: number) {
+  return plan(label, input, height, width);
+}
+
+/** Plans U(x, y) = upsample(coarse) + finer, the neck's join of two levels. */
+export function planUpsampleAdd(label: string, coarse: FeatureMap, finer: FeatureMap) {
+  return plan(label, coarse, finer.height, finer.width, finer);
+}
+
+function plan(
+  label: string,
+  input: FeatureMap,
+  height: number,
+  width: number,
+  finer?: FeatureMap,
+): { output: FeatureMap; kernels: Kernel[] } {
+  const output = featureMap(label, height, width, input.channels);
+  const channels4 = vec4s(input.channels);
+  const planned: Kernel = {
+    label,
+    code: shader,
+    constants: { CHANNELS4: channels4, ADD: Number(finer !== undefined) },
+    // Something must be bound where nothing is added; it is not read.
+    bindings: [read(input.slot), read((finer ?? input).slot), write(output.slot)],
+    uniforms: sizesOf(input, output),
+    workgroups: gridOf(Math.ceil((height * width * channels4) / lanesPerGroup)),
+  };
+  return { output, kernels: [planned] };
+}
