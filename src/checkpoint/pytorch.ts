@@ -1,0 +1,351 @@
+// Reads what torch.save writes, in both of its forms:
+// - zip (PyTorch 1.6 and later): `NAME/data.pkl`, a pickle that names storages, `NAME/data/KEY`, their bytes, and from
+//   2.1 on `NAME/byteorder`;
+// - legacy: one pickle after the other (a magic number, a protocol version, facts of the machine, the object, the
+//   storages' keys), then for each key an 8-byte count and its values, always little-endian.
+//
+// Facts of both: torch/serialization.py (_save, _load, _legacy_save, _legacy_load).
+import { unzipSync } from 'fflate';
+import { PanppError } from '../errors.js';
+import type { ElementType } from './dtypes.js';
+import { readPickle } from './pickle.js';
+import type { PickleHost } from './pickle.js';
+import { failIn, quoted } from './problems.js';
+import type { Fail } from './problems.js';
+import { isSafetensors, readSafetensors } from './safetensors.js';
+import { elementCount, isShape } from './tensor.js';
+import type { NamedTensor, TensorData } from './tensor.js';
+import { dtypeOf, Storage, storageType, StoredTensor, torchGlobals, UnreadableTensor } from './torch-objects.js';
+
+/** Where training code keeps the model's state dict in a checkpoint, the likeliest first. */
+const STATE_DICT_KEYS = ['state_dict', 'model_state_dict', 'model_state', 'model', 'net'];
+const LEGACY_MAGIC = 0x1950a86a20f9469cfc6cn;
+const LEGACY_PROTOCOL = 1001;
+/** The opcode that begins a pickle of protocol 2 and later. */
+const PROTO = 0x80;
+
+/**
+ * Reads the tensors of a model from a checkpoint: a file of `torch.save` in its zip or its legacy form, or a
+ * safetensors file.
+ *
+ * The tensors are those of the state dict under `state_dict` (or `model_state_dict`, `model_state`, `model`, `net`),
+ * or of the outermost dict; an optimizer's are left alone. Names are as saved: DataParallel's `module.` stays, see
+ * `withoutModulePrefix`. Entries that are not tensors are skipped. Floats of every width come back as Float32Array,
+ * integers and booleans as BigInt64Array, always row-major; a tensor may share memory with others and with `bytes`, so
+ * neither must change afterwards.
+ *
+ * A pickle is read as data: globals other than those that tensors need are refused by name, and nothing is executed.
+ *
+ * @param fileName names the file in error messages.
+ * @throws PanppError `checkpoint` for a file that is not a checkpoint, is damaged or cut short, refers to other
+ * globals, holds no tensors, or holds quantized, sparse, complex, 8-bit float or unsigned 64-bit ones.
+ */
+export function readCheckpoint(bytes: Uint8Array, fileName = 'checkpoint'): Map<string, NamedTensor> {
+  const fail = failIn(fileName);
+  if (isSafetensors(bytes)) return readSafetensors(bytes, fileName).tensors;
+  const archive = openArchive(bytes, fileName, fail);
+  const stateDict = findStateDict(archive.root, fail);
+
+  const stored = new Map<string, StoredTensor>();
+  for (const [name, value] of stateDict) {
+    if (typeof name !== 'string') continue;
+    if (value instanceof UnreadableTensor) fail(`tensor ${quoted(name)} can't be read: it is ${value.kind}`);
+    if (value instanceof StoredTensor) stored.set(name, value);
+  }
+  const keys = new Set<string>();
+  for (const { storage } of stored.values()) if (storage instanceof Storage) keys.add(storage.key);
+
+  const reader = new TensorReader(archive.readStorages(keys), archive.bigEndian, 4 * bytes.length + 2 ** 20);
+  const tensors = new Map<string, NamedTensor>();
+  for (const [name, tensor] of stored) {
+    const failHere: Fail = (problem) => fail(`tensor ${quoted(name)} ${problem}`);
+    tensors.set(name, reader.read(tensor, failHere));
+  }
+  return tensors;
+}
+
+/** The same tensors without DataParallel's `module.` before every name; as they are if one name lacks it. */
+export function withoutModulePrefix(tensors: ReadonlyMap<string, NamedTensor>): Map<string, NamedTensor> {
+  const prefix = 'module.';
+  const wrapped = [...tensors.keys()].every((name) => name.startsWith(prefix));
+  return new Map([...tensors].map(([name, tensor]) => [wrapped ? name.slice(prefix.length) : name, tensor]));
+}
+
+interface Archive {
+  /** The saved object. */
+  readonly root: unknown;
+  readonly bigEndian: boolean;
+  /** The bytes of storages by key; a key that the archive lacks is missing in the result. */
+  readStorages(keys: ReadonlySet<string>): ReadonlyMap<string, Uint8Array>;
+}
+
+function openArchive(bytes: Uint8Array, fileName: string, fail: Fail): Archive {
+  if (bytes.length === 0) fail('the file is empty; download or copy it again');
+  const head = new TextDecoder('latin1').decode(bytes.subarray(0, 1024));
+  if (head.startsWith('PK\x03\x04')) return openZip(bytes, fileName, fail);
+  if (bytes[0] === PROTO || head.startsWith(`L${LEGACY_MAGIC}L`)) return openLegacy(bytes, fileName, fail);
+  if (/^(ï»¿)?\s*<(!doctype|!--|\?xml|html|head|body)/i.test(head)) {
+    fail('this is an HTML page, not a checkpoint: the download link probably failed; open it in a browser');
+  }
+  if (head.startsWith('version https://git-lfs')) {
+    fail("this is a Git LFS pointer, not the checkpoint itself: fetch it with 'git lfs pull'");
+  }
+  if (head.slice(257, 262) === 'ustar') {
+    fail('this is a tar archive: unpack it first; if a PyTorch before 0.2 wrote it, save it again with a newer one');
+  }
+  return fail('neither a PyTorch checkpoint (zip or legacy) nor a safetensors file');
+}
+
+// Zip form
+
+function openZip(bytes: Uint8Array, fileName: string, fail: Fail): Archive {
+  const isPickle = (name: string): boolean => /^([^/]+\/)?data\.pkl$/.test(name);
+  const { names, files } = unzip(bytes, (name) => isPickle(name) || name.endsWith('byteorder'), fail);
+  const pickles = [...names].filter(isPickle);
+  if (pickles.length !== 1) {
+    const count = pickles.length === 0 ? 'no' : 'more than one';
+    fail(`a zip archive with ${count} data.pkl, which torch.save does not write; unpack it if it holds a checkpoint`);
+  }
+  const prefix = pickles[0].slice(0, -'data.pkl'.length);
+  if (names.has(`${prefix}constants.pkl`)) {
+    fail('a TorchScript archive (torch.jit.save): save model.state_dict() with torch.save instead');
+  }
+  const order = files.get(`${prefix}byteorder`);
+  const host: PickleHost = { fileName, globals: torchGlobals, persistentLoad: (id) => storageOf(id, fail) };
+  return {
+    root: readPickle(files.get(pickles[0])!, host).value,
+    bigEndian: order !== undefined && new TextDecoder().decode(order.subarray(0, 8)) === 'big',
+    readStorages: (keys) => {
+      const folder = `${prefix}data/`;
+      const isWanted = (name: string): boolean => name.startsWith(folder) && keys.has(name.slice(folder.length));
+      const storages = unzip(bytes, isWanted, fail).files;
+      return new Map([...storages].map(([name, raw]) => [name.slice(folder.length), raw]));
+    },
+  };
+}
+
+/** The names of all entries of a zip archive, and copies of the wanted ones. */
+function unzip(
+  bytes: Uint8Array,
+  isWanted: (name: string) => boolean,
+  fail: Fail,
+): { names: Set<string>; files: Map<string, Uint8Array> } {
+  const sizes = new Map<string, number>();
+  // PyTorch stores its entries as they are. One that was packed again gets smaller, but not by much; a far larger
+  // content is a bomb, or entries that share their bytes.
+  let room = 16 * bytes.length + 2 ** 20;
+  let unpacked: Record<string, Uint8Array>;
+  try {
+    unpacked = unzipSync(bytes, {
+      filter: ({ name, size, originalSize, compression }) => {
+        // A damaged directory gives empty names without end.
+        if (name === '' || sizes.has(name)) {
+          fail(`damaged: its zip directory has ${name === '' ? 'a nameless entry' : `${quoted(name)} twice`}`);
+        }
+        sizes.set(name, originalSize);
+        if (!isWanted(name)) return false;
+        room -= compression === 0 ? size : originalSize;
+        if (room < 0) fail('damaged: its zip entries are larger than its size allows');
+        return true;
+      },
+    });
+  } catch (error) {
+    if (error instanceof PanppError) throw error;
+    const reason = error instanceof Error ? error.message : 'unreadable';
+    return fail(`cut short or damaged: its zip archive can't be read (${reason}); download or copy it again`);
+  }
+  const files = new Map(Object.entries(unpacked));
+  for (const [name, { length }] of files) {
+    if (length !== sizes.get(name)) {
+      fail(`cut short or damaged: its zip entry ${quoted(name)} has ${length} of ${sizes.get(name)} bytes`);
+    }
+  }
+  return { names: new Set(sizes.keys()), files };
+}
+
+// Legacy form
+
+function openLegacy(bytes: Uint8Array, fileName: string, fail: Fail): Archive {
+  const storages = new Map<string, Storage>();
+  const host: PickleHost = {
+    fileName,
+    globals: torchGlobals,
+    persistentLoad: (id) => {
+      const storage = storageOf(id, fail);
+      if (!storages.has(storage.key)) storages.set(storage.key, storage);
+      return storage;
+    },
+  };
+  let position = 0;
+  const next = (): unknown => {
+    const { value, end } = readPickle(bytes, host, position);
+    position = end;
+    return value;
+  };
+  if (next() !== LEGACY_MAGIC) fail('a pickle, but not a checkpoint of torch.save');
+  const protocol = next();
+  if (protocol !== LEGACY_PROTOCOL) fail('a checkpoint of an unknown protocol version');
+  next(); // facts of the writing machine, of no consequence: values are little-endian whatever it was
+  const root = next();
+  const keys = next();
+  if (!Array.isArray(keys)) return fail('damaged: it has no list of storages');
+
+  const contents = new Map<string, Uint8Array>();
+  for (const key of keys) {
+    const storage = storages.get(keyText(key));
+    if (!storage) return fail('damaged: it lists a storage that no tensor uses');
+    const begin = position + 8;
+    const end = begin + storage.length * storage.type.bytes;
+    if (end > bytes.length) {
+      return fail('the file is cut short: values of its tensors are missing; download or copy it again');
+    }
+    const count = new DataView(bytes.buffer, bytes.byteOffset + position, 8).getBigUint64(0, true);
+    if (count !== BigInt(storage.length)) {
+      return fail(`damaged: its storage ${quoted(storage.key)} has ${count} elements instead of ${storage.length}`);
+    }
+    contents.set(storage.key, bytes.subarray(begin, end));
+    position = end;
+  }
+  return { root, bigEndian: false, readStorages: () => contents };
+}
+
+// What both forms share
+
+/** ('storage', class, key, device, elements[, (view key, offset, elements)]), the persistent id of a storage. */
+function storageOf(id: unknown, fail: Fail): Storage {
+  const [kind, storageClass, key, , length, view] = Array.isArray(id) ? id : [];
+  const type = storageType(storageClass);
+  if (kind !== 'storage' || !type || keyText(key) === '' || !isSize(length)) {
+    return fail('damaged: its pickle has a malformed storage');
+  }
+  if (!Array.isArray(view)) return new Storage(keyText(key), type, length, 0, length);
+  const [, begin, count] = view;
+  if (!isSize(begin) || !isSize(count) || begin + count > length) {
+    return fail('damaged: its pickle has a malformed storage view');
+  }
+  return new Storage(keyText(key), type, length, begin, begin + count);
+}
+
+function keyText(key: unknown): string {
+  return typeof key === 'string' || typeof key === 'number' ? String(key) : '';
+}
+
+function isSize(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+/** The dict whose values are the model's tensors. */
+function findStateDict(root: unknown, fail: Fail): Map<unknown, unknown> {
+  let dict = root;
+  for (let level = 0; level < STATE_DICT_KEYS.length && dict instanceof Map; level += 1) {
+    const outer: Map<unknown, unknown> = dict;
+    const inner = STATE_DICT_KEYS.map((key) => outer.get(key)).find((value) => value instanceof Map);
+    if (!inner) break;
+    dict = inner;
+  }
+  if (!(dict instanceof Map)) return fail('the saved object is not a dict of tensors; save model.state_dict()');
+  for (const [name, value] of dict) {
+    if (typeof name === 'string' && (value instanceof StoredTensor || value instanceof UnreadableTensor)) return dict;
+  }
+  const names = [...dict.keys()].filter((name) => typeof name === 'string').slice(0, 8);
+  const where = names.length > 0 ? ` under ${names.map(quoted).join(', ')}` : '';
+  return fail(`no tensors found${where}; save model.state_dict() or {'state_dict': model.state_dict()}`);
+}
+
+/** Takes tensors out of storages; each storage is widened once, and contiguous tensors are views of it. */
+class TensorReader {
+  private readonly widened = new Map<string, TensorData>();
+
+  constructor(
+    private readonly contents: ReadonlyMap<string, Uint8Array>,
+    private readonly bigEndian: boolean,
+    /** Elements that may be copied out of storages, so that expanded views in a small file can't fill the memory. */
+    private room: number,
+  ) {}
+
+  read(tensor: StoredTensor, fail: Fail): NamedTensor {
+    const { storage, offset, size: shape, stride } = tensor;
+    if (
+      !(storage instanceof Storage) ||
+      !isSize(offset) ||
+      !isShape(shape) ||
+      !isShape(stride) ||
+      shape.length !== stride.length
+    ) {
+      return fail('is described wrongly: the file is damaged');
+    }
+    const type = tensor.dtype === undefined ? storage.type : dtypeOf(tensor.dtype);
+    if (!type) return fail('has an unknown data type');
+    const { widen } = type;
+    if (!widen) return fail(`has ${type.name} values, which are not supported; save it as float32`);
+    if (shape.includes(0)) return { shape, data: widen(new Uint8Array(0)) };
+
+    // A storage without a type of its own counts bytes.
+    const scale = storage.type.bytes / type.bytes;
+    const begin = storage.begin * scale + offset;
+    const last = shape.reduce((index, size, axis) => index + (size - 1) * stride[axis], begin);
+    if (!Number.isInteger(begin) || last >= Math.floor(storage.end * scale)) {
+      return fail('reaches past the end of its storage: the file is damaged');
+    }
+    const values = this.values(storage, type, widen, fail);
+    const count = elementCount(shape);
+    if (isContiguous(shape, stride)) return { shape, data: values.subarray(begin, begin + count) };
+    this.room -= count;
+    if (this.room < 0) return fail('is a view far larger than what the file holds');
+    return { shape, data: gather(values, begin, shape, stride) };
+  }
+
+  private values(storage: Storage, type: ElementType, widen: (raw: Uint8Array) => TensorData, fail: Fail): TensorData {
+    const id = `${type.name} ${storage.key}`;
+    const known = this.widened.get(id);
+    if (known) return known;
+    const raw = this.contents.get(storage.key);
+    if (!raw) return fail(`has no values: the file lacks its storage ${quoted(storage.key)}`);
+    const length = storage.length * storage.type.bytes;
+    if (raw.length < length) {
+      return fail(`is cut short: its storage ${quoted(storage.key)} has ${raw.length} of ${length} bytes`);
+    }
+    const whole = raw.subarray(0, length - (length % type.bytes));
+    const values = widen(this.bigEndian ? reversedElements(whole, type.bytes) : whole);
+    this.widened.set(id, values);
+    return values;
+  }
+}
+
+function isContiguous(shape: readonly number[], stride: readonly number[]): boolean {
+  let expected = 1;
+  for (let axis = shape.length - 1; axis >= 0; axis -= 1) {
+    if (shape[axis] !== 1 && stride[axis] !== expected) return false;
+    expected *= shape[axis];
+  }
+  return true;
+}
+
+/** Copies a strided view's elements into row-major order. */
+function gather(values: TensorData, begin: number, shape: readonly number[], stride: readonly number[]): TensorData {
+  const result =
+    values instanceof Float32Array ? new Float32Array(elementCount(shape)) : new BigInt64Array(elementCount(shape));
+  // One loop serves both kinds of element, which it only moves.
+  const [from, to] = [values as Float32Array, result as Float32Array];
+  const inner = shape.length - 1;
+  const index = new Array<number>(shape.length).fill(0);
+  let source = begin;
+  for (let at = 0; at < to.length;) {
+    for (let i = 0; i < shape[inner]; i += 1) to[at++] = from[source + i * stride[inner]];
+    let axis = inner - 1;
+    for (; axis >= 0; axis -= 1) {
+      source += stride[axis];
+      index[axis] += 1;
+      if (index[axis] < shape[axis]) break;
+      source -= index[axis] * stride[axis];
+      index[axis] = 0;
+    }
+  }
+  return result;
+}
+
+function reversedElements(raw: Uint8Array, bytes: number): Uint8Array {
+  const reversed = new Uint8Array(raw.length);
+  for (let i = 0; i < raw.length; i += 1) reversed[i] = raw[i - (i % bytes) + bytes - 1 - (i % bytes)];
+  return reversed;
+}

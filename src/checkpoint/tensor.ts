@@ -1,0 +1,24 @@
+/** Values of a tensor: floats of every width widened to Float32Array, integers and booleans to BigInt64Array. */
+export type TensorData = Float32Array | BigInt64Array;
+
+/**
+ * A tensor by value, row-major. Floats of every width are widened to Float32Array; integers and booleans to
+ * BigInt64Array.
+ */
+export interface NamedTensor {
+  readonly shape: readonly number[];
+  readonly data: TensorData;
+}
+
+/** Number of elements of a shape; 1 for a scalar's empty shape. */
+export function elementCount(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1);
+}
+
+/**
+ * True for what a file may give as a shape (at most 64 sizes, PyTorch's own bound). Its product may still be past any
+ * memory.
+ */
+export function isShape(value: unknown): value is number[] {
+  return Array.isArray(value) && value.length <= 64 && value.every((size) => Number.isSafeInteger(size) && size >= 0);
+}

@@ -1,0 +1,480 @@
+import { zipSync } from 'fflate';
+import { existsSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { PanppError } from '../../src/errors.js';
+import { readCheckpoint, withoutModulePrefix } from '../../src/checkpoint/pytorch.js';
+import { readSafetensors, writeSafetensors } from '../../src/checkpoint/safetensors.js';
+import type { NamedTensor } from '../../src/checkpoint/tensor.js';
+import { referenceBytes, sharedPath } from '../support/reference.js';
+import {
+  bytesOf,
+  call,
+  dict,
+  FALSE,
+  global,
+  int,
+  legacyCheckpoint,
+  NO_HOOKS,
+  NONE,
+  pickle,
+  raw,
+  sizes,
+  storage,
+  str,
+  tensor,
+  tuple,
+  zipCheckpoint,
+} from './pickle-writer.js';
+
+const CASES = ['plain', 'views', 'dtypes', 'training', 'parameters'];
+const GOOD = [
+  ...CASES.flatMap((name) => [`${name}.zip.pth`, `${name}.legacy.pth`]),
+  'protocol4.zip.pth',
+  'variant-training.p2.zip.pth',
+  'variant-training.p5.zip.pth',
+  'variant-training.p1.legacy.pth',
+  'variant-layouts.zip.pth',
+  'variant-layouts.p3.legacy.pth',
+];
+
+function checkpointBytes(name: string): Uint8Array {
+  return referenceBytes(`checkpoints/${name}`);
+}
+
+function expectedTensors(file: string, prefix: string): Map<string, NamedTensor> {
+  const { tensors } = readSafetensors(checkpointBytes(file));
+  const matching = [...tensors].filter(([name]) => name.startsWith(`${prefix}/`));
+  return new Map(matching.map(([name, tensor]) => [name.slice(prefix.length + 1), tensor]));
+}
+
+/** The same names in any order, shapes and bits. The reference's list writes a scalar's shape [] as [1]. */
+function expectSameBits(actual: Map<string, NamedTensor>, expected: Map<string, NamedTensor>): void {
+  expect([...actual.keys()].sort()).toEqual([...expected.keys()].sort());
+  expect(actual.size).toBeGreaterThan(0);
+  for (const [name, { shape, data }] of expected) {
+    const tensor = actual.get(name)!;
+    if (tensor.shape.length === 0)
+      expect(shape.length === 0 || (shape.length === 1 && shape[0] === 1), name).toBe(true);
+    else expect(tensor.shape, name).toEqual(shape);
+    expect(tensor.data.constructor, name).toBe(data.constructor);
+    expect(Buffer.from(raw(tensor.data)).equals(raw(data)), `the bits of ${name}`).toBe(true);
+  }
+}
+
+function problem(bytes: Uint8Array, fileName = 'x.pth'): string {
+  try {
+    readCheckpoint(bytes, fileName);
+  } catch (error) {
+    if (!(error instanceof PanppError)) throw error;
+    expect(error.code).toBe('checkpoint');
+    expect(error.message.startsWith(`${fileName}: `)).toBe(true);
+    expect(error.message).not.toMatch(/[\n\r]/);
+    expect(error.message.length).toBeLessThan(500);
+    return error.message;
+  }
+  throw new Error('nothing was thrown');
+}
+
+const FOUR = { 'data/0': raw(Float32Array.of(1, 2, 3, 4)) };
+const floats = (length = 4, key = '0') => storage('torch.FloatStorage', key, length);
+const weight = tensor(floats(), 0, [2, 2], [2, 1]);
+
+describe("readCheckpoint: the reference's files", () => {
+  for (const name of CASES) {
+    for (const form of ['zip', 'legacy']) {
+      it(`${name}.${form}.pth`, () => {
+        const actual = readCheckpoint(checkpointBytes(`${name}.${form}.pth`));
+        expectSameBits(actual, expectedTensors('expected.safetensors', name));
+      });
+    }
+  }
+
+  it('protocol4.zip.pth holds the tensors of plain', () => {
+    const actual = readCheckpoint(checkpointBytes('protocol4.zip.pth'));
+    expectSameBits(actual, expectedTensors('expected.safetensors', 'plain'));
+  });
+
+  it('gives a scalar the empty shape, as PyTorch has it', () => {
+    const tensors = readCheckpoint(checkpointBytes('plain.zip.pth'));
+    expect(tensors.get('scalar')!.shape).toEqual([]);
+    expect(tensors.get('bn.num_batches_tracked')!.data).toHaveLength(1);
+    expect(tensors.get('empty')).toEqual({ shape: [0, 3], data: new Float32Array(0) });
+  });
+
+  it('expected.safetensors itself', () => {
+    const bytes = checkpointBytes('expected.safetensors');
+    expect(readCheckpoint(bytes)).toEqual(readSafetensors(bytes).tensors);
+  });
+
+  const bad: [string, RegExp][] = [
+    ['bad-empty.pth', /: the file is empty; download or copy it again$/],
+    ['bad-garbage.pth', /: neither a PyTorch checkpoint \(zip or legacy\) nor a safetensors file$/],
+    ['bad-html.pth', /: this is an HTML page, not a checkpoint: the download link probably failed/],
+    ['bad-truncated.pth', /: cut short or damaged: its zip archive can't be read \(invalid zip data\)/],
+    ['bad-code.pth', /: its pickle refers to posix\.system, which no model's weights need; nothing was executed/],
+  ];
+  for (const [name, message] of bad) {
+    it(`${name} is refused`, () => {
+      expect(problem(checkpointBytes(name), name)).toMatch(message);
+      expect(existsSync('checkpoint-code-was-executed')).toBe(false);
+    });
+  }
+});
+
+describe('readCheckpoint: what PyTorch 1.13 saves', () => {
+  for (const name of GOOD.filter((file) => file.startsWith('variant'))) {
+    it(name, () => {
+      expectSameBits(readCheckpoint(checkpointBytes(name)), expectedTensors('variants.expected.safetensors', name));
+    });
+  }
+
+  const bad: [string, RegExp][] = [
+    ['variant-bad-module.pth', /refers to torch\.nn\.modules\.container\.Sequential/],
+    ['variant-bad-quantized.pth', /tensor "weight" can't be read: it is quantized/],
+    ['variant-bad-complex.legacy.pth', /tensor "weight" has complex64 values, which are not supported/],
+    ['variant-bad-sparse.pth', /tensor "weight" can't be read: it is sparse/],
+    ['variant-bad-numpy.pth', /tensor "weight" can't be read: it is a NumPy array/],
+    ['variant-bad-list.pth', /not a dict of tensors/],
+    ['variant-bad-script.pth', /a TorchScript archive/],
+  ];
+  for (const [name, message] of bad) {
+    it(`${name} is refused`, () => expect(problem(checkpointBytes(name), name)).toMatch(message));
+  }
+});
+
+describe('readCheckpoint: other versions of PyTorch', () => {
+  it('reads types without a storage class of their own (_rebuild_tensor_v3)', () => {
+    const untyped = (key: string) => storage('torch.storage.UntypedStorage', key, 4);
+    const v3 = (key: string, offset: number, dtype: string) =>
+      call(
+        'torch._utils._rebuild_tensor_v3',
+        untyped(key),
+        int(offset),
+        sizes(1),
+        sizes(1),
+        FALSE,
+        NO_HOOKS,
+        global(dtype),
+      );
+    const entries = {
+      'data/0': raw(Uint16Array.of(1, 65535)),
+      'data/1': raw(Uint32Array.of(2 ** 32 - 1)),
+      byteorder: bytesOf('little'),
+    };
+    const tensors = readCheckpoint(
+      zipCheckpoint(dict({ a: v3('0', 1, 'torch.uint16'), b: v3('1', 0, 'torch.uint32') }), entries),
+    );
+    expect(tensors.get('a')).toEqual({ shape: [1], data: BigInt64Array.of(65535n) });
+    expect(tensors.get('b')).toEqual({ shape: [1], data: BigInt64Array.of(2n ** 32n - 1n) });
+    const bad = (offset: number, dtype: string) => problem(zipCheckpoint(dict({ a: v3('0', offset, dtype) }), entries));
+    expect(bad(0, 'torch.float8_e4m3fn')).toMatch(/tensor "a" has float8_e4m3fn values/);
+    expect(bad(0, 'torch.uint64')).toMatch(/tensor "a" has uint64 values/);
+    expect(bad(2, 'torch.uint16')).toMatch(/tensor "a" reaches past the end/);
+    expect(bad(0, 'torch.FloatStorage')).toMatch(/tensor "a" has an unknown data type/);
+  });
+
+  it('swaps the bytes of a big-endian file', () => {
+    const bigEndian = (size: number, set: (view: DataView) => void) => {
+      const view = new DataView(new ArrayBuffer(size));
+      set(view);
+      return raw(view);
+    };
+    const entries = {
+      byteorder: bytesOf('big'),
+      'data/0': bigEndian(8, (v) => (v.setFloat32(0, 1.5), v.setFloat32(4, -2))),
+      'data/1': bigEndian(8, (v) => v.setBigInt64(0, -7n)),
+      'data/2': bigEndian(2, (v) => v.setUint16(0, 0x3c00)),
+      'data/3': Uint8Array.of(1),
+    };
+    const scalar = (type: string, key: string) => tensor(storage(`torch.${type}Storage`, key, 1), 0, [], []);
+    const saved = dict({
+      f: tensor(floats(2), 0, [2], [1]),
+      l: scalar('Long', '1'),
+      h: scalar('Half', '2'),
+      b: scalar('Bool', '3'),
+    });
+    const tensors = readCheckpoint(zipCheckpoint(saved, entries));
+    expect([...tensors.values()].map(({ data }) => [...data])).toEqual([[1.5, -2], [-7n], [1], [1n]]);
+  });
+
+  it('reads tensor subclasses, parameters with attributes, and the first _rebuild_tensor', () => {
+    const parts = [floats(), int(1), sizes(3), sizes(1)];
+    const old = call('torch._utils._rebuild_tensor', ...parts);
+    const saved = dict({
+      old,
+      parameter: call('torch.nn.parameter.Parameter', old, '\x88'),
+      attributes: call('torch._utils._rebuild_parameter_with_state', old, FALSE, NO_HOOKS, dict({ tag: int(1) })),
+      subclass: call(
+        'torch._tensor._rebuild_from_type_v2',
+        global('torch._utils._rebuild_tensor_v2'),
+        global('torch.nn.parameter.Parameter'),
+        tuple(...parts, FALSE, NO_HOOKS),
+        '}',
+      ),
+    });
+    const tensors = readCheckpoint(zipCheckpoint(saved, FOUR));
+    expect([...tensors.keys()]).toEqual(['old', 'parameter', 'attributes', 'subclass']);
+    for (const { data } of tensors.values()) expect([...data]).toEqual([2, 3, 4]);
+  });
+
+  it('refuses lazily negated and meta tensors by name', () => {
+    const negated = tensor(floats(), 0, [4], [1], dict({ neg: '\x88' }));
+    expect(problem(zipCheckpoint(dict({ w: negated }), FOUR))).toMatch(
+      /tensor "w" can't be read: it is a lazily negated/,
+    );
+    const meta = call(
+      'torch._utils._rebuild_meta_tensor_no_storage',
+      global('torch.float32'),
+      sizes(2),
+      sizes(1),
+      FALSE,
+    );
+    expect(problem(zipCheckpoint(dict({ w: meta })))).toMatch(/tensor "w" can't be read: it is a meta tensor/);
+  });
+
+  it("reads Python 2's OrderedDict of pairs and the storage views of before 0.4", () => {
+    const view = storage('torch.FloatStorage', '5', 4, tuple(str('6'), int(1), int(3)));
+    const pairs = call('collections.OrderedDict', `](](${str('w')}${tensor(view, 1, [2], [1])}ee`);
+    const tensors = readCheckpoint(legacyCheckpoint(pairs, [['5', 4, FOUR['data/0']]]));
+    expect(tensors).toEqual(new Map([['w', { shape: [2], data: Float32Array.of(3, 4) }]]));
+    const shorter = storage('torch.FloatStorage', '5', 4, tuple(str('6'), int(1), int(2)));
+    const past = legacyCheckpoint(dict({ w: tensor(shorter, 1, [2], [1]) }), [['5', 4, FOUR['data/0']]]);
+    expect(problem(past)).toMatch(/"w" reaches past the end/);
+  });
+
+  it('reads an archive that was packed again with compression', () => {
+    const values = new Float32Array(1000).map((_, i) => i % 10);
+    const files = {
+      'm/data.pkl': bytesOf(pickle(dict({ w: tensor(floats(1000), 0, [1000], [1]) }))),
+      'm/data/0': raw(values),
+    };
+    expect(readCheckpoint(zipSync(files, { level: 9 })).get('w')!.data).toEqual(values);
+  });
+});
+
+describe('readCheckpoint: where the tensors are', () => {
+  const tensors = dict({ w: weight });
+  const other = dict({ other: weight, more: weight });
+
+  it('under state_dict first, then under the other usual names, else at the top', () => {
+    const names = (saved: string) => [...readCheckpoint(zipCheckpoint(saved, FOUR)).keys()];
+    expect(names(dict({ model: other, state_dict: tensors, optimizer: other }))).toEqual(['w']);
+    expect(names(dict({ epoch: int(1), model_state_dict: tensors }))).toEqual(['w']);
+    expect(names(dict({ model: dict({ state_dict: tensors }) }))).toEqual(['w']);
+    expect(names(dict({ net: tensors }))).toEqual(['w']);
+    expect(names(dict({ w: weight, epoch: int(3), nothing: NONE }))).toEqual(['w']);
+  });
+
+  it('says what it found where there are none', () => {
+    const message = (saved: string) => problem(zipCheckpoint(saved, FOUR));
+    expect(message(dict({ epoch: int(1), encoder: tensors }))).toMatch(
+      /no tensors found under "epoch", "encoder"; save/,
+    );
+    expect(message('}')).toMatch(/no tensors found; save/);
+    expect(message(dict({ state_dict: '}' }))).toMatch(/no tensors found/);
+    expect(message(`}${int(1)}${weight}s`)).toMatch(/no tensors found/);
+    expect(message(weight)).toMatch(/not a dict of tensors/);
+    expect(message(NONE)).toMatch(/not a dict of tensors/);
+  });
+
+  it('ends on a dict that holds itself', () => {
+    expect(problem(zipCheckpoint(`}q\x00${str('state_dict')}h\x00s`))).toMatch(/no tensors found/);
+  });
+
+  it('keeps names as saved; withoutModulePrefix strips the wrapper', () => {
+    const saved = readCheckpoint(checkpointBytes('training.zip.pth'));
+    expect([...saved.keys()].every((name) => name.startsWith('module.'))).toBe(true);
+    const plain = withoutModulePrefix(saved);
+    expect([...plain.keys()]).toContain('conv.weight');
+    expect(plain.get('conv.weight')).toBe(saved.get('module.conv.weight'));
+    const mixed = new Map([...saved, ['conv.weight', saved.get('module.conv.weight')!]]);
+    expect([...withoutModulePrefix(mixed).keys()]).toEqual([...mixed.keys()]);
+  });
+});
+
+describe('readCheckpoint: damaged and hostile files', () => {
+  for (const name of GOOD) {
+    it(`${name} cut anywhere is refused`, () => {
+      const good = checkpointBytes(name);
+      for (let length = 0; length < good.length; length += 1) problem(good.subarray(0, length));
+    });
+
+    it(`${name} with any one byte wrong is read or refused`, () => {
+      const bad = new Uint8Array(checkpointBytes(name));
+      let refused = 0;
+      for (let at = 0; at < bad.length; at += name.startsWith('variant') ? 3 : 1) {
+        for (const mask of [1 << (at % 8), 0xff]) {
+          bad[at] ^= mask;
+          try {
+            expect(readCheckpoint(bad)).toBeInstanceOf(Map);
+          } catch (error) {
+            if (!(error instanceof PanppError)) throw error;
+            refused += 1;
+          }
+          bad[at] ^= mask;
+        }
+      }
+      expect(refused).toBeGreaterThan(0);
+    });
+  }
+
+  it('names the tensor whose values are missing or short', () => {
+    const saved = dict({ 'a.weight': weight });
+    expect(problem(zipCheckpoint(saved))).toMatch(/tensor "a\.weight" has no values: the file lacks its storage "0"/);
+    const short = { 'data/0': FOUR['data/0'].subarray(0, 15) };
+    expect(problem(zipCheckpoint(saved, short))).toMatch(
+      /tensor "a\.weight" is cut short: its storage "0" has 15 of 16 bytes/,
+    );
+  });
+
+  it('refuses malformed tensors and storages', () => {
+    const cases: [string, RegExp][] = [
+      [tensor(floats(), 1, [2, 2], [2, 1]), /reaches past the end of its storage/],
+      [tensor(floats(), 0, [2, 2], [3, 1]), /reaches past the end/],
+      [tensor(floats(), 2 ** 52, [1], [1]), /reaches past the end/],
+      [tensor(floats(), 0, [2 ** 52, 2 ** 52], [2 ** 52, 1]), /reaches past the end/],
+      [tensor(floats(2 ** 50), 0, [1], [1]), /is cut short/],
+      [tensor(floats(), 0, [2, 2], [1]), /described wrongly/],
+      [tensor(floats(), 0, Array(65).fill(1), Array(65).fill(1)), /described wrongly/],
+      [tensor(NONE, 0, [1], [1]), /described wrongly/],
+      [call('torch._utils._rebuild_tensor_v2', floats(), 'J\xff\xff\xff\xff', sizes(1), sizes(1)), /described wrongly/],
+      [
+        call('torch._utils._rebuild_tensor_v2', floats(), int(0), tuple('J\xff\xff\xff\xff'), sizes(1)),
+        /described wrongly/,
+      ],
+      [call('torch._utils._rebuild_tensor_v2', floats(), int(0), tuple(str('1')), sizes(1)), /described wrongly/],
+      [call('torch._utils._rebuild_tensor_v2'), /described wrongly/],
+      [tensor(storage('torch.float32', '0', 4), 0, [1], [1]), /malformed storage/],
+      [tensor(storage('torch.FloatStorage', '', 4), 0, [1], [1]), /malformed storage/],
+      [tensor(`${tuple(str('module'))}Q`, 0, [1], [1]), /malformed storage/],
+      [tensor(`${int(1)}Q`, 0, [1], [1]), /malformed storage/],
+      [
+        tensor(storage('torch.FloatStorage', '0', 4, tuple(str('1'), int(3), int(2))), 0, [1], [1]),
+        /malformed storage view/,
+      ],
+    ];
+    for (const [value, message] of cases) {
+      expect(problem(zipCheckpoint(dict({ w: value }), FOUR))).toMatch(message);
+    }
+  });
+
+  it('expands views, but not past what a file of their size can mean', () => {
+    const expanded = (length: number) => zipCheckpoint(dict({ w: tensor(floats(), 1, [length], [0]) }), FOUR);
+    expect([...readCheckpoint(expanded(3)).get('w')!.data]).toEqual([2, 2, 2]);
+    expect(problem(expanded(2 ** 40))).toMatch(/"w" is a view far larger than what the file holds/);
+    const half = tensor(floats(), 0, [2 ** 19], [0]);
+    const many = Object.fromEntries(Array.from({ length: 9 }, (_, i) => [`w${i}`, half]));
+    expect(problem(zipCheckpoint(dict(many), FOUR))).toMatch(/"w2" is a view far larger/);
+  });
+
+  it('does not follow a subclass that is made of itself', () => {
+    const make = `${global('torch._tensor._rebuild_from_type_v2')}q\x05`;
+    const args = `]q\x06(${make}Nh\x06e0`; // [make, None, the list itself]
+    expect(problem(zipCheckpoint(`${args}${dict({ w: 'h\x05h\x06R' })}`))).toMatch(/no tensors found under "w"/);
+  });
+
+  it('refuses zip archives that are not checkpoints or are crafted', () => {
+    const stored = (files: Record<string, Uint8Array>) => zipSync(files, { level: 0 });
+    const data = bytesOf(pickle(dict({ w: weight })));
+    expect(problem(stored({ 'word/document.xml': data }))).toMatch(/a zip archive with no data\.pkl/);
+    expect(problem(stored({}))).toMatch(/neither a PyTorch checkpoint/);
+    expect(problem(stored({ 'a/data.pkl': data, 'b/data.pkl': data }))).toMatch(/more than one data\.pkl/);
+
+    // The same name twice: the second entry's name is patched over the first one's.
+    const twice = zipCheckpoint(dict({ w: weight }), { ...FOUR, 'data/1': FOUR['data/0'] });
+    const text = Buffer.from(twice).toString('latin1').replaceAll('archive/data/1', 'archive/data/0');
+    expect(problem(bytesOf(text))).toMatch(/zip directory has "archive\/data\/0" twice/);
+
+    // A bomb: a megabyte of zeros takes a kilobyte.
+    const zeros = new Float32Array(2 ** 20);
+    const bomb = {
+      'm/data.pkl': bytesOf(pickle(dict({ w: tensor(floats(2 ** 20), 0, [2 ** 20], [1]) }))),
+      'm/data/0': raw(zeros),
+    };
+    expect(problem(zipSync(bomb, { level: 9 }))).toMatch(/larger than its size allows/);
+
+    // Directory entries without end: the zip64 record claims four billion of them.
+    const endless = new Uint8Array(200);
+    endless.set(bytesOf('PK\x03\x04'));
+    endless.set(bytesOf(`PK\x06\x06${'\xff'.repeat(52)}`), 40);
+    endless.set(bytesOf(`PK\x06\x07\0\0\0\0\x28${'\0'.repeat(11)}`), 158);
+    endless.set(bytesOf(`PK\x05\x06${'\x01\0'.repeat(4)}${'\0'.repeat(10)}`), 178);
+    expect(problem(endless)).toMatch(/nameless entry/);
+  });
+
+  it('tells the kinds of wrong file apart', () => {
+    const cases: [string, RegExp][] = [
+      ['\n\n  <HTML><body>Quota exceeded', /this is an HTML page/],
+      ['\xef\xbb\xbf<!DOCTYPE html>', /this is an HTML page/],
+      ['<?xml version="1.0"?><Error><Code>AccessDenied', /this is an HTML page/],
+      ['version https://git-lfs.github.com/spec/v1\noid sha256:00', /this is a Git LFS pointer/],
+      [`${'model'.padEnd(257, '\0')}ustar\x0000${'\0'.repeat(300)}`, /this is a tar archive/],
+      [pickle(dict({ w: int(1) })), /a pickle, but not a checkpoint of torch\.save/],
+      [pickle(`${global('os.system')}${tuple(str('ls'))}R`), /refers to os\.system/],
+      [pickle(`${global('nt.system')}${tuple(str('dir'))}R`), /refers to nt\.system/],
+      ['PK', /neither a PyTorch checkpoint/],
+      ['PK\x03\x04', /zip archive can't be read/],
+      ['\x89PNG\r\n\x1a\n', /neither a PyTorch checkpoint/],
+    ];
+    for (const [bytes, message] of cases) expect(problem(bytesOf(bytes))).toMatch(message);
+  });
+
+  it('refuses legacy files whose parts do not agree', () => {
+    const saved = dict({ w: weight });
+    const values = FOUR['data/0'];
+    expect(readCheckpoint(legacyCheckpoint(saved, [['0', 4, values]])).get('w')!.data).toEqual(
+      Float32Array.of(1, 2, 3, 4),
+    );
+    expect(problem(legacyCheckpoint(saved, [['0', 3, values]]))).toMatch(/storage "0" has 3 elements instead of 4/);
+    expect(problem(legacyCheckpoint(saved, [['1', 4, values]]))).toMatch(/a storage that no tensor uses/);
+    expect(problem(legacyCheckpoint(saved, []))).toMatch(/tensor "w" has no values/);
+    const good = Buffer.from(legacyCheckpoint(saved, [['0', 4, values]])).toString('latin1');
+    expect(problem(bytesOf(good.replace('M\xe9\x03', 'M\xea\x03')))).toMatch(/unknown protocol version/);
+  });
+
+  it('keeps names from the file on one line of a bounded length', () => {
+    const name = 'a\nb'.repeat(1000);
+    expect(problem(zipCheckpoint(dict({ [name]: weight })))).toMatch(/tensor "a\\nba\\n.*…" has no values/);
+  });
+});
+
+describe('readCheckpoint: memory', () => {
+  it('shares memory between tensors of one storage, and does not copy aligned safetensors', () => {
+    const tensors = readCheckpoint(zipCheckpoint(dict({ a: weight, b: tensor(floats(), 1, [2], [1]) }), FOUR));
+    expect(tensors.get('a')!.data.buffer).toBe(tensors.get('b')!.data.buffer);
+    // The stride of an axis of size 1 says nothing: a 1×1 convolution in channels_last is contiguous.
+    const column = readCheckpoint(zipCheckpoint(dict({ a: weight, b: tensor(floats(), 0, [4, 1], [1, 4]) }), FOUR));
+    expect(column.get('a')!.data.buffer).toBe(column.get('b')!.data.buffer);
+    const bytes = writeSafetensors([['w', { shape: [1], data: Float32Array.of(1) }]]);
+    expect(readCheckpoint(bytes).get('w')!.data.buffer).toBe(bytes.buffer);
+  });
+
+  it('reads bytes that begin anywhere in their buffer', () => {
+    for (const name of ['dtypes.zip.pth', 'dtypes.legacy.pth', 'expected.safetensors']) {
+      const bytes = checkpointBytes(name);
+      const expected = readCheckpoint(bytes);
+      for (let shift = 0; shift < 8; shift += 1) {
+        const shifted = new Uint8Array(bytes.length + shift).subarray(shift);
+        shifted.set(bytes);
+        expect(readCheckpoint(shifted), `${name} + ${shift}`).toEqual(expected);
+      }
+    }
+  });
+});
+
+const starter = sharedPath('checkpoints/pan_pp_r18_starter.pth.tar');
+describe.runIf(existsSync(starter))('readCheckpoint: a trained PAN++', () => {
+  it('reads the 49 MB starter checkpoint', () => {
+    const bytes = readFileSync(starter);
+    const start = performance.now();
+    const tensors = withoutModulePrefix(readCheckpoint(bytes, starter));
+    const elapsed = performance.now() - start;
+    expect(tensors.size).toBe(255);
+    expect(tensors.get('backbone.conv1.weight')!.shape).toEqual([64, 3, 3, 3]);
+    expect(tensors.get('det_head.conv2.weight')!.shape).toEqual([6, 128, 1, 1]);
+    expect(elapsed).toBeLessThan(2000);
+    for (const [name, { data }] of tensors) {
+      if (data instanceof Float32Array) expect(data.every(Number.isFinite), name).toBe(true);
+    }
+  });
+});
