@@ -1,0 +1,74 @@
+// Pixel aggregation by itself, for maps that come from elsewhere.
+import { PanppError } from '../errors.js';
+import type { Gpu } from '../gpu/context.js';
+import { Program } from '../gpu/program.js';
+import { featureMap } from '../layers/feature-map.js';
+import { type LabelMap, LabelReadback } from './label-readback.js';
+import { packSettings, planAggregation } from './plan.js';
+import type { AggregationInput, AggregationResult } from './types.js';
+
+/** Channels of a map on the GPU: six of the head, two of padding. */
+const paddedMapChannels = 8;
+
+/**
+ * Grows text kernels into text instances on the GPU, equal to the reference in every pixel.
+ * Shapes, units and modes: see `AggregationInput`. Source: spec, Pixel aggregation.
+ * @throws PanppError `argument` if an array's length does not fit the size.
+ */
+export async function aggregatePixels(gpu: Gpu, input: AggregationInput): Promise<AggregationResult> {
+  const { labels, kernelCount } = await aggregateWithSums(gpu, input, input);
+  return { labels, kernelCount };
+}
+
+/** As `aggregatePixels`, with every region's sums at the size of `image`. */
+export async function aggregateWithSums(
+  gpu: Gpu,
+  input: AggregationInput,
+  image: { height: number; width: number },
+): Promise<LabelMap> {
+  assertAggregationInput(input);
+  const map = featureMap('map', input.height, input.width, paddedMapChannels);
+  const plan = planAggregation(map, image);
+  const pinned = [map.slot, plan.settings, plan.labels, plan.listed, plan.sums];
+  const program = await Program.create(gpu, [{ name: 'aggregation', kernels: plan.kernels }], pinned);
+  const readback = new LabelReadback(gpu, plan, program);
+  try {
+    gpu.device.queue.writeBuffer(program.bufferOf(map.slot), 0, interleave(input));
+    gpu.device.queue.writeBuffer(program.bufferOf(plan.settings), 0, packSettings(input));
+    const encoder = gpu.device.createCommandEncoder();
+    program.encode(encoder);
+    return await readback.submit(encoder);
+  } finally {
+    readback.dispose();
+    program.dispose();
+  }
+}
+
+function assertAggregationInput({ text, kernel, embedding, height, width, minKernelArea, distance }: AggregationInput): void {
+  if (!(Number.isInteger(height) && Number.isInteger(width) && height > 0 && width > 0)) {
+    throw new PanppError('argument', `a map of ${height} × ${width} can't be aggregated; both must be whole numbers above 0`);
+  }
+  const planes = { text: [text, 1], kernel: [kernel, 1], embedding: [embedding, 4] } as const;
+  for (const [name, [data, count]] of Object.entries(planes)) {
+    const needed = count * height * width;
+    if (data.length !== needed) {
+      throw new PanppError('argument', `${name} has ${data.length} values and a map of ${height} × ${width} needs ${needed}`);
+    }
+  }
+  if (!(minKernelArea >= 0 && minKernelArea < 2 ** 31)) {
+    throw new PanppError('argument', `minKernelArea is ${minKernelArea}; it must be 0 or more`);
+  }
+  if (!(distance >= 0)) throw new PanppError('argument', `distance is ${distance}; it must be 0 or more`);
+}
+
+/** Planes to pixels: text, kernel, instance vector, padding. */
+function interleave({ text, kernel, embedding, height, width }: AggregationInput): Float32Array<ArrayBuffer> {
+  const pixels = height * width;
+  const map = new Float32Array(pixels * paddedMapChannels);
+  for (let pixel = 0, at = 0; pixel < pixels; pixel++, at += paddedMapChannels) {
+    map[at] = text[pixel];
+    map[at + 1] = kernel[pixel];
+    for (let axis = 0; axis < 4; axis++) map[at + 2 + axis] = embedding[axis * pixels + pixel];
+  }
+  return map;
+}

@@ -1,0 +1,28 @@
+/**
+ * Which kernels check the instance vectors of the pixels they grow into: `reference` only those the authors' code
+ * flags (two kernels of one text component whose areas differ more than 1024 times), `always` every one of them.
+ */
+export type AggregationMode = 'reference' | 'always';
+
+/** What pixel aggregation works on, all maps of `height` × `width` values, row by row. */
+export interface AggregationInput {
+  /** Text logits; text is where they are above 0. */
+  readonly text: Float32Array;
+  /** Kernel logits; a kernel is where they are above 0 inside text. */
+  readonly kernel: Float32Array;
+  /** Instance vectors, four planes one after the other; read only inside text. */
+  readonly embedding: Float32Array;
+  readonly height: number;
+  readonly width: number;
+  /** Kernels of fewer pixels are dropped; the settings' bound already divided by scale². */
+  readonly minKernelArea: number;
+  readonly mode: AggregationMode;
+  /** Largest Euclidean distance of an instance vector to the mean of a kernel that checks it. */
+  readonly distance: number;
+}
+
+/** The label map (`height` × `width`; 0 is background) and the number of kernels found, dropped ones included. */
+export interface AggregationResult {
+  readonly labels: Int32Array;
+  readonly kernelCount: number;
+}

@@ -1,0 +1,18 @@
+/** A point in pixels, x to the right, y down. */
+export type Point = readonly [x: number, y: number];
+
+/** A closed polygon without a repeated last point. */
+export type Polygon = readonly Point[];
+
+/** An axis-parallel box in pixels; `right` and `bottom` are exclusive. */
+export interface Box {
+  readonly left: number;
+  readonly top: number;
+  readonly right: number;
+  readonly bottom: number;
+}
+
+/** Twice the signed area of the triangle a, b, c; above 0 where c lies clockwise of a → b as seen (y down). */
+export function cross(a: Point, b: Point, c: Point): number {
+  return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]);
+}

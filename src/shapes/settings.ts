@@ -1,0 +1,29 @@
+import { PanppError } from '../errors.js';
+
+/** Which regions are kept and what shape they get. */
+export interface RegionSettings {
+  /** Smallest mean text probability of a region. */
+  readonly minScore: number;
+  /** Smallest area in pixels; compared, divided by scale², with the area at the resized image's size. */
+  readonly minArea: number;
+  /** The head's scale: the label map is 1 / scale of the resized image. */
+  readonly scale: number;
+  /** `rect`: four corners of the rectangle of least area. `poly`: the outer contour. */
+  readonly bbox: 'rect' | 'poly';
+  /** With `poly`: simplify, leaving no contour point further than this from the polygon, in original-image pixels. */
+  readonly tolerance?: number;
+}
+
+/** @throws PanppError `argument` with the setting that is out of its range. */
+export function checkRegionSettings({ minScore, minArea, scale, bbox, tolerance }: RegionSettings): void {
+  const reject = (what: string): never => {
+    throw new PanppError('argument', `region settings: ${what}`);
+  };
+  if (!(minScore >= 0 && minScore <= 1)) reject(`minScore must lie in 0 … 1, got ${minScore}`);
+  if (!(minArea >= 0 && minArea < Infinity)) reject(`minArea must be 0 or more, got ${minArea}`);
+  if (!(scale > 0 && scale < Infinity)) reject(`scale must be above 0, got ${scale}`);
+  if (bbox !== 'rect' && bbox !== 'poly') reject(`bbox must be 'rect' or 'poly', got ${String(bbox)}`);
+  if (tolerance === undefined) return;
+  if (bbox !== 'poly') reject(`tolerance applies to 'poly' only, leave it out for '${bbox}'`);
+  if (!(tolerance >= 0 && tolerance < Infinity)) reject(`tolerance must be 0 or more, got ${tolerance}`);
+}
