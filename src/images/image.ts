@@ -1,0 +1,12 @@
+/**
+ * An 8-bit image in memory, row by row, channels interleaved, no row padding.
+ * `data.length` is `width · height · channels`. The alpha of a 4-channel image is ignored (dropped over the raw colour).
+ * A browser's `ImageData` is one with `channels` 4.
+ */
+export interface PixelImage {
+  readonly width: number;
+  readonly height: number;
+  /** 3 = RGB, 4 = RGBA. */
+  readonly channels: 3 | 4;
+  readonly data: Uint8Array | Uint8ClampedArray;
+}

@@ -1,0 +1,37 @@
+// The size that an image is resized to before the network: spec "Input" 2 (the reference's scale_aligned_short).
+import { PanppError } from '../errors.js';
+
+/** The network halves its input five times. */
+const STRIDE = 32;
+
+/** Most pixels of a resized image unless the caller knows better: 4096 × 4096. */
+const DEFAULT_MAX_PIXELS = 2 ** 24;
+
+/**
+ * The size to resize an image to: its shorter side becomes `shortSide`, then each side is raised to a multiple of 32.
+ * @param maxPixels more than this many pixels in the result is an error (a 1 × 5000 image at 736 would be 736 × 3 680 000)
+ * @throws PanppError `argument` for sides that are no positive integers, `image` for a result that is too large
+ */
+export function resizedSize(
+  height: number,
+  width: number,
+  shortSide: number,
+  maxPixels = DEFAULT_MAX_PIXELS,
+): { height: number; width: number } {
+  for (const [name, side] of Object.entries({ height, width, shortSide })) {
+    if (!Number.isSafeInteger(side) || side < 1) {
+      throw new PanppError('argument', `${name} is ${side}; it must be a positive integer`);
+    }
+  }
+  const scale = shortSide / Math.min(height, width);
+  const aligned = (side: number) => Math.ceil(Math.floor(side * scale + 0.5) / STRIDE) * STRIDE;
+  const result = { height: aligned(height), width: aligned(width) };
+  if (result.height * result.width > maxPixels) {
+    throw new PanppError(
+      'image',
+      `an image of ${width} x ${height} pixels becomes ${result.width} x ${result.height} at short side ${shortSide}, ` +
+        `more than ${maxPixels} pixels; choose a smaller short side, or cut the image into pieces`,
+    );
+  }
+  return result;
+}

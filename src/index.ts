@@ -1,0 +1,34 @@
+// panpp's public API that runs anywhere WebGPU does. What only Node has is in `panpp/node`.
+export { PanppError, type ErrorCode } from './errors.js';
+export { type Gpu, type GpuProfile, type GpuRequest, requestGpu } from './gpu/context.js';
+export type { PixelImage } from './images/image.js';
+export {
+  type Detection,
+  type DetectionTimings,
+  type DetectOptions,
+  type ForwardOptions,
+  type Model,
+  loadModel,
+} from './detection/model.js';
+export type { OutputTensor } from './detection/forward.js';
+export { type MapInput, type MapSettings, regionsFromMap } from './detection/regions-from-map.js';
+export { aggregatePixels } from './aggregation/aggregate.js';
+export type { AggregationInput, AggregationMode, AggregationResult } from './aggregation/types.js';
+export type { Region } from './shapes/regions.js';
+export type { RegionSettings } from './shapes/settings.js';
+export type { Box, Point, Polygon } from './shapes/geometry.js';
+export { simplifyPolygon } from './shapes/simplify.js';
+export {
+  type BackboneConfig,
+  type DetectionSettings,
+  type ModelConfig,
+  type NeckConfig,
+  detectionPresets,
+  resnet18,
+  resnet50,
+  resnet101,
+} from './network/config.js';
+export { type ConvertOptions, convertCheckpoint } from './network/convert.js';
+export { readCheckpoint } from './checkpoint/pytorch.js';
+export type { NamedTensor } from './checkpoint/tensor.js';
+export { type DrawOptions, type LabelMask, drawMask, drawRegions } from './images/draw.js';

@@ -1,0 +1,132 @@
+// The detector as a list of kernels: stem, ResNet, FPEMs, detection head. Pure: shapes and weights in, kernels out.
+// Source: PAN++ paper section 3 (figures 3 and 4); spec, Backbone to Detection head.
+import type { Kernel } from '../gpu/kernel.js';
+import { planAdd } from '../layers/add.js';
+import { type ConvOptions, planConv } from '../layers/conv.js';
+import { planDepthwise } from '../layers/depthwise.js';
+import type { FeatureMap } from '../layers/feature-map.js';
+import { planMaxPool } from '../layers/pool.js';
+import { type Pyramid, planPyramidConv } from '../layers/pyramid-conv.js';
+import { planUpsample, planUpsampleAdd } from '../layers/upsample.js';
+import type { ModelConfig } from './config.js';
+import { blockNames, type fpemUnits, layerStrides } from './parameters.js';
+import type { NetworkWeights } from './weights.js';
+
+export interface NetworkPlan {
+  readonly kernels: readonly Kernel[];
+  /**
+   * Maps by name: `backbone.c2` … `c5`, `reduce.f1` … `f4`, `fpem1.f1` … , `ffm.f1` … `f4` (what the head sees), and `det`, the
+   * 6-channel map at 1/4 (its channel count padded to 8).
+   */
+  readonly maps: ReadonlyMap<string, FeatureMap>;
+  /** `det` brought to 1/scale of the image. */
+  readonly map: FeatureMap;
+}
+
+type Weights = Pick<NetworkWeights, 'conv' | 'depthwise' | 'pyramidConv'>;
+
+/** Plans the detector on a preprocessed image (4 channels, the last one zero; sides multiples of 32). */
+export function planNetwork(config: ModelConfig, weights: Weights, image: FeatureMap): NetworkPlan {
+  return new NetworkPlanner(config, weights).plan(image);
+}
+
+class NetworkPlanner {
+  readonly #kernels: Kernel[] = [];
+  readonly #maps = new Map<string, FeatureMap>();
+
+  constructor(
+    readonly config: ModelConfig,
+    readonly weights: Weights,
+  ) {}
+
+  plan(image: FeatureMap): NetworkPlan {
+    const levels = this.#neck(this.#backbone(image));
+    const hidden = this.#take(planPyramidConv('det_head.conv1', levels, this.weights.pyramidConv('det_head.conv1')));
+    const det = this.#conv('det_head.conv2', hidden);
+    this.#maps.set('det', det);
+    const { scale } = this.config.detection;
+    const map = scale === 4 ? det : this.#take(planUpsample('map', det, image.height / scale, image.width / scale));
+    return { kernels: this.#kernels, maps: this.#maps, map };
+  }
+
+  #take({ output, kernels }: { output: FeatureMap; kernels: readonly Kernel[] }): FeatureMap {
+    this.#kernels.push(...kernels);
+    return output;
+  }
+
+  #conv(name: string, input: FeatureMap, options?: ConvOptions): FeatureMap {
+    return this.#take(planConv(name, input, this.weights.conv(name), options));
+  }
+
+  #backbone(image: FeatureMap): Pyramid {
+    let map = this.#conv('backbone.conv1', image, { stride: 2, relu: true });
+    map = this.#conv('backbone.conv2', map, { relu: true });
+    map = this.#conv('backbone.conv3', map, { relu: true });
+    map = this.#take(planMaxPool('backbone.maxpool', map));
+    const outputs = this.config.backbone.blocks.map((count, index) => {
+      for (let block = 0; block < count; block++) map = this.#residualBlock(map, index + 1, block);
+      this.#maps.set(`backbone.c${index + 2}`, map);
+      return map;
+    });
+    return outputs as unknown as Pyramid;
+  }
+
+  #residualBlock(input: FeatureMap, layer: number, block: number): FeatureMap {
+    const { convs, shortcut } = blockNames(this.config.backbone, layer, block);
+    const stride = block === 0 ? layerStrides[layer - 1] : 1;
+    // The stride sits on the first 3×3 conv.
+    const strided = this.config.backbone.block === 'basic' ? 0 : 1;
+    const residual = shortcut ? this.#conv(shortcut, input, { stride }) : input;
+    return convs.reduce((map, name, index) => {
+      const last = index === convs.length - 1;
+      return this.#conv(name, map, { stride: index === strided ? stride : 1, relu: true, residual: last ? residual : undefined });
+    }, input);
+  }
+
+  #neck(features: Pyramid): Pyramid {
+    const { fpems, fusion } = this.config.neck;
+    let levels = mapLevels(features, (map, index) => this.#conv(`reduce_layer${index + 1}.conv`, map, { relu: true }));
+    this.#name('reduce', levels);
+    let fused: Pyramid | undefined;
+    for (let index = 1; index <= fpems; index++) {
+      const refined = this.#fpem(`fpem${index}`, levels);
+      const input = levels;
+      levels = fusion === 'pan' ? refined : mapLevels(refined, (map, at) => this.#add(`fpem${index}.f${at + 1}`, input[at], map));
+      this.#name(`fpem${index}`, levels);
+      const before = fused;
+      fused = fusion === 'pan' && before ? mapLevels(levels, (map, at) => this.#add(`ffm.f${at + 1}`, before[at], map)) : levels;
+    }
+    this.#name('ffm', fused!);
+    return fused!;
+  }
+
+  // Up-scale enhancement, then down-scale enhancement.
+  #fpem(fpem: string, [f1, f2, f3, f4]: Pyramid): Pyramid {
+    const up3 = this.#fpemUnit(fpem, '3_1', f4, f3, 1);
+    const up2 = this.#fpemUnit(fpem, '2_1', up3, f2, 1);
+    const up1 = this.#fpemUnit(fpem, '1_1', up2, f1, 1);
+    const down2 = this.#fpemUnit(fpem, '2_2', up2, up1, 2);
+    const down3 = this.#fpemUnit(fpem, '3_2', up3, down2, 2);
+    const down4 = this.#fpemUnit(fpem, '4_2', f4, down3, 2);
+    return [up1, down2, down3, down4];
+  }
+
+  #fpemUnit(fpem: string, unit: (typeof fpemUnits)[number], coarse: FeatureMap, finer: FeatureMap, stride: 1 | 2): FeatureMap {
+    const joined = this.#take(planUpsampleAdd(`${fpem}.join${unit}`, coarse, finer));
+    const name = `${fpem}.dwconv${unit}`;
+    const filtered = this.#take(planDepthwise(name, joined, this.weights.depthwise(name), stride));
+    return this.#conv(`${fpem}.smooth_layer${unit}.conv`, filtered, { relu: true });
+  }
+
+  #add(label: string, a: FeatureMap, b: FeatureMap): FeatureMap {
+    return this.#take(planAdd(label, a, b));
+  }
+
+  #name(prefix: string, levels: Pyramid): void {
+    levels.forEach((map, index) => this.#maps.set(`${prefix}.f${index + 1}`, map));
+  }
+}
+
+function mapLevels<T, U>(levels: Pyramid<T>, change: (level: T, index: number) => U): Pyramid<U> {
+  return levels.map(change) as unknown as Pyramid<U>;
+}

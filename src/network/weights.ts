@@ -1,0 +1,140 @@
+// From named tensors to what the plan binds: a checkpoint's batch norms folded into its convs, a converted file's tensors checked,
+// and both packed onto the GPU.
+import { foldBatchNorm } from '../checkpoint/fold.js';
+import type { NamedTensor } from '../checkpoint/tensor.js';
+import { PanppError } from '../errors.js';
+import type { Gpu } from '../gpu/context.js';
+import { type ConvWeights, type PackedConv, packConv } from '../layers/conv.js';
+import { packDepthwise } from '../layers/depthwise.js';
+import { vec4s } from '../layers/feature-map.js';
+import { type Pyramid, splitPyramidConv } from '../layers/pyramid-conv.js';
+import type { ModelConfig } from './config.js';
+import { type ConvParameters, checkpointTensorsOf, convolutionsOf, normParts, recognitionTensorsOf } from './parameters.js';
+
+/** Folded weights: `<conv>.weight` and, but for depthwise convs, `<conv>.bias`; the rest of a recognition head as it is. */
+export type FoldedWeights = ReadonlyMap<string, NamedTensor>;
+
+/** The weights of a network on the GPU. */
+export interface NetworkWeights {
+  conv(name: string): PackedConv;
+  depthwise(name: string): GPUBuffer;
+  pyramidConv(name: string): Pyramid<PackedConv>;
+  /** Bytes of GPU memory held. */
+  readonly bytes: number;
+  dispose(): void;
+}
+
+/**
+ * Folds every batch norm of a checkpoint into the conv before it.
+ * @param source named in errors, for example the checkpoint's file name
+ * @throws PanppError `weights` that lists the missing, unexpected and misshapen names if the tensors are not this architecture's
+ */
+export function foldCheckpoint(tensors: ReadonlyMap<string, NamedTensor>, config: ModelConfig, source: string): FoldedWeights {
+  assertSameNames(tensors, checkpointTensorsOf(config), source, /\.num_batches_tracked$/);
+  const folded = new Map<string, NamedTensor>();
+  for (const { name, norm, bias, shape } of convolutionsOf(config)) {
+    const weight = tensors.get(`${name}.weight`)!;
+    const ownBias = bias ? tensors.get(`${name}.bias`)! : undefined;
+    if (norm) {
+      const [scale, shift, mean, variance] = normParts.map((part) => tensors.get(`${norm}.${part}`)!);
+      const result = foldBatchNorm(weight, { weight: scale, bias: shift, running_mean: mean, running_var: variance }, ownBias);
+      folded.set(`${name}.weight`, { shape, data: result.weight });
+      folded.set(`${name}.bias`, { shape: [shape[0]], data: result.bias });
+    } else {
+      folded.set(`${name}.weight`, weight);
+      if (ownBias) folded.set(`${name}.bias`, ownBias);
+    }
+  }
+  for (const name of recognitionTensorsOf(config).keys()) folded.set(name, tensors.get(name)!);
+  return folded;
+}
+
+/** Checks a converted file's tensors against its configuration. @throws PanppError `weights` as in `foldCheckpoint`. */
+export function assertFolded(tensors: FoldedWeights, config: ModelConfig, source: string): void {
+  const expected = recognitionTensorsOf(config);
+  for (const { name, shape, depthwise } of convolutionsOf(config)) {
+    expected.set(`${name}.weight`, shape);
+    if (!depthwise) expected.set(`${name}.bias`, [shape[0]]);
+  }
+  assertSameNames(tensors, expected, source);
+}
+
+function assertSameNames(
+  tensors: ReadonlyMap<string, NamedTensor>,
+  expected: ReadonlyMap<string, readonly number[]>,
+  source: string,
+  ignored?: RegExp,
+): void {
+  const missing = [...expected.keys()].filter((name) => !tensors.has(name));
+  const unexpected = [...tensors.keys()].filter((name) => !expected.has(name) && !ignored?.test(name));
+  const misshapen = [...expected]
+    .filter(([name, shape]) => tensors.has(name) && tensors.get(name)!.shape.join() !== shape.join())
+    .map(([name, shape]) => `${name} is ${tensors.get(name)!.shape.join('×') || 'a scalar'} where ${shape.join('×')} is expected`);
+  const faults = [
+    missing.length > 0 && `${missing.length} missing (${listed(missing)})`,
+    unexpected.length > 0 && `${unexpected.length} unexpected (${listed(unexpected)})`,
+    misshapen.length > 0 && `${misshapen.length} of another shape (${listed(misshapen)})`,
+  ].filter(Boolean);
+  if (faults.length > 0) throw new PanppError('weights', `${source} does not have this architecture's tensors: ${faults.join('; ')}`);
+}
+
+function listed(names: readonly string[], most = 12): string {
+  return names.slice(0, most).join(', ') + (names.length > most ? `, and ${names.length - most} more` : '');
+}
+
+/** The convolutions that `planPyramidConv` takes apart. */
+const pyramidConvs: ReadonlySet<string> = new Set(['det_head.conv1', 'rec_head.conv']);
+
+/** A buffer on the GPU that holds `data`, to be read by kernels. */
+export function uploadBuffer({ device }: Gpu, label: string, data: Float32Array): GPUBuffer {
+  const buffer = device.createBuffer({ label, size: data.byteLength, usage: GPUBufferUsage.STORAGE, mappedAtCreation: true });
+  new Float32Array(buffer.getMappedRange()).set(data);
+  buffer.unmap();
+  return buffer;
+}
+
+/** Packs the convolutions of folded weights and copies them to the GPU. */
+export function uploadWeights(gpu: Gpu, tensors: FoldedWeights, config: ModelConfig): NetworkWeights {
+  const buffers: GPUBuffer[] = [];
+  const convs = new Map<string, PackedConv>();
+  const pyramids = new Map<string, Pyramid<PackedConv>>();
+  const depthwises = new Map<string, GPUBuffer>();
+  const upload = (label: string, data: Float32Array): GPUBuffer => {
+    const buffer = uploadBuffer(gpu, label, data);
+    buffers.push(buffer);
+    return buffer;
+  };
+  const uploadConv = (label: string, conv: ConvWeights): PackedConv => ({
+    resource: upload(label, packConv(conv)),
+    outChannels: vec4s(conv.outChannels) * 4,
+    inChannels: vec4s(conv.inChannels) * 4,
+    kernel: conv.kernel,
+  });
+  for (const parameters of convolutionsOf(config)) {
+    const { name, depthwise, shape } = parameters;
+    if (depthwise) depthwises.set(name, upload(name, packDepthwise(floats(tensors, `${name}.weight`), shape[0])));
+    else if (pyramidConvs.has(name)) {
+      const [first, second, third, fourth] = splitPyramidConv(convWeights(tensors, parameters));
+      const level = (index: number, conv: ConvWeights) => uploadConv(`${name}.level${index}`, conv);
+      pyramids.set(name, [level(1, first), level(2, second), level(3, third), level(4, fourth)]);
+    } else convs.set(name, uploadConv(name, convWeights(tensors, parameters)));
+  }
+  return {
+    conv: (name) => convs.get(name)!,
+    depthwise: (name) => depthwises.get(name)!,
+    pyramidConv: (name) => pyramids.get(name)!,
+    bytes: buffers.reduce((sum, buffer) => sum + buffer.size, 0),
+    dispose: () => buffers.forEach((buffer) => buffer.destroy()),
+  };
+}
+
+function convWeights(tensors: FoldedWeights, { name, shape }: ConvParameters): ConvWeights {
+  const [outChannels, inChannels, kernel] = shape;
+  return { weight: floats(tensors, `${name}.weight`), bias: floats(tensors, `${name}.bias`), outChannels, inChannels, kernel };
+}
+
+/** The values of a tensor, as floats. */
+export function floats(tensors: FoldedWeights, name: string): Float32Array {
+  const { data } = tensors.get(name)!;
+  return data instanceof Float32Array ? data : Float32Array.from(data, Number);
+}

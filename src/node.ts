@@ -1,0 +1,37 @@
+// panpp in Node: everything of `panpp`, and what needs files or a driver.
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { type Gpu, requestGpu } from './gpu/context.js';
+import { type AdapterOptions, findAdapter } from './node/adapters.js';
+
+export * from './index.js';
+export { type AdapterOptions } from './node/adapters.js';
+export { type Diagnosis, diagnose } from './node/doctor.js';
+export { decodeImage } from './images/decode.js';
+export { encodePng } from './images/encode.js';
+
+/**
+ * Opens a GPU in Node. In order of preference: the adapter that `options.adapter` names; a hardware one; an installed software one; the
+ * embedded software one (Linux x64, if `@sparticuz/chromium` is installed). `gpu.profile` tells which it is.
+ * @throws PanppError `adapter` that says what to install if there is none
+ */
+export async function openGpu(options: AdapterOptions = {}): Promise<Gpu> {
+  const found = await findAdapter(options);
+  await defineWebGpuConstants();
+  const gpu = await requestGpu({ adapter: found.adapter, toggles: options.toggles });
+  gpu.onDispose(found.release);
+  return gpu;
+}
+
+/** Path of the weights that come with the package. */
+export function packagedWeights(): string {
+  return join(dirname(createRequire(import.meta.url).resolve('panpp/package.json')), 'weights', 'pan-pp-resnet18.safetensors');
+}
+
+// A browser has GPUBufferUsage and its like among its globals; in Node Dawn's module brings them.
+async function defineWebGpuConstants(): Promise<void> {
+  const { globals } = await import('webgpu');
+  for (const [name, value] of Object.entries(globals)) {
+    if (!(name in globalThis)) Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
+  }
+}

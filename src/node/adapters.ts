@@ -1,0 +1,258 @@
+// Finding a WebGPU adapter in Node with Dawn's bindings (npm `webgpu`). In order: the one that the user names; a hardware
+// one; an installed software one; the embedded one. Only the adapter is chosen here, the device is requested elsewhere.
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { constants } from 'node:os';
+import { dirname, join } from 'node:path';
+
+import { PanppError } from '../errors.js';
+import {
+  DRIVER_VARIABLES,
+  EMBEDDED_PACKAGE,
+  embeddedDriverHint,
+  findEmbeddedPackage,
+  isEmbeddedPlatform,
+  loadEmbeddedDriver,
+  withOnlyEmbeddedDriver,
+} from './embedded-driver.js';
+
+export interface AdapterOptions {
+  /**
+   * Part of the adapter's name in any case (`nvidia`, `a770`), `lavapipe`, `swiftshader` (an installed one, else the embedded
+   * one), `hardware` (no software adapter) or `software` (no hardware). Without it: the best there is.
+   */
+  readonly adapter?: string;
+  /** Dawn toggles to switch on besides the default one, such as `disable_robustness` or `allow_unsafe_apis`. */
+  readonly toggles?: readonly string[];
+  /** Dawn toggles to switch off, such as `timestamp_quantization`. */
+  readonly disabledToggles?: readonly string[];
+}
+
+export interface FoundAdapter {
+  readonly adapter: GPUAdapter;
+  /** Name and driver, for people. */
+  readonly description: string;
+  /** It computes on the CPU. */
+  readonly software: boolean;
+  /** It is the driver that was unpacked from an npm package. */
+  readonly embedded: boolean;
+  /** Call it when the device is destroyed and nothing of it is used any more. */
+  release(): void;
+}
+
+/** An adapter that Dawn lists. */
+export interface AdapterName {
+  readonly name: string;
+  readonly backend: string;
+}
+
+/** Without it Dawn hides half floats on NVIDIA's Vulkan driver; elsewhere it does nothing. */
+const DEFAULT_TOGGLES = ['vulkan_enable_f16_on_nvidia'];
+
+const LAVAPIPE = 'llvmpipe'; // the name by which lavapipe lists itself
+const SWIFTSHADER = 'SwiftShader Device (Subzero)';
+
+/** What to install for a fast software adapter. */
+export const LAVAPIPE_PACKAGES =
+  "Mesa's lavapipe 25 or newer (Debian: mesa-vulkan-drivers and libvulkan1, on Debian 12 from bookworm-backports)";
+
+/** Dawn ends the process if its instance is collected while a device works, so each lives until release(). */
+const instances = new Set<GPU>();
+
+/**
+ * Finds an adapter. Nothing is kept running: a Node process ends by itself whether release() is called or not.
+ * @throws PanppError `adapter`: none there, or none as asked for; the message says what to install
+ */
+export async function findAdapter(options: AdapterOptions = {}): Promise<FoundAdapter> {
+  const search = await startSearch(options);
+  const wanted = options.adapter?.trim().toLowerCase();
+  const found = await (wanted === undefined ? anyAdapter(search) : wantedAdapter(search, wanted));
+  if (found) return found;
+  throw new PanppError('adapter', wanted === undefined ? noAdapterMessage() : await noSuchAdapterMessage(search, wanted));
+}
+
+/** Every adapter one after another, the embedded one last. Each must be released. @throws as findAdapter */
+export async function* eachAdapter(): AsyncGenerator<FoundAdapter> {
+  const search = await startSearch({});
+  for (const listed of await listAdapters(search)) {
+    const found = await openListed(search, listed);
+    if (found) yield found;
+  }
+  const embedded = await embeddedAdapter(search);
+  if (embedded) yield embedded;
+}
+
+/** Reads lines like ` * backend: 'vulkan', name: 'llvmpipe (LLVM 15.0.6, 256 bits)'` of Dawn's error message. */
+export function parseAdapterList(message: string): AdapterName[] {
+  return [...message.matchAll(/^ \* backend: '(.*?)', name: '(.*)'$/gm)].map(([, backend, name]) => ({ backend, name }));
+}
+
+// ---- the order of preference ----
+
+async function anyAdapter(search: Search): Promise<FoundAdapter | undefined> {
+  const best = await requestInstalled(search, [], { powerPreference: 'high-performance' });
+  if (best) return best.software ? preferLavapipe(search, best) : best;
+  return embeddedAdapter(search);
+}
+
+async function wantedAdapter(search: Search, wanted: string): Promise<FoundAdapter | undefined> {
+  switch (wanted) {
+    case 'hardware':
+      return hardwareAdapter(search);
+    case 'software':
+      return softwareAdapter(search);
+    case 'lavapipe':
+      return namedAdapter(search, LAVAPIPE);
+    default:
+      return namedAdapter(search, wanted);
+  }
+}
+
+async function hardwareAdapter(search: Search): Promise<FoundAdapter | undefined> {
+  const best = await requestInstalled(search, [], { powerPreference: 'high-performance' });
+  if (!best?.software) return best;
+  best.release();
+  return undefined;
+}
+
+/** Dawn's own forceFallbackAdapter overlooks lavapipe, so the list is gone through. */
+async function softwareAdapter(search: Search): Promise<FoundAdapter | undefined> {
+  for (const listed of await listAdapters(search)) {
+    const found = await openListed(search, listed);
+    if (found?.software) return preferLavapipe(search, found);
+    found?.release();
+  }
+  return embeddedAdapter(search);
+}
+
+async function namedAdapter(search: Search, part: string): Promise<FoundAdapter | undefined> {
+  if (part === '') return undefined;
+  const listed = (await listAdapters(search)).find(({ name }) => name.toLowerCase().includes(part));
+  if (listed) return openListed(search, listed);
+  return SWIFTSHADER.toLowerCase().includes(part) ? embeddedAdapter(search) : undefined;
+}
+
+/** Mesa's lavapipe is about three times as fast as an installed SwiftShader. */
+async function preferLavapipe(search: Search, found: FoundAdapter): Promise<FoundAdapter> {
+  if (!/swiftshader/i.test(found.description)) return found;
+  const lavapipe = await namedAdapter(search, LAVAPIPE);
+  if (!lavapipe) return found;
+  found.release();
+  return lavapipe;
+}
+
+/** The adapter of the embedded driver; undefined where there is none for the platform or its package isn't installed. */
+async function embeddedAdapter(search: Search): Promise<FoundAdapter | undefined> {
+  if (!isEmbeddedPlatform || !findEmbeddedPackage()) return undefined;
+  const driver = await loadEmbeddedDriver();
+  // Dawn looks for drivers before requestAdapter() returns its promise, so the environment is changed for no one else.
+  const found = await withOnlyEmbeddedDriver(driver, () => request(search, ['backend=vulkan']));
+  // Where the environment does not reach the loader (see withOnlyEmbeddedDriver), another driver may have answered.
+  if (found?.adapter.info.architecture !== 'swiftshader') {
+    found?.release();
+    throw new PanppError('adapter', `the embedded software adapter does not start; ${embeddedDriverHint(driver)}`);
+  }
+  return { ...found, embedded: true };
+}
+
+// ---- asking Dawn ----
+
+interface Search {
+  readonly create: (flags: string[]) => GPU;
+  readonly toggleFlags: readonly string[];
+}
+
+async function startSearch({ toggles = [], disabledToggles = [] }: AdapterOptions): Promise<Search> {
+  const toggleFlags = [`enable-dawn-features=${[...DEFAULT_TOGGLES, ...toggles].join(',')}`];
+  if (disabledToggles.length > 0) toggleFlags.push(`disable-dawn-features=${disabledToggles.join(',')}`);
+  try {
+    return { create: (await import('webgpu')).create, toggleFlags };
+  } catch (error) {
+    const platform = `${process.platform} ${process.arch}`;
+    const why = (error as Error).message.split('\n')[0];
+    const todo = 'it needs Linux with glibc 2.34 or newer, macOS, or Windows; if this is one, run `npm install` again';
+    throw new PanppError('adapter', `Dawn (npm webgpu) can't be loaded on ${platform} (${why}); ${todo}`, { cause: error });
+  }
+}
+
+/** The adapters that Dawn finds by itself, in its order. The embedded one is not among them. */
+async function listAdapters({ create }: Search): Promise<AdapterName[]> {
+  if (!hasVulkanLoader()) return [];
+  try {
+    // Dawn lists the adapters in one place only: its error for a name that is not there.
+    await create(['adapter=(list the adapters)']).requestAdapter();
+    return [];
+  } catch (error) {
+    return parseAdapterList((error as Error).message);
+  }
+}
+
+async function openListed(search: Search, { name, backend }: AdapterName): Promise<FoundAdapter | undefined> {
+  return request(search, [`adapter=${name}`, `backend=${backend}`]);
+}
+
+async function requestInstalled(
+  search: Search,
+  flags: readonly string[],
+  options: GPURequestAdapterOptions,
+): Promise<FoundAdapter | undefined> {
+  return hasVulkanLoader() ? request(search, flags, options) : undefined;
+}
+
+async function request(
+  { create, toggleFlags }: Search,
+  flags: readonly string[],
+  options: GPURequestAdapterOptions = {},
+): Promise<FoundAdapter | undefined> {
+  const gpu = create([...toggleFlags, ...flags]);
+  const adapter = await gpu.requestAdapter(options);
+  if (!adapter) return undefined;
+  instances.add(gpu);
+  const { device, description, isFallbackAdapter: software } = adapter.info;
+  return {
+    adapter,
+    description: software ? description || device : [device, description].filter(Boolean).join(', '),
+    software,
+    embedded: false,
+    release: () => void instances.delete(gpu),
+  };
+}
+
+/** Without a Vulkan loader Dawn need not be asked on Linux; its answer would be a stack trace on stderr. */
+function hasVulkanLoader(): boolean {
+  if (process.platform !== 'linux') return true;
+  const name = 'libvulkan.so.1';
+  const dawn = join(dirname(createRequire(import.meta.url).resolve('webgpu')), 'dist', `linux-${process.arch}`);
+  if ([dawn, dirname(process.execPath)].some((folder) => existsSync(join(folder, name)))) return true;
+  try {
+    process.dlopen({ exports: {} }, name, constants.dlopen.RTLD_LAZY);
+    return true;
+  } catch (error) {
+    return !/cannot open shared object file/.test((error as Error).message);
+  }
+}
+
+// ---- what to tell the user ----
+
+function noAdapterMessage(): string {
+  if (process.platform !== 'linux') return 'no WebGPU adapter found; install or update the graphics driver';
+  const embedded = isEmbeddedPlatform ? `the embedded one (npm install ${EMBEDDED_PACKAGE}) or ` : '';
+  return (
+    `no WebGPU adapter found${driverVariables()}; install the GPU's Vulkan driver, or a software adapter: ` +
+    embedded +
+    LAVAPIPE_PACKAGES
+  );
+}
+
+async function noSuchAdapterMessage(search: Search, wanted: string): Promise<string> {
+  const names = (await listAdapters(search)).map(({ name }) => name);
+  if (isEmbeddedPlatform) names.push(findEmbeddedPackage() ? SWIFTSHADER : `swiftshader after npm install ${EMBEDDED_PACKAGE}`);
+  const there = names.length > 0 ? `there are: ${[...new Set(names)].join('; ')}` : 'there is none at all';
+  return `no WebGPU adapter matches "${wanted}"${driverVariables()}; ${there}; panpp doctor tells more`;
+}
+
+/** The user's own choice of drivers is respected, so it may be why there is none. */
+function driverVariables(): string {
+  const set = DRIVER_VARIABLES.filter((name) => process.env[name] !== undefined);
+  return set.length > 0 ? ` (${set.map((name) => `${name}=${process.env[name]}`).join(', ')})` : '';
+}

@@ -1,0 +1,164 @@
+// What `panpp doctor` reports: the machine, Dawn, every adapter with what it can do, and what is missing.
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { release } from 'node:os';
+import { dirname, join } from 'node:path';
+
+import { PanppError } from '../errors.js';
+import { type FoundAdapter, LAVAPIPE_PACKAGES, eachAdapter, findAdapter } from './adapters.js';
+import { DRIVER_VARIABLES, EMBEDDED_PACKAGE, findEmbeddedPackage } from './embedded-driver.js';
+
+export interface AdapterReport {
+  readonly description: string;
+  readonly vendor: string;
+  readonly architecture: string;
+  readonly device: string;
+  readonly software: boolean;
+  readonly embedded: boolean;
+  /** Half floats in shaders. */
+  readonly f16: boolean;
+  readonly subgroups: boolean;
+  /** The GPU's own clock can be read. */
+  readonly timestamps: boolean;
+  readonly features: readonly string[];
+  readonly limits: Readonly<Record<string, number>>;
+}
+
+export interface Diagnosis {
+  readonly platform: string;
+  readonly node: string;
+  /** Version of npm `webgpu`, the bindings of Dawn. */
+  readonly webgpu: string;
+  /** The embedded driver's package, where it is installed. */
+  readonly embedded?: { readonly package: string; readonly version: string };
+  /** Variables that choose Vulkan drivers, where they are set. */
+  readonly environment: Readonly<Record<string, string>>;
+  readonly adapters: readonly AdapterReport[];
+  /** Whether there is an adapter to work with. */
+  readonly usable: boolean;
+  /** Description of the adapter that is used where none is named. */
+  readonly preferred?: string;
+  /** What is missing and what to do, a line each; empty when all is well. */
+  readonly advice: readonly string[];
+}
+
+/** Looks at the machine. Never throws for what it finds: problems become advice. */
+export async function diagnose(): Promise<Diagnosis> {
+  const embedded = findEmbeddedPackage();
+  const problems = new Set<string>();
+  const adapters: AdapterReport[] = [];
+  await unlessProblem(problems, () => collectReports(adapters));
+  const preferred = await unlessProblem(problems, describePreferred);
+  return {
+    platform: `${process.platform} ${process.arch}, ${release()}`,
+    node: process.version,
+    webgpu: webgpuVersion(),
+    embedded: embedded && { package: EMBEDDED_PACKAGE, version: embedded.version },
+    environment: Object.fromEntries(DRIVER_VARIABLES.flatMap((name) => [[name, process.env[name]]]).filter(([, value]) => value)),
+    adapters,
+    usable: preferred !== undefined,
+    preferred,
+    advice: [...problems, ...advise(adapters)],
+  };
+}
+
+/** The diagnosis as text for a terminal. */
+export function describeDiagnosis(diagnosis: Diagnosis): string {
+  const { platform, node, webgpu, embedded, environment, adapters, preferred, advice } = diagnosis;
+  return [
+    `platform   ${platform}`,
+    `node       ${node}`,
+    `webgpu     ${webgpu} (Dawn)`,
+    `embedded   ${embedded ? `${embedded.package} ${embedded.version}` : 'not installed'}`,
+    ...Object.entries(environment).map(([name, value]) => `${name}=${value}`),
+    ...adapters.flatMap(describeAdapter),
+    '',
+    `used       ${preferred ?? 'none'}`,
+    ...advice.map((line) => `! ${line}`),
+  ].join('\n');
+}
+
+/** The limits that decide how large an image and a model can be. */
+const SHOWN_LIMITS = [
+  'maxBufferSize',
+  'maxStorageBufferBindingSize',
+  'maxStorageBuffersPerShaderStage',
+  'maxComputeWorkgroupStorageSize',
+  'maxComputeInvocationsPerWorkgroup',
+  'maxComputeWorkgroupsPerDimension',
+];
+
+function describeAdapter(adapter: AdapterReport): string[] {
+  const kind = adapter.embedded ? 'software, embedded' : adapter.software ? 'software' : 'hardware';
+  const yesNo = (value: boolean) => (value ? 'yes' : 'no');
+  return [
+    '',
+    `adapter    ${adapter.description} (${kind})`,
+    `  f16 ${yesNo(adapter.f16)}, subgroups ${yesNo(adapter.subgroups)}, timestamps ${yesNo(adapter.timestamps)}`,
+    ...SHOWN_LIMITS.map((name) => `  ${name} ${adapter.limits[name]}`),
+    `  features: ${adapter.features.join(' ')}`,
+  ];
+}
+
+/** Fills the list as it goes, so that one adapter's failure doesn't hide the others. */
+async function collectReports(reports: AdapterReport[]): Promise<void> {
+  for await (const found of eachAdapter()) {
+    reports.push(reportAdapter(found));
+    found.release();
+  }
+}
+
+async function describePreferred(): Promise<string> {
+  const found = await findAdapter();
+  found.release();
+  return found.description;
+}
+
+async function unlessProblem<T>(problems: Set<string>, action: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await action();
+  } catch (error) {
+    if (!(error instanceof PanppError)) throw error;
+    problems.add(error.message);
+    return undefined;
+  }
+}
+
+function reportAdapter({ adapter, description, software, embedded }: FoundAdapter): AdapterReport {
+  const { vendor, architecture, device } = adapter.info;
+  const features = [...adapter.features].sort();
+  return {
+    description,
+    vendor,
+    architecture,
+    device,
+    software,
+    embedded,
+    f16: features.includes('shader-f16'),
+    subgroups: features.includes('subgroups'),
+    timestamps: features.includes('timestamp-query'),
+    features,
+    limits: limitsOf(adapter.limits),
+  };
+}
+
+/** The limits are getters of the prototype, so they are asked for one by one. */
+function limitsOf(limits: GPUSupportedLimits): Record<string, number> {
+  const names = Object.keys(Object.getOwnPropertyDescriptors(Object.getPrototypeOf(limits))).sort();
+  const all = limits as unknown as Record<string, unknown>;
+  return Object.fromEntries(names.flatMap((name) => (typeof all[name] === 'number' ? [[name, all[name]]] : [])));
+}
+
+function advise(adapters: readonly AdapterReport[]): string[] {
+  if (adapters.some((adapter) => !adapter.software)) return [];
+  const advice = ['no hardware adapter: if the machine has a GPU, install its driver (on Linux the one with Vulkan)'];
+  if (process.platform === 'linux' && adapters.length > 0 && adapters.every((adapter) => adapter.embedded)) {
+    advice.push(`only the embedded software adapter: ${LAVAPIPE_PACKAGES} is about 3 times as fast`);
+  }
+  return advice;
+}
+
+function webgpuVersion(): string {
+  const main = createRequire(import.meta.url).resolve('webgpu');
+  return (JSON.parse(readFileSync(join(dirname(main), 'package.json'), 'utf8')) as { version: string }).version;
+}
