@@ -1,0 +1,59 @@
+// CTW1500's protocol, with IoU ≥ 0.5 on polygons.
+import { readCtwGroundTruth, readPolygons } from './formats/numbers.js';
+import { refuse } from './formats/text.js';
+import { intersectionArea, type Outline, outline, reaches, unionArea } from './geometry.js';
+import { imageList } from './notes.js';
+import { type Ctw1500Image, type EvaluationResult, type FileSet, score } from './types.js';
+
+const IOU = 0.5;
+
+/** Only images with a result file are counted. */
+export function evaluateCtw1500(groundTruth: FileSet, results: FileSet): EvaluationResult<Ctw1500Image> {
+  const notes: string[] = [];
+  const counts = { tp: 0, fp: 0, npos: 0 };
+  const perImage = new Map<string, Ctw1500Image>();
+  const missing = new Set(groundTruth.keys());
+  for (const [name, bytes] of results) {
+    const gtBytes = groundTruth.get(name);
+    if (!gtBytes) return refuse(`results: ${name}`, 'the ground truth has no file of that name');
+    missing.delete(name);
+    const gt = readCtwGroundTruth(`ground truth: ${name}`, gtBytes).map(outline);
+    const det = readPolygons(`results: ${name}`, bytes, { yFirst: true }).map(outline);
+    const image = evaluateImage(name, gt, det);
+    perImage.set(name.replace(/\.txt$/, ''), image);
+    counts.tp += image.tp;
+    counts.fp += image.fp;
+    counts.npos += image.npos;
+  }
+  if (missing.size > 0) {
+    notes.push(`left out, as in the official script: ${imageList([...missing])} without a result file`);
+  }
+  if (counts.tp + counts.fp === 0) refuse('results', 'no detections at all, for which there is no precision');
+  if (counts.npos === 0) refuse('ground truth', 'no text at all, for which there is no recall');
+  return { ...score(counts.tp / (counts.tp + counts.fp), counts.tp / counts.npos), counts, perImage, notes };
+}
+
+/** A detection takes every free ground truth that it fits, and is one true positive all the same. */
+function evaluateImage(name: string, gt: readonly Outline[], det: readonly Outline[]): Ctw1500Image {
+  const isTaken = new Array<boolean>(gt.length).fill(false);
+  let tp = 0;
+  for (const detection of det) {
+    let isHit = false;
+    gt.forEach((region, g) => {
+      if (!reaches(definedIou(name, region, detection), IOU) || isTaken[g]) return;
+      isTaken[g] = true;
+      isHit = true;
+    });
+    if (isHit) tp++;
+  }
+  return { tp, fp: det.length - tp, npos: gt.length };
+}
+
+/** An IoU whose union is 0 ends the script. */
+export function definedIou(name: string, gt: Outline, det: Outline): number {
+  const intersection = intersectionArea(gt, det);
+  const union = unionArea(gt, det, intersection);
+  if (union === 0)
+    refuse(`results: ${name}`, 'a detection and a ground truth have a union without area, and so no IoU');
+  return intersection / union;
+}

@@ -1,0 +1,59 @@
+// Text files of CTW1500 and MSRA-TD500, whose scripts read their lines alike: no byte order mark, CR LF as LF, lines of
+// no characters skipped.
+import { boxPoints } from '../../shapes/min-area-rect.js';
+import type { Point } from '../../shapes/geometry.js';
+import { corners, decimal, integer, type Line, quoted, readLines, refuse } from './text.js';
+
+/** CTW1500: `xmin,ymin,xmax,ymax` and 14 offsets (x, y) from (xmin, ymin); further fields are ignored. */
+const CTW_NUMBERS = 32;
+
+export function readCtwGroundTruth(file: string, bytes: Uint8Array): Point[][] {
+  return linesOf(file, bytes).map((line) => {
+    const fields = line.text.split(',');
+    if (fields.length < CTW_NUMBERS) refuse(line, `${fields.length} fields; ${CTW_NUMBERS} integers are needed`);
+    const [left, top, , , ...offsets] = fields.slice(0, CTW_NUMBERS).map((field) => integer(field, line));
+    return corners(offsets, line).map(([x, y]): Point => [left + x, top + y]);
+  });
+}
+
+export interface MsraBox {
+  readonly polygon: readonly Point[];
+  readonly isDifficult: boolean;
+}
+
+/** MSRA-TD500: `index difficult x y w h θ`, single spaces between; further fields are ignored. */
+export function readMsraGroundTruth(file: string, bytes: Uint8Array): MsraBox[] {
+  return linesOf(file, bytes).map((line) => {
+    const fields = line.text.split(' ');
+    if (fields.length < 7) refuse(line, `${fields.length} fields; "index difficult x y w h angle" are needed`);
+    const [x, y, width, height, radians] = fields.slice(2, 7).map((field) => decimal(field, line));
+    const difficult = integer(fields[1], line);
+    if (difficult !== 0 && difficult !== 1) refuse(line, `${quoted(fields[1])} as difficulty; 0 or 1 is needed`);
+    return { polygon: turnedBox(x, y, width, height, radians), isDifficult: difficult === 1 };
+  });
+}
+
+/** The box w × h turned about its centre by θ; in single precision and by way of degrees, as the script has it. */
+function turnedBox(x: number, y: number, width: number, height: number, radians: number): Point[] {
+  return boxPoints({
+    center: [Math.fround(x + width / 2), Math.fround(y + height / 2)],
+    width: Math.fround(width),
+    height: Math.fround(height),
+    angle: Math.fround((radians * 180) / Math.PI),
+  });
+}
+
+/** Results of both: a line of integers a detection. */
+export function readPolygons(file: string, bytes: Uint8Array, order: { readonly yFirst: boolean }): Point[][] {
+  return linesOf(file, bytes).map((line) =>
+    corners(
+      line.text.split(',').map((field) => integer(field, line)),
+      line,
+      order,
+    ),
+  );
+}
+
+function linesOf(file: string, bytes: Uint8Array): Line[] {
+  return readLines(file, bytes, { skipEmpty: true });
+}

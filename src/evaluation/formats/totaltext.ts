@@ -1,0 +1,137 @@
+// Total-Text's ground truth in its MATLAB form (`poly_gt_<name>.mat`) and its text form (`<name>.txt`); its results.
+import type { Point } from '../../shapes/geometry.js';
+import type { FileSet } from '../types.js';
+import type { KeyedFile, WordRegion } from './icdar.js';
+import { type MatArray, readMatVariable } from './matlab.js';
+import { corners, decimal, integer, placeOf, quoted, readLines, refuse } from './text.js';
+
+export interface TotalTextRegion extends WordRegion {
+  /** Marked as don't-care in the orientation column of the MATLAB form; what DetEval goes by. */
+  readonly isMarkedByOrientation: boolean;
+  /** Marked as don't-care by its word: `#` in the MATLAB form, `###` in the text form. */
+  readonly isMarkedByWord: boolean;
+}
+
+/** How results list their numbers: y first in Total-Text's own formats. */
+export interface ResultRules {
+  readonly yFirst: boolean;
+  /** A word follows the line's last comma. */
+  readonly withWord: boolean;
+}
+
+/** Where the image's name lies in `poly_gt_<name>.mat`: DetEval's script and the one with words differ. */
+type MatKey = 'after poly_gt_' | 'after the last underscore';
+
+const MAT_PREFIX = 'poly_gt_';
+
+/** The ground-truth files by their images' names; a text file's is its own name up to the first dot. */
+export function groundTruthFiles(files: FileSet, matKey: MatKey): Map<string, KeyedFile> {
+  if (files.size === 0) refuse('ground truth', 'no files');
+  return filesByKey('ground truth', files, (name) => {
+    if (name.endsWith('.txt')) return name.split('.')[0];
+    if (!name.startsWith(MAT_PREFIX) || !name.endsWith('.mat')) return undefined;
+    if (matKey === 'after poly_gt_') return name.slice(MAT_PREFIX.length, -'.mat'.length);
+    return name.slice(name.lastIndexOf('_') + 1).split('.')[0];
+  });
+}
+
+/** The result files by their names up to the first dot. */
+export function resultFiles(files: FileSet): Map<string, KeyedFile> {
+  return filesByKey('results', files, (name) => (name.endsWith('.txt') ? name.split('.')[0] : undefined));
+}
+
+/** Both kinds may have the same names, so that messages say which it is. */
+function filesByKey(
+  kind: 'ground truth' | 'results',
+  files: FileSet,
+  keyOf: (name: string) => string | undefined,
+): Map<string, KeyedFile> {
+  const byKey = new Map<string, KeyedFile>();
+  for (const [fileName, bytes] of files) {
+    const name = `${kind}: ${fileName}`;
+    const forms = kind === 'results' ? '<image>.txt' : 'poly_gt_<image>.mat or <image>.txt';
+    const key = keyOf(fileName) ?? refuse(name, `a file's name here is ${forms}`);
+    const other = byKey.get(key);
+    if (other) refuse(name, `image ${key} has another file, ${other.name}`);
+    byKey.set(key, { key, name, bytes });
+  }
+  return byKey;
+}
+
+/** All texts of an image, in either form. */
+export function readGroundTruth(file: KeyedFile): TotalTextRegion[] {
+  return file.name.endsWith('.mat') ? readMatGroundTruth(file) : readTextGroundTruth(file);
+}
+
+const COLUMNS = 6;
+
+/** The variable `polygt`, a row a text: a label, x, a label, y, the word, the orientation. */
+function readMatGroundTruth({ name, bytes }: KeyedFile): TotalTextRegion[] {
+  const table = readMatVariable(name, bytes, 'polygt');
+  if (table.kind !== 'cells' || table.shape.length !== 2 || table.shape[1] !== COLUMNS) {
+    return refuse(name, `polygt is not a cell array of ${COLUMNS} columns`);
+  }
+  const rows = table.shape[0];
+  return Array.from({ length: rows }, (_, row) => {
+    const place = `${name}, row ${row + 1}`;
+    const at = (column: number): MatArray => table.cells[column * rows + row];
+    const xs = numbersOf(at(1), place);
+    const ys = numbersOf(at(3), place);
+    if (xs.length !== ys.length || xs.length === 0) refuse(place, `${xs.length} x and ${ys.length} y coordinates`);
+    const word = textOf(at(4), place);
+    return {
+      polygon: xs.map((x, i): Point => [x, ys[i]]),
+      word,
+      place,
+      isMarkedByOrientation: textOf(at(5), place) === '#',
+      isMarkedByWord: word === '#',
+    };
+  });
+}
+
+function numbersOf(value: MatArray, place: string): readonly number[] {
+  if (value.kind !== 'numbers') return refuse(place, 'coordinates that are not numbers');
+  if (!value.values.every(Number.isFinite)) refuse(place, 'a coordinate is not a finite number');
+  return value.values;
+}
+
+/** A text; an empty array of whatever class is an empty text. */
+function textOf(value: MatArray, place: string): string {
+  if (value.kind === 'text') return value.text;
+  if (value.kind === 'numbers' && value.values.length === 0) return '';
+  return refuse(place, 'a word or an orientation that is not a text');
+}
+
+const WORD_MARK = ',####';
+const DONT_CARE = '###';
+
+/** Lines `x1,y1,…,xn,yn,####word`; the word `###` marks don't-care. */
+function readTextGroundTruth({ name, bytes }: KeyedFile): TotalTextRegion[] {
+  return readLines(name, bytes, { dropBom: true, dropCr: true, skipEmpty: true }).map((line) => {
+    const mark = line.text.indexOf(WORD_MARK);
+    if (mark < 0) return refuse(line, `not "x1,y1,…,xn,yn,####word": ${quoted(line.text)}`);
+    const fields = line.text.slice(0, mark).split(',');
+    const numbers = fields.map((field) => decimal(field, line));
+    const word = line.text.slice(mark + WORD_MARK.length);
+    const isMarked = word === DONT_CARE;
+    return {
+      polygon: corners(numbers, line, { least: 3 }),
+      word,
+      place: placeOf(line),
+      isMarkedByOrientation: isMarked,
+      isMarkedByWord: isMarked,
+    };
+  });
+}
+
+/** Detections of an image, a line of integers each. Line ends are LF or, without words, CR LF; no empty lines. */
+export function readResults({ name, bytes }: KeyedFile, { yFirst, withWord }: ResultRules): WordRegion[] {
+  return readLines(name, bytes, {}).map((line) => {
+    const fields = line.text.split(',');
+    if (withWord && line.text.endsWith('\r')) refuse(line, 'ends with CR LF; write LF line ends');
+    if (withWord && fields.length < 2) refuse(line, `not "y1,x1,…,yn,xn,word": ${quoted(line.text)}`);
+    const word = withWord ? fields.pop()! : '';
+    const numbers = fields.map((field) => integer(field, line));
+    return { polygon: corners(numbers, line, { yFirst }), word, place: placeOf(line) };
+  });
+}

@@ -1,0 +1,51 @@
+// How words are compared in ICDAR 2015's task 4.4 and in Total-Text end to end.
+import { refuse } from './formats/text.js';
+
+/** Says whether a detected word is right. `place` is where the ground truth lies, for messages. */
+export type IsCorrect = (gtWord: string, detWord: string, place: string) => boolean;
+
+const SPECIAL = '!?.:,*"()·[]/\'';
+
+/**
+ * End to end: equal after upper-casing, also without one special character at either end of the ground truth.
+ * @throws PanppError `evaluation` for an empty ground-truth word and a detected one, which the official script can't
+ * compare.
+ */
+export const isCorrectEndToEnd: IsCorrect = (gtWord, detWord, place) => {
+  const gt = upperCaseOneToOne(gtWord);
+  const det = upperCaseOneToOne(detWord);
+  if (gt === det) return true;
+  if (gt === '') return refuse(place, 'an empty word, which the official script fails to compare; mark it ###');
+  const startsSpecial = SPECIAL.includes(gt[0]);
+  const endsSpecial = SPECIAL.includes(gt[gt.length - 1]);
+  return (
+    (startsSpecial && gt.slice(1) === det) ||
+    (endsSpecial && gt.slice(0, -1) === det) ||
+    (startsSpecial && endsSpecial && gt.slice(1, -1) === det)
+  );
+};
+
+/** Word spotting: equal after upper-casing. */
+export const isCorrectSpotting: IsCorrect = (gtWord, detWord) => gtWord.toUpperCase() === detWord.toUpperCase();
+
+/** Upper case where that is one character, as in Python 2: ß stays ß. */
+function upperCaseOneToOne(word: string): string {
+  return Array.from(word, (character) => {
+    const upper = character.toUpperCase();
+    return Array.from(upper).length === 1 ? upper : character;
+  }).join('');
+}
+
+const LEAST_SPOTTING_LENGTH = 3;
+// Letters a word to be spotted may have, and the hyphen; × ÷ and U+0387 lie in the ranges but are none.
+const SPOTTING_LETTERS = /^[a-zA-Z\u00C0-\u01BF\u01C4-\u027F\u0386-\u03FF-]*$/;
+const SPOTTING_SIGNS = /[\u00D7\u00F7\u0387]/;
+
+/** The word to be spotted in a ground-truth word, or undefined if there is none: then it is don't-care. */
+export function spottingWord(word: string): string | undefined {
+  let rest = word.replace(/'[sS]$/, '').replace(/^-+|-+$/g, '');
+  for (const special of SPECIAL) rest = rest.replaceAll(special, ' ');
+  rest = rest.trim();
+  const isWord = rest.length >= LEAST_SPOTTING_LENGTH && SPOTTING_LETTERS.test(rest) && !SPOTTING_SIGNS.test(rest);
+  return isWord ? rest : undefined;
+}
