@@ -13,7 +13,7 @@ export {
 export type { OutputTensor } from './detection/forward.js';
 export { type MapInput, type MapSettings, regionsFromMap } from './detection/regions-from-map.js';
 export { aggregatePixels } from './aggregation/aggregate.js';
-export type { AggregationInput, AggregationMode, AggregationResult } from './aggregation/types.js';
+export type { AggregationInput, AggregationMode, AggregationResult } from './aggregation/input.js';
 export type { Region } from './shapes/regions.js';
 export type { RegionSettings } from './shapes/settings.js';
 export type { Box, Point, Polygon } from './shapes/geometry.js';

@@ -1,11 +1,10 @@
 // Pixel aggregation by itself, for maps that come from elsewhere.
-import { PanppError } from '../errors.js';
 import type { Gpu } from '../gpu/context.js';
 import { Program } from '../gpu/program.js';
 import { featureMap } from '../layers/feature-map.js';
 import { type LabelMap, LabelReadback } from './label-readback.js';
 import { packSettings, planAggregation } from './plan.js';
-import type { AggregationInput, AggregationResult } from './types.js';
+import { type AggregationInput, type AggregationResult, checkAggregationInput } from './input.js';
 
 /** Channels of a map on the GPU: six of the head, two of padding. */
 const paddedMapChannels = 8;
@@ -26,7 +25,7 @@ export async function aggregateWithSums(
   input: AggregationInput,
   image: { height: number; width: number },
 ): Promise<LabelMap> {
-  assertAggregationInput(input);
+  checkAggregationInput(input);
   const map = featureMap('map', input.height, input.width, paddedMapChannels);
   const plan = planAggregation(map, image);
   const pinned = [map.slot, plan.settings, plan.labels, plan.listed, plan.sums];
@@ -42,23 +41,6 @@ export async function aggregateWithSums(
     readback.dispose();
     program.dispose();
   }
-}
-
-function assertAggregationInput({ text, kernel, embedding, height, width, minKernelArea, distance }: AggregationInput): void {
-  if (!(Number.isInteger(height) && Number.isInteger(width) && height > 0 && width > 0)) {
-    throw new PanppError('argument', `a map of ${height} × ${width} can't be aggregated; both must be whole numbers above 0`);
-  }
-  const planes = { text: [text, 1], kernel: [kernel, 1], embedding: [embedding, 4] } as const;
-  for (const [name, [data, count]] of Object.entries(planes)) {
-    const needed = count * height * width;
-    if (data.length !== needed) {
-      throw new PanppError('argument', `${name} has ${data.length} values and a map of ${height} × ${width} needs ${needed}`);
-    }
-  }
-  if (!(minKernelArea >= 0 && minKernelArea < 2 ** 31)) {
-    throw new PanppError('argument', `minKernelArea is ${minKernelArea}; it must be 0 or more`);
-  }
-  if (!(distance >= 0)) throw new PanppError('argument', `distance is ${distance}; it must be 0 or more`);
 }
 
 /** Planes to pixels: text, kernel, instance vector, padding. */

@@ -1,3 +1,6 @@
+// What pixel aggregation takes and gives, on the GPU and in its sequential twin.
+import { PanppError } from '../errors.js';
+
 /**
  * Which kernels check the instance vectors of the pixels they grow into: `reference` only those the authors' code
  * flags (two kernels of one text component whose areas differ more than 1024 times), `always` every one of them.
@@ -25,4 +28,19 @@ export interface AggregationInput {
 export interface AggregationResult {
   readonly labels: Int32Array;
   readonly kernelCount: number;
+}
+
+/** @throws PanppError `argument` that names what does not fit */
+export function checkAggregationInput({ text, kernel, embedding, height, width, minKernelArea, distance }: AggregationInput): void {
+  const fail = (what: string): never => {
+    throw new PanppError('argument', `pixel aggregation: ${what}`);
+  };
+  if (!(Number.isInteger(height) && Number.isInteger(width) && height > 0 && width > 0)) fail(`a map of ${height} × ${width} is no map`);
+  const planes = { text: [text, 1], kernel: [kernel, 1], embedding: [embedding, 4] } as const;
+  for (const [name, [data, count]] of Object.entries(planes)) {
+    const needed = count * height * width;
+    if (data.length !== needed) fail(`${name} has ${data.length} values and a map of ${height} × ${width} needs ${needed}`);
+  }
+  if (!(minKernelArea >= 0 && minKernelArea < 2 ** 31)) fail(`minKernelArea is ${minKernelArea}; it must be 0 or more`);
+  if (!(distance >= 0)) fail(`distance is ${distance}; it must be 0 or more`);
 }

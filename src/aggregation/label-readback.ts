@@ -6,7 +6,7 @@ import { Readback } from '../gpu/readback.js';
 import type { Timeline } from '../gpu/timeline.js';
 import type { RegionSum } from '../shapes/regions.js';
 import { type AggregationPlan, countsBytes, readKernelCount, readSum, sumBytes } from './plan.js';
-import type { AggregationResult } from './types.js';
+import type { AggregationResult } from './input.js';
 
 /** Result of aggregation with the sums of every label that has pixels. */
 export interface LabelMap extends AggregationResult {

@@ -14,7 +14,7 @@ import union from '../../shaders/aggregation/union.wgsl';
 import { PanppError } from '../errors.js';
 import { type Binding, type Kernel, type Slot, floatBits, gridOf, read, uniform, write } from '../gpu/kernel.js';
 import { type FeatureMap, lanesPerGroup } from '../layers/feature-map.js';
-import type { AggregationInput } from './types.js';
+import type { AggregationInput } from './input.js';
 
 export interface AggregationPlan {
   readonly kernels: readonly Kernel[];

@@ -4,10 +4,9 @@
 //
 // Maps carry a border of one pixel that is never text, so that neighbours need no bounds check.
 
-import { PanppError } from '../errors.js';
 import { nearestAxis } from '../shapes/nearest.js';
 import type { RegionSum } from '../shapes/regions.js';
-import type { AggregationInput, AggregationMode, AggregationResult } from './types.js';
+import { type AggregationInput, type AggregationMode, type AggregationResult, checkAggregationInput } from './input.js';
 
 const VECTOR = 4;
 /** Kernels of one text component whose areas differ more than this many times check instance vectors. */
@@ -34,7 +33,7 @@ interface KernelMeans {
  * @throws PanppError `argument` where a map's length doesn't fit the size.
  */
 export function aggregateSequential(input: AggregationInput): AggregationResult {
-  checkInput(input);
+  checkAggregationInput(input);
   const { height, width } = input;
   const stride = width + 2;
   const text = new Uint8Array((height + 2) * stride);
@@ -99,16 +98,6 @@ export function sumLabelsSequential(
     if (areas[label] > 0) sums.push({ label, area: areas[label], score: scores[label] });
   }
   return sums;
-}
-
-function checkInput({ text, kernel, embedding, height, width }: AggregationInput): void {
-  const pixels = height * width;
-  if (text.length === pixels && kernel.length === pixels && embedding.length === VECTOR * pixels) return;
-  throw new PanppError(
-    'argument',
-    `pixel aggregation of ${height} x ${width} needs ${pixels} text and kernel logits and ${VECTOR * pixels} values ` +
-      `of instance vectors, got ${text.length}, ${kernel.length} and ${embedding.length}`,
-  );
 }
 
 /** 4-connected components of a bordered mask; `stack` has room for all of its cells. */

@@ -1,14 +1,13 @@
 // Intermediate maps of the network by name, for research and for parity tests.
 import { PanppError } from '../errors.js';
 import type { Gpu } from '../gpu/context.js';
-import { isSlot } from '../gpu/memory.js';
 import { Program } from '../gpu/program.js';
 import { Readback } from '../gpu/readback.js';
 import type { ImageUpload } from '../images/upload.js';
 import type { FeatureMap } from '../layers/feature-map.js';
 import { planResize } from '../layers/resize.js';
 import { type ModelConfig, mapChannels } from '../network/config.js';
-import { type NetworkPlan, planNetwork } from '../network/plan.js';
+import { type NetworkPlan, kernelsUpTo, planNetwork } from '../network/plan.js';
 import type { NetworkWeights } from '../network/weights.js';
 import { inputsOf, writeUpload } from './pass.js';
 
@@ -34,10 +33,7 @@ export async function forwardMaps(
   const network = planNetwork(config, weights, resize.output);
   const maps = names.map((name) => mapNamed(network, name));
   const wanted = new Set(maps.map((map) => map.slot));
-  const last = network.kernels.findLastIndex(({ bindings }) =>
-    bindings.some(({ resource, access }) => access === 'write' && isSlot(resource) && wanted.has(resource)),
-  );
-  const kernels = [...resize.kernels, ...network.kernels.slice(0, last + 1)];
+  const kernels = [...resize.kernels, ...kernelsUpTo(network, maps)];
   const program = await Program.create(gpu, [{ name: 'network', kernels }], [...inputsOf(resize), ...wanted]);
   const readback = new Readback(gpu, maps.reduce((sum, map) => sum + map.slot.bytes + 8, 0));
   try {

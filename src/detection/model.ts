@@ -1,18 +1,28 @@
-// A text detector: weights on the GPU, and the programs for the image sizes it has met.
-import type { AggregationMode } from '../aggregation/types.js';
+// A text detector or spotter: weights on the GPU, and the programs for the image sizes it has met.
+import type { AggregationMode } from '../aggregation/input.js';
 import { PanppError } from '../errors.js';
 import type { Gpu } from '../gpu/context.js';
 import type { PixelImage } from '../images/image.js';
-import { resizedSize } from '../images/size.js';
-import { type ImageUpload, prepareUpload } from '../images/upload.js';
 import type { DetectionSettings, ModelConfig } from '../network/config.js';
 import { type NetworkWeights, uploadWeights } from '../network/weights.js';
 import { readWeights } from '../network/weights-file.js';
-import { type Region, regionsFromLabels } from '../shapes/regions.js';
+import {
+  type CorrectionOptions,
+  type ReadOptions,
+  type RecognitionHead,
+  RecognitionPass,
+  type SpottedRegion,
+  SpottingPass,
+  type TextReading,
+  decodingOf,
+} from '../recognition/spot.js';
+import { type RecognitionWeights, uploadRecognition } from '../recognition/weights.js';
+import type { Box, Polygon } from '../shapes/geometry.js';
+import type { Region } from '../shapes/regions.js';
 import { checkRegionSettings } from '../shapes/settings.js';
+import { type ImageInput, detectRegions, prepareInput } from './detect.js';
 import { type OutputTensor, forwardMaps } from './forward.js';
 import { DetectionPass } from './pass.js';
-import { aggregationSettings } from './regions-from-map.js';
 
 /** Settings of one call; what is left out is the model's own (`model.config.detection`). */
 export interface DetectOptions extends Partial<DetectionSettings> {
@@ -46,6 +56,43 @@ export interface Detection {
   readonly timings: DetectionTimings;
 }
 
+/** Settings of one call of `spot`. */
+export interface SpotOptions extends DetectOptions, ReadOptions, CorrectionOptions {}
+
+/** Milliseconds, as in `DetectionTimings`. */
+export interface SpottingTimings extends DetectionTimings {
+  /** The recognition head's feature map, on the GPU. */
+  readonly features?: number;
+  /** Masked RoI, encoder and decoder, on the GPU. */
+  readonly recognition?: number;
+  /** From the regions to their words, wall clock. */
+  readonly reading: number;
+}
+
+export interface Spotting {
+  /** As `Detection.regions`, with their text; without those that a correction drops. */
+  readonly regions: SpottedRegion[];
+  /** The image's size. */
+  readonly width: number;
+  readonly height: number;
+  readonly timings: SpottingTimings;
+}
+
+/** Settings of one call of `recognize`. */
+export interface RecognizeOptions extends ReadOptions {
+  /** The image's shorter side while the network looks at it; the model's own unless given. */
+  readonly shortSide?: number;
+}
+
+export interface Recognition {
+  /** One for each region given, in their order. */
+  readonly words: TextReading[];
+  /** The image's size. */
+  readonly width: number;
+  readonly height: number;
+  readonly timings: Omit<SpottingTimings, 'aggregation' | 'regions'>;
+}
+
 export interface ForwardOptions {
   /**
    * Names of maps: `backbone.c2` … `c5`, `reduce.f1` … `f4`, `fpem1.f1` …, `ffm.f1` … (what the head sees), `det` (text logit, kernel logit,
@@ -55,6 +102,12 @@ export interface ForwardOptions {
   readonly shortSide?: number;
 }
 
+/** A program for one size of image, ready to run. */
+interface Pass {
+  readonly memory: { readonly bytes: number };
+  dispose(): void;
+}
+
 /** Programs kept for image sizes met before; each holds the network's working memory. */
 const keptPasses = 2;
 
@@ -62,15 +115,18 @@ export class Model {
   readonly gpu: Gpu;
   readonly config: ModelConfig;
   readonly #weights: NetworkWeights;
-  // By size, in the order of their last use.
-  readonly #passes = new Map<string, DetectionPass>();
+  readonly #recognition: RecognitionWeights | undefined;
+  // By task and size, in the order of their last use.
+  readonly #passes = new Map<string, Pass>();
   #queue: Promise<unknown> = Promise.resolve();
   #disposed = false;
 
-  constructor(gpu: Gpu, config: ModelConfig, weights: NetworkWeights) {
+  /** @param recognition belongs to a config with recognition */
+  constructor(gpu: Gpu, config: ModelConfig, weights: NetworkWeights, recognition?: RecognitionWeights) {
     this.gpu = gpu;
     this.config = config;
     this.#weights = weights;
+    this.#recognition = recognition;
   }
 
   /**
@@ -78,26 +134,40 @@ export class Model {
    * @throws PanppError `argument` or `image` for settings or sizes out of range, `device-lost`, `disposed`
    */
   async detect(image: PixelImage, options: DetectOptions = {}): Promise<Detection> {
-    const settings = { ...this.config.detection, ...withoutUndefined(options) };
-    checkRegionSettings(settings);
-    if (![1, 2, 4].includes(settings.scale)) throw new PanppError('argument', `scale is ${settings.scale}; it must be 1, 2 or 4`);
-    return this.#inTurn(async () => {
-      const start = performance.now();
-      const size = resizedSize(image.height, image.width, settings.shortSide);
-      const upload = prepareUpload(image, size.height, size.width);
-      const uploaded = performance.now();
-      const pass = await this.#passFor(upload, size, settings.scale);
-      const ready = performance.now();
-      const { labels, sums, gpuTimings } = await pass.run(upload, aggregationSettings(settings));
-      const mapped = performance.now();
-      const regions = regionsFromLabels({
-        ...{ labels, sums, settings },
-        ...pass.mapSize,
-        ...{ imageHeight: size.height, imageWidth: size.width, originalHeight: image.height, originalWidth: image.width },
-      });
-      const end = performance.now();
-      const timings = { upload: uploaded - start, setup: ready - uploaded, ...gpuTimings, regions: end - mapped, total: end - start };
-      return { regions, width: image.width, height: image.height, timings };
+    const { config, settings } = this.#settings(options);
+    return this.#look(image, settings.shortSide, `detect ${settings.scale}`, {
+      create: ({ upload, size }) => DetectionPass.create(this.gpu, config, this.#weights, upload, size),
+      work: async (pass, input) => {
+        const { regions, timings } = await detectRegions(pass, input, settings);
+        return { regions, timings };
+      },
+    });
+  }
+
+  /**
+   * Finds the text regions of an image and reads them.
+   * @throws PanppError `weights` if the model only detects; else as `detect`
+   */
+  async spot(image: PixelImage, options: SpotOptions = {}): Promise<Spotting> {
+    const head = this.#head();
+    const decoding = decodingOf(options);
+    const { config, settings } = this.#settings(options);
+    return this.#look(image, settings.shortSide, `spot ${settings.scale} ${decoding.beam}`, {
+      create: (input) => SpottingPass.create(this.gpu, config, this.#weights, head, input, decoding),
+      work: (pass, input) => pass.spot(input, settings, options),
+    });
+  }
+
+  /**
+   * Reads given regions of an image: polygons or boxes in its pixels.
+   * @throws PanppError `weights` if the model only detects, `argument` for a region that is none or lies outside of the image
+   */
+  async recognize(image: PixelImage, regions: readonly (Polygon | Box)[], options: RecognizeOptions = {}): Promise<Recognition> {
+    const head = this.#head();
+    const decoding = decodingOf(options);
+    return this.#look(image, options.shortSide ?? this.config.detection.shortSide, `recognize ${decoding.beam}`, {
+      create: (input) => RecognitionPass.create(this.gpu, this.config, this.#weights, head, input, decoding),
+      work: (pass, input) => pass.recognize(input, regions, options),
     });
   }
 
@@ -107,15 +177,15 @@ export class Model {
    */
   async forward(image: PixelImage, { outputs, shortSide = this.config.detection.shortSide }: ForwardOptions): Promise<Map<string, OutputTensor>> {
     return this.#inTurn(() => {
-      const size = resizedSize(image.height, image.width, shortSide);
-      return forwardMaps(this.gpu, this.config, this.#weights, prepareUpload(image, size.height, size.width), size, outputs);
+      const { upload, size } = prepareInput(image, shortSide);
+      return forwardMaps(this.gpu, this.config, this.#weights, upload, size, outputs);
     });
   }
 
   /** Bytes of GPU memory: weights, and what the programs for sizes met so far hold. */
   get memory(): { weights: number; programs: number } {
     return {
-      weights: this.#weights.bytes,
+      weights: this.#weights.bytes + (this.#recognition?.bytes ?? 0),
       programs: [...this.#passes.values()].reduce((sum, pass) => sum + pass.memory.bytes, 0),
     };
   }
@@ -127,6 +197,43 @@ export class Model {
     for (const pass of this.#passes.values()) pass.dispose();
     this.#passes.clear();
     this.#weights.dispose();
+    this.#recognition?.dispose();
+  }
+
+  // The settings of a call, and the configuration with the call's scale, which the network's plan depends on.
+  #settings(options: DetectOptions) {
+    const settings = { ...this.config.detection, ...withoutUndefined(options) };
+    checkRegionSettings(settings);
+    if (![1, 2, 4].includes(settings.scale)) throw new PanppError('argument', `scale is ${settings.scale}; it must be 1, 2 or 4`);
+    return { settings, config: { ...this.config, detection: { ...this.config.detection, scale: settings.scale } } };
+  }
+
+  #head(): RecognitionHead {
+    const { recognition } = this.config;
+    if (!this.#recognition || !recognition) {
+      throw new PanppError('weights', 'this model only detects text, its weights have no recognition head; convert a checkpoint that reads, or use detect');
+    }
+    return { weights: this.#recognition, vocabulary: recognition.vocabulary };
+  }
+
+  // Prepares an image, finds or makes the pass for its size, and works on it in turn.
+  #look<P extends Pass, R extends { timings: object }>(
+    image: PixelImage,
+    shortSide: number,
+    task: string,
+    { create, work }: { create: (input: ImageInput) => Promise<P>; work: (pass: P, input: ImageInput) => Promise<R> },
+  ) {
+    return this.#inTurn(async () => {
+      const start = performance.now();
+      const input = prepareInput(image, shortSide);
+      const uploaded = performance.now();
+      const { upload, size } = input;
+      const pass = await this.#passFor([task, upload.rows, upload.columns, size.height, size.width].join(), () => create(input));
+      const ready = performance.now();
+      const result = await work(pass, input);
+      const timings = { upload: uploaded - start, setup: ready - uploaded, ...result.timings, total: performance.now() - start };
+      return { ...result, width: image.width, height: image.height, timings };
+    });
   }
 
   // One call at a time on the GPU, in the order of the calls; a failed one does not hold up the next.
@@ -140,13 +247,13 @@ export class Model {
     return turn;
   }
 
-  async #passFor(upload: ImageUpload, size: { height: number; width: number }, scale: DetectionSettings['scale']): Promise<DetectionPass> {
-    const key = [upload.rows, upload.columns, size.height, size.width, scale].join();
+  // A key names the task too, so that a pass found is of the type that `create` makes.
+  async #passFor<P extends Pass>(key: string, create: () => Promise<P>): Promise<P> {
     const known = this.#passes.get(key);
     if (known) {
       this.#passes.delete(key);
       this.#passes.set(key, known);
-      return known;
+      return known as P;
     }
     // Made room for before the new one takes its memory.
     while (this.#passes.size >= keptPasses) {
@@ -154,8 +261,7 @@ export class Model {
       pass.dispose();
       this.#passes.delete(oldest);
     }
-    const config = { ...this.config, detection: { ...this.config.detection, scale } };
-    const pass = await DetectionPass.create(this.gpu, config, this.#weights, upload, size);
+    const pass = await create();
     this.#passes.set(key, pass);
     return pass;
   }
@@ -170,7 +276,7 @@ export class Model {
 export async function loadModel(gpu: Gpu, weights: Uint8Array | ArrayBuffer, source?: string): Promise<Model> {
   gpu.assertUsable();
   const { config, tensors } = readWeights(weights instanceof Uint8Array ? weights : new Uint8Array(weights), source);
-  return new Model(gpu, config, uploadWeights(gpu, tensors, config));
+  return new Model(gpu, config, uploadWeights(gpu, tensors, config), uploadRecognition(gpu, tensors, config));
 }
 
 function withoutUndefined<T extends object>(options: T): Partial<T> {

@@ -2,14 +2,15 @@
 import { type LabelMap, LabelReadback } from '../aggregation/label-readback.js';
 import { packSettings, planAggregation } from '../aggregation/plan.js';
 import type { AggregationPlan } from '../aggregation/plan.js';
-import type { AggregationInput } from '../aggregation/types.js';
+import type { AggregationInput } from '../aggregation/input.js';
 import type { Gpu } from '../gpu/context.js';
-import { Program } from '../gpu/program.js';
+import type { Slot } from '../gpu/kernel.js';
+import { Program, type Stage } from '../gpu/program.js';
 import { Timeline } from '../gpu/timeline.js';
 import type { ImageUpload } from '../images/upload.js';
 import { type ResizePlan, planResize } from '../layers/resize.js';
 import type { ModelConfig } from '../network/config.js';
-import { planNetwork } from '../network/plan.js';
+import { type NetworkPlan, planNetwork } from '../network/plan.js';
 import type { NetworkWeights } from '../network/weights.js';
 
 /** Aggregation's settings, areas in pixels of the map. */
@@ -20,47 +21,60 @@ interface Size {
   readonly width: number;
 }
 
+export interface DetectionPlan {
+  readonly resize: ResizePlan;
+  readonly network: NetworkPlan;
+  readonly aggregation: AggregationPlan;
+  /** `preprocess`, `network`, `aggregation`. */
+  readonly stages: readonly Stage[];
+  /** What the program must pin. */
+  readonly pinned: readonly Slot[];
+}
+
+/** Plans the detection of text in images with `rows` × `columns` uploaded pixels, looked at at `size`. */
+export function planDetection(
+  config: ModelConfig,
+  weights: NetworkWeights,
+  { rows, columns }: Pick<ImageUpload, 'rows' | 'columns'>,
+  size: Size,
+): DetectionPlan {
+  const resize = planResize(rows, columns, size.height, size.width);
+  const network = planNetwork(config, weights, resize.output);
+  const aggregation = planAggregation(network.map, size);
+  return {
+    ...{ resize, network, aggregation },
+    stages: [
+      { name: 'preprocess', kernels: resize.kernels },
+      { name: 'network', kernels: network.kernels },
+      { name: 'aggregation', kernels: aggregation.kernels },
+    ],
+    pinned: [...inputsOf(resize), aggregation.settings, aggregation.labels, aggregation.listed, aggregation.sums],
+  };
+}
+
 export class DetectionPass {
   readonly #gpu: Gpu;
-  readonly #resize: ResizePlan;
-  readonly #aggregation: AggregationPlan;
+  readonly #plan: DetectionPlan;
   readonly #program: Program;
   readonly #timeline: Timeline | undefined;
   readonly #readback: LabelReadback;
   /** Size of the label map. */
   readonly mapSize: Size;
 
-  private constructor(gpu: Gpu, resize: ResizePlan, aggregation: AggregationPlan, mapSize: Size, program: Program) {
+  /** @param program has the plan's stages, and perhaps more; it goes when the pass does */
+  constructor(gpu: Gpu, plan: DetectionPlan, program: Program) {
     this.#gpu = gpu;
-    this.#resize = resize;
-    this.#aggregation = aggregation;
-    this.mapSize = { height: mapSize.height, width: mapSize.width };
+    this.#plan = plan;
+    this.mapSize = { height: plan.network.map.height, width: plan.network.map.width };
     this.#program = program;
     this.#timeline = Timeline.create(gpu);
-    this.#readback = new LabelReadback(gpu, aggregation, program, this.#timeline);
+    this.#readback = new LabelReadback(gpu, plan.aggregation, program, this.#timeline);
   }
 
-  /** Plans, compiles and allocates for images with `rows` × `columns` uploaded pixels, looked at at `size`. */
-  static async create(
-    gpu: Gpu,
-    config: ModelConfig,
-    weights: NetworkWeights,
-    { rows, columns }: Pick<ImageUpload, 'rows' | 'columns'>,
-    size: Size,
-  ): Promise<DetectionPass> {
-    const resize = planResize(rows, columns, size.height, size.width);
-    const network = planNetwork(config, weights, resize.output);
-    const aggregation = planAggregation(network.map, size);
-    const program = await Program.create(
-      gpu,
-      [
-        { name: 'preprocess', kernels: resize.kernels },
-        { name: 'network', kernels: network.kernels },
-        { name: 'aggregation', kernels: aggregation.kernels },
-      ],
-      [...inputsOf(resize), aggregation.settings, aggregation.labels, aggregation.listed, aggregation.sums],
-    );
-    return new DetectionPass(gpu, resize, aggregation, network.map, program);
+  /** Plans, compiles and allocates; the arguments are `planDetection`'s. */
+  static async create(gpu: Gpu, ...parameters: Parameters<typeof planDetection>): Promise<DetectionPass> {
+    const plan = planDetection(...parameters);
+    return new DetectionPass(gpu, plan, await Program.create(gpu, plan.stages, plan.pinned));
   }
 
   /** Bytes of GPU memory held, and the least that the widest point needs; weights not counted. */
@@ -71,11 +85,12 @@ export class DetectionPass {
   /** Stages timed on the GPU: `preprocess`, `network`, `aggregation`. */
   async run(upload: ImageUpload, settings: PassSettings): Promise<LabelMap> {
     const { device } = this.#gpu;
-    writeUpload(device.queue, this.#program, this.#resize, upload);
-    device.queue.writeBuffer(this.#program.bufferOf(this.#aggregation.settings), 0, packSettings(settings));
+    const { resize, aggregation, stages } = this.#plan;
+    writeUpload(device.queue, this.#program, resize, upload);
+    device.queue.writeBuffer(this.#program.bufferOf(aggregation.settings), 0, packSettings(settings));
     const encoder = device.createCommandEncoder();
     this.#timeline?.reset();
-    this.#program.encode(encoder, this.#timeline);
+    this.#program.encode(encoder, this.#timeline, stages.map(({ name }) => name));
     return this.#readback.submit(encoder);
   }
 

@@ -1,6 +1,6 @@
 // From a head's map to regions, for maps that come from elsewhere: aggregation on the GPU, then shapes.
 import { aggregateWithSums } from '../aggregation/aggregate.js';
-import type { AggregationMode } from '../aggregation/types.js';
+import type { AggregationMode } from '../aggregation/input.js';
 import { PanppError } from '../errors.js';
 import type { Gpu } from '../gpu/context.js';
 import { mapChannels } from '../network/config.js';

@@ -23,6 +23,11 @@ export class Timeline {
     return gpu.profile.timestamps ? new Timeline(gpu.device) : undefined;
   }
 
+  /** Stages of a run that can be timed; later ones are not. */
+  get capacity(): number {
+    return maxStages;
+  }
+
   /** Bytes that `resolve` writes. */
   get bytes(): number {
     return 16 * maxStages;

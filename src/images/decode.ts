@@ -1,7 +1,7 @@
-// Image files to 8-bit RGB as spec "Input" 1 asks and as OpenCV's imread gives it: colour profiles and gamma ignored, alpha
-// dropped over the raw colour, grey repeated, 16 bits cut to their high byte, EXIF orientation applied.
-// By sharp, for it uses the same libraries as OpenCV (libpng, libjpeg-turbo, libwebp: the same bytes) and, unlike them by
-// themselves, reports lost data. It is native code and is loaded when the first image comes.
+// Image files to 8-bit RGB as spec "Input" 1 asks and as OpenCV's imread gives it: colour profiles and gamma ignored,
+// alpha dropped over the raw colour, grey repeated, 16 bits cut to their high byte, EXIF orientation applied. By
+// sharp, for it uses the same libraries as OpenCV (libpng, libjpeg-turbo, libwebp: the same bytes) and, unlike them
+// by themselves, reports lost data. It is native code and is loaded when the first image comes.
 import type { Sharp, SharpOptions } from 'sharp';
 
 import { PanppError } from '../errors.js';
@@ -63,7 +63,10 @@ async function rgb(image: Sharp): Promise<PixelImage> {
   return { width: info.width, height: info.height, channels: 3, data };
 }
 
-/** Ink to light without a profile, in the integers that OpenCV uses: each light is (255 − K) − (ink · (255 − K) >> 8). */
+/**
+ * Ink to light without a profile, in the integers that OpenCV uses: each light is (255 − K) − (ink · (255 − K) >>
+ * 8).
+ */
 async function rgbFromCmyk(image: Sharp): Promise<PixelImage> {
   const { data, info } = await image
     .pipelineColourspace('cmyk')

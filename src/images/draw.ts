@@ -1,5 +1,5 @@
-// Regions drawn over an image, and as label masks. Pixel (x, y) has its centre at the point (x, y), as in the contours that
-// the polygons come from.
+// Regions drawn over an image, and as label masks. Pixel (x, y) has its centre at the point (x, y), as in the
+// contours that the polygons come from.
 import { PanppError } from '../errors.js';
 import type { Polygon } from '../shapes/geometry.js';
 import type { PixelImage } from './image.js';
@@ -21,6 +21,7 @@ export interface DrawOptions {
 type Colour = readonly [red: number, green: number, blue: number];
 
 const DEFAULT_FILL_OPACITY = 0.22;
+const SATURATION = 0.78; // less than 1, or blue would be too dark on dark ground
 const HALO: Colour = [0, 0, 0];
 const HALO_OPACITY = 0.65;
 
@@ -79,12 +80,15 @@ function regionColour(index: number): Colour {
   const hue = (145 + index * 137.508) % 360;
   const channel = (offset: number) => {
     const k = (offset + hue / 60) % 6;
-    return 255 * (1 - 0.9 * Math.max(0, Math.min(k, 4 - k, 1)));
+    return 255 * (1 - SATURATION * Math.max(0, Math.min(k, 4 - k, 1)));
   };
   return [channel(5), channel(3), channel(1)];
 }
 
-/** Calls back with the disjoint runs of pixels (ends included, clipped to the image) whose centres lie in or on the polygon. */
+/**
+ * Calls back with the disjoint runs of pixels (ends included, clipped to the image) whose centres lie in or on the
+ * polygon.
+ */
 function forEachSpan(
   polygon: Polygon,
   width: number,
@@ -122,9 +126,9 @@ function rowIntervals(polygon: Polygon, y: number): (readonly [left: number, rig
 }
 
 function drawOutline(canvas: Canvas, polygon: Polygon, lineWidth: number, colour: Colour): void {
-  const distances = outlineDistances(canvas, polygon, lineWidth + 1);
   const core = lineWidth / 2;
-  const rim = core + Math.max(1, lineWidth * 0.4);
+  const rim = core + Math.max(1.5, lineWidth * 0.4);
+  const distances = outlineDistances(canvas, polygon, rim + 0.5);
   for (const [at, distance] of distances) {
     const [x, y] = [at % canvas.width, Math.floor(at / canvas.width)];
     blend(canvas, x, y, HALO, HALO_OPACITY * coverage(rim - distance));
@@ -135,7 +139,10 @@ function drawOutline(canvas: Canvas, polygon: Polygon, lineWidth: number, colour
 /** How much of a pixel a shape covers whose border is `inside` pixels away from the pixel's centre. */
 const coverage = (inside: number): number => Math.min(Math.max(inside + 0.5, 0), 1);
 
-/** Distance to the outline of each pixel that is nearer than `reach`, by pixel index; a pixel is drawn once for all edges. */
+/**
+ * Distance to the outline of each pixel that is nearer than `reach`, by pixel index; a pixel is drawn once for all
+ * edges.
+ */
 function outlineDistances({ width, height }: Canvas, polygon: Polygon, reach: number): Map<number, number> {
   const distances = new Map<number, number>();
   polygon.forEach(([x1, y1], i) => {
@@ -158,7 +165,10 @@ function outlineDistances({ width, height }: Canvas, polygon: Polygon, reach: nu
   return distances;
 }
 
-/** The columns of row y that can be nearer than `reach` to an edge, so that a long diagonal doesn't cost its whole box. */
+/**
+ * The columns of row y that can be nearer than `reach` to an edge, so that a long diagonal doesn't cost its whole
+ * box.
+ */
 function strip(
   x0: number,
   y0: number,

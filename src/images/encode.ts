@@ -6,6 +6,8 @@ import type { PixelImage } from './image.js';
 
 const COLOUR_GREY = 0;
 const COLOUR_RGB = 2;
+/** The filter that wins nearly everywhere on photographs; trying all five takes twice as long. */
+const PAETH = 4;
 
 /** A PNG file: 8-bit RGB of an image (a fourth channel is left out), 8- or 16-bit grey of a label mask. */
 export function encodePng(image: PixelImage | LabelMask): Uint8Array {
@@ -19,7 +21,10 @@ export function encodePng(image: PixelImage | LabelMask): Uint8Array {
     return PNG.sync.write(png, { bitDepth, colorType: COLOUR_GREY, inputColorType: COLOUR_GREY, inputHasAlpha: false });
   }
   png.data = rgbBytes(image);
-  return PNG.sync.write(png, { colorType: COLOUR_RGB, inputColorType: COLOUR_RGB, inputHasAlpha: false });
+  return PNG.sync.write(png, {
+    ...{ colorType: COLOUR_RGB, inputColorType: COLOUR_RGB, inputHasAlpha: false },
+    filterType: PAETH,
+  });
 }
 
 function rgbBytes({ width, height, channels, data }: PixelImage): Buffer {

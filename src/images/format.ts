@@ -1,5 +1,5 @@
-// What a file looks like by its first bytes: the three formats that decode.ts reads, and the names of others, so that an
-// error can say what was found. Source of the signatures: each format's specification.
+// What a file looks like by its first bytes: the three formats that decode.ts reads, and the names of others, so that
+// an error can say what was found. Source of the signatures: each format's specification.
 
 /** A format that can be decoded, by its usual name. */
 export type ImageFormat = 'PNG' | 'JPEG' | 'WebP';
@@ -44,14 +44,20 @@ const BRANDS: Readonly<Record<string, string>> = {
   msf1: 'a HEIF image',
 };
 
-/** What bytes that are no decodable image look like, with its article: `a GIF image`, `an HTML page`, `unknown data (…)`. */
+/**
+ * What bytes that are no decodable image look like, with its article: `a GIF image`, `an HTML page`, `unknown data
+ * (…)`.
+ */
 export function describeForeignBytes(bytes: Uint8Array): string {
   const start = ascii(bytes, 0, 32);
   const known = SIGNATURES.find(([signature]) => start.startsWith(signature));
   if (known) return known[1];
   if (start.slice(4, 8) === 'ftyp') return BRANDS[start.slice(8, 12)] ?? 'a video file';
 
-  const text = ascii(bytes, 0, 512).replace(/^\xef\xbb\xbf/, '').trimStart().toLowerCase();
+  const text = ascii(bytes, 0, 512)
+    .replace(/^\xef\xbb\xbf/, '')
+    .trimStart()
+    .toLowerCase();
   if (text.startsWith('<!doctype html') || text.startsWith('<html')) return 'an HTML page';
   if (text.includes('<svg')) return 'an SVG drawing';
   if (text.startsWith('<?xml')) return 'an XML file';

@@ -9,7 +9,7 @@ const DEFAULT_MAX_PIXELS = 2 ** 24;
 
 /**
  * The size to resize an image to: its shorter side becomes `shortSide`, then each side is raised to a multiple of 32.
- * @param maxPixels more than this many pixels in the result is an error (a 1 × 5000 image at 736 would be 736 × 3 680 000)
+ * @param maxPixels more pixels in the result than this are an error (a 1 × 5000 image at 736 would be 736 × 3 680 000)
  * @throws PanppError `argument` for sides that are no positive integers, `image` for a result that is too large
  */
 export function resizedSize(
@@ -29,8 +29,8 @@ export function resizedSize(
   if (result.height * result.width > maxPixels) {
     throw new PanppError(
       'image',
-      `an image of ${width} x ${height} pixels becomes ${result.width} x ${result.height} at short side ${shortSide}, ` +
-        `more than ${maxPixels} pixels; choose a smaller short side, or cut the image into pieces`,
+      `an image of ${width} x ${height} pixels becomes ${result.width} x ${result.height} ` +
+        `at short side ${shortSide}, more than ${maxPixels} pixels; choose a smaller short side, or cut the image into pieces`,
     );
   }
   return result;

@@ -1,6 +1,7 @@
-// The detector as a list of kernels: stem, ResNet, FPEMs, detection head. Pure: shapes and weights in, kernels out.
+// The network as a list of kernels: stem, ResNet, FPEMs, detection head. Pure: shapes and weights in, kernels out.
 // Source: PAN++ paper section 3 (figures 3 and 4); spec, Backbone to Detection head.
 import type { Kernel } from '../gpu/kernel.js';
+import { isSlot } from '../gpu/memory.js';
 import { planAdd } from '../layers/add.js';
 import { type ConvOptions, planConv } from '../layers/conv.js';
 import { planDepthwise } from '../layers/depthwise.js';
@@ -28,6 +29,20 @@ type Weights = Pick<NetworkWeights, 'conv' | 'depthwise' | 'pyramidConv'>;
 /** Plans the detector on a preprocessed image (4 channels, the last one zero; sides multiples of 32). */
 export function planNetwork(config: ModelConfig, weights: Weights, image: FeatureMap): NetworkPlan {
   return new NetworkPlanner(config, weights).plan(image);
+}
+
+/** The kernels of a plan as far as some of its maps need. */
+export function kernelsUpTo({ kernels }: NetworkPlan, maps: readonly FeatureMap[]): readonly Kernel[] {
+  const wanted = new Set(maps.map((map) => map.slot));
+  const last = kernels.findLastIndex(({ bindings }) =>
+    bindings.some(({ resource, access }) => access === 'write' && isSlot(resource) && wanted.has(resource)),
+  );
+  return kernels.slice(0, last + 1);
+}
+
+/** What the heads see: four levels, finest first. */
+export function fusedLevels({ maps }: NetworkPlan): Pyramid {
+  return [1, 2, 3, 4].map((level) => maps.get(`ffm.f${level}`)!) as unknown as Pyramid;
 }
 
 class NetworkPlanner {

@@ -1,5 +1,6 @@
-// Finding a WebGPU adapter in Node with Dawn's bindings (npm `webgpu`). In order: the one that the user names; a hardware
-// one; an installed software one; the embedded one. Only the adapter is chosen here, the device is requested elsewhere.
+// Finding a WebGPU adapter in Node with Dawn's bindings (npm `webgpu`). In order: the one that the user names; a
+// hardware one; an installed software one; the embedded one. Only the adapter is chosen here, the device is requested
+// elsewhere.
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { constants } from 'node:os';
@@ -18,8 +19,8 @@ import {
 
 export interface AdapterOptions {
   /**
-   * Part of the adapter's name in any case (`nvidia`, `a770`), `lavapipe`, `swiftshader` (an installed one, else the embedded
-   * one), `hardware` (no software adapter) or `software` (no hardware). Without it: the best there is.
+   * Part of the adapter's name in any case (`nvidia`, `a770`), `lavapipe`, `swiftshader` (an installed one, else the
+   * embedded one), `hardware` (no software adapter) or `software` (no hardware). Without it: the best there is.
    */
   readonly adapter?: string;
   /** Dawn toggles to switch on besides the default one, such as `disable_robustness` or `allow_unsafe_apis`. */
@@ -68,7 +69,10 @@ export async function findAdapter(options: AdapterOptions = {}): Promise<FoundAd
   const wanted = options.adapter?.trim().toLowerCase();
   const found = await (wanted === undefined ? anyAdapter(search) : wantedAdapter(search, wanted));
   if (found) return found;
-  throw new PanppError('adapter', wanted === undefined ? noAdapterMessage() : await noSuchAdapterMessage(search, wanted));
+  throw new PanppError(
+    'adapter',
+    wanted === undefined ? noAdapterMessage() : await noSuchAdapterMessage(search, wanted),
+  );
 }
 
 /** Every adapter one after another, the embedded one last. Each must be released. @throws as findAdapter */
@@ -84,7 +88,10 @@ export async function* eachAdapter(): AsyncGenerator<FoundAdapter> {
 
 /** Reads lines like ` * backend: 'vulkan', name: 'llvmpipe (LLVM 15.0.6, 256 bits)'` of Dawn's error message. */
 export function parseAdapterList(message: string): AdapterName[] {
-  return [...message.matchAll(/^ \* backend: '(.*?)', name: '(.*)'$/gm)].map(([, backend, name]) => ({ backend, name }));
+  return [...message.matchAll(/^ \* backend: '(.*?)', name: '(.*)'$/gm)].map(([, backend, name]) => ({
+    backend,
+    name,
+  }));
 }
 
 // ---- the order of preference ----
@@ -141,7 +148,9 @@ async function preferLavapipe(search: Search, found: FoundAdapter): Promise<Foun
   return lavapipe;
 }
 
-/** The adapter of the embedded driver; undefined where there is none for the platform or its package isn't installed. */
+/**
+ * The adapter of the embedded driver; undefined where there is none for the platform or its package isn't installed.
+ */
 async function embeddedAdapter(search: Search): Promise<FoundAdapter | undefined> {
   if (!isEmbeddedPlatform || !findEmbeddedPackage()) return undefined;
   const driver = await loadEmbeddedDriver();
@@ -171,7 +180,9 @@ async function startSearch({ toggles = [], disabledToggles = [] }: AdapterOption
     const platform = `${process.platform} ${process.arch}`;
     const why = (error as Error).message.split('\n')[0];
     const todo = 'it needs Linux with glibc 2.34 or newer, macOS, or Windows; if this is one, run `npm install` again';
-    throw new PanppError('adapter', `Dawn (npm webgpu) can't be loaded on ${platform} (${why}); ${todo}`, { cause: error });
+    throw new PanppError('adapter', `Dawn (npm webgpu) can't be loaded on ${platform} (${why}); ${todo}`, {
+      cause: error,
+    });
   }
 }
 
@@ -246,7 +257,8 @@ function noAdapterMessage(): string {
 
 async function noSuchAdapterMessage(search: Search, wanted: string): Promise<string> {
   const names = (await listAdapters(search)).map(({ name }) => name);
-  if (isEmbeddedPlatform) names.push(findEmbeddedPackage() ? SWIFTSHADER : `swiftshader after npm install ${EMBEDDED_PACKAGE}`);
+  if (isEmbeddedPlatform)
+    names.push(findEmbeddedPackage() ? SWIFTSHADER : `swiftshader after npm install ${EMBEDDED_PACKAGE}`);
   const there = names.length > 0 ? `there are: ${[...new Set(names)].join('; ')}` : 'there is none at all';
   return `no WebGPU adapter matches "${wanted}"${driverVariables()}; ${there}; panpp doctor tells more`;
 }

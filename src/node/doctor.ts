@@ -54,7 +54,9 @@ export async function diagnose(): Promise<Diagnosis> {
     node: process.version,
     webgpu: webgpuVersion(),
     embedded: embedded && { package: EMBEDDED_PACKAGE, version: embedded.version },
-    environment: Object.fromEntries(DRIVER_VARIABLES.flatMap((name) => [[name, process.env[name]]]).filter(([, value]) => value)),
+    environment: Object.fromEntries(
+      DRIVER_VARIABLES.flatMap((name) => [[name, process.env[name]]]).filter(([, value]) => value),
+    ),
     adapters,
     usable: preferred !== undefined,
     preferred,

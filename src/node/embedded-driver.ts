@@ -87,7 +87,10 @@ export function loadEmbeddedDriver(): Promise<EmbeddedDriver> {
 
 async function unpackAndLoad(): Promise<EmbeddedDriver> {
   if (!isEmbeddedPlatform) {
-    throw new PanppError('adapter', `the embedded software adapter is for Linux x64, not ${process.platform} ${process.arch}`);
+    throw new PanppError(
+      'adapter',
+      `the embedded software adapter is for Linux x64, not ${process.platform} ${process.arch}`,
+    );
   }
   const found = findEmbeddedPackage();
   if (!found) {
@@ -105,7 +108,8 @@ async function unpackAndLoad(): Promise<EmbeddedDriver> {
   }
   throw new PanppError(
     'adapter',
-    `the embedded software adapter can't be unpacked and loaded (${failures.join('; ')}); set XDG_CACHE_HOME to a folder that you can write to`,
+    `the embedded software adapter can't be unpacked and loaded (${failures.join('; ')}); ` +
+      'set XDG_CACHE_HOME to a folder that you can write to',
   );
 }
 
@@ -125,8 +129,8 @@ function homeFolder(name: string): string | undefined {
 }
 
 /**
- * Unpacks into `parent`/swiftshader-VERSION and returns that folder. Written beside it under another name first, so that it is
- * either whole or not there, also when two processes do this at once.
+ * Unpacks into `parent`/swiftshader-VERSION and returns that folder. Written beside it under another name first, so
+ * that it is either whole or not there, also when two processes do this at once.
  */
 async function unpack({ version, archive }: EmbeddedPackage, parent: string): Promise<string> {
   const folder = join(parent, `swiftshader-${version}`);
@@ -174,8 +178,8 @@ function openLibrary(path: string): void {
 }
 
 /**
- * Runs a synchronous action while the Vulkan loader sees the embedded driver and no other, whatever the user's variables say.
- * In a worker thread `process.env` reaches the loader only if the worker was started with `env: SHARE_ENV`.
+ * Runs a synchronous action while the Vulkan loader sees the embedded driver and no other, whatever the user's
+ * variables say. In a worker thread `process.env` reaches the loader only if it was started with `env: SHARE_ENV`.
  */
 export function withOnlyEmbeddedDriver<T>({ folder }: EmbeddedDriver, action: () => T): T {
   const names = [...DRIVER_VARIABLES, ...DRIVER_FILTERS];

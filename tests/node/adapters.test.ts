@@ -1,6 +1,16 @@
 // Every way to an adapter, each in a process of its own: environment and loaded libraries belong to a process.
 import { execFile } from 'node:child_process';
-import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -27,7 +37,10 @@ interface ProbeSettings {
 }
 
 /** Runs the probe; fails if the process does not end by itself with exit code 0. */
-function probe(task: ProbeTask, { environment = {}, script = bundle, flags = [], folder = project }: ProbeSettings = {}) {
+function probe(
+  task: ProbeTask,
+  { environment = {}, script = bundle, flags = [], folder = project }: ProbeSettings = {},
+) {
   const env: NodeJS.ProcessEnv = { ...process.env, XDG_CACHE_HOME: cache, ...environment };
   return new Promise<ProbeResult>((resolve, reject) => {
     const options = { env, cwd: folder, timeout: 60_000 };
@@ -38,14 +51,16 @@ function probe(task: ProbeTask, { environment = {}, script = bundle, flags = [],
   });
 }
 
-beforeAll(() => build({
-  entryPoints: [fileURLToPath(new URL('probe.ts', import.meta.url))],
-  outfile: bundle,
-  bundle: true,
-  format: 'esm',
-  platform: 'node',
-  packages: 'external',
-}));
+beforeAll(() =>
+  build({
+    entryPoints: [fileURLToPath(new URL('probe.ts', import.meta.url))],
+    outfile: bundle,
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    packages: 'external',
+  }),
+);
 
 afterAll(() => {
   rmSync(dirname(bundle), { recursive: true, force: true });
@@ -54,12 +69,16 @@ afterAll(() => {
 
 const echo = [1, 2, 3, 4];
 const swiftShader = { software: true, embedded: true, description: expect.stringContaining('SwiftShader') };
-const noDriver = { VK_DRIVER_FILES: join(scratch, 'no-such-driver.json'), VK_ICD_FILENAMES: join(scratch, 'no-such-driver.json') };
+const noDriver = {
+  VK_DRIVER_FILES: join(scratch, 'no-such-driver.json'),
+  VK_ICD_FILENAMES: join(scratch, 'no-such-driver.json'),
+};
 
 describe('parseAdapterList', () => {
-  it('reads Dawn\'s list, names with commas and quotes included', () => {
+  it("reads Dawn's list, names with commas and quotes included", () => {
     const message =
-      "no suitable backends found\nAvailable adapters:\n * backend: 'vulkan', name: 'llvmpipe (LLVM 15.0.6, 256 bits)'\n" +
+      'no suitable backends found\nAvailable adapters:\n' +
+      " * backend: 'vulkan', name: 'llvmpipe (LLVM 15.0.6, 256 bits)'\n" +
       " * backend: 'd3d12', name: 'Bob's GPU'\n";
     expect(parseAdapterList(message)).toEqual([
       { backend: 'vulkan', name: 'llvmpipe (LLVM 15.0.6, 256 bits)' },
@@ -111,7 +130,9 @@ describe('findAdapter', () => {
 
 describe.runIf(isEmbeddedPlatform)('the embedded driver', () => {
   it('is found by name although others are installed, and leaves the environment as it was', async () => {
-    const found = await probe({ find: { adapter: 'SwiftShader', toggles: ['allow_unsafe_apis', 'disable_robustness'] } });
+    const found = await probe({
+      find: { adapter: 'SwiftShader', toggles: ['allow_unsafe_apis', 'disable_robustness'] },
+    });
     expect(found).toMatchObject({ ...swiftShader, echo });
     expect(found.driverFiles).toBe(process.env.VK_DRIVER_FILES);
   });
@@ -121,7 +142,7 @@ describe.runIf(isEmbeddedPlatform)('the embedded driver', () => {
     expect(found).toMatchObject({ ...swiftShader, echo, driverFiles: noDriver.VK_DRIVER_FILES });
   });
 
-  it('stands back behind a driver of the user\'s own choice', async () => {
+  it("stands back behind a driver of the user's own choice", async () => {
     const { all = [] } = await probe({ list: true });
     const manifest = join(cache, 'panpp', readdirSync(join(cache, 'panpp'))[0], 'vk_swiftshader_icd.json');
     const environment = { VK_DRIVER_FILES: manifest, VK_ICD_FILENAMES: manifest };
@@ -160,7 +181,7 @@ describe.runIf(isEmbeddedPlatform)('the embedded driver', () => {
     });
   });
 
-  it('goes to the temporary folder where the cache can\'t be written, and fails in one line where that can\'t either', async () => {
+  it("goes to the temporary folder where the cache can't be written, and else fails in one line", async () => {
     const file = join(scratch, 'a-file');
     writeFileSync(file, '');
     const temporary = join(scratch, 'temporary');
@@ -173,7 +194,9 @@ describe.runIf(isEmbeddedPlatform)('the embedded driver', () => {
     chmodSync(join(temporary, folder), 0o777);
     const { error } = await probe({ find: {} }, { environment });
     expect(error?.code).toBe('adapter');
-    expect(error?.message).toMatch(/^the embedded software adapter can't be unpacked and loaded [^\n]*others may write[^\n]*XDG_CACHE_HOME[^\n]*$/);
+    expect(error?.message).toMatch(
+      /^the embedded software adapter can't be unpacked and loaded [^\n]*others may write[^\n]*XDG_CACHE_HOME[^\n]*$/,
+    );
   });
 
   it('works in a worker thread that shares the environment, and says so in one that does not', async () => {
@@ -202,7 +225,9 @@ describe.runIf(isEmbeddedPlatform)('as a dependency of another package', () => {
   it('says what to install where there is neither an adapter nor the package', async () => {
     const { error } = await probe({ find: {} }, { environment: noDriver, script: elsewhere, folder: scratch });
     expect(error?.code).toBe('adapter');
-    expect(error?.message).toMatch(/^no WebGPU adapter found[^\n]*npm install @sparticuz\/chromium[^\n]*lavapipe[^\n]*$/);
+    expect(error?.message).toMatch(
+      /^no WebGPU adapter found[^\n]*npm install @sparticuz\/chromium[^\n]*lavapipe[^\n]*$/,
+    );
     const { diagnosis } = await probe({ doctor: true }, { environment: noDriver, script: elsewhere, folder: scratch });
     expect(diagnosis).toMatchObject({ usable: false, adapters: [] });
     expect(diagnosis!.advice[0]).toContain('npm install @sparticuz/chromium');
@@ -222,7 +247,9 @@ describe('diagnose', () => {
   it('tells of every adapter what it can do', async () => {
     const { diagnosis } = await probe({ doctor: true });
     const { all } = await probe({ list: true });
-    expect(diagnosis!.adapters.map(({ description }) => description)).toEqual(all!.map(({ description }) => description));
+    expect(diagnosis!.adapters.map(({ description }) => description)).toEqual(
+      all!.map(({ description }) => description),
+    );
     expect(diagnosis!.webgpu).toMatch(/^\d+\.\d+\.\d+/);
     for (const adapter of diagnosis!.adapters) {
       expect(adapter.features).toContain('core-features-and-limits');

@@ -39,16 +39,21 @@ async function perform({ find, list, doctor }: ProbeTask): Promise<ProbeResult> 
     return { all };
   }
   if (doctor) return { diagnosis: await diagnose() };
-  const { adapter, description, software, embedded, release } = await findAdapter(find);
-  const device = await adapter.requestDevice();
+  const { device, ...facts } = await openDevice(find);
   for (let i = 0; gc && i < 5; i++) {
     gc();
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   const echo = await echoBytes(device, [1, 2, 3, 4]);
   device.destroy();
-  release();
-  return { description, software, embedded, f16: adapter.features.has('shader-f16'), echo };
+  return { ...facts, echo };
+}
+
+/** Keeps nothing of what was found but the device, as a careless caller might. */
+async function openDevice(options: AdapterOptions | undefined) {
+  const { adapter, description, software, embedded } = await findAdapter(options);
+  const f16 = adapter.features.has('shader-f16');
+  return { device: await adapter.requestDevice(), description, software, embedded, f16 };
 }
 
 async function echoBytes(device: GPUDevice, bytes: number[]): Promise<number[]> {

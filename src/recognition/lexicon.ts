@@ -1,0 +1,139 @@
+// Correcting words that were read, with or without a lexicon: the authors' rule and thresholds.
+// Source: spec, Recognition 6.
+import { PanppError } from '../errors.js';
+
+/** When a word is kept, dropped or looked up. Scores are a word's mean probability, 0 … 1. */
+export interface CorrectionSettings {
+  /** Words with fewer characters are dropped. */
+  readonly lengthThreshold: number;
+  /** Words with a higher score are kept as they are. */
+  readonly scoreThreshold: number;
+  /** Words that are not all letters are kept if their score is higher, else dropped. */
+  readonly nonAlphaScoreThreshold: number;
+  /** Words with a lower score are dropped. */
+  readonly ignoreScoreThreshold: number;
+  /** The lexicon's nearest word replaces a word if it is nearer than so many edits; else the word is dropped. */
+  readonly editDistanceThreshold: number;
+}
+
+/** The authors' thresholds for ICDAR 2015 with ResNet-18; with ResNet-50 `ignoreScoreThreshold` is 0.9. */
+export const defaultCorrection: CorrectionSettings = {
+  lengthThreshold: 3,
+  scoreThreshold: 0.95,
+  nonAlphaScoreThreshold: 0.9,
+  ignoreScoreThreshold: 0.88,
+  editDistanceThreshold: 2,
+};
+
+interface Entry {
+  readonly word: string;
+  /** As it is compared: its characters in lower case. */
+  readonly characters: readonly string[];
+  /** Its place in the lexicon. */
+  readonly index: number;
+}
+
+interface Match extends Entry {
+  readonly distance: number;
+  /** Σ 1/(i + 1) over the positions i where it agrees with the word that was read. */
+  readonly agreement: number;
+}
+
+/** Words to choose from, in any script; compared without regard to case. */
+export class Lexicon {
+  readonly words: readonly string[];
+  readonly #byLength = new Map<number, Entry[]>();
+
+  constructor(words: Iterable<string>) {
+    this.words = [...words];
+    this.words.forEach((word, index) => {
+      const characters = [...word.toLowerCase()];
+      const entries = this.#byLength.get(characters.length) ?? [];
+      entries.push({ word, characters, index });
+      this.#byLength.set(characters.length, entries);
+    });
+  }
+
+  /**
+   * The word of least edit distance, if that is below `limit`. Of several the one that agrees with `text` most, early positions counting
+   * more; of several of those the lexicon's first.
+   */
+  nearest(text: string, limit: number): { word: string; distance: number } | undefined {
+    const wanted = [...text.toLowerCase()];
+    let best: Match | undefined;
+    // The lengths of two words differ by no more than their distance.
+    for (const [length, entries] of this.#byLength) {
+      if (Math.abs(length - wanted.length) >= limit) continue;
+      for (const entry of entries) {
+        const distance = editDistance(wanted, entry.characters, best?.distance ?? limit);
+        if (distance >= limit) continue;
+        const match = { ...entry, distance, agreement: agreementOf(wanted, entry.characters) };
+        if (!best || compareMatches(match, best) < 0) best = match;
+      }
+    }
+    return best && { word: best.word, distance: best.distance };
+  }
+}
+
+function compareMatches(a: Match, b: Match): number {
+  return a.distance - b.distance || b.agreement - a.agreement || a.index - b.index;
+}
+
+/**
+ * Reads a lexicon: one word a line; a byte order mark, CRLF, spaces around a word and empty lines are no part of it.
+ * @param source named in errors
+ * @throws PanppError `file` if it is not UTF-8 or holds no word
+ */
+export function parseLexicon(bytes: Uint8Array, source = 'lexicon'): Lexicon {
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw new PanppError('file', `${source} is not UTF-8 text; a lexicon has one word a line`, { cause });
+  }
+  const words = text.split(/\r\n|\r|\n/).map((line) => line.trim()).filter(Boolean);
+  if (words.length === 0) throw new PanppError('file', `${source} holds no word; a lexicon has one word a line`);
+  return new Lexicon(words);
+}
+
+/**
+ * What becomes of a word that was read: itself, a word of the lexicon, or undefined if it is dropped.
+ * @param score its mean probability
+ */
+export function correctWord(
+  text: string,
+  score: number,
+  lexicon?: Lexicon,
+  settings: Partial<CorrectionSettings> = {},
+): string | undefined {
+  const limits = { ...defaultCorrection, ...settings };
+  if ([...text].length < limits.lengthThreshold) return undefined;
+  if (score > limits.scoreThreshold) return text;
+  if (!/^\p{L}+$/u.test(text)) return score > limits.nonAlphaScoreThreshold ? text : undefined;
+  if (score < limits.ignoreScoreThreshold) return undefined;
+  return lexicon ? lexicon.nearest(text, limits.editDistanceThreshold)?.word : text;
+}
+
+/**
+ * Levenshtein's distance of two words: insertions, deletions and substitutions, one edit each. Any number above `limit` may come back
+ * for a distance above it.
+ */
+export function editDistance(a: readonly string[], b: readonly string[], limit = Infinity): number {
+  let row = Array.from({ length: b.length + 1 }, (_, at) => at);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      next.push(Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + Number(a[i - 1] !== b[j - 1])));
+    }
+    row = next;
+    // A row's least entry never falls.
+    if (Math.min(...row) > limit) return limit + 1;
+  }
+  return row[b.length];
+}
+
+function agreementOf(a: readonly string[], b: readonly string[]): number {
+  let sum = 0;
+  for (let at = 0; at < Math.min(a.length, b.length); at++) if (a[at] === b[at]) sum += 1 / (at + 1);
+  return sum;
+}

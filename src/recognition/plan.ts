@@ -1,0 +1,132 @@
+// Reading a number of regions as a list of kernels (shaders/recognition): masked RoI, encoder, decoder. Pure: sizes and weights in,
+// kernels out.
+// Source: PAN++ paper section 3.5; spec, Recognition.
+import attention from '../../shaders/recognition/attention.wgsl';
+import decode from '../../shaders/recognition/decode.wgsl';
+import encode from '../../shaders/recognition/encode.wgsl';
+import maskedRoi from '../../shaders/recognition/masked_roi.wgsl';
+import { type Kernel, type Slot, gridOf, read, uniform, write } from '../gpu/kernel.js';
+import type { FeatureMap } from '../layers/feature-map.js';
+import { neckChannels } from '../network/config.js';
+import type { RecognitionWeights } from './weights.js';
+
+/** Tokens of a word at most, EOS included; `LENGTH` in the decoder's shader. */
+export const maxTokens = 32;
+
+/** Rows and columns of a region's features. */
+export const cropHeight = 8;
+export const cropWidth = 32;
+
+/** Hypotheses of a beam search at most: what fits the shader's workgroup memory. */
+export const maxBeam = 32;
+
+/** 32-bit words of a region in `regions`, of a word in `words`, and bytes of `settings`. */
+export const regionFields = 9;
+export const wordFields = 1 + 3 * maxTokens;
+export const settingsBytes = 16;
+
+/** How regions are read. */
+export interface DecodingPlan {
+  /** Hypotheses kept in every step; 1 is greedy decoding. */
+  readonly beam: number;
+  /** Tokens of a word at most: 1 … `maxTokens`. */
+  readonly length: number;
+  /** Take the tokens from `forced` and keep the logits of all steps. */
+  readonly forced: boolean;
+}
+
+export const greedy: DecodingPlan = { beam: 1, length: maxTokens, forced: false };
+
+export interface RecognitionPlan {
+  readonly kernels: readonly Kernel[];
+  /** Regions that one run reads at most. */
+  readonly capacity: number;
+  /** Written by the host: see roi.ts. `masks` has room for `maskWords` 32-bit words. */
+  readonly regions: Slot;
+  readonly masks: Slot;
+  readonly maskWords: number;
+  readonly settings: Slot;
+  /** Written by the host if decoding is forced: [region][length] tokens. */
+  readonly forced: Slot;
+  /** The result: see words.ts. */
+  readonly words: Slot;
+  /** [region][8][32][128], [region][128], [region][beam, or length if forced][classes]. */
+  readonly crops: Slot;
+  readonly holistic: Slot;
+  readonly logits: Slot;
+}
+
+interface Size {
+  readonly height: number;
+  readonly width: number;
+}
+
+/**
+ * Plans the reading of up to `capacity` regions of an image.
+ * @param features the recognition head's feature map, at 1/4 of the resized image
+ * @param image the resized image's size
+ */
+export function planRecognition(
+  features: FeatureMap,
+  image: Size,
+  weights: Pick<RecognitionWeights, 'encoder' | 'decoder' | 'classes'>,
+  decoding: DecodingPlan,
+  capacity: number,
+): RecognitionPlan {
+  const { classes } = weights;
+  const { beam, length, forced: isForced } = decoding;
+  const slot = (label: string, values: number): Slot => ({ label: `recognition.${label}`, bytes: values * 4 });
+  const maskWords = 2 * Math.ceil((image.height * image.width) / 32);
+  const regions = slot('regions', capacity * regionFields);
+  const masks = slot('masks', maskWords);
+  const settings: Slot = { label: 'recognition.settings', bytes: settingsBytes };
+  const crops = slot('crops', capacity * cropHeight * cropWidth * neckChannels);
+  const holistic = slot('holistic', capacity * neckChannels);
+  const forced = slot('forced', isForced ? capacity * length : 1);
+  const states = slot('states', capacity * 2 * beam * 4 * neckChannels);
+  const logits = slot('logits', capacity * (isForced ? length : beam) * classes);
+  const trail = slot('trail', capacity * maxTokens * beam * 4);
+  const words = slot('words', capacity * wordFields);
+
+  const positions = cropHeight * cropWidth;
+  const kernels: Kernel[] = [
+    {
+      label: 'recognition.masked_roi',
+      code: maskedRoi,
+      bindings: [read(features.slot), read(regions), read(masks), write(crops), uniform(settings)],
+      uniforms: [image.height, image.width, features.height, features.width],
+      workgroups: gridOf((capacity * positions) / positionsPerGroup),
+    },
+    {
+      label: 'recognition.encode',
+      code: attention + encode,
+      bindings: [read(crops), read(weights.encoder), write(holistic), uniform(settings)],
+      workgroups: [capacity, 1, 1],
+    },
+    {
+      label: 'recognition.decode',
+      code: attention + decode,
+      constants: { CLASSES: classes, BEAMS: beam, FORCED: Number(isForced) },
+      bindings: [
+        ...[read(crops), read(weights.decoder), read(holistic), read(forced)],
+        ...[states, logits, trail, words].map(write),
+        uniform(settings),
+      ],
+      workgroups: [capacity, 1, 1],
+    },
+  ];
+  return { kernels, capacity, regions, masks, maskWords, settings, forced, words, crops, holistic, logits };
+}
+
+/** `OWN` in masked_roi.wgsl. */
+const positionsPerGroup = 16;
+
+/**
+ * How many regions to read at once: as many as take a quarter of the memory that the network's largest map takes (128 channels at
+ * half the image's size), so that a spotter needs hardly more than a detector; but no fewer than 16, no more than 256.
+ */
+export function regionsAtOnce(image: Size, classes: number, { beam, length, forced }: DecodingPlan): number {
+  const largestMap = (image.height * image.width * neckChannels * 4) / 4;
+  const perRegion = 4 * (cropHeight * cropWidth * neckChannels + 2 * beam * 4 * neckChannels + (forced ? length : beam) * classes);
+  return Math.min(256, Math.max(16, Math.floor(largestMap / 4 / perRegion)));
+}

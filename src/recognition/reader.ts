@@ -1,0 +1,122 @@
+// The recognition head at work: the stages that a program needs for it, and running them for any number of regions.
+import type { Gpu } from '../gpu/context.js';
+import type { Slot } from '../gpu/kernel.js';
+import type { Program, Stage } from '../gpu/program.js';
+import { type ReadRange, Readback } from '../gpu/readback.js';
+import { Timeline } from '../gpu/timeline.js';
+import { planPyramidConv } from '../layers/pyramid-conv.js';
+import { type NetworkPlan, fusedLevels } from '../network/plan.js';
+import type { NetworkWeights } from '../network/weights.js';
+import { type DecodingPlan, type RecognitionPlan, planRecognition, regionsAtOnce, wordFields } from './plan.js';
+import { type Rois, inRuns, packMasks, packRegions } from './roi.js';
+import type { RecognitionWeights } from './weights.js';
+import { type Word, readWords } from './words.js';
+
+/** The recognition head's stages behind a network's: `features`, its convolution, and `recognition`, which is run for some regions at a time. */
+export interface ReaderPlan {
+  readonly recognition: RecognitionPlan;
+  readonly stages: readonly Stage[];
+  /** What the program must pin and keep; see `Program.create`. */
+  readonly pinned: readonly Slot[];
+  readonly kept: readonly Slot[];
+}
+
+interface Size {
+  readonly height: number;
+  readonly width: number;
+}
+
+/** Plans the recognition head of a network on an image of a size. */
+export function planReader(
+  network: NetworkPlan,
+  weights: Pick<NetworkWeights, 'pyramidConv'>,
+  recognitionWeights: Pick<RecognitionWeights, 'encoder' | 'decoder' | 'classes'>,
+  image: Size,
+  decoding: DecodingPlan,
+): ReaderPlan {
+  const features = planPyramidConv('rec_head.conv', fusedLevels(network), weights.pyramidConv('rec_head.conv'));
+  const capacity = regionsAtOnce(image, recognitionWeights.classes, decoding);
+  const recognition = planRecognition(features.output, image, recognitionWeights, decoding, capacity);
+  return {
+    recognition,
+    stages: [
+      { name: 'features', kernels: features.kernels },
+      { name: 'recognition', kernels: recognition.kernels },
+    ],
+    pinned: [recognition.regions, recognition.masks, recognition.settings, recognition.forced, recognition.words],
+    kept: [features.output.slot],
+  };
+}
+
+export class Reader {
+  readonly #gpu: Gpu;
+  readonly #plan: RecognitionPlan;
+  readonly #decoding: DecodingPlan;
+  readonly #program: Program;
+  readonly #vocabulary: readonly string[];
+  readonly #timeline: Timeline | undefined;
+
+  /** @param program has the stages of a `ReaderPlan`; the caller disposes of it */
+  constructor(gpu: Gpu, plan: RecognitionPlan, decoding: DecodingPlan, program: Program, vocabulary: readonly string[]) {
+    this.#gpu = gpu;
+    this.#plan = plan;
+    this.#decoding = decoding;
+    this.#program = program;
+    this.#vocabulary = vocabulary;
+    this.#timeline = Timeline.create(gpu);
+  }
+
+  /**
+   * Reads regions: one submit for as many of them as fit the plan, one wait for all. Without regions nothing is run.
+   * @param before stages to run first; `features` must be among them
+   */
+  async read({ rois, maskScale }: Rois, before: readonly string[]): Promise<{ words: Word[]; gpuTimings: Readonly<Record<string, number>> }> {
+    if (rois.length === 0) return { words: [], gpuTimings: {} };
+    const { capacity, maskWords, words } = this.#plan;
+    const runs = [...inRuns(rois, capacity, maskWords)];
+    // Runs past the timeline's end would be left out of the time.
+    const timeline = this.#timeline && before.length + runs.length <= this.#timeline.capacity ? this.#timeline : undefined;
+    timeline?.reset();
+    const wordBytes = rois.length * wordFields * 4;
+    const readback = new Readback(this.#gpu, wordBytes + 8 * runs.length + (timeline?.bytes ?? 0));
+    try {
+      const timeRange = timeline && readback.reserve(timeline.bytes);
+      const ranges = runs.map((run, index) => {
+        this.#writeRun(run, maskScale);
+        const encoder = this.#gpu.device.createCommandEncoder();
+        this.#program.encode(encoder, timeline, index === 0 ? [...before, 'recognition'] : ['recognition']);
+        const range = readback.copy(encoder, this.#program.bufferOf(words), run.length * wordFields * 4);
+        if (timeRange && index === runs.length - 1) timeline.resolve(encoder, readback.buffer, timeRange.offset);
+        this.#gpu.device.queue.submit([encoder.finish()]);
+        return range;
+      });
+      return await readback.read((bytes) => ({
+        words: ranges.flatMap((range) => readWords(sliceOf(bytes, range), this.#vocabulary)),
+        gpuTimings: timeRange ? timeline.read(sliceOf(bytes, timeRange)) : {},
+      }));
+    } finally {
+      readback.dispose();
+    }
+  }
+
+  #writeRun(run: Rois['rois'], maskScale: number): void {
+    const { queue } = this.#gpu.device;
+    const { regions, masks, settings } = this.#plan;
+    queue.writeBuffer(this.#program.bufferOf(regions), 0, packRegions(run));
+    queue.writeBuffer(this.#program.bufferOf(masks), 0, packMasks(run));
+    queue.writeBuffer(this.#program.bufferOf(settings), 0, packDecoderSettings(run.length, maskScale, this.#decoding));
+  }
+
+  dispose(): void {
+    this.#timeline?.dispose();
+  }
+}
+
+function sliceOf(bytes: ArrayBuffer, range: ReadRange): ArrayBuffer {
+  return bytes.slice(range.offset, range.offset + range.bytes);
+}
+
+/** The bytes of a plan's `settings`. */
+export function packDecoderSettings(count: number, maskScale: number, { length }: DecodingPlan): Uint32Array<ArrayBuffer> {
+  return new Uint32Array([count, maskScale, length, 0]);
+}

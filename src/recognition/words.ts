@@ -1,0 +1,45 @@
+// What the decoder left on the GPU, as words.
+import { PanppError } from '../errors.js';
+import { maxTokens, wordFields } from './plan.js';
+
+/** One character of a word. */
+export interface ReadCharacter {
+  readonly character: string;
+  /** Softmax of the decoder's logits. */
+  readonly probability: number;
+  /** Which of the region's 8 × 32 positions, row after row, the decoder attended to most. */
+  readonly position: number;
+}
+
+/** A word that was read. */
+export interface Word {
+  readonly text: string;
+  /** Sum of the characters' probabilities / (their number + 1e-6). */
+  readonly score: number;
+  readonly characters: readonly ReadCharacter[];
+}
+
+/**
+ * The words in the bytes of a plan's `words`; what comes after EOS, and PAD and UNK, are no characters.
+ * @throws PanppError `weights` if the decoder found no token, which only weights that are no numbers can cause
+ */
+export function readWords(bytes: ArrayBuffer, vocabulary: readonly string[]): Word[] {
+  const whole = new Uint32Array(bytes);
+  const probabilities = new Float32Array(bytes);
+  return Array.from({ length: whole.length / wordFields }, (_, index) => {
+    const start = index * wordFields;
+    if (whole[start] === 0) throw new PanppError('weights', 'the recognition head gives no numbers; its weights are damaged, convert them again');
+    const characters: ReadCharacter[] = [];
+    for (let at = start + 1; at < start + 1 + 3 * Math.min(whole[start], maxTokens); at += 3) {
+      const token = whole[at];
+      if (token === vocabulary.length) break;
+      if (token > vocabulary.length) continue;
+      characters.push({ character: vocabulary[token], probability: probabilities[at + 1], position: whole[at + 2] });
+    }
+    return {
+      text: characters.map(({ character }) => character).join(''),
+      score: characters.reduce((sum, { probability }) => sum + probability, 0) / (characters.length + 1e-6),
+      characters,
+    };
+  });
+}

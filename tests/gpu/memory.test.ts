@@ -1,0 +1,76 @@
+import { describe, expect, it } from 'vitest';
+import { type Kernel, type Slot, floatBits, gridOf, read, write } from '../../src/gpu/kernel.js';
+import { planMemory } from '../../src/gpu/memory.js';
+import { detectionPresets, resnet18, resnet50 } from '../../src/network/config.js';
+import { planNetwork } from '../../src/network/plan.js';
+import { featureMap } from '../../src/layers/feature-map.js';
+
+const slot = (label: string, bytes: number): Slot => ({ label, bytes });
+const kernel = (reads: Slot[], writes: Slot[]): Kernel => ({
+  label: 'k',
+  code: '',
+  bindings: [...reads.map(read), ...writes.map(write)],
+  workgroups: [1, 1, 1],
+});
+
+describe('memory plan', () => {
+  it('lets a chain of maps take turns in two buffers', () => {
+    const [a, b, c, d] = [100, 80, 60, 40].map((bytes, index) => slot(`s${index}`, bytes));
+    const plan = planMemory([kernel([a], [b]), kernel([b], [c]), kernel([c], [d])], []);
+    expect(plan.buffers).toEqual([100, 80]);
+    expect([a, b, c, d].map((s) => plan.bufferOf.get(s))).toEqual([0, 1, 0, 1]);
+    expect(plan.liveBytes).toBe(180);
+  });
+
+  it('keeps pinned slots alone and a residual alive', () => {
+    const [a, b, c] = [10, 10, 10].map((bytes, index) => slot(`s${index}`, bytes));
+    const plan = planMemory([kernel([a], [b]), kernel([b, a], [c])], [c]);
+    expect(new Set([a, b, c].map((s) => plan.bufferOf.get(s))).size).toBe(3);
+  });
+
+  it.each([resnet18, resnet50])('never gives two live maps of the network one buffer, and wastes little', (backbone) => {
+    const weights = { conv: packed, depthwise: () => ({}) as GPUBuffer, pyramidConv: (name: string) => [1, 2, 3, 4].map((level) => packed(`${name}.${level}`)) as never };
+    const config = { backbone, neck: { fpems: 2, fusion: 'pan++' as const }, detection: detectionPresets.icdar2015 };
+    const { kernels } = planNetwork(config, weights, featureMap('image', 736, 1312, 4));
+    const plan = planMemory(kernels, []);
+    const lastReader = new Map<number, { slot: Slot; until: number }>();
+    const lastUse = new Map<Slot, number>();
+    kernels.forEach((k, step) => k.bindings.forEach(({ resource }) => lastUse.set(resource as Slot, step)));
+    kernels.forEach((k, step) => {
+      for (const { resource, access } of k.bindings) {
+        const buffer = plan.bufferOf.get(resource as Slot);
+        if (buffer === undefined) continue;
+        const tenant = lastReader.get(buffer);
+        if (access === 'write') {
+          expect(tenant === undefined || tenant.slot === resource || tenant.until < step).toBe(true);
+          lastReader.set(buffer, { slot: resource as Slot, until: lastUse.get(resource as Slot)! });
+        }
+      }
+    });
+    expect(plan.buffers.reduce((sum, bytes) => sum + bytes, 0)).toBeLessThan(1.45 * plan.liveBytes);
+  });
+});
+
+// Channel counts as the plan needs them, from the name alone.
+function packed(name: string) {
+  const resource = {} as GPUBuffer;
+  const basic = { resource, kernel: 3 };
+  const layer = /layer(\d)\./.exec(name);
+  if (/^backbone\.conv/.test(name)) return { ...basic, inChannels: 64, outChannels: name.endsWith('3') ? 128 : 64 };
+  if (layer) return { ...basic, kernel: name.includes('downsample') ? 1 : 3, inChannels: 64, outChannels: 64 << (Number(layer[1]) - 1) };
+  if (/\.[234]$/.test(name)) return { ...basic, kernel: 1, inChannels: 128, outChannels: 9 * 128 };
+  if (name === 'det_head.conv2') return { ...basic, kernel: 1, inChannels: 128, outChannels: 8 };
+  return { ...basic, kernel: name.startsWith('det_head') ? 3 : 1, inChannels: 128, outChannels: 128 };
+}
+
+describe('dispatch grid', () => {
+  it.each([[0, [1, 1, 1]], [1, [1, 1, 1]], [65535, [65535, 1, 1]], [65536, [32768, 2, 1]], [1_000_003, [62501, 16, 1]]])('holds %i workgroups', (total, grid) => {
+    expect(gridOf(total)).toEqual(grid);
+    expect(grid[0] * grid[1]).toBeGreaterThanOrEqual(total);
+  });
+
+  it('passes floats as bits', () => {
+    expect(floatBits(1)).toBe(0x3f800000);
+    expect(floatBits(-2.5)).toBe(0xc0200000);
+  });
+});

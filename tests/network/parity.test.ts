@@ -1,0 +1,88 @@
+// The network against the reference, tensor by tensor, with procedural weights; and against a plain CPU twin at other sizes.
+import { PNG } from 'pngjs';
+import { describe, expect, it } from 'vitest';
+import { readSafetensors } from '../../src/checkpoint/safetensors.js';
+import { Model } from '../../src/detection/model.js';
+import type { Gpu } from '../../src/gpu/context.js';
+import type { PixelImage } from '../../src/images/image.js';
+import { type ModelConfig, detectionPresets, resnet101, resnet18, resnet50 } from '../../src/network/config.js';
+import { foldCheckpoint, uploadWeights } from '../../src/network/weights.js';
+import { expectClose } from '../support/close.js';
+import { describeOnGpus } from '../support/gpu.js';
+import { proceduralCheckpoint } from '../support/procedural.js';
+import { referenceBytes } from '../support/reference.js';
+import { randomValues } from '../support/run-layer.js';
+import { networkTwin, planes } from '../support/twin.js';
+
+// Direct float32 convolutions stay near 1e-6; the requirement is 1e-4.
+const bound = 1e-4;
+
+const panpp = (backbone: ModelConfig['backbone'], fpems = 2): ModelConfig => ({
+  backbone,
+  neck: { fpems, fusion: 'pan++' },
+  detection: detectionPresets.icdar2015,
+});
+const pan = (fpems: number): ModelConfig => ({ ...panpp(resnet18), neck: { fpems, fusion: 'pan' } });
+
+function proceduralModel(gpu: Gpu, config: ModelConfig): Model {
+  return new Model(gpu, config, uploadWeights(gpu, foldCheckpoint(proceduralCheckpoint(config), config, 'procedural'), config));
+}
+
+const png = PNG.sync.read(Buffer.from(referenceBytes('input_224x320.png')));
+const input: PixelImage = { width: png.width, height: png.height, channels: 4, data: png.data };
+
+describeOnGpus('network', (gpu) => {
+  it.each([
+    ['resnet18_procedural', panpp(resnet18)],
+    ['resnet50_procedural', panpp(resnet50)],
+    ['resnet101_procedural', panpp(resnet101)],
+    ['pan_resnet18_procedural', pan(2)],
+  ] as const)('equals %s in every stored tensor', async (file, config) => {
+    const { tensors } = readSafetensors(referenceBytes(`${file}.safetensors`));
+    const names = [...tensors.keys()].filter((name) => !name.startsWith('rec.'));
+    expect(names.length).toBeGreaterThanOrEqual(3);
+    const model = proceduralModel(gpu, config);
+    const outputs = await model.forward(input, { outputs: names, shortSide: 224 });
+    model.dispose();
+    const rows = names.map((name) => {
+      const expected = tensors.get(name)!;
+      expect(outputs.get(name)!.shape).toEqual(expected.shape);
+      return `${name} ${expectClose(outputs.get(name)!.data, expected.data as Float32Array, bound, name).toExponential(1)}`;
+    });
+    console.log(`${file} on ${gpu.profile.adapter}: ${rows.join(', ')}`);
+  });
+});
+
+// Sizes are what changes here, so one adapter is enough for the large one.
+describeOnGpus('network at other sizes', (gpu) => {
+  it.each([
+    { height: 32, width: 32, config: panpp(resnet18) },
+    { height: 96, width: 160, config: panpp(resnet18, 1) },
+    { height: 160, width: 32, config: pan(3) },
+  ])('equals the CPU twin at $height × $width', async ({ height, width, config }) => {
+    await compareWithTwin(gpu, height, width, config);
+  });
+});
+
+describe('network on a very wide image', async () => {
+  const { gpus } = await import('../support/gpu.js');
+  it('equals the CPU twin at 32 × 2048', async () => {
+    await compareWithTwin(gpus.at(-1)!.gpu, 32, 2048, panpp(resnet18));
+  });
+});
+
+async function compareWithTwin(gpu: Gpu, height: number, width: number, config: ModelConfig): Promise<void> {
+  const data = Uint8Array.from(randomValues(height * width * 3, height + width), (value) => Math.floor((value + 1) * 127.99));
+  const model = proceduralModel(gpu, config);
+  const outputs = await model.forward({ width, height, channels: 3, data }, { outputs: ['det'], shortSide: Math.min(height, width) });
+  model.dispose();
+  const [mean, deviation] = [[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]];
+  const image = planes(3, height, width);
+  for (let pixel = 0; pixel < height * width; pixel++) {
+    for (let channel = 0; channel < 3; channel++) {
+      image.data[channel * height * width + pixel] = (data[3 * pixel + channel] / 255 - mean[channel]) / deviation[channel];
+    }
+  }
+  const expected = networkTwin(proceduralCheckpoint(config), config, image);
+  expectClose(outputs.get('det')!.data, expected.data, bound, 'det');
+}
