@@ -1,9 +1,9 @@
 // 2-D convolution, square kernel, any stride, with bias, optional residual and ReLU: out = relu(W * in + b + residual).
 //
-// input    [inHeight][inWidth][IN4]        vec4 of channels
-// weights  [KERNEL·KERNEL][IN4·4][OUT4]    vec4 of output channels, then bias [OUT4]
-// residual [outHeight][outWidth][OUT4]     read if RESIDUAL
-// output   [outHeight][outWidth][OUT4]
+// input    [inHeight][inWidth][in4]        vec4 of channels
+// weights  [KERNEL·KERNEL][in4·4][out4]    vec4 of output channels, then bias [out4]
+// residual [outHeight][outWidth][out4]     read if RESIDUAL
+// output   [outHeight][outWidth][out4]
 //
 // An invocation computes 8 pixels × 4 output channels in registers. The lanes of a row (local x) share their pixels and take
 // neighbouring channels: input reads are the same for the whole row, weight reads are contiguous. Pixels are counted over the
@@ -11,8 +11,6 @@
 // Source: batch norm folded as in the spec; padding KERNEL / 2 as everywhere in ResNet, FPEM and heads (paper section 3).
 override KERNEL: u32;
 override STRIDE: u32;
-override IN4: u32;
-override OUT4: u32;
 override LANES: u32;
 override ROWS: u32;
 override RELU: bool;
@@ -23,6 +21,9 @@ struct Sizes {
   inWidth: i32,
   outHeight: i32,
   outWidth: i32,
+  // Input and output channels, in fours.
+  in4: u32,
+  out4: u32,
 }
 
 @group(0) @binding(0) var<storage, read> input: array<vec4f>;
@@ -46,7 +47,7 @@ fn isInside(at: vec2i) -> bool {
 
 fn offset(at: vec2i) -> u32 {
   let inside = clamp(at, vec2i(0), vec2i(sizes.inWidth, sizes.inHeight) - 1);
-  return u32(inside.y * sizes.inWidth + inside.x) * IN4;
+  return u32(inside.y * sizes.inWidth + inside.x) * sizes.in4;
 }
 
 fn fetch(index: u32, inside: bool) -> vec4f {
@@ -58,12 +59,12 @@ fn multiply(sum: vec4f, x: vec4f, w0: vec4f, w1: vec4f, w2: vec4f, w3: vec4f) ->
   return fma(vec4f(x.w), w3, fma(vec4f(x.z), w2, fma(vec4f(x.y), w1, fma(vec4f(x.x), w0, sum))));
 }
 
-fn store(pixel: u32, count: u32, channel: u32, sum: vec4f) {
+fn store(pixel: u32, count: u32, channel: u32, sum: vec4f, bias: vec4f) {
   if (pixel >= count) {
     return;
   }
-  let at = pixel * OUT4 + channel;
-  var value = sum + weights[KERNEL * KERNEL * IN4 * 4u * OUT4 + channel];
+  let at = pixel * sizes.out4 + channel;
+  var value = sum + bias;
   if (RESIDUAL) {
     value += residual[at];
   }
@@ -123,12 +124,12 @@ fn main(
     let o5 = offset(p5 + shift);
     let o6 = offset(p6 + shift);
     let o7 = offset(p7 + shift);
-    for (var c = 0u; c < IN4; c++) {
+    for (var c = 0u; c < sizes.in4; c++) {
       let w0 = weights[w];
-      let w1 = weights[w + OUT4];
-      let w2 = weights[w + 2u * OUT4];
-      let w3 = weights[w + 3u * OUT4];
-      w += 4u * OUT4;
+      let w1 = weights[w + sizes.out4];
+      let w2 = weights[w + 2u * sizes.out4];
+      let w3 = weights[w + 3u * sizes.out4];
+      w += 4u * sizes.out4;
       s0 = multiply(s0, fetch(o0 + c, in0), w0, w1, w2, w3);
       s1 = multiply(s1, fetch(o1 + c, in1), w0, w1, w2, w3);
       s2 = multiply(s2, fetch(o2 + c, in2), w0, w1, w2, w3);
@@ -140,12 +141,13 @@ fn main(
     }
   }
 
-  store(first, count, channel, s0);
-  store(first + 1u, count, channel, s1);
-  store(first + 2u, count, channel, s2);
-  store(first + 3u, count, channel, s3);
-  store(first + 4u, count, channel, s4);
-  store(first + 5u, count, channel, s5);
-  store(first + 6u, count, channel, s6);
-  store(first + 7u, count, channel, s7);
+  let bias = weights[KERNEL * KERNEL * sizes.in4 * 4u * sizes.out4 + channel];
+  store(first, count, channel, s0, bias);
+  store(first + 1u, count, channel, s1, bias);
+  store(first + 2u, count, channel, s2, bias);
+  store(first + 3u, count, channel, s3, bias);
+  store(first + 4u, count, channel, s4, bias);
+  store(first + 5u, count, channel, s5, bias);
+  store(first + 6u, count, channel, s6, bias);
+  store(first + 7u, count, channel, s7, bias);
 }

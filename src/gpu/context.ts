@@ -12,6 +12,8 @@ export interface GpuProfile {
   /** 16-bit floats in shaders (`shader-f16`). */
   readonly f16: boolean;
   readonly subgroups: boolean;
+  /** Lanes of a subgroup, where all subgroups have the same number. */
+  readonly subgroupSize?: number;
   /** GPU timestamps (`timestamp-query`); without them, timings are wall-clock only. */
   readonly timestamps: boolean;
   /** Largest single buffer binding, bytes. */
@@ -131,10 +133,15 @@ function profileOf(device: GPUDevice, info: GPUAdapterInfo, toggles: readonly st
     software: isSoftwareAdapter(info),
     f16: device.features.has('shader-f16'),
     subgroups: device.features.has('subgroups'),
+    subgroupSize: device.features.has('subgroups') ? fixedSubgroupSize(info) : undefined,
     timestamps: device.features.has('timestamp-query'),
     maxBindingBytes: Math.min(device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize),
     toggles,
   };
+}
+
+function fixedSubgroupSize({ subgroupMinSize, subgroupMaxSize }: GPUAdapterInfo): number | undefined {
+  return subgroupMinSize === subgroupMaxSize ? subgroupMinSize : undefined;
 }
 
 function firstLine(cause: unknown): string {

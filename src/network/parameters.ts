@@ -21,6 +21,8 @@ export interface ConvParameters {
   /** Whether the conv has a bias of its own in a checkpoint. */
   readonly bias: boolean;
   readonly depthwise: boolean;
+  /** Of a depthwise conv the plan knows the stride: an FPEM's way up has 1, its way down 2. */
+  readonly stride: number;
 }
 
 /** All convolutions, in the order of the computation. */
@@ -77,7 +79,7 @@ export function checkpointTensorsOf(config: ModelConfig): Map<string, readonly n
 export const normParts = ['weight', 'bias', 'running_mean', 'running_var'] as const;
 
 /** The strides of layer1 … layer4's first blocks. */
-export const layerStrides = [1, 2, 2, 2] as const;
+const layerStrides = [1, 2, 2, 2] as const;
 
 /** Names of one residual block's convs; the plan and the parameter list both go through this. */
 export interface BlockNames {
@@ -99,15 +101,18 @@ export function blockNames(backbone: BackboneConfig, layer: number, block: numbe
 function conv(
   name: string,
   shape: readonly [number, number, number, number],
-  options: { norm?: string; bias?: boolean; depthwise?: boolean } = {},
+  { norm, bias = false, depthwise = false, stride = 1 }: Partial<Omit<ConvParameters, 'name' | 'shape'>> = {},
 ): ConvParameters {
-  return { name, shape, norm: options.norm, bias: options.bias ?? false, depthwise: options.depthwise ?? false };
+  return { name, shape, norm, bias, depthwise, stride };
 }
 
 function stemConvolutions(): ConvParameters[] {
   const channels = [3, 64, 64, 128];
   return [1, 2, 3].map((index) =>
-    conv(`backbone.conv${index}`, [channels[index], channels[index - 1], 3, 3], { norm: `backbone.bn${index}` }),
+    conv(`backbone.conv${index}`, [channels[index], channels[index - 1], 3, 3], {
+      norm: `backbone.bn${index}`,
+      stride: index === 1 ? 2 : 1,
+    }),
   );
 }
 
@@ -120,14 +125,17 @@ function residualConvolutions(backbone: BackboneConfig): ConvParameters[] {
     for (let block = 0; block < count; block++) {
       const { convs, shortcut } = blockNames(backbone, index + 1, block);
       const kernels = backbone.block === 'basic' ? [3, 3] : [1, 3, 1];
+      const stride = block === 0 ? layerStrides[index] : 1;
+      // The stride sits on the first 3×3 conv.
+      const strided = kernels.indexOf(3);
       const widths = backbone.block === 'basic' ? [width, planes, planes] : [width, planes, planes, outputs[index]];
       convs.forEach((name, at) => {
         const norm = name.replace(/conv(\d)$/, 'bn$1');
-        result.push(conv(name, [widths[at + 1], widths[at], kernels[at], kernels[at]], { norm }));
+        result.push(conv(name, [widths[at + 1], widths[at], kernels[at], kernels[at]], { norm, stride: at === strided ? stride : 1 }));
       });
       if (shortcut) {
         const norm = shortcut.replace(/0$/, '1');
-        result.push(conv(shortcut, [outputs[index], width, 1, 1], { norm }));
+        result.push(conv(shortcut, [outputs[index], width, 1, 1], { norm, stride }));
       }
       width = outputs[index];
     }

@@ -10,7 +10,7 @@ import { planMaxPool } from '../layers/pool.js';
 import { type Pyramid, planPyramidConv } from '../layers/pyramid-conv.js';
 import { planUpsample, planUpsampleAdd } from '../layers/upsample.js';
 import type { ModelConfig } from './config.js';
-import { blockNames, type fpemUnits, layerStrides } from './parameters.js';
+import { blockNames, type fpemUnits } from './parameters.js';
 import type { NetworkWeights } from './weights.js';
 
 export interface NetworkPlan {
@@ -74,7 +74,7 @@ class NetworkPlanner {
   }
 
   #backbone(image: FeatureMap): Pyramid {
-    let map = this.#conv('backbone.conv1', image, { stride: 2, relu: true });
+    let map = this.#conv('backbone.conv1', image, { relu: true });
     map = this.#conv('backbone.conv2', map, { relu: true });
     map = this.#conv('backbone.conv3', map, { relu: true });
     map = this.#take(planMaxPool('backbone.maxpool', map));
@@ -88,13 +88,10 @@ class NetworkPlanner {
 
   #residualBlock(input: FeatureMap, layer: number, block: number): FeatureMap {
     const { convs, shortcut } = blockNames(this.config.backbone, layer, block);
-    const stride = block === 0 ? layerStrides[layer - 1] : 1;
-    // The stride sits on the first 3×3 conv.
-    const strided = this.config.backbone.block === 'basic' ? 0 : 1;
-    const residual = shortcut ? this.#conv(shortcut, input, { stride }) : input;
+    const residual = shortcut ? this.#conv(shortcut, input) : input;
     return convs.reduce((map, name, index) => {
       const last = index === convs.length - 1;
-      return this.#conv(name, map, { stride: index === strided ? stride : 1, relu: true, residual: last ? residual : undefined });
+      return this.#conv(name, map, { relu: true, residual: last ? residual : undefined });
     }, input);
   }
 

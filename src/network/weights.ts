@@ -4,9 +4,8 @@ import { foldBatchNorm } from '../checkpoint/fold.js';
 import type { NamedTensor } from '../checkpoint/tensor.js';
 import { PanppError } from '../errors.js';
 import type { Gpu } from '../gpu/context.js';
-import { type ConvWeights, type PackedConv, packConv } from '../layers/conv.js';
+import { type ConvWeights, type PackedConv, packedConv } from '../layers/conv.js';
 import { packDepthwise } from '../layers/depthwise.js';
-import { vec4s } from '../layers/feature-map.js';
 import { type Pyramid, splitPyramidConv } from '../layers/pyramid-conv.js';
 import type { ModelConfig } from './config.js';
 import { type ConvParameters, checkpointTensorsOf, convolutionsOf, normParts, recognitionTensorsOf } from './parameters.js';
@@ -104,20 +103,16 @@ export function uploadWeights(gpu: Gpu, tensors: FoldedWeights, config: ModelCon
     buffers.push(buffer);
     return buffer;
   };
-  const uploadConv = (label: string, conv: ConvWeights): PackedConv => ({
-    resource: upload(label, packConv(conv)),
-    outChannels: vec4s(conv.outChannels) * 4,
-    inChannels: vec4s(conv.inChannels) * 4,
-    kernel: conv.kernel,
-  });
+  const uploadConv = (label: string, conv: ConvWeights, stride = 1): PackedConv =>
+    packedConv(conv, stride, gpu.profile.subgroupSize, (data) => upload(label, data));
   for (const parameters of convolutionsOf(config)) {
-    const { name, depthwise, shape } = parameters;
+    const { name, depthwise, shape, stride } = parameters;
     if (depthwise) depthwises.set(name, upload(name, packDepthwise(floats(tensors, `${name}.weight`), shape[0])));
     else if (pyramidConvs.has(name)) {
       const [first, second, third, fourth] = splitPyramidConv(convWeights(tensors, parameters));
       const level = (index: number, conv: ConvWeights) => uploadConv(`${name}.level${index}`, conv);
       pyramids.set(name, [level(1, first), level(2, second), level(3, third), level(4, fourth)]);
-    } else convs.set(name, uploadConv(name, convWeights(tensors, parameters)));
+    } else convs.set(name, uploadConv(name, convWeights(tensors, parameters), stride));
   }
   return {
     conv: (name) => convs.get(name)!,

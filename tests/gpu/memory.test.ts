@@ -54,7 +54,8 @@ describe('memory plan', () => {
 // Channel counts as the plan needs them, from the name alone.
 function packed(name: string) {
   const resource = {} as GPUBuffer;
-  const basic = { resource, kernel: 3 };
+  const stride = /^backbone\.(conv1$|layer[234]\.0\.(conv1|downsample))/.test(name) ? 2 : 1;
+  const basic = { method: 'direct' as const, variant: 'plain' as const, weights: resource, bias: resource, kernel: 3, stride };
   const layer = /layer(\d)\./.exec(name);
   if (/^backbone\.conv/.test(name)) return { ...basic, inChannels: 64, outChannels: name.endsWith('3') ? 128 : 64 };
   if (layer) return { ...basic, kernel: name.includes('downsample') ? 1 : 3, inChannels: 64, outChannels: 64 << (Number(layer[1]) - 1) };

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { planAdd } from '../../src/layers/add.js';
-import { packConv, planConv, type ConvWeights, type PackedConv } from '../../src/layers/conv.js';
+import { type ConvMethod, type ConvWeights, type PackedConv, convMethod, packedConv, planConv } from '../../src/layers/conv.js';
 import { packDepthwise, planDepthwise } from '../../src/layers/depthwise.js';
 import { planMaxPool } from '../../src/layers/pool.js';
 import { planPyramidConv, splitPyramidConv, type Pyramid } from '../../src/layers/pyramid-conv.js';
@@ -12,6 +12,8 @@ import { randomPlanes, randomValues, runLayer, storageBuffer } from '../support/
 import { add, concatenate, conv2d, depthwise3x3, maxPool3x3, planes, relu, upsample } from '../support/twin.js';
 
 const bound = 1e-6;
+// Winograd's transforms multiply by up to 8 and back.
+const bounds = { direct: bound, matmul: bound, winograd: 5e-6 };
 
 function randomConv(outChannels: number, inChannels: number, kernel: number): ConvWeights {
   return {
@@ -21,14 +23,8 @@ function randomConv(outChannels: number, inChannels: number, kernel: number): Co
   };
 }
 
-function upload(gpu: Gpu, conv: ConvWeights): PackedConv {
-  const padded = (channels: number) => Math.ceil(channels / 4) * 4;
-  return {
-    resource: storageBuffer(gpu, packConv(conv)),
-    outChannels: padded(conv.outChannels),
-    inChannels: padded(conv.inChannels),
-    kernel: conv.kernel,
-  };
+function upload(gpu: Gpu, conv: ConvWeights, stride = 1, method?: ConvMethod): PackedConv {
+  return packedConv(conv, stride, gpu.profile.subgroupSize, (data) => storageBuffer(gpu, data), method);
 }
 
 describeOnGpus('layers', (gpu) => {
@@ -49,16 +45,22 @@ describeOnGpus('layers', (gpu) => {
     { out: 128, in: 12, kernel: 1, stride: 2, height: 1, width: 1 },
     { out: 6, in: 128, kernel: 1, stride: 1, height: 9, width: 11 },
     { out: 3, in: 5, kernel: 3, stride: 1, height: 4, width: 30 },
+    { out: 64, in: 32, kernel: 1, stride: 1, height: 7, width: 11 },
+    { out: 32, in: 64, kernel: 3, stride: 1, height: 1, width: 1 },
+    { out: 128, in: 16, kernel: 3, stride: 1, height: 17, width: 6 },
   ])('convolves $in → $out channels, kernel $kernel, stride $stride, $height × $width', async ({ out, in: channels, kernel, stride, height, width }) => {
     const weights = randomConv(out, channels, kernel);
     const input = randomPlanes(channels, height, width);
     const expected = conv2d(input, weights.weight, weights.bias, kernel, stride);
-    const actual = await runLayer(gpu, [input], ([map]) => planConv('conv', map, upload(gpu, weights), { stride }));
-    expectClose(actual.data.subarray(0, expected.data.length), expected.data, bound, 'conv');
-    const activated = await runLayer(gpu, [input, expected], ([map, residual]) =>
-      planConv('conv', map, upload(gpu, weights), { stride, relu: true, residual }),
-    );
-    expectClose(activated.data.subarray(0, expected.data.length), relu(add(expected, expected)).data, bound, 'conv with residual and ReLU');
+    const methods = new Set<ConvMethod>(['direct', convMethod(weights, stride)]);
+    for (const method of methods) {
+      const packed = upload(gpu, weights, stride, method);
+      const actual = await runLayer(gpu, [input], ([map]) => planConv('conv', map, packed));
+      expectClose(actual.data.subarray(0, expected.data.length), expected.data, bounds[method], method);
+      const activated = await runLayer(gpu, [input, expected], ([map, residual]) => planConv('conv', map, packed, { relu: true, residual }));
+      const sum = relu(add(expected, expected));
+      expectClose(activated.data.subarray(0, expected.data.length), sum.data, bounds[method], `${method} with residual and ReLU`);
+    }
   });
 
   it.each([1, 2] as const)('convolves depthwise, stride %i', async (stride) => {
@@ -112,6 +114,6 @@ describeOnGpus('layers', (gpu) => {
         splitPyramidConv(weights).map((conv) => upload(gpu, conv)) as unknown as Pyramid<PackedConv>,
       ),
     );
-    expectClose(actual.data, expected.data, bound, 'pyramid conv');
+    expectClose(actual.data, expected.data, bounds.winograd, 'pyramid conv');
   });
 });

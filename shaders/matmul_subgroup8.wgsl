@@ -1,0 +1,139 @@
+enable subgroups;
+
+// Batched matrix product, out[b] = rows[b] × weights[b], with an optional epilogue: relu(product + bias + residual). A 1×1 convolution is
+// one batch; the inner products of a Winograd convolution are 36.
+//
+// rows     [BATCHES][count][in4]        vec4 of input channels
+// weights  [BATCHES][in4·4][out4]       vec4 of output channels, then (with the epilogue) bias [out4]
+// residual [count][out4]                read if RESIDUAL
+// output   [BATCHES][count][out4]
+//
+// matmul.wgsl for adapters whose subgroups have 8 lanes, which are those that compute on a CPU: there every read that is not known to be
+// the same for all lanes costs one load a lane. So each lane reads one of 8 rows and broadcasts it to the others. An invocation computes
+// 16 rows × 4 output channels in registers.
+override LANES: u32;
+override EPILOGUE: bool;
+override RELU: bool;
+override RESIDUAL: bool;
+
+struct Sizes {
+  count: u32,
+  // Input and output channels, in fours.
+  in4: u32,
+  out4: u32,
+}
+
+@group(0) @binding(0) var<storage, read> rows: array<vec4f>;
+@group(0) @binding(1) var<storage, read> weights: array<vec4f>;
+@group(0) @binding(2) var<storage, read> residual: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> output: array<vec4f>;
+@group(0) @binding(4) var<uniform> sizes: Sizes;
+
+const TILE = 16u;
+const SUBGROUP = 8u;
+
+// Four input channels times their 4 × 4 weights.
+fn multiply(sum: vec4f, x: vec4f, w0: vec4f, w1: vec4f, w2: vec4f, w3: vec4f) -> vec4f {
+  return fma(vec4f(x.w), w3, fma(vec4f(x.z), w2, fma(vec4f(x.y), w1, fma(vec4f(x.x), w0, sum))));
+}
+
+fn store(batch: u32, row: u32, channel: u32, sum: vec4f, bias: vec4f) {
+  if (row >= sizes.count) {
+    return;
+  }
+  var value = sum + bias;
+  if (RESIDUAL) {
+    value += residual[row * sizes.out4 + channel];
+  }
+  if (RELU) {
+    value = max(value, vec4f());
+  }
+  output[(batch * sizes.count + row) * sizes.out4 + channel] = value;
+}
+
+@compute @workgroup_size(LANES)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+  @builtin(subgroup_invocation_id) subgroupLane: u32,
+) {
+  let row = (group.y * groups.x + group.x) * TILE;
+  if (row >= sizes.count) {
+    return;
+  }
+  let channelGroups = sizes.out4 / LANES;
+  let batch = group.z / channelGroups;
+  let channel = group.z % channelGroups * LANES + lane;
+
+  // The two rows that this lane reads. Rows beyond the last are computed as the last and not stored.
+  let first = batch * sizes.count;
+  let last = sizes.count - 1u;
+  let low = (first + min(row + subgroupLane % SUBGROUP, last)) * sizes.in4;
+  let high = (first + min(row + SUBGROUP + subgroupLane % SUBGROUP, last)) * sizes.in4;
+
+  var s0 = vec4f();
+  var s1 = vec4f();
+  var s2 = vec4f();
+  var s3 = vec4f();
+  var s4 = vec4f();
+  var s5 = vec4f();
+  var s6 = vec4f();
+  var s7 = vec4f();
+  var s8 = vec4f();
+  var s9 = vec4f();
+  var s10 = vec4f();
+  var s11 = vec4f();
+  var s12 = vec4f();
+  var s13 = vec4f();
+  var s14 = vec4f();
+  var s15 = vec4f();
+
+  var w = batch * sizes.in4 * 4u * sizes.out4 + channel;
+  for (var c = 0u; c < sizes.in4; c++) {
+    let w0 = weights[w];
+    let w1 = weights[w + sizes.out4];
+    let w2 = weights[w + 2u * sizes.out4];
+    let w3 = weights[w + 3u * sizes.out4];
+    w += 4u * sizes.out4;
+    let x0 = rows[low + c];
+    let x8 = rows[high + c];
+    s0 = multiply(s0, subgroupBroadcast(x0, 0u), w0, w1, w2, w3);
+    s1 = multiply(s1, subgroupBroadcast(x0, 1u), w0, w1, w2, w3);
+    s2 = multiply(s2, subgroupBroadcast(x0, 2u), w0, w1, w2, w3);
+    s3 = multiply(s3, subgroupBroadcast(x0, 3u), w0, w1, w2, w3);
+    s4 = multiply(s4, subgroupBroadcast(x0, 4u), w0, w1, w2, w3);
+    s5 = multiply(s5, subgroupBroadcast(x0, 5u), w0, w1, w2, w3);
+    s6 = multiply(s6, subgroupBroadcast(x0, 6u), w0, w1, w2, w3);
+    s7 = multiply(s7, subgroupBroadcast(x0, 7u), w0, w1, w2, w3);
+    s8 = multiply(s8, subgroupBroadcast(x8, 0u), w0, w1, w2, w3);
+    s9 = multiply(s9, subgroupBroadcast(x8, 1u), w0, w1, w2, w3);
+    s10 = multiply(s10, subgroupBroadcast(x8, 2u), w0, w1, w2, w3);
+    s11 = multiply(s11, subgroupBroadcast(x8, 3u), w0, w1, w2, w3);
+    s12 = multiply(s12, subgroupBroadcast(x8, 4u), w0, w1, w2, w3);
+    s13 = multiply(s13, subgroupBroadcast(x8, 5u), w0, w1, w2, w3);
+    s14 = multiply(s14, subgroupBroadcast(x8, 6u), w0, w1, w2, w3);
+    s15 = multiply(s15, subgroupBroadcast(x8, 7u), w0, w1, w2, w3);
+  }
+
+  var bias = vec4f();
+  if (EPILOGUE) {
+    bias = weights[sizes.in4 * 4u * sizes.out4 + channel];
+  }
+  store(batch, row, channel, s0, bias);
+  store(batch, row + 1u, channel, s1, bias);
+  store(batch, row + 2u, channel, s2, bias);
+  store(batch, row + 3u, channel, s3, bias);
+  store(batch, row + 4u, channel, s4, bias);
+  store(batch, row + 5u, channel, s5, bias);
+  store(batch, row + 6u, channel, s6, bias);
+  store(batch, row + 7u, channel, s7, bias);
+  store(batch, row + 8u, channel, s8, bias);
+  store(batch, row + 9u, channel, s9, bias);
+  store(batch, row + 10u, channel, s10, bias);
+  store(batch, row + 11u, channel, s11, bias);
+  store(batch, row + 12u, channel, s12, bias);
+  store(batch, row + 13u, channel, s13, bias);
+  store(batch, row + 14u, channel, s14, bias);
+  store(batch, row + 15u, channel, s15, bias);
+}

@@ -1,0 +1,141 @@
+// Masked RoI: every region's features, 8 × 32 positions wherever and however large it is: the feature map brought to the image's size
+// (bilinear), times the region's mask, cropped, transposed if the crop stands upright, and resized (bilinear).
+//
+// features [mapHeight][mapWidth][32]   vec4 of channels, at 1/4 of the image
+// regions  [count]                     crops in pixels of the image, and where their masks lie
+// masks    [words]                     the regions' masks: bits, row after row, lowest bit first
+// crops    [count][8][32][32]          vec4 of channels
+//
+// Nothing of the image's size is made. One of the 256 positions reads 4 positions of the crop, each of which reads 4 of the feature
+// map. A workgroup takes 16 positions of a region: its lanes find where those read and with what weights, one lane a position of the
+// crop, then sum them, one lane a vec4 of channels.
+// Source: PAN++ paper section 3.5 (masked RoI); spec, Recognition 2.
+struct Sizes {
+  imageHeight: u32,
+  imageWidth: u32,
+  mapHeight: u32,
+  mapWidth: u32,
+}
+
+struct Settings {
+  // Regions in this run.
+  count: u32,
+  // Pixels of the image to a pixel of the masks, along each axis.
+  maskScale: u32,
+}
+
+// Rows and columns of the crop in the image; the mask's rectangle in its own pixels, and where its bits begin.
+struct Region {
+  top: u32,
+  left: u32,
+  height: u32,
+  width: u32,
+  maskTop: u32,
+  maskLeft: u32,
+  maskHeight: u32,
+  maskWidth: u32,
+  firstWord: u32,
+}
+
+@group(0) @binding(0) var<storage, read> features: array<vec4f>;
+@group(0) @binding(1) var<storage, read> regions: array<Region>;
+@group(0) @binding(2) var<storage, read> masks: array<u32>;
+@group(0) @binding(3) var<storage, read_write> crops: array<vec4f>;
+@group(0) @binding(4) var<uniform> settings: Settings;
+@group(0) @binding(5) var<uniform> sizes: Sizes;
+
+const CROP = vec2u(32u, 8u);
+const POSITIONS = 256u;
+const CHANNELS4 = 32u;
+// Positions of a workgroup, each with 4 positions of the crop, each with 4 of the feature map.
+const OWN = 16u;
+
+var<workgroup> reads: array<vec4u, 64>;
+var<workgroup> shares: array<vec4f, 64>;
+
+// One of the two samples that bilinear resampling from `size` to `outSize` positions reads along an axis (half-pixel centres, clamped).
+struct Tap {
+  at: u32,
+  share: f32,
+}
+
+fn tap(position: u32, size: u32, outSize: u32, high: bool) -> Tap {
+  let source = max((f32(position) + 0.5) * (f32(size) / f32(outSize)) - 0.5, 0.0);
+  let low = min(u32(source), size - 1u);
+  let share = source - f32(low);
+  if (high) {
+    return Tap(min(low + 1u, size - 1u), share);
+  }
+  return Tap(low, 1.0 - share);
+}
+
+fn isMasked(region: Region, y: u32, x: u32) -> bool {
+  // Left of or above the mask's rectangle, the difference wraps to a large number.
+  let row = y / settings.maskScale - region.maskTop;
+  let column = x / settings.maskScale - region.maskLeft;
+  if (row >= region.maskHeight || column >= region.maskWidth) {
+    return false;
+  }
+  let bit = row * region.maskWidth + column;
+  return ((masks[region.firstWord + bit / 32u] >> (bit % 32u)) & 1u) == 1u;
+}
+
+// The mask 3×3 max-pooled inside the crop; a neighbour beyond the crop is moved to one that is looked at anyway.
+fn isNearMask(region: Region, y: u32, x: u32) -> bool {
+  let last = vec2u(region.left + region.width, region.top + region.height) - 1u;
+  let low = max(vec2u(x, y), vec2u(region.left, region.top) + 1u) - 1u;
+  let high = min(vec2u(x, y) + 1u, last);
+  for (var row = low.y; row <= high.y; row++) {
+    for (var column = low.x; column <= high.x; column++) {
+      if (isMasked(region, row, column)) {
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
+// What a lane's position of the crop reads of the feature map, and how much of it counts.
+fn findReads(region: Region, first: u32, lane: u32) {
+  let position = first + lane / 4u;
+  let corner = lane % 4u;
+  let isUpright = 2u * region.height > 3u * region.width;
+  let size = select(vec2u(region.width, region.height), vec2u(region.height, region.width), isUpright);
+  let across = tap(position % CROP.x, size.x, CROP.x, (corner & 1u) == 1u);
+  let down = tap(position / CROP.x, size.y, CROP.y, (corner & 2u) == 2u);
+  let x = region.left + select(across.at, down.at, isUpright);
+  let y = region.top + select(down.at, across.at, isUpright);
+  let share = select(0.0, across.share * down.share, isNearMask(region, y, x));
+
+  let left = tap(x, sizes.mapWidth, sizes.imageWidth, false);
+  let right = tap(x, sizes.mapWidth, sizes.imageWidth, true);
+  let upper = tap(y, sizes.mapHeight, sizes.imageHeight, false);
+  let lower = tap(y, sizes.mapHeight, sizes.imageHeight, true);
+  reads[lane] = (vec4u(upper.at, upper.at, lower.at, lower.at) * sizes.mapWidth + vec4u(left.at, right.at, left.at, right.at)) * CHANNELS4;
+  shares[lane] = share * vec4f(upper.share, upper.share, lower.share, lower.share) * vec4f(left.share, right.share, left.share, right.share);
+}
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let index = (group.y * groups.x + group.x) / (POSITIONS / OWN);
+  let first = (group.y * groups.x + group.x) % (POSITIONS / OWN) * OWN;
+  if (index >= settings.count) {
+    return;
+  }
+  findReads(regions[index], first, lane);
+  workgroupBarrier();
+  let channel = lane % CHANNELS4;
+  for (var own = lane / CHANNELS4; own < OWN; own += 2u) {
+    var sum = vec4f();
+    for (var corner = 0u; corner < 4u; corner++) {
+      let at = reads[own * 4u + corner] + channel;
+      let share = shares[own * 4u + corner];
+      sum += share.x * features[at.x] + share.y * features[at.y] + share.z * features[at.z] + share.w * features[at.w];
+    }
+    crops[(index * POSITIONS + first + own) * CHANNELS4 + channel] = sum;
+  }
+}

@@ -1,0 +1,103 @@
+// Winograd convolution F(4×4, 3×3), step 3: from the products m of a tile to its 4 × 4 pixels, Aᵀ m A, plus bias and residual, ReLU.
+//
+// products [36][count][channels]       place in the transformed patch, tile
+// bias     [channels]
+// residual [height][width][channels]   read if RESIDUAL
+// output   [height][width][channels]
+//
+// One invocation a tile and a channel; tiles `firstTile` … `firstTile + count` in raster order.
+// Source: Lavin and Gray 2015, as winograd_input.wgsl.
+override RELU: bool;
+override RESIDUAL: bool;
+
+struct Sizes {
+  height: u32,
+  width: u32,
+  tilesAcross: u32,
+  firstTile: u32,
+  count: u32,
+  channels: u32,
+}
+
+@group(0) @binding(0) var<storage, read> products: array<f32>;
+@group(0) @binding(1) var<storage, read> bias: array<f32>;
+@group(0) @binding(2) var<storage, read> residual: array<f32>;
+@group(0) @binding(3) var<storage, read_write> output: array<f32>;
+@group(0) @binding(4) var<uniform> sizes: Sizes;
+
+// Aᵀ times a column.
+fn transform(m: array<f32, 6>) -> array<f32, 4> {
+  let narrowSum = m[1] + m[2];
+  let narrowGap = m[1] - m[2];
+  let wideSum = m[3] + m[4];
+  let wideGap = m[3] - m[4];
+  return array<f32, 4>(
+    m[0] + narrowSum + wideSum,
+    narrowGap + 2.0 * wideGap,
+    narrowSum + 4.0 * wideSum,
+    narrowGap + 8.0 * wideGap + m[5],
+  );
+}
+
+fn column(x: u32, tile: u32, channel: u32) -> array<f32, 4> {
+  let step = sizes.count * sizes.channels;
+  let at = x * step + tile * sizes.channels + channel;
+  return transform(array<f32, 6>(
+    products[at],
+    products[at + 6u * step],
+    products[at + 12u * step],
+    products[at + 18u * step],
+    products[at + 24u * step],
+    products[at + 30u * step],
+  ));
+}
+
+fn store(y: u32, x: u32, channel: u32, sum: f32) {
+  if (y >= sizes.height || x >= sizes.width) {
+    return;
+  }
+  let at = (y * sizes.width + x) * sizes.channels + channel;
+  var value = sum + bias[channel];
+  if (RESIDUAL) {
+    value += residual[at];
+  }
+  if (RELU) {
+    value = max(value, 0.0);
+  }
+  output[at] = value;
+}
+
+fn storeRow(y: u32, x: u32, channel: u32, product_row: array<f32, 6>) {
+  let result = transform(product_row);
+  store(y, x, channel, result[0]);
+  store(y, x + 1u, channel, result[1]);
+  store(y, x + 2u, channel, result[2]);
+  store(y, x + 3u, channel, result[3]);
+}
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let index = (group.y * groups.x + group.x) * 64u + lane;
+  let tile = index / sizes.channels;
+  if (tile >= sizes.count) {
+    return;
+  }
+  let channel = index % sizes.channels;
+  let place = sizes.firstTile + tile;
+  let y = place / sizes.tilesAcross * 4u;
+  let x = place % sizes.tilesAcross * 4u;
+  let c0 = column(0u, tile, channel);
+  let c1 = column(1u, tile, channel);
+  let c2 = column(2u, tile, channel);
+  let c3 = column(3u, tile, channel);
+  let c4 = column(4u, tile, channel);
+  let c5 = column(5u, tile, channel);
+  storeRow(y, x, channel, array<f32, 6>(c0[0], c1[0], c2[0], c3[0], c4[0], c5[0]));
+  storeRow(y + 1u, x, channel, array<f32, 6>(c0[1], c1[1], c2[1], c3[1], c4[1], c5[1]));
+  storeRow(y + 2u, x, channel, array<f32, 6>(c0[2], c1[2], c2[2], c3[2], c4[2], c5[2]));
+  storeRow(y + 3u, x, channel, array<f32, 6>(c0[3], c1[3], c2[3], c3[3], c4[3], c5[3]));
+}
