@@ -18,9 +18,7 @@ export { encodePng } from './images/encode.js';
 export async function openGpu(options: AdapterOptions = {}): Promise<Gpu> {
   const found = await findAdapter(options);
   await defineWebGpuConstants();
-  const gpu = await requestGpu({ adapter: found.adapter, toggles: options.toggles });
-  gpu.onDispose(found.release);
-  return gpu;
+  return requestGpu({ adapter: found.adapter, toggles: options.toggles });
 }
 
 /** Path of the weights that come with the package. */

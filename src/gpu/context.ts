@@ -46,21 +46,17 @@ export class Gpu {
   /** Compiled pipelines by kernel identity; see kernel.ts. */
   readonly pipelines = new Map<string, Promise<GPUComputePipeline>>();
   #lost: string | undefined;
-  #onDispose: (() => void)[] = [];
+  readonly #release: () => void;
   #disposed = false;
 
-  constructor(device: GPUDevice, profile: GpuProfile, onDispose: () => void) {
+  /** @param release what `dispose()` does with the device */
+  constructor(device: GPUDevice, profile: GpuProfile, release: () => void) {
     this.device = device;
     this.profile = profile;
-    this.#onDispose.push(onDispose);
+    this.#release = release;
     void device.lost.then((info) => {
       this.#lost = info.message.split('\n')[0] || info.reason || 'no reason given';
     });
-  }
-
-  /** Runs `release` when this Gpu is disposed of, after the device is destroyed. */
-  onDispose(release: () => void): void {
-    this.#onDispose.push(release);
   }
 
   /** Throws when the device can't be used any more. */
@@ -76,7 +72,7 @@ export class Gpu {
     if (this.#disposed) return;
     this.#disposed = true;
     this.pipelines.clear();
-    for (const release of this.#onDispose) release();
+    this.#release();
   }
 }
 

@@ -37,8 +37,6 @@ export interface FoundAdapter {
   readonly software: boolean;
   /** It is the driver that was unpacked from an npm package. */
   readonly embedded: boolean;
-  /** Call it when the device is destroyed and nothing of it is used any more. */
-  release(): void;
 }
 
 /** An adapter that Dawn lists. */
@@ -57,11 +55,14 @@ const SWIFTSHADER = 'SwiftShader Device (Subzero)';
 export const LAVAPIPE_PACKAGES =
   "Mesa's lavapipe 25 or newer (Debian: mesa-vulkan-drivers and libvulkan1, on Debian 12 from bookworm-backports)";
 
-/** Dawn ends the process if its instance is collected while a device works, so each lives until release(). */
-const instances = new Set<GPU>();
+/**
+ * Dawn ends the process if its instance is collected before everything that came of it, so instances live as long as the process;
+ * one for each set of flags.
+ */
+const instances = new Map<string, GPU>();
 
 /**
- * Finds an adapter. Nothing is kept running: a Node process ends by itself whether release() is called or not.
+ * Finds an adapter. Nothing is kept running: a Node process ends by itself.
  * @throws PanppError `adapter`: none there, or none as asked for; the message says what to install
  */
 export async function findAdapter(options: AdapterOptions = {}): Promise<FoundAdapter> {
@@ -75,7 +76,7 @@ export async function findAdapter(options: AdapterOptions = {}): Promise<FoundAd
   );
 }
 
-/** Every adapter one after another, the embedded one last. Each must be released. @throws as findAdapter */
+/** Every adapter one after another, the embedded one last. @throws as findAdapter */
 export async function* eachAdapter(): AsyncGenerator<FoundAdapter> {
   const search = await startSearch({});
   for (const listed of await listAdapters(search)) {
@@ -117,9 +118,7 @@ async function wantedAdapter(search: Search, wanted: string): Promise<FoundAdapt
 
 async function hardwareAdapter(search: Search): Promise<FoundAdapter | undefined> {
   const best = await requestInstalled(search, [], { powerPreference: 'high-performance' });
-  if (!best?.software) return best;
-  best.release();
-  return undefined;
+  return best?.software ? undefined : best;
 }
 
 /** Dawn's own forceFallbackAdapter overlooks lavapipe, so the list is gone through. */
@@ -127,7 +126,6 @@ async function softwareAdapter(search: Search): Promise<FoundAdapter | undefined
   for (const listed of await listAdapters(search)) {
     const found = await openListed(search, listed);
     if (found?.software) return preferLavapipe(search, found);
-    found?.release();
   }
   return embeddedAdapter(search);
 }
@@ -144,7 +142,6 @@ async function preferLavapipe(search: Search, found: FoundAdapter): Promise<Foun
   if (!/swiftshader/i.test(found.description)) return found;
   const lavapipe = await namedAdapter(search, LAVAPIPE);
   if (!lavapipe) return found;
-  found.release();
   return lavapipe;
 }
 
@@ -158,7 +155,6 @@ async function embeddedAdapter(search: Search): Promise<FoundAdapter | undefined
   const found = await withOnlyEmbeddedDriver(driver, () => request(search, ['backend=vulkan']));
   // Where the environment does not reach the loader (see withOnlyEmbeddedDriver), another driver may have answered.
   if (found?.adapter.info.architecture !== 'swiftshader') {
-    found?.release();
     throw new PanppError('adapter', `the embedded software adapter does not start; ${embeddedDriverHint(driver)}`);
   }
   return { ...found, embedded: true };
@@ -215,17 +211,18 @@ async function request(
   flags: readonly string[],
   options: GPURequestAdapterOptions = {},
 ): Promise<FoundAdapter | undefined> {
-  const gpu = create([...toggleFlags, ...flags]);
+  const allFlags = [...toggleFlags, ...flags];
+  const key = allFlags.join(' ');
+  const gpu = instances.get(key) ?? create(allFlags);
   const adapter = await gpu.requestAdapter(options);
   if (!adapter) return undefined;
-  instances.add(gpu);
+  instances.set(key, gpu);
   const { device, description, isFallbackAdapter: software } = adapter.info;
   return {
     adapter,
     description: software ? description || device : [device, description].filter(Boolean).join(', '),
     software,
     embedded: false,
-    release: () => void instances.delete(gpu),
   };
 }
 

@@ -104,16 +104,11 @@ function describeAdapter(adapter: AdapterReport): string[] {
 
 /** Fills the list as it goes, so that one adapter's failure doesn't hide the others. */
 async function collectReports(reports: AdapterReport[]): Promise<void> {
-  for await (const found of eachAdapter()) {
-    reports.push(reportAdapter(found));
-    found.release();
-  }
+  for await (const found of eachAdapter()) reports.push(reportAdapter(found));
 }
 
 async function describePreferred(): Promise<string> {
-  const found = await findAdapter();
-  found.release();
-  return found.description;
+  return (await findAdapter()).description;
 }
 
 async function unlessProblem<T>(problems: Set<string>, action: () => Promise<T>): Promise<T | undefined> {
