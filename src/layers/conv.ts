@@ -2,19 +2,10 @@
 import shader from '../../shaders/conv.wgsl';
 import type { Gpu } from '../gpu/context.js';
 import { type Kernel, type Resource, gridOf, read, write } from '../gpu/kernel.js';
+import type { ConvWeights } from './conv-weights.js';
 import { type FeatureMap, featureMap, sizesOf, vec4s } from './feature-map.js';
 import { type MatmulVariant, largestDivisor, matmulVariant, planMatmul } from './matmul.js';
 import { packWinograd, planWinograd } from './winograd.js';
-
-/** A conv with its batch norm folded in. */
-export interface ConvWeights {
-  /** Output channels × input channels × kernel × kernel, as PyTorch stores it. */
-  readonly weight: Float32Array;
-  readonly bias: Float32Array;
-  readonly outChannels: number;
-  readonly inChannels: number;
-  readonly kernel: number;
-}
 
 /**
  * How a conv is computed: `direct` (any kernel and stride), `matmul` (1×1, stride 1), `winograd` (3×3, stride 1: a quarter of the

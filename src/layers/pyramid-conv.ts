@@ -5,7 +5,8 @@
 import columnsShader from '../../shaders/tap_columns.wgsl';
 import rowsShader from '../../shaders/tap_rows.wgsl';
 import { type Kernel, gridOf, read, write } from '../gpu/kernel.js';
-import { type ConvWeights, type PackedConv, planConv } from './conv.js';
+import { type PackedConv, planConv } from './conv.js';
+import type { ConvWeights } from './conv-weights.js';
 import { type FeatureMap, featureMap, lanesPerGroup, vec4s } from './feature-map.js';
 
 /** Four levels, finest first. */

@@ -4,7 +4,7 @@
 import inputShader from '../../shaders/winograd_input.wgsl';
 import outputShader from '../../shaders/winograd_output.wgsl';
 import { type Kernel, type Resource, type Slot, gridOf, read, write } from '../gpu/kernel.js';
-import type { ConvWeights } from './conv.js';
+import type { ConvWeights } from './conv-weights.js';
 import { type FeatureMap, lanesPerGroup, vec4s } from './feature-map.js';
 import { type MatmulVariant, planMatmul } from './matmul.js';
 

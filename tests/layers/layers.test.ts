@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { planAdd } from '../../src/layers/add.js';
-import { type ConvMethod, type ConvWeights, type PackedConv, convMethod, packedConv, planConv } from '../../src/layers/conv.js';
+import { type ConvMethod, type PackedConv, convMethod, packedConv, planConv } from '../../src/layers/conv.js';
+import type { ConvWeights } from '../../src/layers/conv-weights.js';
 import { packDepthwise, planDepthwise } from '../../src/layers/depthwise.js';
 import { planMaxPool } from '../../src/layers/pool.js';
 import { planPyramidConv, splitPyramidConv, type Pyramid } from '../../src/layers/pyramid-conv.js';

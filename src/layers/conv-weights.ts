@@ -1,0 +1,9 @@
+/** A conv with its batch norm folded in. */
+export interface ConvWeights {
+  /** Output channels × input channels × kernel × kernel, as PyTorch stores it. */
+  readonly weight: Float32Array;
+  readonly bias: Float32Array;
+  readonly outChannels: number;
+  readonly inChannels: number;
+  readonly kernel: number;
+}
