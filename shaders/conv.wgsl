@@ -8,7 +8,7 @@
 // An invocation computes 8 pixels × 4 output channels in registers. The lanes of a row (local x) share their pixels and take
 // neighbouring channels: input reads are the same for the whole row, weight reads are contiguous. Pixels are counted over the
 // whole map, so small maps waste no lanes. Reads outside the map count as zero.
-// Source: batch norm folded as in the spec; padding KERNEL / 2 as everywhere in ResNet, FPEM and heads (paper section 3).
+// Source: batch norm folded as in the spec; padding KERNEL / 2 as everywhere in ResNet, FPEM and heads.
 override KERNEL: u32;
 override STRIDE: u32;
 override LANES: u32;

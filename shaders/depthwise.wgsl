@@ -5,7 +5,7 @@
 // output  [outHeight][outWidth][CHANNELS4]
 //
 // One invocation an output vec4. Reads outside the map count as zero.
-// Source: the "separable" convolution of PAN++'s FPEM (paper section 3.2); spec, Neck.
+// Source: the separable convolution of PAN++'s FPEM; spec, Neck.
 override STRIDE: i32;
 override CHANNELS4: u32;
 

@@ -12,6 +12,8 @@ struct Sizes {
   inWidth: i32,
   outHeight: i32,
   outWidth: i32,
+  // Which row of the pooled input is the output's first.
+  firstRow: i32,
 }
 
 @group(0) @binding(0) var<storage, read> input: array<vec4f>;
@@ -30,7 +32,7 @@ fn main(
   }
   let channel = index % CHANNELS4;
   let pixel = i32(index / CHANNELS4);
-  let centre = vec2i(pixel % sizes.outWidth, pixel / sizes.outWidth) * 2;
+  let centre = vec2i(pixel % sizes.outWidth, pixel / sizes.outWidth + sizes.firstRow) * 2;
   let low = max(centre - 1, vec2i(0));
   let high = min(centre + 1, vec2i(sizes.inWidth, sizes.inHeight) - 1);
   var largest = input[u32(centre.y * sizes.inWidth + centre.x) * CHANNELS4 + channel];

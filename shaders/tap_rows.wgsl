@@ -3,9 +3,10 @@
 // made W_tap · f for all 9 taps at the coarse size; this step upsamples along y and sums the three rows of taps. tap_columns.wgsl
 // does the same along x.
 //
-// input  [inHeight][width][3 rows of taps][3 columns of taps][CHANNELS4]   vec4 of channels
-// output [outHeight][width][3 columns of taps][CHANNELS4]
+// input  [rows from firstTapRow on][width][3 rows of taps][3 columns of taps][CHANNELS4]   vec4 of channels
+// output [rows][width][3 columns of taps][CHANNELS4]
 //
+// The maps are bands of rows of a level's inHeight and the finest level's outHeight.
 // One invocation an output vec4. Shifted reads outside the upsampled map count as zero; bilinear, half-pixel centres.
 // Source: spec, Detection head ("a property worth using").
 override CHANNELS4: u32;
@@ -14,11 +15,20 @@ struct Sizes {
   inHeight: i32,
   outHeight: i32,
   width: u32,
+  firstTapRow: i32,
+  // The output's band.
+  firstRow: i32,
+  rows: u32,
 }
 
 @group(0) @binding(0) var<storage, read> input: array<vec4f>;
 @group(0) @binding(1) var<storage, read_write> output: array<vec4f>;
 @group(0) @binding(2) var<uniform> sizes: Sizes;
+
+// Where a row of the level begins in the band, in rows of the output's length.
+fn tapRow(row: i32) -> u32 {
+  return u32(row - sizes.firstTapRow) * 3u;
+}
 
 @compute @workgroup_size(64)
 fn main(
@@ -28,10 +38,10 @@ fn main(
 ) {
   let index = (group.y * groups.x + group.x) * 64u + lane;
   let rowLength = sizes.width * 3u * CHANNELS4;
-  if (index >= u32(sizes.outHeight) * rowLength) {
+  if (index >= sizes.rows * rowLength) {
     return;
   }
-  let y = i32(index / rowLength);
+  let y = sizes.firstRow + i32(index / rowLength);
   let inRow = index % rowLength;
   let column = inRow / (3u * CHANNELS4);
   let channel = inRow % (3u * CHANNELS4);
@@ -45,7 +55,7 @@ fn main(
       let high = min(low + 1, sizes.inHeight - 1);
       let share = source - f32(low);
       let at = (column * 3u + u32(tap)) * 3u * CHANNELS4 + channel;
-      sum += mix(input[u32(low) * 3u * rowLength + at], input[u32(high) * 3u * rowLength + at], share);
+      sum += mix(input[tapRow(low) * rowLength + at], input[tapRow(high) * rowLength + at], share);
     }
   }
   output[index] = sum;

@@ -1,7 +1,7 @@
 // What the kernels of pixel aggregation share; put in front of each of them.
 //
 // A component (of text or of kernel pixels) is known by its root: the index of its first pixel in raster order.
-// Source: spec, Pixel aggregation; PAN++ paper section 3.4.
+// Source: spec, Pixel aggregation; PAN++ paper, pixel aggregation.
 const NONE = 0xffffffffu;
 
 struct Sizes {

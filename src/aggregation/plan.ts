@@ -1,5 +1,5 @@
 // Pixel aggregation and region sums as a list of kernels (shaders/aggregation): a fixed number of dispatches, whatever the map holds.
-// Source: spec, Pixel aggregation and Regions; PAN++ paper section 3.4.
+// Source: spec, Pixel aggregation and Regions; PAN++ paper, pixel aggregation.
 import common from '../../shaders/aggregation/common.wgsl';
 import countBlocks from '../../shaders/aggregation/count_blocks.wgsl';
 import grow from '../../shaders/aggregation/grow.wgsl';

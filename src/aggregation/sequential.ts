@@ -1,5 +1,5 @@
 // Pixel aggregation one pixel after another: what the GPU's version is tested and timed against.
-// Source: PAN (arXiv 1908.05900) section 3.4 and PAN++ (arXiv 2105.00405) section 4.2; the order of the queue, the area
+// Source: PAN (arXiv 1908.05900) and PAN++ (arXiv 2105.00405), pixel aggregation; the order of the queue, the area
 // ratio and the float32 means are those of the authors' pa.pyx.
 //
 // Maps carry a border of one pixel that is never text, so that neighbours need no bounds check.

@@ -16,8 +16,9 @@ export interface GpuProfile {
   readonly subgroupSize?: number;
   /** GPU timestamps (`timestamp-query`); without them, timings are wall-clock only. */
   readonly timestamps: boolean;
-  /** Largest single buffer binding, bytes. */
+  /** Largest part of a buffer that a kernel can be given, and largest buffer, bytes. */
   readonly maxBindingBytes: number;
+  readonly maxBufferBytes: number;
   /** Dawn toggles that were asked for; none in a browser. */
   readonly toggles: readonly string[];
 }
@@ -131,7 +132,8 @@ function profileOf(device: GPUDevice, info: GPUAdapterInfo, toggles: readonly st
     subgroups: device.features.has('subgroups'),
     subgroupSize: device.features.has('subgroups') ? fixedSubgroupSize(info) : undefined,
     timestamps: device.features.has('timestamp-query'),
-    maxBindingBytes: Math.min(device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize),
+    maxBindingBytes: device.limits.maxStorageBufferBindingSize,
+    maxBufferBytes: device.limits.maxBufferSize,
     toggles,
   };
 }

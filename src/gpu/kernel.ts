@@ -12,8 +12,16 @@ export interface Slot {
 /** What a binding refers to: a planned buffer, or one that exists already (weights, for example). */
 export type Resource = Slot | GPUBuffer;
 
+/** A part of a buffer; the offset is a multiple of 256. */
+export interface ByteRange {
+  readonly offset: number;
+  readonly bytes: number;
+}
+
 export interface Binding {
   readonly resource: Resource;
+  /** The whole resource unless given. */
+  readonly range?: ByteRange;
   /** `write` is read_write in WGSL; `uniform` is for settings that the host changes from run to run. */
   readonly access: 'read' | 'write' | 'uniform';
 }

@@ -47,18 +47,26 @@ export class Program {
     gpu.assertUsable();
     const kernels = stages.flatMap((stage) => stage.kernels);
     const memory = planMemory(kernels, pinned, kept);
-    assertFits(gpu, memory);
+    assertFits(gpu, kernels);
     const pipelines = await settledAll(kernels.map((kernel) => pipelineOf(gpu, kernel)));
     gpu.assertUsable();
     const { device } = gpu;
     const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+    device.pushErrorScope('out-of-memory');
     const buffers = memory.buffers.map((size, index) => device.createBuffer({ label: `panpp memory ${index}`, size, usage }));
+    const full = await device.popErrorScope();
+    if (full) {
+      for (const buffer of buffers) buffer.destroy();
+      const needed = Math.ceil(memory.buffers.reduce((sum, bytes) => sum + bytes, 0) / 2 ** 20);
+      throw new PanppError('argument', `${needed} MiB of GPU memory are needed, which ${gpu.profile.adapter} can't give; use a smaller short side`);
+    }
+    device.pushErrorScope('validation');
     const uniforms = packUniforms(device, kernels);
     const bufferOf = (resource: Resource) => (isSlot(resource) ? buffers[memory.bufferOf.get(resource)!] : resource);
     const steps = kernels.map((kernel, index): Step => {
-      const entries: GPUBindGroupEntry[] = kernel.bindings.map(({ resource }, binding) => ({
+      const entries: GPUBindGroupEntry[] = kernel.bindings.map(({ resource, range }, binding) => ({
         binding,
-        resource: { buffer: bufferOf(resource), size: isSlot(resource) ? roundUp(resource.bytes, 4) : undefined },
+        resource: { buffer: bufferOf(resource), offset: range?.offset, size: range?.bytes ?? sizeOf(resource) },
       }));
       if (kernel.uniforms) {
         const { offset, size } = uniforms.ranges[index];
@@ -71,6 +79,8 @@ export class Program {
         workgroups: kernel.workgroups,
       };
     });
+    const fault = await device.popErrorScope();
+    if (fault) throw new PanppError('shader', `a kernel's bindings don't fit: ${fault.message.split('\n')[0]}`);
     let taken = 0;
     const timed = stages.map(({ name, kernels: own }) => ({ name, steps: steps.slice(taken, (taken += own.length)) }));
     return new Program(gpu, timed, buffers, uniforms.buffer, memory);
@@ -120,15 +130,20 @@ async function settledAll<T>(promises: readonly Promise<T>[]): Promise<T[]> {
   return Promise.all(promises);
 }
 
-function assertFits(gpu: Gpu, memory: MemoryPlan): void {
-  for (const slot of memory.bufferOf.keys()) {
-    if (slot.bytes > gpu.profile.maxBindingBytes) {
-      const [needs, limit] = [slot.bytes, gpu.profile.maxBindingBytes].map((bytes) => Math.ceil(bytes / 2 ** 20));
-      throw new PanppError(
-        'argument',
-        `${slot.label} needs ${needs} MiB in one buffer and ${gpu.profile.adapter} allows ${limit} MiB; use a smaller short side`,
-      );
-    }
+function sizeOf(resource: Resource): number {
+  return isSlot(resource) ? roundUp(resource.bytes, 4) : resource.size;
+}
+
+function assertFits(gpu: Gpu, kernels: readonly Kernel[]): void {
+  const { maxBindingBytes, maxBufferBytes, adapter } = gpu.profile;
+  const refuse = (label: string, bytes: number, what: string, limit: number): never => {
+    const [needs, allowed] = [bytes, limit].map((count) => Math.ceil(count / 2 ** 20));
+    throw new PanppError('argument', `${label} needs ${needs} MiB in one ${what} and ${adapter} allows ${allowed} MiB; use a smaller short side`);
+  };
+  for (const { resource, range } of kernels.flatMap((kernel) => kernel.bindings)) {
+    const bytes = range?.bytes ?? sizeOf(resource);
+    if (bytes > maxBindingBytes) refuse(resource.label, bytes, 'binding', maxBindingBytes);
+    if (sizeOf(resource) > maxBufferBytes) refuse(resource.label, sizeOf(resource), 'buffer', maxBufferBytes);
   }
 }
 

@@ -1,7 +1,7 @@
 // Sum of two maps of one shape (shaders/add.wgsl).
 import shader from '../../shaders/add.wgsl';
-import { type Kernel, gridOf, read, write } from '../gpu/kernel.js';
-import { type FeatureMap, featureMap, lanesPerGroup, vec4s } from './feature-map.js';
+import { type Kernel, gridOf } from '../gpu/kernel.js';
+import { type FeatureMap, featureMap, lanesPerGroup, readMap, vec4s, writeMap } from './feature-map.js';
 
 export function planAdd(label: string, a: FeatureMap, b: FeatureMap): { output: FeatureMap; kernels: Kernel[] } {
   const output = featureMap(label, a.height, a.width, a.channels);
@@ -9,7 +9,7 @@ export function planAdd(label: string, a: FeatureMap, b: FeatureMap): { output: 
   const planned: Kernel = {
     label,
     code: shader,
-    bindings: [read(a.slot), read(b.slot), write(output.slot)],
+    bindings: [readMap(a), readMap(b), writeMap(output)],
     uniforms: [count],
     workgroups: gridOf(Math.ceil(count / lanesPerGroup)),
   };

@@ -1,9 +1,9 @@
 // 2-D convolution: which of three ways it is computed, how its weights are packed for that, and its plan.
 import shader from '../../shaders/conv.wgsl';
 import type { Gpu } from '../gpu/context.js';
-import { type Kernel, type Resource, gridOf, read, write } from '../gpu/kernel.js';
+import { type Kernel, type Resource, gridOf, read } from '../gpu/kernel.js';
 import type { ConvWeights } from './conv-weights.js';
-import { type FeatureMap, featureMap, sizesOf, vec4s } from './feature-map.js';
+import { type FeatureMap, featureMap, readMap, sizesOf, vec4s, writeMap } from './feature-map.js';
 import { type MatmulVariant, largestDivisor, matmulVariant, planMatmul } from './matmul.js';
 import { packWinograd, planWinograd } from './winograd.js';
 
@@ -95,9 +95,9 @@ export function planConv(
     case 'matmul': {
       const planned = planMatmul(conv.variant, {
         label,
-        ...{ rows: input.slot, weights: conv.weights, output: output.slot, batches: 1, count: output.height * output.width },
+        ...{ rows: readMap(input), weights: conv.weights, output: writeMap(output), batches: 1, count: output.height * output.width },
         ...{ inChannels: conv.inChannels, outChannels },
-        epilogue: { relu, residual: residual?.slot },
+        epilogue: { relu, residual: residual && readMap(residual) },
       });
       return { output, kernels: [planned] };
     }
@@ -129,7 +129,7 @@ function planDirect(
       ...{ RELU: Number(relu), RESIDUAL: Number(residual !== undefined) },
     },
     // Something must be bound where there is no residual; it is not read.
-    bindings: [read(input.slot), read(weights), read(residual?.slot ?? weights), write(output.slot)],
+    bindings: [readMap(input), read(weights), residual ? readMap(residual) : read(weights), writeMap(output)],
     uniforms: [...sizesOf(input, output), vec4s(inChannels), out4],
     workgroups: [x, y, out4 / lanes],
   };

@@ -1,7 +1,7 @@
 // Depthwise 3×3 convolution (shaders/depthwise.wgsl): weight packing and plan.
 import shader from '../../shaders/depthwise.wgsl';
-import { type Kernel, type Resource, gridOf, read, write } from '../gpu/kernel.js';
-import { type FeatureMap, featureMap, lanesPerGroup, sizesOf, vec4s } from './feature-map.js';
+import { type Kernel, type Resource, gridOf, read } from '../gpu/kernel.js';
+import { type FeatureMap, featureMap, lanesPerGroup, readMap, sizesOf, vec4s, writeMap } from './feature-map.js';
 
 /** [tap][channel] from PyTorch's channels × 1 × 3 × 3. */
 export function packDepthwise(weight: Float32Array, channels: number): Float32Array {
@@ -26,7 +26,7 @@ export function planDepthwise(
     label,
     code: shader,
     constants: { STRIDE: stride, CHANNELS4: channels4 },
-    bindings: [read(input.slot), read(weights), write(output.slot)],
+    bindings: [readMap(input), read(weights), writeMap(output)],
     uniforms: sizesOf(input, output),
     workgroups: gridOf(Math.ceil((output.height * output.width * channels4) / lanesPerGroup)),
   };

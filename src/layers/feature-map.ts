@@ -1,5 +1,5 @@
 // What the layers pass to one another: a map on the GPU, row by row, the channels of a pixel together (height, width, channels).
-import type { Slot } from '../gpu/kernel.js';
+import { type Binding, type ByteRange, type Slot, read, write } from '../gpu/kernel.js';
 
 export interface FeatureMap {
   readonly slot: Slot;
@@ -7,10 +7,29 @@ export interface FeatureMap {
   readonly width: number;
   /** A multiple of 4: shaders read channels four at a time. */
   readonly channels: number;
+  /** Bytes of the slot before the first row, where the map is some rows of a larger one. */
+  readonly offset?: number;
 }
 
 export function featureMap(label: string, height: number, width: number, channels: number): FeatureMap {
   return { slot: { label, bytes: height * width * channels * 4 }, height, width, channels };
+}
+
+/** Some rows of a map, as a map of its own in the same memory. A row's bytes must be a multiple of 256 unless it is the first. */
+export function rowsOf(map: FeatureMap, first: number, count: number): FeatureMap {
+  return { ...map, height: count, offset: (map.offset ?? 0) + first * map.width * map.channels * 4 };
+}
+
+export function readMap(map: FeatureMap): Binding {
+  return { ...read(map.slot), range: rangeOf(map) };
+}
+
+export function writeMap(map: FeatureMap): Binding {
+  return { ...write(map.slot), range: rangeOf(map) };
+}
+
+function rangeOf({ height, width, channels, offset }: FeatureMap): ByteRange | undefined {
+  return offset === undefined ? undefined : { offset, bytes: height * width * channels * 4 };
 }
 
 /** Lanes of the workgroups of kernels that take one output vec4 an invocation (`@workgroup_size(64)` in their WGSL). */

@@ -1,7 +1,7 @@
 // Batched matrix product (shaders/matmul.wgsl): the inner loop of 1×1 and of Winograd convolutions.
 import shader from '../../shaders/matmul.wgsl';
 import subgroupShader from '../../shaders/matmul_subgroup8.wgsl';
-import { type Kernel, type Resource, gridOf, read, write } from '../gpu/kernel.js';
+import { type Binding, type Kernel, type Resource, gridOf, read } from '../gpu/kernel.js';
 
 /** `subgroup8` is for adapters whose subgroups have 8 lanes, no more and no fewer. */
 export type MatmulVariant = 'plain' | 'subgroup8';
@@ -23,16 +23,16 @@ export function matmulVariant(outChannels: number, subgroupSize: number | undefi
 export interface MatmulPlan {
   readonly label: string;
   /** [batches][count][inChannels] */
-  readonly rows: Resource;
+  readonly rows: Binding;
   /** [batches][inChannels][outChannels], then the bias if there is an epilogue. */
   readonly weights: Resource;
-  readonly output: Resource;
+  readonly output: Binding;
   readonly batches: number;
   readonly count: number;
   readonly inChannels: number;
   readonly outChannels: number;
   /** relu(product + bias + residual), one batch only. */
-  readonly epilogue?: { readonly relu: boolean; readonly residual?: Resource };
+  readonly epilogue?: { readonly relu: boolean; readonly residual?: Binding };
 }
 
 export function planMatmul(variant: MatmulVariant, plan: MatmulPlan): Kernel {
@@ -50,7 +50,7 @@ export function planMatmul(variant: MatmulVariant, plan: MatmulPlan): Kernel {
       RESIDUAL: Number(epilogue?.residual !== undefined),
     },
     // Something must be bound where there is no residual; it is not read.
-    bindings: [read(rows), read(weights), read(epilogue?.residual ?? weights), write(output)],
+    bindings: [rows, read(weights), epilogue?.residual ?? read(weights), output],
     uniforms: [count, inChannels / 4, out4],
     workgroups: [x, y, (out4 / lanes) * batches],
   };

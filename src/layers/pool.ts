@@ -1,19 +1,23 @@
 // Max-pooling 3×3, stride 2, padding 1 (shaders/max_pool.wgsl).
 import shader from '../../shaders/max_pool.wgsl';
-import { type Kernel, gridOf, read, write } from '../gpu/kernel.js';
-import { type FeatureMap, featureMap, lanesPerGroup, sizesOf, vec4s } from './feature-map.js';
+import { type Kernel, gridOf } from '../gpu/kernel.js';
+import { type FeatureMap, featureMap, lanesPerGroup, readMap, sizesOf, vec4s, writeMap } from './feature-map.js';
 
-export function planMaxPool(label: string, input: FeatureMap): { output: FeatureMap; kernels: Kernel[] } {
-  const outSize = (size: number) => Math.floor((size - 1) / 2) + 1;
-  const output = featureMap(label, outSize(input.height), outSize(input.width), input.channels);
+/** The map that pooling a map of these sizes gives. */
+export function pooledMap(label: string, height: number, width: number, channels: number): FeatureMap {
+  const pooled = (size: number) => Math.floor((size - 1) / 2) + 1;
+  return featureMap(label, pooled(height), pooled(width), channels);
+}
+
+/** Plans the pooling of `input` to `output`, whose first row is the pooled input's `firstRow`. */
+export function planMaxPool(label: string, input: FeatureMap, output: FeatureMap, firstRow = 0): Kernel {
   const channels4 = vec4s(input.channels);
-  const planned: Kernel = {
+  return {
     label,
     code: shader,
     constants: { CHANNELS4: channels4 },
-    bindings: [read(input.slot), write(output.slot)],
-    uniforms: sizesOf(input, output),
+    bindings: [readMap(input), writeMap(output)],
+    uniforms: [...sizesOf(input, output), firstRow],
     workgroups: gridOf(Math.ceil((output.height * output.width * channels4) / lanesPerGroup)),
   };
-  return { output, kernels: [planned] };
 }

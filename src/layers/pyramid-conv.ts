@@ -4,10 +4,10 @@
 // Source: spec, Detection head ("a property worth using").
 import columnsShader from '../../shaders/tap_columns.wgsl';
 import rowsShader from '../../shaders/tap_rows.wgsl';
-import { type Kernel, gridOf, read, write } from '../gpu/kernel.js';
+import { type Kernel, gridOf } from '../gpu/kernel.js';
 import { type PackedConv, planConv } from './conv.js';
 import type { ConvWeights } from './conv-weights.js';
-import { type FeatureMap, featureMap, lanesPerGroup, vec4s } from './feature-map.js';
+import { type FeatureMap, featureMap, lanesPerGroup, readMap, rowsOf, vec4s, writeMap } from './feature-map.js';
 
 /** Four levels, finest first. */
 export type Pyramid<T = FeatureMap> = readonly [T, T, T, T];
@@ -45,27 +45,30 @@ export function splitPyramidConv(conv: ConvWeights): Pyramid<ConvWeights> {
   return [{ ...conv, weight: finest, inChannels: levelChannels }, second, third, fourth];
 }
 
-/** Plans relu(conv3×3(concatenate(upsample(levels))) + bias) from the split weights. */
+/**
+ * Plans relu(conv3×3(concatenate(upsample(levels))) + bias) from the split weights.
+ * @param bandBytes what the nine taps of a band of rows may take
+ */
 export function planPyramidConv(
   label: string,
   levels: Pyramid,
   weights: Pyramid<PackedConv>,
+  bandBytes = 16 * 2 ** 20,
 ): { output: FeatureMap; kernels: Kernel[] } {
   const kernels: Kernel[] = [];
   const { height, width } = levels[0];
   const channels = weights[0].outChannels;
-  const byRows = [1, 2, 3].map((level) => {
-    const taps = planConv(`${label}.level${level + 1}.taps`, levels[level], weights[level]);
-    const rows = planTapRows(`${label}.level${level + 1}.rows`, taps.output, height);
-    kernels.push(...taps.kernels, rows.kernel);
-    return rows.output;
+  const byRows = [1, 2, 3].map((index) => {
+    const rows = featureMap(`${label}.level${index + 1}.rows`, height, levels[index].width, 3 * channels);
+    kernels.push(...planTapRows(`${label}.level${index + 1}`, levels[index], weights[index], rows, bandBytes));
+    return rows;
   });
   const columns = featureMap(`${label}.columns`, height, width, channels);
   kernels.push({
     label: columns.slot.label,
     code: columnsShader,
     constants: { CHANNELS4: vec4s(channels) },
-    bindings: [...byRows.map((map) => read(map.slot)), write(columns.slot)],
+    bindings: [...byRows.map(readMap), writeMap(columns)],
     uniforms: [height, width, ...byRows.map((map) => map.width)],
     workgroups: gridOf(Math.ceil((height * width * vec4s(channels)) / lanesPerGroup)),
   });
@@ -73,16 +76,27 @@ export function planPyramidConv(
   return { output: finest.output, kernels: [...kernels, ...finest.kernels] };
 }
 
-// `taps` has nine taps of channels a pixel; the result has three.
-function planTapRows(label: string, taps: FeatureMap, height: number): { output: FeatureMap; kernel: Kernel } {
-  const output = featureMap(label, height, taps.width, taps.channels / 3);
-  const kernel: Kernel = {
-    label,
-    code: rowsShader,
-    constants: { CHANNELS4: vec4s(taps.channels / 9) },
-    bindings: [read(taps.slot), write(output.slot)],
-    uniforms: [taps.height, height, taps.width],
-    workgroups: gridOf(Math.ceil((height * taps.width * vec4s(output.channels)) / lanesPerGroup)),
-  };
-  return { output, kernel };
+// The taps of a level (nine times the channels) and their sums by rows (three times), in bands of the level's rows: the taps of all
+// rows at once would be the network's largest map.
+function planTapRows(label: string, level: FeatureMap, conv: PackedConv, output: FeatureMap, bandBytes: number): Kernel[] {
+  const factor = output.height / level.height;
+  const rowBytes = level.width * conv.outChannels * 4;
+  const band = Math.ceil(level.height / Math.ceil((level.height * rowBytes) / bandBytes));
+  const kernels: Kernel[] = [];
+  for (let first = 0; first < level.height; first += band) {
+    const end = Math.min(first + band, level.height);
+    // An output row reads one level row beyond its own on either side.
+    const top = Math.max(0, first - 1);
+    const taps = planConv(`${label}.taps`, rowsOf(level, top, Math.min(end + 1, level.height) - top), conv);
+    const rows = rowsOf(output, first * factor, (end - first) * factor);
+    kernels.push(...taps.kernels, {
+      label: output.slot.label,
+      code: rowsShader,
+      constants: { CHANNELS4: vec4s(output.channels / 3) },
+      bindings: [readMap(taps.output), writeMap(rows)],
+      uniforms: [level.height, output.height, level.width, top, first * factor, rows.height],
+      workgroups: gridOf(Math.ceil((rows.height * rows.width * vec4s(rows.channels)) / lanesPerGroup)),
+    });
+  }
+  return kernels;
 }

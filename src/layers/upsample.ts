@@ -1,7 +1,7 @@
 // Bilinear upsampling, and upsampling plus the finer map (shaders/upsample.wgsl).
 import shader from '../../shaders/upsample.wgsl';
-import { type Kernel, gridOf, read, write } from '../gpu/kernel.js';
-import { type FeatureMap, featureMap, lanesPerGroup, sizesOf, vec4s } from './feature-map.js';
+import { type Kernel, gridOf } from '../gpu/kernel.js';
+import { type FeatureMap, featureMap, lanesPerGroup, readMap, sizesOf, vec4s, writeMap } from './feature-map.js';
 
 /** Plans the upsampling of `input` to a height and width. */
 export function planUpsample(label: string, input: FeatureMap, height: number, width: number) {
@@ -27,7 +27,7 @@ function plan(
     code: shader,
     constants: { CHANNELS4: channels4, ADD: Number(finer !== undefined) },
     // Something must be bound where nothing is added; it is not read.
-    bindings: [read(input.slot), read((finer ?? input).slot), write(output.slot)],
+    bindings: [readMap(input), readMap(finer ?? input), writeMap(output)],
     uniforms: sizesOf(input, output),
     workgroups: gridOf(Math.ceil((height * width * channels4) / lanesPerGroup)),
   };

@@ -5,7 +5,7 @@ import inputShader from '../../shaders/winograd_input.wgsl';
 import outputShader from '../../shaders/winograd_output.wgsl';
 import { type Kernel, type Resource, type Slot, gridOf, read, write } from '../gpu/kernel.js';
 import type { ConvWeights } from './conv-weights.js';
-import { type FeatureMap, lanesPerGroup, vec4s } from './feature-map.js';
+import { type FeatureMap, lanesPerGroup, readMap, vec4s, writeMap } from './feature-map.js';
 import { type MatmulVariant, planMatmul } from './matmul.js';
 
 /** Pixels of a tile's side, and of the patch that it needs. */
@@ -77,13 +77,13 @@ export function planWinograd({ label, input, output, weights, bias, variant, rel
       {
         label: transformed.label,
         code: inputShader,
-        bindings: [read(input.slot), write(transformed)],
+        bindings: [readMap(input), write(transformed)],
         uniforms: [...sizes, input.channels],
         workgroups: invocations(input.channels),
       },
       planMatmul(variant, {
         label: products.label,
-        ...{ rows: transformed, weights, output: products, batches: places, count },
+        ...{ rows: read(transformed), weights, output: write(products), batches: places, count },
         ...{ inChannels: input.channels, outChannels: output.channels },
       }),
       {
@@ -91,7 +91,7 @@ export function planWinograd({ label, input, output, weights, bias, variant, rel
         code: outputShader,
         constants: { RELU: Number(relu), RESIDUAL: Number(residual !== undefined) },
         // Something must be bound where there is no residual; it is not read.
-        bindings: [read(products), read(bias), read(residual?.slot ?? bias), write(output.slot)],
+        bindings: [read(products), read(bias), residual ? readMap(residual) : read(bias), writeMap(output)],
         uniforms: [...sizes, output.channels],
         workgroups: invocations(output.channels),
       },

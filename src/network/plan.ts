@@ -1,12 +1,12 @@
 // The network as a list of kernels: stem, ResNet, FPEMs, detection head. Pure: shapes and weights in, kernels out.
-// Source: PAN++ paper section 3 (figures 3 and 4); spec, Backbone to Detection head.
+// Source: PAN++ paper, overall architecture; spec, Backbone to Detection head.
 import type { Kernel } from '../gpu/kernel.js';
 import { isSlot } from '../gpu/memory.js';
 import { planAdd } from '../layers/add.js';
 import { type ConvOptions, planConv } from '../layers/conv.js';
 import { planDepthwise } from '../layers/depthwise.js';
-import type { FeatureMap } from '../layers/feature-map.js';
-import { planMaxPool } from '../layers/pool.js';
+import { type FeatureMap, rowsOf } from '../layers/feature-map.js';
+import { planMaxPool, pooledMap } from '../layers/pool.js';
 import { type Pyramid, planPyramidConv } from '../layers/pyramid-conv.js';
 import { planUpsample, planUpsampleAdd } from '../layers/upsample.js';
 import type { ModelConfig } from './config.js';
@@ -26,9 +26,12 @@ export interface NetworkPlan {
 
 type Weights = Pick<NetworkWeights, 'conv' | 'depthwise' | 'pyramidConv'>;
 
-/** Plans the detector on a preprocessed image (4 channels, the last one zero; sides multiples of 32). */
-export function planNetwork(config: ModelConfig, weights: Weights, image: FeatureMap): NetworkPlan {
-  return new NetworkPlanner(config, weights).plan(image);
+/**
+ * Plans the detector on a preprocessed image (4 channels, the last one zero; sides multiples of 32).
+ * @param stemBandBytes what a band of the stem's widest map may take
+ */
+export function planNetwork(config: ModelConfig, weights: Weights, image: FeatureMap, stemBandBytes = 32 * 2 ** 20): NetworkPlan {
+  return new NetworkPlanner(config, weights, stemBandBytes).plan(image);
 }
 
 /** The kernels of a plan as far as some of its maps need. */
@@ -45,6 +48,11 @@ export function fusedLevels({ maps }: NetworkPlan): Pyramid {
   return [1, 2, 3, 4].map((level) => maps.get(`ffm.f${level}`)!) as unknown as Pyramid;
 }
 
+const stemChannels = 128;
+/** Image rows to a pooled row, and pooled rows that a band's borders spoil: its convs reach 7 image rows beyond a pooled row. */
+const stemStride = 4;
+const stemHalo = 2;
+
 class NetworkPlanner {
   readonly #kernels: Kernel[] = [];
   readonly #maps = new Map<string, FeatureMap>();
@@ -52,6 +60,7 @@ class NetworkPlanner {
   constructor(
     readonly config: ModelConfig,
     readonly weights: Weights,
+    readonly stemBandBytes: number,
   ) {}
 
   plan(image: FeatureMap): NetworkPlan {
@@ -74,16 +83,30 @@ class NetworkPlanner {
   }
 
   #backbone(image: FeatureMap): Pyramid {
-    let map = this.#conv('backbone.conv1', image, { relu: true });
-    map = this.#conv('backbone.conv2', map, { relu: true });
-    map = this.#conv('backbone.conv3', map, { relu: true });
-    map = this.#take(planMaxPool('backbone.maxpool', map));
+    let map = this.#stem(image);
     const outputs = this.config.backbone.blocks.map((count, index) => {
       for (let block = 0; block < count; block++) map = this.#residualBlock(map, index + 1, block);
       this.#maps.set(`backbone.c${index + 2}`, map);
       return map;
     });
     return outputs as unknown as Pyramid;
+  }
+
+  // In bands of rows: at half the image's size, the stem's maps would be several times larger than any other. A band is computed like
+  // an image of its own, with as many rows more as border effects reach, and only the rows that are right are pooled.
+  #stem(image: FeatureMap): FeatureMap {
+    const output = pooledMap('backbone.maxpool', image.height / 2, image.width / 2, stemChannels);
+    const rowBytes = 2 * (image.width / 2) * stemChannels * 4;
+    const band = Math.ceil(output.height / Math.ceil((output.height * rowBytes) / this.stemBandBytes));
+    for (let first = 0; first < output.height; first += band) {
+      const end = Math.min(first + band, output.height);
+      const top = Math.max(0, first - stemHalo);
+      const bottom = Math.min(end + stemHalo, output.height);
+      let map = rowsOf(image, stemStride * top, stemStride * (bottom - top));
+      for (const name of ['backbone.conv1', 'backbone.conv2', 'backbone.conv3']) map = this.#conv(name, map, { relu: true });
+      this.#kernels.push(planMaxPool(output.slot.label, map, rowsOf(output, first, end - first), first - top));
+    }
+    return output;
   }
 
   #residualBlock(input: FeatureMap, layer: number, block: number): FeatureMap {

@@ -3,7 +3,8 @@ import { planAdd } from '../../src/layers/add.js';
 import { type ConvMethod, type PackedConv, convMethod, packedConv, planConv } from '../../src/layers/conv.js';
 import type { ConvWeights } from '../../src/layers/conv-weights.js';
 import { packDepthwise, planDepthwise } from '../../src/layers/depthwise.js';
-import { planMaxPool } from '../../src/layers/pool.js';
+import type { FeatureMap } from '../../src/layers/feature-map.js';
+import { planMaxPool, pooledMap } from '../../src/layers/pool.js';
 import { planPyramidConv, splitPyramidConv, type Pyramid } from '../../src/layers/pyramid-conv.js';
 import { planUpsample, planUpsampleAdd } from '../../src/layers/upsample.js';
 import type { Gpu } from '../../src/gpu/context.js';
@@ -26,6 +27,11 @@ function randomConv(outChannels: number, inChannels: number, kernel: number): Co
 
 function upload(gpu: Gpu, conv: ConvWeights, stride = 1, method?: ConvMethod): PackedConv {
   return packedConv(conv, stride, gpu.profile.subgroupSize, (data) => storageBuffer(gpu, data), method);
+}
+
+function planPool(map: FeatureMap) {
+  const output = pooledMap('pool', map.height, map.width, map.channels);
+  return { output, kernels: [planMaxPool('pool', map, output)] };
 }
 
 describeOnGpus('layers', (gpu) => {
@@ -73,13 +79,13 @@ describeOnGpus('layers', (gpu) => {
 
   it('pools by hand', async () => {
     const input = planes(4, 3, 3, Float32Array.from({ length: 36 }, (_, index) => 9 - index));
-    const output = await runLayer(gpu, [input], ([map]) => planMaxPool('pool', map));
+    const output = await runLayer(gpu, [input], ([map]) => planPool(map));
     expect([...output.data.subarray(0, 4)]).toEqual([9, 8, 6, 5]);
   });
 
   it.each([[8, 12], [9, 7], [2, 31]])('pools %i × %i', async (height, width) => {
     const input = randomPlanes(8, height, width);
-    const actual = await runLayer(gpu, [input], ([map]) => planMaxPool('pool', map));
+    const actual = await runLayer(gpu, [input], ([map]) => planPool(map));
     expect(actual.data).toEqual(maxPool3x3(input).data);
   });
 
@@ -108,13 +114,17 @@ describeOnGpus('layers', (gpu) => {
     const levels = [1, 2, 4, 8].map((step, index) => randomPlanes(8, height / step, width / step, index + 1));
     const fused = concatenate(levels.map((level) => upsample(level, height, width)));
     const expected = relu(conv2d(fused, weights.weight, weights.bias, 3, 1));
-    const actual = await runLayer(gpu, levels, (maps) =>
-      planPyramidConv(
-        'head',
-        maps as unknown as Pyramid,
-        splitPyramidConv(weights).map((conv) => upload(gpu, conv)) as unknown as Pyramid<PackedConv>,
-      ),
-    );
+    const packed = splitPyramidConv(weights).map((conv) => upload(gpu, conv)) as unknown as Pyramid<PackedConv>;
+    const actual = await runLayer(gpu, levels, (maps) => planPyramidConv('head', maps as unknown as Pyramid, packed));
     expectClose(actual.data, expected.data, bounds.winograd, 'pyramid conv');
+  });
+
+  it('convolves a pyramid row by row as at once', async () => {
+    // Rows of every level are multiples of 256 bytes, as the network's are.
+    const levels = [1, 2, 4, 8].map((step, index) => randomPlanes(8, 64 / step, 64 / step, index + 1));
+    const packed = splitPyramidConv(randomConv(16, 32, 3)).map((conv) => upload(gpu, conv)) as unknown as Pyramid<PackedConv>;
+    const convolved = (bandBytes?: number) =>
+      runLayer(gpu, levels, (maps) => planPyramidConv('head', maps as unknown as Pyramid, packed, bandBytes));
+    expect((await convolved(1)).data).toEqual((await convolved()).data);
   });
 });

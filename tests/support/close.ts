@@ -1,20 +1,17 @@
-// How far two tensors are apart.
+// Expecting two tensors to be close.
 import { expect } from 'vitest';
+import { relativeDifference } from './difference.js';
 
-/** ‖actual − expected‖ / ‖expected‖, in float64. */
-export function relativeDifference(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
-  expect(actual.length).toBe(expected.length);
-  let difference = 0;
-  let norm = 0;
-  for (let index = 0; index < expected.length; index++) {
-    difference += (actual[index] - expected[index]) ** 2;
-    norm += expected[index] ** 2;
-  }
-  return Math.sqrt(difference / norm);
-}
+export { relativeDifference };
 
 /** Expects two tensors to be within `bound`, relative; NaN is never close. Returns the difference, for printing. */
-export function expectClose(actual: ArrayLike<number>, expected: ArrayLike<number>, bound: number, what: string): number {
+export function expectClose(
+  actual: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  bound: number,
+  what: string,
+): number {
+  expect(actual.length, `values of ${what}`).toBe(expected.length);
   const difference = relativeDifference(actual, expected);
   expect(difference, `relative difference of ${what}`).toBeLessThanOrEqual(bound);
   return difference;
