@@ -1,9 +1,10 @@
 // Bundles src/ into dist/: browser.js by itself for browsers; index.js, node.js and cli.js, which share chunks, for Node.
-// WGSL is inlined as text, so that a browser needs no second request.
+// WGSL is inlined as text, so that a browser needs no second request; for browsers without comments and needless spaces.
 import { build } from 'esbuild';
 import { execFileSync } from 'node:child_process';
-import { chmod, rm } from 'node:fs/promises';
+import { chmod, readFile, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
+import { minifyWgsl } from './minify-wgsl.mjs';
 
 const shared = {
   bundle: true,
@@ -14,10 +15,24 @@ const shared = {
   logLevel: 'warning',
 };
 
+const smallWgsl = {
+  name: 'small-wgsl',
+  setup({ onLoad }) {
+    onLoad({ filter: /\.wgsl$/ }, async ({ path }) => ({ contents: minifyWgsl(await readFile(path, 'utf8')), loader: 'text' }));
+  },
+};
+
 await rm('dist', { recursive: true, force: true });
 await Promise.all([
   // No dependency is left outside.
-  build({ ...shared, entryPoints: ['src/index.ts'], outfile: 'dist/browser.js', platform: 'browser', minify: true }),
+  build({
+    ...shared,
+    entryPoints: ['src/index.ts'],
+    outfile: 'dist/browser.js',
+    platform: 'browser',
+    minify: true,
+    plugins: [smallWgsl],
+  }),
   build({
     ...shared,
     entryPoints: { index: 'src/index.ts', node: 'src/node.ts', cli: 'src/cli/main.ts' },

@@ -1,5 +1,6 @@
 // A text detector or spotter: weights on the GPU, and the programs for the image sizes it has met.
 import type { AggregationMode } from '../aggregation/input.js';
+import { type ImageSource, imageFrom } from '../browser/image-source.js';
 import { PanppError } from '../errors.js';
 import type { Gpu } from '../gpu/context.js';
 import type { PixelImage } from '../images/image.js';
@@ -43,7 +44,7 @@ export interface DetectionTimings {
   readonly regions: number;
   /** Planning, shader compilation and memory, where this image's size is new; else 0. */
   readonly setup: number;
-  /** From the call's start to its result, wall clock, waiting for earlier calls not counted. */
+  /** From the image's pixels to the result, wall clock; waiting for earlier calls, and `imageFrom`, not counted. */
   readonly total: number;
 }
 
@@ -133,7 +134,7 @@ export class Model {
    * Finds the text regions of an image. Calls may overlap: they are worked off in order.
    * @throws PanppError `argument` or `image` for settings or sizes out of range, `device-lost`, `disposed`
    */
-  async detect(image: PixelImage, options: DetectOptions = {}): Promise<Detection> {
+  async detect(image: ImageSource, options: DetectOptions = {}): Promise<Detection> {
     const { config, settings } = this.#settings(options);
     return this.#look(image, settings.shortSide, `detect ${settings.scale}`, {
       create: ({ upload, size }) => DetectionPass.create(this.gpu, config, this.#weights, upload, size),
@@ -148,7 +149,7 @@ export class Model {
    * Finds the text regions of an image and reads them.
    * @throws PanppError `weights` if the model only detects; else as `detect`
    */
-  async spot(image: PixelImage, options: SpotOptions = {}): Promise<Spotting> {
+  async spot(image: ImageSource, options: SpotOptions = {}): Promise<Spotting> {
     const head = this.#head();
     const decoding = decodingOf(options);
     const { config, settings } = this.#settings(options);
@@ -162,7 +163,7 @@ export class Model {
    * Reads given regions of an image: polygons or boxes in its pixels.
    * @throws PanppError `weights` if the model only detects, `argument` for a region that is none or lies outside of the image
    */
-  async recognize(image: PixelImage, regions: readonly (Polygon | Box)[], options: RecognizeOptions = {}): Promise<Recognition> {
+  async recognize(image: ImageSource, regions: readonly (Polygon | Box)[], options: RecognizeOptions = {}): Promise<Recognition> {
     const head = this.#head();
     const decoding = decodingOf(options);
     return this.#look(image, options.shortSide ?? this.config.detection.shortSide, `recognize ${decoding.beam}`, {
@@ -175,9 +176,9 @@ export class Model {
    * Runs the network on an image and returns maps of it, as float32 tensors [channels, height, width] at 1/4 to 1/32 of the resized image.
    * @throws PanppError `argument` for a name that the network does not have
    */
-  async forward(image: PixelImage, { outputs, shortSide = this.config.detection.shortSide }: ForwardOptions): Promise<Map<string, OutputTensor>> {
-    return this.#inTurn(() => {
-      const { upload, size } = prepareInput(image, shortSide);
+  async forward(image: ImageSource, { outputs, shortSide = this.config.detection.shortSide }: ForwardOptions): Promise<Map<string, OutputTensor>> {
+    return this.#inTurn(image, async (pixels) => {
+      const { upload, size } = prepareInput(pixels, shortSide);
       return forwardMaps(this.gpu, this.config, this.#weights, upload, size, outputs);
     });
   }
@@ -218,12 +219,12 @@ export class Model {
 
   // Prepares an image, finds or makes the pass for its size, and works on it in turn.
   #look<P extends Pass, R extends { timings: object }>(
-    image: PixelImage,
+    source: ImageSource,
     shortSide: number,
     task: string,
     { create, work }: { create: (input: ImageInput) => Promise<P>; work: (pass: P, input: ImageInput) => Promise<R> },
   ) {
-    return this.#inTurn(async () => {
+    return this.#inTurn(source, async (image) => {
       const start = performance.now();
       const input = prepareInput(image, shortSide);
       const uploaded = performance.now();
@@ -237,11 +238,14 @@ export class Model {
   }
 
   // One call at a time on the GPU, in the order of the calls; a failed one does not hold up the next.
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const turn = this.#queue.then(() => {
+  #inTurn<T>(source: ImageSource, work: (image: PixelImage) => Promise<T>): Promise<T> {
+    // At once: a canvas or video may have moved on by the call's turn.
+    const image = imageFrom(source);
+    image.catch(() => {}); // told in the call's turn
+    const turn = this.#queue.then(async () => {
       if (this.#disposed) throw new PanppError('disposed', 'this model was disposed of; load it again');
       this.gpu.assertUsable();
-      return work();
+      return work(await image);
     });
     this.#queue = turn.catch(() => {});
     return turn;

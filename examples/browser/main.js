@@ -1,0 +1,395 @@
+// The demo page: pictures in, text regions out, all of it in this browser. No build step; the library is the one file in dist/.
+import { imageFrom, loadModel, loadWeights, requestGpu } from '../../dist/browser.js';
+import { paintMap } from './maps.js';
+
+const weightsUrl = new URL('../../weights/pan-pp-resnet18.safetensors', import.meta.url);
+const sampleUrl = new URL('../street.jpg', import.meta.url);
+
+const element = Object.fromEntries([...document.querySelectorAll('[id]')].map((node) => [node.id, node]));
+
+/** The picture on the stage: its pixels, its name, what was found, and the network's map if a layer asked for it. */
+let shown;
+/** Whoever needs the model waits for this; renewed after a lost device or with other weights. */
+let engine;
+let ownWeights;
+let camera;
+let busy = false;
+let again = false;
+
+// The model
+
+async function startEngine() {
+  const gpu = await requestGpu();
+  element.adapter.textContent = gpu.profile.adapter + (gpu.profile.software ? ' (software)' : '');
+  element.adapter.hidden = false;
+  const bytes = await loadWeights(ownWeights ?? weightsUrl, { onProgress: showProgress });
+  element.progress.hidden = true;
+  const model = await loadModel(gpu, bytes, ownWeights ? 'the dropped file' : weightsUrl.pathname);
+  showSettings(model.config.detection, gpu.profile.software);
+  return { gpu, model };
+}
+
+function getEngine() {
+  engine ??= startEngine().catch((error) => {
+    engine = undefined;
+    throw error;
+  });
+  return engine;
+}
+
+async function dropEngine() {
+  const old = await engine?.catch(() => undefined);
+  engine = undefined;
+  old?.model.dispose();
+  old?.gpu.dispose();
+}
+
+function showProgress({ loaded, total }) {
+  element.progress.hidden = false;
+  if (total) element.progress.value = loaded / total;
+  else element.progress.removeAttribute('value');
+  say(`Loading weights: ${(loaded / 1e6).toFixed(1)}${total ? ` of ${(total / 1e6).toFixed(1)}` : ''} MB`);
+}
+
+/** The weights' own settings; a software adapter gets smaller pictures, or it would take half a minute for one. */
+function showSettings({ shortSide, bbox, minScore }, software) {
+  const size = String(software ? 256 : shortSide);
+  if (![...element.shortSide.options].some(({ value }) => value === size)) element.shortSide.add(new Option(size));
+  element.shortSide.value = size;
+  element.bbox.value = bbox;
+  element.minScore.value = minScore;
+  showMinScore();
+}
+
+// The work
+
+const settings = (image) => ({
+  shortSide: Number(element.shortSide.value),
+  bbox: element.bbox.value,
+  tolerance: element.bbox.value === 'poly' ? Math.max(2, Math.min(image.width, image.height) / 250) : undefined,
+  minScore: Number(element.minScore.value),
+});
+
+/** Shows a picture and finds its text. */
+async function look(source, name) {
+  await attempt(async () => {
+    const image = await imageFrom(source);
+    shown = { image, name };
+    drawImage(image);
+    clearResult();
+    await find();
+  });
+}
+
+/** Finds the text of the picture shown. One at a time; whatever is asked for meanwhile is done once, afterwards. */
+async function find() {
+  if (busy) {
+    again = true;
+    return;
+  }
+  busy = true;
+  element.stage.setAttribute('aria-busy', 'true');
+  try {
+    do {
+      again = false;
+      const { model } = await getEngine();
+      if (!camera) say('Looking …');
+      const target = shown;
+      const task = model.config.recognition ? 'spot' : 'detect';
+      const result = await model[task](target.image, settings(target.image));
+      if (target !== shown) continue;
+      target.result = result;
+      showResult(target);
+      await showLayer(model);
+    } while (again);
+  } finally {
+    busy = false;
+    element.stage.setAttribute('aria-busy', 'false');
+  }
+}
+
+async function showLayer(model) {
+  const layer = document.querySelector('[name=layer]:checked').value;
+  element.map.hidden = layer === 'none';
+  if (layer === 'none' || !shown) return;
+  const { shortSide } = settings(shown.image);
+  if (shown.map?.shortSide !== shortSide) {
+    const det = (await model.forward(shown.image, { outputs: ['det'], shortSide })).get('det');
+    shown.map = { det, shortSide };
+  }
+  paintMap(element.map, shown.map.det, layer);
+}
+
+/** Runs what a person asked for; what goes wrong is told in one line. */
+async function attempt(work) {
+  element.error.hidden = true;
+  try {
+    await work();
+  } catch (error) {
+    if (error.code === 'device-lost') await dropEngine();
+    element.error.textContent = error.name === 'PanppError' ? error.message : `${error.name}: ${error.message}`;
+    element.error.hidden = false;
+    element.progress.hidden = true;
+    say('');
+  }
+}
+
+// What is shown
+
+function say(text) {
+  element.status.textContent = text;
+}
+
+function drawImage({ width, height, data }) {
+  element.empty.hidden = true;
+  element.picture.hidden = false;
+  Object.assign(element.image, { width, height });
+  element.image.getContext('2d').putImageData(new ImageData(data, width, height), 0, 0);
+}
+
+function clearResult() {
+  element.regions.replaceChildren();
+  element.map.hidden = true;
+  element.list.replaceChildren();
+  element.count.textContent = '';
+  element.json.disabled = element.png.disabled = true;
+}
+
+/** As the overlays of the command line: hues a golden angle apart. */
+const colourOf = (index) => `hsl(${((145 + index * 137.508) % 360).toFixed(1)} 78% 61%)`;
+
+function showResult({ result }) {
+  const { regions, width, height, timings } = result;
+  element.regions.setAttribute('viewBox', `0 0 ${width} ${height}`);
+  const outlines = regions.map(({ polygon }, index) => polygonOf(polygon, colourOf(index)));
+  element.regions.replaceChildren(...outlines.flatMap((outline) => [rimOf(outline), outline]));
+  element.list.replaceChildren(...regions.map((region, index) => listItem(region, index, outlines[index])));
+  element.count.textContent = regions.length;
+  element.image.ariaLabel = `The picture, with ${regions.length} text regions`;
+  element.json.disabled = element.png.disabled = false;
+  showTimes(timings);
+  say(`${count(regions.length, 'region')} in ${milliseconds(timings.total)}, ${width} × ${height} pixels`);
+}
+
+const count = (number, noun) => `${number} ${noun}${number === 1 ? '' : 's'}`;
+
+function polygonOf(points, colour) {
+  const polygon = document.createElementNS('http://www.w3.org/2000/svg', 'polygon');
+  // Pixel (x, y) of the polygons has its centre there; in SVG it reaches from (x, y) to (x + 1, y + 1).
+  polygon.setAttribute('points', points.map(([x, y]) => `${x + 0.5},${y + 0.5}`).join(' '));
+  polygon.style.setProperty('--colour', colour);
+  return polygon;
+}
+
+function rimOf(polygon) {
+  const rim = polygon.cloneNode();
+  rim.classList.add('rim');
+  return rim;
+}
+
+function listItem({ text, score, box }, index, outline) {
+  const button = document.createElement('button');
+  button.type = 'button';
+  button.style.setProperty('--colour', colourOf(index));
+  button.append(text || `${box.right - box.left} × ${box.bottom - box.top} at ${box.left}, ${box.top}`);
+  button.append(Object.assign(document.createElement('span'), { className: 'score', textContent: score.toFixed(3) }));
+  const mark = (on) => () => outline.classList.toggle('marked', on);
+  for (const type of ['pointerenter', 'focus']) button.addEventListener(type, mark(true));
+  for (const type of ['pointerleave', 'blur']) button.addEventListener(type, mark(false));
+  const item = document.createElement('li');
+  item.append(button);
+  return item;
+}
+
+const stageNames = {
+  upload: 'choose pixels',
+  setup: 'compile, once a size',
+  preprocess: 'resize',
+  network: 'network',
+  aggregation: 'aggregation',
+  regions: 'shapes',
+  features: 'features',
+  recognition: 'reading, GPU',
+  reading: 'reading',
+  total: 'total',
+};
+
+function showTimes(timings) {
+  const rows = Object.entries(stageNames).filter(([stage]) => timings[stage] !== undefined);
+  element.times.replaceChildren(
+    ...rows.flatMap(([stage, name]) => {
+      const [term, bar, value] = ['dt', 'dd', 'dd'].map((tag) => document.createElement(tag));
+      term.textContent = name;
+      value.textContent = milliseconds(timings[stage]);
+      if (stage === 'total') term.className = value.className = 'total';
+      else if (timings[stage] > 0) {
+        const fill = document.createElement('div');
+        fill.className = 'bar';
+        fill.style.width = `${(100 * timings[stage]) / timings.total}%`;
+        bar.append(fill);
+      }
+      bar.ariaHidden = 'true';
+      return [term, bar, value];
+    }),
+  );
+}
+
+const milliseconds = (value) => (value < 1000 ? `${value.toFixed(value < 10 ? 1 : 0)} ms` : `${(value / 1000).toFixed(2)} s`);
+
+function showMinScore() {
+  element.minScoreValue.textContent = Number(element.minScore.value).toFixed(2);
+}
+
+// Where pictures come from
+
+async function open(file) {
+  stopCamera();
+  if (!file.name?.endsWith('.safetensors')) return look(file, file.name ?? 'pasted');
+  await attempt(async () => {
+    await dropEngine();
+    ownWeights = await file.arrayBuffer();
+    await getEngine();
+    say(`Weights: ${file.name}`);
+    if (shown) await find();
+  });
+}
+
+async function openSample() {
+  stopCamera();
+  await attempt(async () => {
+    const response = await fetch(sampleUrl);
+    if (!response.ok) throw new Error(`the sample can't be loaded (HTTP ${response.status})`);
+    await look(await response.blob(), 'street.jpg');
+  });
+}
+
+async function pasteFromClipboard() {
+  await attempt(async () => {
+    for (const item of await navigator.clipboard.read()) {
+      const type = item.types.find((name) => name.startsWith('image/'));
+      if (type) return open(await item.getType(type));
+    }
+    throw new Error('the clipboard holds no picture');
+  });
+}
+
+async function toggleCamera() {
+  if (camera) return stopCamera();
+  await attempt(async () => {
+    if (!navigator.mediaDevices) throw new Error('a browser gives the camera to pages on https and localhost only');
+    const stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: 'environment', width: { ideal: 1280 } } });
+    const video = Object.assign(document.createElement('video'), { srcObject: stream, muted: true, playsInline: true });
+    camera = { stream };
+    element.camera.setAttribute('aria-pressed', 'true');
+    await video.play();
+    // The frame that is shown is the one that was looked at, so outlines never lag behind it.
+    for (const mine = camera; camera === mine; ) await nextFrame(video);
+  });
+  stopCamera();
+}
+
+async function nextFrame(video) {
+  const { model } = await getEngine();
+  const image = await imageFrom(video);
+  const before = shown;
+  const result = await model.detect(image, settings(image));
+  // Meanwhile another picture was opened.
+  if (shown !== before) return;
+  shown = { image, name: 'camera', result };
+  drawImage(image);
+  showResult(shown);
+  await showLayer(model);
+}
+
+function stopCamera() {
+  camera?.stream.getTracks().forEach((track) => track.stop());
+  camera = undefined;
+  element.camera.setAttribute('aria-pressed', 'false');
+}
+
+// What goes out
+
+function save(blob, name) {
+  const link = Object.assign(document.createElement('a'), { href: URL.createObjectURL(blob), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
+
+const stem = () => shown.name.replace(/\.[^.]*$/, '');
+
+async function saveJson() {
+  const { gpu } = await getEngine();
+  const { width, height, regions, timings } = shown.result;
+  const record = { image: shown.name, width, height, adapter: gpu.profile.adapter, settings: settings(shown.image), timings, regions };
+  save(new Blob([JSON.stringify(record, undefined, 2)], { type: 'application/json' }), `${stem()}.json`);
+}
+
+async function saveOverlay() {
+  const { width, height } = shown.image;
+  const canvas = new OffscreenCanvas(width, height);
+  const context = canvas.getContext('2d');
+  context.drawImage(element.image, 0, 0);
+  if (!element.map.hidden) {
+    context.globalAlpha = Number(element.opacity.value);
+    context.drawImage(element.map, 0, 0, width, height);
+    context.globalAlpha = 1;
+  }
+  if (element.outlines.checked) shown.result.regions.forEach(({ polygon }, index) => strokePolygon(context, polygon, colourOf(index)));
+  save(await canvas.convertToBlob({ type: 'image/png' }), `${stem()}.overlay.png`);
+}
+
+function strokePolygon(context, points, colour) {
+  const path = new Path2D();
+  points.forEach(([x, y]) => path.lineTo(x + 0.5, y + 0.5));
+  path.closePath();
+  const lineWidth = Math.max(2, Math.min(context.canvas.width, context.canvas.height) / 320);
+  context.lineJoin = 'round';
+  Object.assign(context, { lineWidth: 2 * lineWidth, strokeStyle: '#000a' });
+  context.stroke(path);
+  Object.assign(context, { lineWidth, strokeStyle: colour });
+  context.stroke(path);
+}
+
+// Events
+
+element.open.addEventListener('click', () => element.file.click());
+element.file.addEventListener('change', async () => {
+  const [file] = element.file.files;
+  element.file.value = '';
+  if (file) await open(file);
+});
+element.sample.addEventListener('click', openSample);
+element.paste.addEventListener('click', pasteFromClipboard);
+element.camera.addEventListener('click', toggleCamera);
+element.json.addEventListener('click', () => attempt(saveJson));
+element.png.addEventListener('click', () => attempt(saveOverlay));
+
+document.addEventListener('paste', ({ clipboardData }) => {
+  const file = [...clipboardData.files].find(({ type }) => type.startsWith('image/'));
+  if (file) void open(file);
+});
+document.addEventListener('dragover', (event) => {
+  event.preventDefault();
+  element.stage.classList.add('over');
+});
+document.addEventListener('dragleave', () => element.stage.classList.remove('over'));
+document.addEventListener('drop', (event) => {
+  event.preventDefault();
+  element.stage.classList.remove('over');
+  const [file] = event.dataTransfer.files;
+  if (file) void open(file);
+});
+
+element.minScore.addEventListener('input', showMinScore);
+for (const id of ['shortSide', 'bbox', 'minScore']) {
+  element[id].addEventListener('change', () => shown && !camera && void attempt(find));
+}
+element.layers.addEventListener('change', () => shown && !camera && void attempt(async () => showLayer((await getEngine()).model)));
+element.outlines.addEventListener('change', () => element.regions.toggleAttribute('hidden', !element.outlines.checked));
+element.opacity.addEventListener('input', () => (element.map.style.opacity = element.opacity.value));
+element.map.style.opacity = element.opacity.value;
+
+void attempt(async () => {
+  await getEngine();
+  if (!shown) say('Ready');
+});

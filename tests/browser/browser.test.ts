@@ -1,0 +1,354 @@
+// The library and the demo page in a real browser: headless Chromium, WebGPU on SwiftShader. It loads dist/ (`npm run build`).
+// Screenshots to look at go to panpp-output/browser/.
+import type { Server } from 'node:http';
+import { readFileSync } from 'node:fs';
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { serve } from '../../examples/browser/serve.mjs';
+import { type PixelImage, type Region, decodeImage, loadModel, openGpu, packagedWeights } from '../../src/node.js';
+import { findChromium, launch } from './chromium.js';
+
+type Library = typeof import('../../src/index.js');
+
+const found = await findChromium();
+if (!found && process.env.CI) throw new Error('CI needs a Chromium; on Linux x64 npm ci brings one (@sparticuz/chromium)');
+if (!found) console.log('not tested in a browser: no Chromium here; install it, or on Linux x64 run npm ci');
+
+const screenshots = 'panpp-output/browser/';
+const example = new URL('../../examples/street.jpg', import.meta.url);
+const images = new URL('../data/images/', import.meta.url);
+// What is left out and why: src/browser/image-source.ts.
+const likeInNode = [
+  ...['baseline.jpg', 'progressive.jpg', 'half-chroma.jpg', 'full-chroma.jpg', 'grey.jpg', 'profile.jpg', 'gamma.png', 'grey16.png'],
+  ...['palette8.png', 'rgb16-interlaced.png', 'lossy.webp', 'orientation-3.jpg', 'orientation-6.jpg', 'orientation-8.png'],
+];
+
+describe.skipIf(!found)('in Chromium', () => {
+  let server: Server;
+  let address: string;
+  let browser: Browser;
+
+  beforeAll(async () => {
+    ({ server, url: address } = await serve());
+    browser = await launch(found!);
+  });
+  afterAll(async () => {
+    await browser?.close();
+    server?.close();
+  });
+
+  /** A page of the server's origin, with what goes wrong in it collected. */
+  async function newPage(path: string, options: BrowserContextOptions = {}) {
+    const page = await browser.newPage(options);
+    page.setDefaultTimeout(100_000); // a software GPU on a busy machine takes its time
+    const problems: string[] = [];
+    page.on('pageerror', (error) => problems.push(String(error)));
+    page.on('console', (message) => message.type() === 'error' && problems.push(message.text()));
+    await page.goto(new URL(path, address).href);
+    return { page, problems };
+  }
+
+  describe('the library', () => {
+    let page: Page;
+    beforeAll(async () => {
+      ({ page } = await newPage('style.css'));
+      // As text: vitest rewrites the import of a function.
+      await page.evaluate("import('/dist/browser.js').then((library) => Object.assign(globalThis, { panpp: library }))");
+    });
+
+    it('finds the regions that Node finds', async () => {
+      const { decoded, regions, adapter } = await page.evaluate(async () => {
+        const { imageFrom, loadModel, loadWeights, requestGpu } = panpp;
+        const gpu = await requestGpu();
+        const model = await loadModel(gpu, await loadWeights('/weights/pan-pp-resnet18.safetensors'));
+        Object.assign(globalThis, { model });
+        const picture = await (await fetch('/examples/street.jpg')).blob();
+        const { data } = await imageFrom(picture);
+        const decoded = new Uint8Array(await crypto.subtle.digest('SHA-256', data as BufferSource));
+        const { regions } = await model.detect(picture, { shortSide: 256 });
+        return { decoded: [...decoded], regions, adapter: gpu.profile.adapter };
+      });
+      console.log(`browser ${browser.version()}, ${adapter}`);
+
+      const gpu = await openGpu({ adapter: 'swiftshader' });
+      const image = await decodeImage(readFileSync(example), 'street.jpg');
+      const model = await loadModel(gpu, readFileSync(packagedWeights()));
+      const inNode = await model.detect(image, { shortSide: 256 });
+      gpu.dispose();
+
+      expect(decoded).toEqual(await sha256(rgba(image)));
+      expect(inNode.regions.length).toBeGreaterThan(3);
+      expectSameRegions(regions, inNode.regions);
+    });
+
+    it('takes pictures from everything that holds one, pixel by pixel', async () => {
+      const differences = await page.evaluate(async () => {
+        const { imageFrom } = panpp;
+        const [width, height] = [48, 32];
+        const pixels = new ImageData(width, height);
+        for (let at = 0; at < pixels.data.length; at += 4) pixels.data.set([(at * 7) % 251, (at >> 5) % 256, (at * 3) % 241, 255], at);
+        const offscreen = new OffscreenCanvas(width, height);
+        offscreen.getContext('2d')!.putImageData(pixels, 0, 0);
+        const canvas = Object.assign(document.createElement('canvas'), { width, height });
+        canvas.getContext('2d')!.drawImage(offscreen, 0, 0);
+        const blob = await offscreen.convertToBlob({ type: 'image/png' });
+        const element = Object.assign(new Image(), { src: URL.createObjectURL(blob) });
+        await element.decode();
+        const sources = {
+          'RGBA bytes': { width, height, channels: 4 as const, data: pixels.data },
+          ...{ ImageData: pixels, OffscreenCanvas: offscreen, HTMLCanvasElement: canvas, Blob: blob, HTMLImageElement: element },
+          ...{ ImageBitmap: await createImageBitmap(pixels), VideoFrame: new VideoFrame(canvas, { timestamp: 0 }) },
+        };
+        const worst: Record<string, number> = {};
+        for (const [name, source] of Object.entries(sources)) {
+          const image = await imageFrom(source);
+          const sizes = image.width === width && image.height === height && image.data.length === pixels.data.length;
+          worst[name] = sizes ? Math.max(...image.data.map((value, at) => Math.abs(value - pixels.data[at]))) : Infinity;
+        }
+        return worst;
+      });
+      expect(Object.keys(differences)).toHaveLength(8);
+      for (const [name, difference] of Object.entries(differences)) expect(difference, name).toBe(0);
+    });
+
+    it('takes the frame that a video shows', async () => {
+      const { size, colour } = await page.evaluate(async () => {
+        const canvas = Object.assign(document.createElement('canvas'), { width: 64, height: 48 });
+        const context = canvas.getContext('2d')!;
+        const stream = canvas.captureStream();
+        const video = Object.assign(document.createElement('video'), { srcObject: stream, muted: true });
+        const paint = setInterval(() => {
+          context.fillStyle = 'rgb(200 100 50)';
+          context.fillRect(0, 0, 64, 48);
+        }, 20);
+        await video.play();
+        const { width, height, data } = await panpp.imageFrom(video);
+        clearInterval(paint);
+        return { size: [width, height], colour: [...data.slice(0, 3)] };
+      });
+      expect(size).toEqual([64, 48]);
+      [200, 100, 50].forEach((value, channel) => expect(Math.abs(colour[channel] - value)).toBeLessThanOrEqual(4));
+    });
+
+    it.each(likeInNode)('decodes %s to the bytes that Node decodes it to', async (name) => {
+      const bytes = readFileSync(new URL(name, images));
+      const { width, height, pixels } = await page.evaluate(async (content) => {
+        const { width, height, data } = await panpp.imageFrom(new Blob([new Uint8Array(content)]));
+        return { width, height, pixels: [...data] };
+      }, [...bytes]);
+      const image = await decodeImage(bytes, name);
+      expect([width, height]).toEqual([image.width, image.height]);
+      expect(pixels).toEqual([...rgba(image)]);
+    });
+
+    it('says in one line why a picture can’t be taken', async () => {
+      const messages = await page.evaluate(async () => {
+        const messageOf = (promise: Promise<unknown>) => promise.then(() => 'no error', ({ code, message }) => `${code}: ${message}`);
+        const closed = await createImageBitmap(new ImageData(2, 2));
+        closed.close();
+        return Promise.all([
+          messageOf(panpp.imageFrom(new File(['no picture'], 'notes.png'))),
+          messageOf(panpp.imageFrom(closed)),
+          messageOf(panpp.imageFrom(document.createElement('video'))),
+          messageOf(panpp.imageFrom(document.createElement('p') as never)),
+          messageOf(model.detect(closed)),
+        ]);
+      });
+      expect(messages).toEqual([
+        'image: notes.png (10 bytes) is no image that this browser can decode, or it is damaged',
+        'image: this ImageBitmap has no pixels; wait until it is loaded, and do not close it before',
+        'image: this HTMLVideoElement has no pixels; wait until it is loaded, and do not close it before',
+        'argument: an image is { width, height, channels, data }, or what a browser draws, not HTMLParagraphElement',
+        'image: this ImageBitmap has no pixels; wait until it is loaded, and do not close it before',
+      ]);
+    });
+
+    it('looks at a canvas as it was at the call, and keeps the calls’ order', async () => {
+      const [first, second, third] = await page.evaluate(async () => {
+        const canvas = new OffscreenCanvas(320, 240);
+        const context = canvas.getContext('2d')!;
+        const street = await createImageBitmap(await (await fetch('/examples/street.jpg')).blob());
+        const options = { shortSide: 128, minArea: 0 };
+        context.drawImage(street, 0, 0, 320, 240);
+        const done: number[] = [];
+        const detect = async (index: number) => {
+          const { regions } = await model.detect(canvas, options);
+          done.push(index);
+          return regions.length;
+        };
+        const calls = [detect(0)];
+        context.clearRect(0, 0, 320, 240);
+        calls.push(detect(1));
+        return [...(await Promise.all(calls)), done.join()];
+      });
+      expect(first).toBeGreaterThan(0);
+      expect(second).toBe(0);
+      expect(third).toBe('0,1');
+    });
+
+    it('keeps weights in the Cache API on request', async () => {
+      const { sizes, kept, offline } = await page.evaluate(async () => {
+        const url = '/weights/README.md?cached';
+        const load = () => panpp.loadWeights(url, { cache: 'panpp-test' });
+        const sizes = [(await load()).length];
+        const { fetch } = globalThis;
+        globalThis.fetch = () => Promise.reject(new Error('no network'));
+        try {
+          sizes.push((await load()).length);
+          const offline = await panpp.loadWeights(url).catch((error: Error) => error.message);
+          return { sizes, kept: await caches.delete('panpp-test'), offline };
+        } finally {
+          globalThis.fetch = fetch;
+        }
+      });
+      const { length } = readFileSync(new URL('../../weights/README.md', import.meta.url));
+      expect(sizes).toEqual([length, length]);
+      expect(kept).toBe(true);
+      expect(offline).toBe("/weights/README.md?cached can't be loaded (no network); check the address, the network, and CORS");
+    });
+
+    it('works on a device that the caller has, and leaves it open', async () => {
+      const usable = await page.evaluate(async () => {
+        const device = await (await navigator.gpu.requestAdapter())!.requestDevice();
+        const gpu = await panpp.requestGpu({ device });
+        const loaded = await panpp.loadModel(gpu, await panpp.loadWeights('/weights/pan-pp-resnet18.safetensors'));
+        const { regions } = await loaded.detect(new ImageData(64, 64), { shortSide: 64 });
+        loaded.dispose();
+        gpu.dispose();
+        device.pushErrorScope('validation');
+        device.createBuffer({ size: 16, usage: GPUBufferUsage.STORAGE }).destroy();
+        const error = await device.popErrorScope();
+        device.destroy();
+        return regions.length === 0 && error === null;
+      });
+      expect(usable).toBe(true);
+    });
+
+    it('tells when the device is lost while it works, and can start anew', async () => {
+      const outcomes = await page.evaluate(async () => {
+        const weights = await panpp.loadWeights('/weights/pan-pp-resnet18.safetensors');
+        const picture = new ImageData(64, 64);
+        const start = async () => panpp.loadModel(await panpp.requestGpu(), weights);
+        const outcomeOf = (call: Promise<unknown>) => call.then(() => 'done', ({ name, code }) => `${name} ${code}`);
+        const lost = await start();
+        const call = outcomeOf(lost.detect(picture, { shortSide: 64 }));
+        lost.gpu.device.destroy();
+        const renewed = await start();
+        return [await call, await outcomeOf(lost.detect(picture)), await outcomeOf(renewed.detect(picture, { shortSide: 64 }))];
+      });
+      expect(outcomes).toEqual(['PanppError device-lost', 'PanppError device-lost', 'done']);
+    });
+
+    it('works in a worker', async () => {
+      const [inWorker, onPage] = await page.evaluate(async () => {
+        const code = `
+          import { loadModel, loadWeights, requestGpu } from '${location.origin}/dist/browser.js';
+          try {
+            const weights = await loadWeights('${location.origin}/weights/pan-pp-resnet18.safetensors');
+            const model = await loadModel(await requestGpu(), weights);
+            const picture = await (await fetch('${location.origin}/examples/street.jpg')).blob();
+            postMessage((await model.detect(picture, { shortSide: 128 })).regions.map(({ polygon }) => polygon));
+          } catch (error) {
+            postMessage(String(error));
+          }`;
+        const worker = new Worker(URL.createObjectURL(new Blob([code], { type: 'text/javascript' })), { type: 'module' });
+        const answer = await new Promise<unknown>((resolve) => (worker.onmessage = ({ data }) => resolve(data)));
+        worker.terminate();
+        const picture = await (await fetch('/examples/street.jpg')).blob();
+        const { regions } = await model.detect(picture, { shortSide: 128 });
+        return [answer, regions.map(({ polygon }) => polygon)];
+      });
+      expect((onPage as unknown[]).length).toBeGreaterThan(0);
+      expect(inWorker).toEqual(onPage);
+    });
+  });
+
+  describe('the demo page', () => {
+    const wide = { viewport: { width: 1280, height: 860 } };
+    const phone = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true };
+
+    it('finds the sample’s text by keyboard, shows maps, and hands out JSON and a picture', async () => {
+      const { page, problems } = await newPage('./', { ...wide, colorScheme: 'light', acceptDownloads: true });
+      await page.locator('#sample').press('Enter');
+      await page.getByText(/regions? in /).waitFor();
+      const regions = await page.locator('#list li').count();
+      expect(regions).toBeGreaterThan(3);
+      expect(await page.locator('#regions polygon:not(.rim)').count()).toBe(regions);
+      expect(await page.locator('#adapter').textContent()).toMatch(/swiftshader.*\(software\)/i);
+      expect(await page.locator('#times').textContent()).toMatch(/resize.*network.*aggregation.*shapes.*total/);
+      await page.screenshot({ path: `${screenshots}light.png` });
+
+      for (const layer of ['Text', 'Kernels', 'Vectors']) {
+        await page.getByText(layer, { exact: true }).click();
+        await page.locator('#map').waitFor();
+        await page.waitForFunction(() => document.querySelector<HTMLCanvasElement>('#map')!.width === 88);
+        await page.locator('#stage').screenshot({ path: `${screenshots}${layer.toLowerCase()}.png` });
+      }
+
+      const [json] = await Promise.all([page.waitForEvent('download'), page.locator('#json').press('Enter')]);
+      expect(json.suggestedFilename()).toBe('street.json');
+      const record = JSON.parse(readFileSync(await json.path(), 'utf8'));
+      expect(record).toMatchObject({ image: 'street.jpg', width: 1280, height: 960 });
+      expect(record.regions).toHaveLength(regions);
+      const [png] = await Promise.all([page.waitForEvent('download'), page.locator('#png').press('Enter')]);
+      expect(png.suggestedFilename()).toBe('street.overlay.png');
+      const overlay = await decodeImage(readFileSync(await png.path()), 'overlay');
+      expect([overlay.width, overlay.height]).toEqual([1280, 960]);
+
+      // Everything is still there in the dark and on a phone.
+      await page.emulateMedia({ colorScheme: 'dark' });
+      await page.evaluate(() => scrollTo(0, 0));
+      await page.screenshot({ path: `${screenshots}dark.png` });
+      await page.setViewportSize(phone.viewport);
+      expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(phone.viewport.width);
+      await page.screenshot({ path: `${screenshots}phone.png`, fullPage: true });
+
+      await page.locator('#file').setInputFiles({ name: 'notes.png', mimeType: 'image/png', buffer: Buffer.from('no picture') });
+      await page.getByRole('alert').waitFor();
+      expect(await page.getByRole('alert').textContent()).toBe(
+        'notes.png (10 bytes) is no image that this browser can decode, or it is damaged',
+      );
+      expect(problems).toEqual([]);
+      await page.close();
+    });
+
+    it('looks at what the camera shows, until it is switched off', async () => {
+      const { page, problems } = await newPage('./', { ...wide, permissions: ['camera'] });
+      await page.getByText('Ready').waitFor();
+      await page.locator('#shortSide').selectOption('256');
+      await page.locator('#camera').click();
+      await page.getByText(/regions? in /).waitFor();
+      await page.locator('#camera').click();
+      expect(await page.locator('#camera').getAttribute('aria-pressed')).toBe('false');
+      expect(await page.getByRole('alert').isVisible()).toBe(false);
+      expect(problems).toEqual([]);
+      await page.close();
+    });
+  });
+});
+
+/** Set in the page. */
+declare const panpp: Library;
+declare const model: Awaited<ReturnType<Library['loadModel']>>;
+
+function expectSameRegions(actual: readonly Region[], expected: readonly Region[]): void {
+  expect(actual.length).toBe(expected.length);
+  actual.forEach(({ polygon }, index) => {
+    const other = expected[index].polygon;
+    expect(polygon.length).toBe(other.length);
+    polygon.forEach(([x, y], corner) => {
+      expect(Math.max(Math.abs(x - other[corner][0]), Math.abs(y - other[corner][1]))).toBeLessThanOrEqual(1);
+    });
+  });
+}
+
+/** As a canvas has it. */
+function rgba({ width, height, channels, data }: PixelImage): Uint8Array {
+  const pixels = new Uint8Array(4 * width * height).fill(255);
+  for (let at = 0; at < width * height; at++) {
+    for (let channel = 0; channel < 3; channel++) pixels[4 * at + channel] = data[channels * at + channel];
+  }
+  return pixels;
+}
+
+const sha256 = async (bytes: Uint8Array) => [...new Uint8Array(await crypto.subtle.digest('SHA-256', bytes as BufferSource))];
