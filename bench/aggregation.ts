@@ -1,0 +1,123 @@
+// Pixel aggregation on synthetic maps: the GPU beside the sequential twin, which stands for the reference's Cython.
+import { LabelReadback } from '../src/aggregation/label-readback.js';
+import type { AggregationInput } from '../src/aggregation/input.js';
+import { packSettings, planAggregation } from '../src/aggregation/plan.js';
+import { aggregateSequential, sumLabelsSequential } from '../src/aggregation/sequential.js';
+import type { Gpu } from '../src/gpu/context.js';
+import { Program } from '../src/gpu/program.js';
+import { Timeline } from '../src/gpu/timeline.js';
+import { featureMap } from '../src/layers/feature-map.js';
+import { toPixels } from '../tests/support/run-layer.js';
+import { planes } from '../tests/support/twin.js';
+import { type Effort, type Statistics, measureInTurns, ratioOf, summarise, timed } from './measure.js';
+import { type Size, nameOf } from './sizes.js';
+import { syntheticMap } from './synthetic-map.js';
+
+/** Channels of a map on the GPU: six of the head, two of padding. */
+const paddedMapChannels = 8;
+
+/** The map of a photograph at the authors' short side, and two square ones. */
+export const mapSizes: readonly Size[] = [
+  { height: 184, width: 328 },
+  { height: 320, width: 320 },
+  { height: 1280, width: 1280 },
+];
+export const regionCounts = [1, 30, 150, 300, 400] as const;
+
+export interface AggregationEntry extends Size {
+  /** Words painted. */
+  readonly regions: number;
+  /** Kernels found, dropped ones too. */
+  readonly kernels: number;
+  /** `wall`: from a map on the GPU to labels and sums on the host; `aggregation`: the GPU's own clock. */
+  readonly gpu: Readonly<Record<string, Statistics>>;
+  readonly sequential: Readonly<Record<string, Statistics>>;
+  /** How many times as long the sequential twin takes. */
+  readonly ratio: number;
+}
+
+/** @throws Error if the GPU's labels are not the twin's: a wrong result's time says nothing. */
+export async function measureAggregation(
+  gpu: Gpu,
+  size: Size,
+  regions: number,
+  effort: Effort,
+): Promise<AggregationEntry> {
+  const input = syntheticMap(size, regions);
+  const runner = await AggregationRunner.create(gpu, input);
+  try {
+    const { labels, kernelCount } = await runner.run();
+    const expected = aggregateSequential(input);
+    if (kernelCount !== expected.kernelCount || !labels.every((label, pixel) => label === expected.labels[pixel])) {
+      throw new Error(
+        `${gpu.profile.adapter}: the labels of ${regions} words at ${nameOf(size)} are not the sequential twin's`,
+      );
+    }
+    const times = await measureInTurns(
+      {
+        gpu: async () => {
+          const { result, wall } = await timed(() => runner.run());
+          return { ...result.gpuTimings, wall };
+        },
+        sequential: async () => {
+          const { wall } = await timed(() =>
+            sumLabelsSequential(aggregateSequential(input), input, size.height, size.width),
+          );
+          return { wall };
+        },
+      },
+      effort,
+    );
+    return {
+      ...size,
+      ...{ regions, kernels: kernelCount },
+      ...{
+        gpu: summarise(times.gpu),
+        sequential: summarise(times.sequential),
+        ratio: ratioOf(times.sequential, times.gpu),
+      },
+    };
+  } finally {
+    runner.dispose();
+  }
+}
+
+/** Aggregation again and again of one map that stays on the GPU, as the network leaves it there. */
+class AggregationRunner {
+  private constructor(
+    private readonly gpu: Gpu,
+    private readonly program: Program,
+    private readonly timeline: Timeline | undefined,
+    private readonly readback: LabelReadback,
+  ) {}
+
+  static async create(gpu: Gpu, input: AggregationInput): Promise<AggregationRunner> {
+    const map = featureMap('map', input.height, input.width, paddedMapChannels);
+    const plan = planAggregation(map, input);
+    const pinned = [map.slot, plan.settings, plan.labels, plan.listed, plan.sums];
+    const program = await Program.create(gpu, [{ name: 'aggregation', kernels: plan.kernels }], pinned);
+    gpu.device.queue.writeBuffer(program.bufferOf(map.slot), 0, mapPixels(input));
+    gpu.device.queue.writeBuffer(program.bufferOf(plan.settings), 0, packSettings(input));
+    const timeline = Timeline.create(gpu);
+    return new AggregationRunner(gpu, program, timeline, new LabelReadback(gpu, plan, program, timeline));
+  }
+
+  async run() {
+    const encoder = this.gpu.device.createCommandEncoder();
+    this.timeline?.reset();
+    this.program.encode(encoder, this.timeline);
+    return this.readback.submit(encoder);
+  }
+
+  dispose(): void {
+    this.program.dispose();
+    this.readback.dispose();
+    this.timeline?.dispose();
+  }
+}
+
+function mapPixels({ text, kernel, embedding, height, width }: AggregationInput): Float32Array<ArrayBuffer> {
+  const map = planes(6, height, width);
+  for (const [plane, data] of [text, kernel, embedding].entries()) map.data.set(data, plane * height * width);
+  return toPixels(map, paddedMapChannels);
+}

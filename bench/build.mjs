@@ -1,0 +1,39 @@
+// Bundles the bench into bench/dist, to run with Node alone: on top of the packages in node_modules and of dist/.
+import { execFileSync } from 'node:child_process';
+import { build } from 'esbuild';
+
+await build({
+  entryPoints: ['bench/run.ts', 'bench/gpu-host.ts'],
+  outdir: 'bench/dist',
+  bundle: true,
+  splitting: true,
+  platform: 'node',
+  format: 'esm',
+  target: 'node20',
+  packages: 'external',
+  loader: { '.wgsl': 'text' },
+  define: { builtCommit: JSON.stringify(commit()) },
+  logLevel: 'warning',
+});
+
+function commit() {
+  try {
+    const git = (...args) =>
+      execFileSync('git', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+    const changed = git(
+      'status',
+      '--porcelain',
+      '--',
+      'src',
+      'shaders',
+      'bench',
+      'weights',
+      ':!bench/RESULTS.md',
+      ':!bench/records',
+      ':!bench/charts',
+    );
+    return git('rev-parse', '--short', 'HEAD') + (changed ? '+' : '');
+  } catch {
+    return 'unknown';
+  }
+}

@@ -1,0 +1,99 @@
+// Repeating and timing. Contestants take turns (A B A B …), so that what else the machine does meets all of them alike.
+
+/** Milliseconds of one run by what was timed; each run has `wall`. */
+export type Times = Readonly<Record<string, number>> & { readonly wall: number };
+
+export interface Effort {
+  /** Runs that count, at least; quick ones are repeated more often. */
+  readonly runs: number;
+  /** Rounds before those, at least. */
+  readonly warmups: number;
+  /** After so many seconds a series ends, with three runs at least. */
+  readonly seconds: number;
+}
+
+const leastRuns = 3;
+/**
+ * Quick work is repeated until so many milliseconds are spent: clocks rise and compilers wake up first, then medians
+ * settle.
+ */
+const spent = { warming: 500, running: 1000 };
+const mostRounds = 100;
+
+export interface Statistics {
+  readonly median: number;
+  readonly least: number;
+  readonly most: number;
+  readonly runs: number;
+}
+
+/** Runs every contestant once a round, and returns their times, all of equal number. */
+export async function measureInTurns<Name extends string>(
+  contestants: Readonly<Record<Name, () => Promise<Times>>>,
+  { runs, warmups, seconds }: Effort,
+): Promise<Record<Name, Times[]>> {
+  const names = Object.keys(contestants) as Name[];
+  const times = Object.fromEntries(names.map((name) => [name, [] as Times[]])) as Record<Name, Times[]>;
+  const round = async (counts: boolean) => {
+    for (const name of names) {
+      const run = await contestants[name]();
+      if (counts) times[name].push(run);
+    }
+  };
+  const beginning = performance.now();
+  if (warmups > 0) await repeat(warmups, spent.warming, () => round(false));
+  await repeat(runs, spent.running, () => round(true), 1000 * seconds - (performance.now() - beginning));
+  return times;
+}
+
+/**
+ * Repeats `least` times, and on while less than `milliseconds` are spent; not beyond `limit` milliseconds, but for
+ * `leastRuns`.
+ */
+async function repeat(least: number, milliseconds: number, work: () => Promise<void>, limit = Infinity): Promise<void> {
+  const start = performance.now();
+  for (let count = 0; ; count++) {
+    const elapsed = performance.now() - start;
+    if (count >= least && (elapsed >= milliseconds || count >= mostRounds)) return;
+    if (count >= leastRuns && elapsed >= limit) return;
+    await work();
+  }
+}
+
+/** As `measureInTurns`, of one contestant alone. */
+export async function measure(run: () => Promise<Times>, effort: Effort): Promise<Times[]> {
+  return (await measureInTurns({ it: run }, effort)).it;
+}
+
+/** Times some work by the wall clock. */
+export async function timed<T>(work: () => T | Promise<T>): Promise<{ result: T; wall: number }> {
+  const start = performance.now();
+  const result = await work();
+  return { result, wall: performance.now() - start };
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+/** Statistics of everything that was timed. A GPU's clock may fail in single runs, so counts may differ. */
+export function summarise(
+  times: readonly Times[],
+): Readonly<Record<string, Statistics>> & { readonly wall: Statistics } {
+  const names = [...new Set(times.flatMap((run) => Object.keys(run)))];
+  const statistics = names.map((name) => {
+    const values = times.map((run) => run[name]).filter((value) => value !== undefined);
+    return [
+      name,
+      { median: median(values), least: Math.min(...values), most: Math.max(...values), runs: values.length },
+    ];
+  });
+  return Object.fromEntries(statistics) as Record<string, Statistics> & { wall: Statistics };
+}
+
+/** The median over rounds of how many times as long `theirs` took as `ours`, by the wall clock. */
+export function ratioOf(theirs: readonly Times[], ours: readonly Times[]): number {
+  return median(theirs.map(({ wall }, round) => wall / ours[round].wall));
+}

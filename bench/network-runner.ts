@@ -1,0 +1,93 @@
+// The network by itself, from an image's bytes to the head's map on the host: the task that a general runtime is given
+// too.
+import { Program } from '../src/gpu/program.js';
+import { Readback } from '../src/gpu/readback.js';
+import { Timeline } from '../src/gpu/timeline.js';
+import type { Gpu } from '../src/gpu/context.js';
+import { inputsOf, writeUpload } from '../src/detection/pass.js';
+import type { PixelImage } from '../src/images/image.js';
+import { type ImageUpload, prepareUpload } from '../src/images/upload.js';
+import { type ResizePlan, planResize } from '../src/layers/resize.js';
+import type { FeatureMap } from '../src/layers/feature-map.js';
+import { mapChannels } from '../src/network/config.js';
+import { planNetwork } from '../src/network/plan.js';
+import { uploadWeights } from '../src/network/weights.js';
+import type { WeightsFile } from '../src/network/weights-file.js';
+import { type Times, timed } from './measure.js';
+
+export class NetworkRunner {
+  private constructor(
+    private readonly gpu: Gpu,
+    private readonly upload: ImageUpload,
+    private readonly resize: ResizePlan,
+    private readonly det: FeatureMap,
+    private readonly program: Program,
+    private readonly readback: Readback,
+    private readonly timeline: Timeline | undefined,
+    private readonly disposeWeights: () => void,
+  ) {}
+
+  /** For one image, looked at at its own size. */
+  static async create(gpu: Gpu, { config, tensors }: WeightsFile, image: PixelImage): Promise<NetworkRunner> {
+    const upload = prepareUpload(image, image.height, image.width);
+    const weights = uploadWeights(gpu, tensors, config);
+    try {
+      const resize = planResize(upload.rows, upload.columns, image.height, image.width);
+      const network = planNetwork(config, weights, resize.output);
+      const det = network.maps.get('det')!;
+      const stages = [
+        { name: 'preprocess', kernels: resize.kernels },
+        { name: 'network', kernels: network.kernels },
+      ];
+      const program = await Program.create(gpu, stages, [...inputsOf(resize), det.slot]);
+      const timeline = Timeline.create(gpu);
+      const readback = new Readback(gpu, det.slot.bytes + (timeline?.bytes ?? 0) + 16);
+      return new NetworkRunner(gpu, upload, resize, det, program, readback, timeline, () => weights.dispose());
+    } catch (error) {
+      weights.dispose();
+      throw error;
+    }
+  }
+
+  /** Times by the wall clock, and the GPU's own for its stages. */
+  async time(): Promise<Times> {
+    const { result, wall } = await timed(() => this.#run((_, gpuTimes) => gpuTimes));
+    return { ...result, wall };
+  }
+
+  /** The head's map as planes. */
+  async map(): Promise<Float32Array> {
+    const { height, width, channels } = this.det;
+    const pixels = height * width;
+    return this.#run((values) =>
+      Float32Array.from(
+        { length: mapChannels * pixels },
+        (_, index) => values[(index % pixels) * channels + Math.floor(index / pixels)],
+      ),
+    );
+  }
+
+  async #run<T>(use: (det: Float32Array, gpuTimes: Record<string, number>) => T): Promise<T> {
+    const { device } = this.gpu;
+    writeUpload(device.queue, this.program, this.resize, this.upload);
+    const encoder = device.createCommandEncoder();
+    this.timeline?.reset();
+    this.program.encode(encoder, this.timeline);
+    const map = this.readback.copy(encoder, this.program.bufferOf(this.det.slot), this.det.slot.bytes);
+    const clock = this.timeline && this.readback.reserve(this.timeline.bytes);
+    if (clock) this.timeline!.resolve(encoder, this.readback.buffer, clock.offset);
+    device.queue.submit([encoder.finish()]);
+    return this.readback.read((bytes) => {
+      const gpuTimes = clock ? this.timeline!.read(bytes.slice(clock.offset, clock.offset + clock.bytes)) : {};
+      // Copied, as a runtime's result is.
+      return use(new Float32Array(bytes.slice(map.offset, map.offset + map.bytes)), gpuTimes);
+    });
+  }
+
+  dispose(): void {
+    this.program.dispose();
+    this.readback.dispose();
+    this.timeline?.dispose();
+    this.disposeWeights();
+  }
+}

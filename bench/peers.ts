@@ -1,0 +1,93 @@
+// The network beside general runtimes, on the same image and size, taking turns. The task of all: an image in, the
+// head's map on the host.
+import type { Gpu } from '../src/gpu/context.js';
+import { exportOnnx } from '../src/export/onnx.js';
+import { relativeDifference } from '../tests/support/difference.js';
+import { type Effort, type Statistics, type Times, measureInTurns, ratioOf, summarise, timed } from './measure.js';
+import { NetworkRunner } from './network-runner.js';
+import { type OnnxPeer, openOnnxPeer, providers } from './peers/onnxruntime.js';
+import { normalisedPlanes, photographAt } from './photograph.js';
+import { type Size, nameOf } from './sizes.js';
+import type { WeightsFile } from '../src/network/weights-file.js';
+
+export interface PeerTimes {
+  /** Milliseconds, wall clock. */
+  readonly wall: Statistics;
+  /** How many times as long as ours it takes: the median over rounds. */
+  readonly ratio: number;
+  /** ‖theirs − ours‖ / ‖ours‖ of the head's map. */
+  readonly difference: number;
+}
+
+export interface PeersEntry extends Size {
+  /** `wall` is of the same task; `network` and `preprocess` by the GPU's own clock. */
+  readonly ours: Readonly<Record<string, Statistics>>;
+  readonly peers: Readonly<Record<string, PeerTimes>>;
+  /** Why others are not there. */
+  readonly absent: Readonly<Record<string, string>>;
+}
+
+/** More than this apart, the two do not compute the same. */
+const largestDifference = 1e-3;
+
+/**
+ * @param tooSlow peers that are left out, with the reason
+ * @throws PanppError `argument` if the adapter can't hold the size; Error if a peer's map is not ours
+ */
+export async function measurePeers(
+  gpu: Gpu,
+  weights: WeightsFile,
+  size: Size,
+  effort: Effort,
+  tooSlow: ReadonlyMap<string, string>,
+): Promise<PeersEntry> {
+  const image = await photographAt(size);
+  const planes = normalisedPlanes(image);
+  const ours = await NetworkRunner.create(gpu, weights, image);
+  const opened = new Map<string, OnnxPeer>();
+  const absent: Record<string, string> = Object.fromEntries(tooSlow);
+  try {
+    const model = exportOnnx(weights, size);
+    for (const provider of providers.filter((name) => !tooSlow.has(name))) {
+      const peer = await openOnnxPeer(model, provider, gpu);
+      if (typeof peer === 'string') absent[provider] = peer;
+      else opened.set(provider, peer);
+    }
+    const differences = await differencesFrom(await ours.map(), opened, planes, size);
+    const contestants: Record<string, () => Promise<Times>> = { ours: () => ours.time() };
+    for (const [name, peer] of opened)
+      contestants[name] = async () => ({ wall: (await timed(() => peer.run(planes, size))).wall });
+    const times = await measureInTurns(contestants, effort);
+    const peers = [...opened.keys()].map((name): [string, PeerTimes] => [
+      name,
+      {
+        wall: summarise(times[name]).wall,
+        ratio: ratioOf(times[name], times.ours),
+        difference: differences.get(name)!,
+      },
+    ]);
+    return { ...size, ours: summarise(times.ours), peers: Object.fromEntries(peers), absent };
+  } finally {
+    ours.dispose();
+    for (const peer of opened.values()) await peer.release();
+  }
+}
+
+async function differencesFrom(
+  map: Float32Array,
+  opened: ReadonlyMap<string, OnnxPeer>,
+  planes: Float32Array,
+  size: Size,
+) {
+  const differences = new Map<string, number>();
+  for (const [name, peer] of opened) {
+    const difference = relativeDifference(await peer.run(planes, size), map);
+    if (!(difference <= largestDifference)) {
+      throw new Error(
+        `${name} at ${nameOf(size)}: its map is ${difference.toExponential(1)} from ours, their times do not compare`,
+      );
+    }
+    differences.set(name, difference);
+  }
+  return differences;
+}

@@ -1,0 +1,120 @@
+// What one run of the bench on one adapter leaves: figures, and all that a reader needs to know about where they come
+// from.
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { cpus, release } from 'node:os';
+import { dirname, join } from 'node:path';
+import type { Gpu } from '../src/gpu/context.js';
+import type { ModelConfig } from '../src/network/config.js';
+import type { AggregationEntry } from './aggregation.js';
+import type { ColdStartEntry } from './cold-start.js';
+import type { DetectionEntry } from './detection.js';
+import type { Effort } from './measure.js';
+import type { PeersEntry } from './peers.js';
+import type { Size } from './sizes.js';
+
+/** A size without figures, and why. */
+export interface LeftOut extends Size {
+  readonly reason: string;
+}
+
+export interface BenchRecord {
+  readonly date: string;
+  /** Of the sources; `+` if they were changed since. */
+  readonly commit: string;
+  readonly quick: boolean;
+  readonly effort: Effort;
+  readonly machine: ReturnType<typeof describeMachine>;
+  readonly adapter: ReturnType<typeof describeAdapter>;
+  readonly model: string;
+  readonly precision: 'f32';
+  coldStart?: ColdStartEntry;
+  readonly detection: (DetectionEntry | LeftOut)[];
+  readonly peers: (PeersEntry | LeftOut)[];
+  readonly aggregation: AggregationEntry[];
+}
+
+/** Written into the bundle by bench/build.mjs. */
+declare const builtCommit: string;
+
+export function newRecord(
+  gpu: Gpu,
+  config: ModelConfig,
+  quick: boolean,
+  effort: Effort,
+  disabledToggles: readonly string[],
+): BenchRecord {
+  return {
+    ...{ date: new Date().toISOString(), commit: builtCommit, quick, effort },
+    ...{ machine: describeMachine(), adapter: describeAdapter(gpu, disabledToggles) },
+    ...{ model: describeModel(config), precision: 'f32' },
+    ...{ detection: [], peers: [], aggregation: [] },
+  };
+}
+
+function describeModel({ backbone: { block, blocks }, neck: { fpems, fusion } }: ModelConfig): string {
+  const layers = blocks.reduce((sum, count) => sum + count, 0) * (block === 'basic' ? 2 : 3) + 2;
+  return `${fusion.toUpperCase()} ResNet-${layers}, ${fpems} FPEMs`;
+}
+
+function describeMachine() {
+  const [cpu] = cpus();
+  return {
+    cpu: cpu?.model.trim() ?? 'unknown',
+    cores: cpus().length,
+    platform: `${process.platform} ${process.arch}, ${release()}`,
+    node: process.version,
+    webgpu: installedVersion('webgpu'),
+    onnxruntime: installedVersion('onnxruntime-node'),
+  };
+}
+
+function installedVersion(name: string): string | undefined {
+  const require = createRequire(import.meta.url);
+  try {
+    let folder = dirname(require.resolve(name));
+    for (; ; folder = dirname(folder)) {
+      const manifest = readManifest(join(folder, 'package.json'));
+      if (manifest?.name === name) return manifest.version;
+      if (folder === dirname(folder)) return undefined;
+    }
+  } catch {
+    return undefined;
+  }
+}
+
+function readManifest(path: string): { name: string; version: string } | undefined {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as { name: string; version: string };
+  } catch {
+    return undefined;
+  }
+}
+
+function describeAdapter({ device, profile }: Gpu, disabledToggles: readonly string[]) {
+  const { vendor, architecture, device: name, description: driver } = device.adapterInfo;
+  const { software, f16, subgroups, timestamps, maxBindingBytes, toggles } = profile;
+  // Dawn's name of a device has hyphens for all that is no letter or digit.
+  return {
+    name: name.replace(/-+$/, '') || driver,
+    driver,
+    vendor,
+    architecture,
+    software,
+    f16,
+    subgroups,
+    timestamps,
+    maxBindingBytes,
+    toggles,
+    disabledToggles,
+  };
+}
+
+/** Name of a record's files: the adapter's and the toggles'. */
+export function fileNameOf({ adapter: { name, toggles } }: Pick<BenchRecord, 'adapter'>): string {
+  return [name, ...toggles]
+    .join(' ')
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-|-$/g, '');
+}

@@ -1,0 +1,100 @@
+// The messages of onnx.proto that an inference graph of float32 tensors consists of.
+// Source: github.com/onnx/onnx, onnx/onnx.proto (field numbers) and docs/IR.md.
+import { Message } from './protobuf.js';
+
+/** Value of a node's attribute; numbers are whole and not negative. */
+export type Attribute = number | string | readonly number[];
+
+/** A known size, or the name of one that every run may choose. */
+export type Dimension = number | string;
+
+const floatElements = 1;
+const attributeTypes = { int: 2, string: 3, ints: 7 } as const;
+
+/** That of ONNX 1.12, with opset 17; runtimes read all earlier ones. */
+const irVersion = 8;
+
+/** A graph under construction, its nodes in the order of the computation. */
+export class OnnxGraph {
+  readonly #nodes: Message[] = [];
+  readonly #constants: Message[] = [];
+  readonly #inputs: Message[] = [];
+  readonly #outputs: Message[] = [];
+
+  input(name: string, shape: readonly Dimension[]): string {
+    this.#inputs.push(valueInfo(name, shape));
+    return name;
+  }
+
+  /** Declares a node's value as an output of the model. */
+  output(name: string, shape: readonly Dimension[]): void {
+    this.#outputs.push(valueInfo(name, shape));
+  }
+
+  constant(name: string, shape: readonly number[], data: Float32Array): string {
+    const tensor = new Message();
+    for (const size of shape) tensor.int(1, size);
+    // Little-endian, as every machine with WebGPU is.
+    tensor
+      .int(2, floatElements)
+      .text(8, name)
+      .bytes(9, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+    this.#constants.push(tensor);
+    return name;
+  }
+
+  /** Adds an operator with one value, which has the node's name. An optional input that is left out is ''. */
+  node(
+    operator: string,
+    name: string,
+    inputs: readonly string[],
+    attributes: Readonly<Record<string, Attribute>> = {},
+  ): string {
+    const node = new Message();
+    for (const input of inputs) node.text(1, input);
+    node.text(2, name).text(3, name).text(4, operator);
+    for (const [key, value] of Object.entries(attributes)) node.message(5, attribute(key, value));
+    this.#nodes.push(node);
+    return name;
+  }
+
+  /** The bytes of a model file. @param metadata pairs that go with it */
+  finish(
+    name: string,
+    opset: number,
+    description: string,
+    metadata: Readonly<Record<string, string>>,
+  ): Uint8Array<ArrayBuffer> {
+    const graph = new Message();
+    for (const node of this.#nodes) graph.message(1, node);
+    graph.text(2, name);
+    for (const tensor of this.#constants) graph.message(5, tensor);
+    for (const info of this.#inputs) graph.message(11, info);
+    for (const info of this.#outputs) graph.message(12, info);
+    const model = new Message().int(1, irVersion).text(2, 'panpp').text(6, description).message(7, graph);
+    // The standard operators' domain is the one without a name.
+    model.message(8, new Message().text(1, '').int(2, opset));
+    for (const [key, value] of Object.entries(metadata)) model.message(14, new Message().text(1, key).text(2, value));
+    return model.finish();
+  }
+}
+
+function attribute(name: string, value: Attribute): Message {
+  const message = new Message().text(1, name);
+  if (typeof value === 'number') return message.int(3, value).int(20, attributeTypes.int);
+  if (typeof value === 'string') return message.text(4, value).int(20, attributeTypes.string);
+  for (const entry of value) message.int(8, entry);
+  return message.int(20, attributeTypes.ints);
+}
+
+function valueInfo(name: string, dimensions: readonly Dimension[]): Message {
+  const shape = new Message();
+  for (const dimension of dimensions) {
+    shape.message(
+      1,
+      typeof dimension === 'number' ? new Message().int(1, dimension) : new Message().text(2, dimension),
+    );
+  }
+  const tensor = new Message().int(1, floatElements).message(2, shape);
+  return new Message().text(1, name).message(2, new Message().message(1, tensor));
+}
