@@ -2,7 +2,9 @@
 import { Option, type Command } from 'commander';
 import type { Model } from '../detection/model.js';
 import { loadModel } from '../detection/model.js';
+import { PanppError } from '../errors.js';
 import type { Gpu } from '../gpu/context.js';
+import { type WeightsFile, readWeights } from '../network/weights-file.js';
 import { openGpu, packagedWeights } from '../node.js';
 import { readBytes } from './files.js';
 import { say } from './report.js';
@@ -16,13 +18,42 @@ export interface EngineOptions {
 export function withEngineOptions(command: Command): Command {
   return command
     .addOption(new Option('--weights <file>', 'weights made by `panpp convert` (default: those of the package)'))
-    .addOption(new Option('--adapter <name>', 'part of a GPU adapter’s name, or hardware, software, lavapipe, swiftshader'));
+    .addOption(
+      new Option('--adapter <name>', 'part of a GPU adapter’s name, or hardware, software, lavapipe, swiftshader'),
+    );
+}
+
+/** A weights file, read. */
+export interface WeightsBytes {
+  readonly path: string;
+  readonly bytes: Uint8Array;
+}
+
+/** Reads the weights that the options name, or the package's. @throws PanppError `file` */
+export async function readWeightsBytes({ weights: path = packagedWeights() }: EngineOptions): Promise<WeightsBytes> {
+  return { path, bytes: await readBytes(path) };
+}
+
+/** What a weights file holds. @throws PanppError `checkpoint` or `weights` */
+export async function parseWeights({ path, bytes }: WeightsBytes): Promise<WeightsFile> {
+  return asWeights(() => readWeights(bytes, path));
 }
 
 /** Opens the adapter and loads the weights; a software adapter gets one line on stderr. */
-export async function openEngine({ weights = packagedWeights(), adapter }: EngineOptions): Promise<{ gpu: Gpu; model: Model }> {
-  const bytes = await readBytes(weights);
-  const gpu = await openGpu({ adapter });
-  if (gpu.profile.software) say(`panpp: ${gpu.profile.adapter} computes on the CPU; a GPU is many times faster (panpp doctor tells more)`);
-  return { gpu, model: await loadModel(gpu, bytes, weights) };
+export async function openEngine(options: EngineOptions, weights?: WeightsBytes): Promise<{ gpu: Gpu; model: Model }> {
+  const { path, bytes } = weights ?? (await readWeightsBytes(options));
+  const gpu = await openGpu({ adapter: options.adapter });
+  if (gpu.profile.software)
+    say(`panpp: ${gpu.profile.adapter} computes on the CPU; a GPU is many times faster (panpp doctor tells more)`);
+  return { gpu, model: await asWeights(() => loadModel(gpu, bytes, path)) };
+}
+
+// A checkpoint as it was downloaded is what people give first.
+async function asWeights<T>(read: () => T | Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    if (!(error instanceof PanppError) || error.code !== 'checkpoint') throw error;
+    throw new PanppError(error.code, `${error.message}; weights are files that panpp convert wrote`, { cause: error });
+  }
 }

@@ -1,7 +1,7 @@
 // Files named on the command line: images out of files, folders and globs; output folders.
 import { constants } from 'node:fs';
-import { access, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
-import { basename, dirname, extname, join, relative } from 'node:path';
+import { access, lstat, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { basename, dirname, extname, join, relative, resolve, sep } from 'node:path';
 import { glob, isDynamicPattern } from 'tinyglobby';
 import { PanppError } from '../errors.js';
 import { errorLine } from './report.js';
@@ -13,29 +13,63 @@ export interface ImageFile {
   readonly resultName: string;
 }
 
+export interface FoundImages {
+  readonly images: readonly ImageFile[];
+  /** Inputs that hold no images, each with the reason. */
+  readonly problems: readonly { readonly input: string; readonly error: PanppError }[];
+}
+
 const imagePattern = '**/*.{png,apng,jpg,jpeg,jpe,jfif,webp}';
 
 /**
- * Images named by files, folders (searched through for image files, in the order of their names) and globs. A file that does not
- * exist is kept: it fails when its turn comes, and the rest is still done.
- * @throws PanppError `file` for a folder or glob without images
+ * Images named by files, folders (searched through for image files, in the order of their names) and globs. A file
+ * that does not exist is kept: it fails when its turn comes, and the rest is still done.
+ * @param outputFolder where results go; what an earlier run wrote there is found only if there is nothing else
+ * @throws PanppError `file` if there are no images at all
  */
-export async function findImages(inputs: readonly string[]): Promise<ImageFile[]> {
-  const images = new Map<string, string>();
+export async function findImages(inputs: readonly string[], outputFolder?: string): Promise<FoundImages> {
+  const names = new Map<string, string>();
+  const problems: FoundImages['problems'][number][] = [];
   for (const input of inputs) {
-    const info = await stat(input).catch(() => undefined);
-    if (info?.isDirectory()) {
-      const found = await glob(imagePattern, { cwd: input, caseSensitiveMatch: false, expandDirectories: false });
-      if (found.length === 0) throw new PanppError('file', `${input}: no PNG, JPEG or WebP files in this folder`);
-      for (const path of found.sort(byName)) images.set(join(input, path), path);
-    } else if (!info && isDynamicPattern(input)) {
-      const found = await glob(input, { expandDirectories: false });
-      if (found.length === 0) throw new PanppError('file', `${input}: no files match`);
-      for (const path of found.sort(byName)) images.set(path, basename(path));
-    } else images.set(input, basename(input));
+    const found = await namedBy(input);
+    if (found.length === 0)
+      problems.push({ input, error: new PanppError('file', `${input}: no PNG, JPEG or WebP files found`) });
+    for (const { path, name } of withoutResults(found, outputFolder)) names.set(path, names.get(path) ?? name);
   }
+  if (names.size === 0) throw problems[0].error;
   const taken = new Set<string>();
-  return [...images].map(([path, name]) => ({ path, resultName: untaken(join(dirname(name), basename(name, extname(name))), taken) }));
+  return {
+    images: [...names].map(([path, name]) => ({ path, resultName: untaken(withoutEnding(name), taken) })),
+    problems,
+  };
+}
+
+interface Found {
+  readonly path: string;
+  /** Within the folder that was searched through. */
+  readonly name: string;
+}
+
+async function namedBy(input: string): Promise<Found[]> {
+  const info = await stat(input).catch(() => undefined);
+  if (info?.isDirectory()) {
+    const names = await glob(imagePattern, { cwd: input, caseSensitiveMatch: false, expandDirectories: false });
+    return names.sort(byName).map((name) => ({ path: join(input, name), name }));
+  }
+  const paths = !info && isDynamicPattern(input) ? await glob(input, { expandDirectories: false }) : [input];
+  return paths.sort(byName).map((path) => ({ path, name: basename(path) }));
+}
+
+function withoutResults(found: readonly Found[], outputFolder: string | undefined): readonly Found[] {
+  if (outputFolder === undefined) return found;
+  const folder = resolve(outputFolder) + sep;
+  const sources = found.filter(({ path }) => !resolve(path).startsWith(folder));
+  return sources.length > 0 ? sources : found;
+}
+
+/** `folder/a.png` becomes `folder/a`. */
+export function withoutEnding(path: string): string {
+  return join(dirname(path), basename(path, extname(path)));
 }
 
 // a.png and a.jpg, or two folders' a.png, must not overwrite one another's results.
@@ -46,7 +80,8 @@ function untaken(name: string, taken: Set<string>): string {
   return free;
 }
 
-function byName(a: string, b: string): number {
+/** Sorts names as people do: img_2 before img_10. */
+export function byName(a: string, b: string): number {
   return a.localeCompare(b, 'en', { numeric: true });
 }
 
@@ -55,27 +90,65 @@ export async function readBytes(path: string): Promise<Uint8Array> {
   try {
     return await readFile(path);
   } catch (cause) {
-    throw new PanppError('file', `${path}: ${reason(cause)}`, { cause });
+    throw fileError(path, '', cause);
   }
 }
 
-/** Writes a file, making its folder. @throws PanppError `file` */
+/**
+ * Writes a file, making its folder. It is whole or not there, and an earlier file of that name stays until it is
+ * whole, even if the process is killed.
+ * @throws PanppError `file`
+ */
 export async function writeBytes(path: string, content: Uint8Array | string): Promise<void> {
   try {
-    await mkdir(dirname(path), { recursive: true });
-    await writeFile(path, content);
+    await makeFolder(dirname(path));
+    // A link, a pipe or a device is written to; it would be no longer one if another file took its place.
+    const target = await lstat(path).catch(() => undefined);
+    if (target) await access(path, constants.W_OK);
+    if (!target || target.isFile()) await replaceFile(path, content);
+    else await writeFile(path, content);
   } catch (cause) {
-    throw new PanppError('file', `${path}: can't be written: ${reason(cause)}`, { cause });
+    throw fileError(path, "can't be written: ", cause);
+  }
+}
+
+let drafts = 0;
+
+async function replaceFile(path: string, content: Uint8Array | string): Promise<void> {
+  const draft = join(dirname(path), `.panpp-${process.pid}-${drafts++}.draft`);
+  try {
+    await writeFile(draft, content);
+    await rename(draft, path);
+  } catch (error) {
+    await rm(draft, { force: true });
+    throw error;
   }
 }
 
 /** Makes a folder and sees that files can be written to it, before any work is done. @throws PanppError `file` */
 export async function openOutputFolder(path: string): Promise<void> {
   try {
-    await mkdir(path, { recursive: true });
+    await makeFolder(path);
     await access(path, constants.W_OK | constants.X_OK);
   } catch (cause) {
-    throw new PanppError('file', `${path}: can't be used as output folder: ${reason(cause)}`, { cause });
+    throw fileError(path, "can't be used as output folder: ", cause);
+  }
+}
+
+// Node's own recursive mkdir never returns where a folder can't be made although its parent is there (/proc).
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return;
+    const parent = dirname(path);
+    if (code !== 'ENOENT' || parent === path || (await stat(parent).catch(() => undefined))) throw error;
+    await makeFolder(parent);
+    // Another process may have made it meanwhile.
+    await mkdir(path).catch((again: NodeJS.ErrnoException) => {
+      if (again.code !== 'EEXIST') throw again;
+    });
   }
 }
 
@@ -83,6 +156,11 @@ export async function openOutputFolder(path: string): Promise<void> {
 export function shown(path: string): string {
   const fromHere = relative('', path);
   return fromHere.startsWith('..') ? path : fromHere;
+}
+
+/** A file system's error in one line that names the file. */
+export function fileError(path: string, what: string, cause: unknown): PanppError {
+  return new PanppError('file', `${path}: ${what}${reason(cause)}`, { cause });
 }
 
 function reason(cause: unknown): string {
@@ -94,7 +172,7 @@ function reason(cause: unknown): string {
     case 'ENOTDIR':
       return 'a part of the path is a file, not a folder';
     case 'EEXIST':
-      return 'is a file, not a folder';
+      return 'there is a file where a folder should be';
     case 'EACCES':
     case 'EPERM':
       return 'permission denied';
@@ -102,6 +180,8 @@ function reason(cause: unknown): string {
       return 'the file system is read-only';
     case 'ENOSPC':
       return 'no space left on the device';
+    case 'ENAMETOOLONG':
+      return 'the name is too long';
     case 'ERR_FS_FILE_TOO_LARGE':
       return 'is larger than 2 GiB';
     default:

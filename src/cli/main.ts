@@ -1,18 +1,22 @@
 #!/usr/bin/env node
 // The command line: one command a file, exit codes, and errors in one line.
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
 import { addConvert } from './convert.js';
 import { addDetect } from './detect.js';
 import { addDoctor } from './doctor.js';
+import { addEval } from './eval.js';
+import { addExport } from './export.js';
+import { fileError } from './files.js';
 import { errorLine, exitCodes, say } from './report.js';
+import { packageVersion } from './version.js';
 
-// A reader that has seen enough (`panpp detect … | head`) is no error.
+// A reader that has seen enough (`panpp detect … | head`) is no error; messages that nobody reads are none either.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-  process.exit(exitCodes.done);
+  if (error.code === 'EPIPE') process.exit(exitCodes.done);
+  endWith(fileError('standard output', '', error));
 });
+process.stderr.on('error', () => {});
+process.on('uncaughtException', endWith);
 
 const program = new Command('panpp')
   .description('Finds text of any shape in photographs, on the GPU.')
@@ -20,7 +24,7 @@ const program = new Command('panpp')
   // Commands made from here on inherit these two.
   .exitOverride()
   .showHelpAfterError('(--help tells more)');
-for (const add of [addDetect, addConvert, addDoctor]) add(program);
+for (const add of [addDetect, addEval, addConvert, addExport, addDoctor]) add(program);
 
 try {
   await program.parseAsync();
@@ -32,7 +36,7 @@ try {
   }
 }
 
-function packageVersion(): string {
-  const path = createRequire(import.meta.url).resolve('panpp/package.json');
-  return (JSON.parse(readFileSync(path, 'utf8')) as { version: string }).version;
+function endWith(error: Error): never {
+  say(`panpp: ${errorLine(error)}`);
+  process.exit(exitCodes.notStarted);
 }

@@ -5,21 +5,36 @@ import { PanppError } from '../errors.js';
 /** Exit codes: all done; some input failed, the rest is done; nothing could be started. */
 export const exitCodes = { done: 0, someFailed: 1, notStarted: 2 } as const;
 
+/** Writes a line on stderr. Line breaks and a terminal's commands, which names of files may hold, come as `?`. */
 export function say(message: string): void {
-  process.stderr.write(`${message}\n`);
+  process.stderr.write(`${message.replace(/\p{Cc}/gu, '?')}\n`);
+}
+
+/** Writes to stdout and waits until it is taken, so that a slow reader slows the work down and no memory fills. */
+export async function print(text: string): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    process.stdout.write(text, (error) => (error ? reject(error) : resolve()));
+  });
 }
 
 /** An error in one line, without a stack trace. */
 export function errorLine(error: unknown): string {
   if (error instanceof PanppError) return error.message;
-  const { code, message } = error as NodeJS.ErrnoException;
+  const { code, message } = Object(error) as Partial<NodeJS.ErrnoException>;
   const text = String(message ?? error).split('\n')[0];
   return code && !text.includes(code) ? `${code}: ${text}` : text;
 }
 
+const endingSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
 /** A progress bar on a terminal, nothing elsewhere. */
 export class Progress {
   readonly #bar: SingleBar | undefined;
+  // The bar hides the cursor; whoever ends the process by a signal gets it back.
+  readonly #onSignal = (signal: NodeJS.Signals) => {
+    this.stop();
+    process.kill(process.pid, signal);
+  };
 
   constructor(total: number, what: string) {
     if (!process.stderr.isTTY || total < 2) return;
@@ -30,6 +45,7 @@ export class Progress {
       hideCursor: true,
     });
     this.#bar.start(total, 0);
+    for (const signal of endingSignals) process.once(signal, this.#onSignal);
   }
 
   step(): void {
@@ -38,11 +54,22 @@ export class Progress {
 
   /** A message that does not tangle with the bar. */
   say(message: string): void {
-    if (this.#bar) process.stderr.write('\r\x1b[K');
+    this.#clear();
     say(message);
   }
 
+  /** A result that does not tangle with the bar where both go to the same terminal. */
+  async print(text: string): Promise<void> {
+    if (process.stdout.isTTY) this.#clear();
+    await print(text);
+  }
+
   stop(): void {
+    for (const signal of endingSignals) process.off(signal, this.#onSignal);
     this.#bar?.stop();
+  }
+
+  #clear(): void {
+    if (this.#bar) process.stderr.write('\r\x1b[K');
   }
 }

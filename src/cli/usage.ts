@@ -3,19 +3,21 @@ import { InvalidArgumentError } from 'commander';
 
 /** A parser for a number within bounds, for commander. */
 export function numberBetween(low: number, high: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (text.trim() === '' || !(value >= low && value <= high)) throw new InvalidArgumentError(`Give a number from ${low} to ${high}.`);
-    return value;
-  };
+  return parserOf((value) => value >= low && value <= high, `Give a number from ${low} to ${high}.`);
 }
 
 /** A parser for a whole number within bounds, for commander. */
 export function integerBetween(low: number, high: number): (text: string) => number {
-  const parse = numberBetween(low, high);
+  return parserOf(
+    (value) => Number.isInteger(value) && value >= low && value <= high,
+    `Give a whole number from ${low} to ${high}.`,
+  );
+}
+
+function parserOf(fits: (value: number) => boolean, advice: string): (text: string) => number {
   return (text) => {
-    const value = parse(text);
-    if (!Number.isInteger(value)) throw new InvalidArgumentError(`Give a whole number from ${low} to ${high}.`);
+    const value = text.trim() === '' ? NaN : Number(text);
+    if (!fits(value)) throw new InvalidArgumentError(advice);
     return value;
   };
 }

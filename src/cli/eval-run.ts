@@ -1,0 +1,179 @@
+// panpp eval --run: looks at all images of a data set. What is done is stored image by image (run-folder.ts), so that
+// after an interruption the same command goes on.
+import { createHash } from 'node:crypto';
+import { basename, resolve } from 'node:path';
+import type { Model } from '../detection/model.js';
+import { PanppError } from '../errors.js';
+import { evaluate } from '../evaluation/evaluate.js';
+import type { EvaluationOptions, FileSet, Protocol } from '../evaluation/types.js';
+import { type DetectionSettings, detectionPresets } from '../network/config.js';
+import type { Polygon } from '../shapes/geometry.js';
+import { type EngineOptions, openEngine, parseWeights, readWeightsBytes } from './engine.js';
+import { findImages, withoutEnding } from './files.js';
+import { type Look, type SettingsFlags, lookAtFile, resultLine, settingsOf } from './looking.js';
+import { Progress, errorLine, say } from './report.js';
+import { RunFolder, type RunSettings, type StoredImage, type StoredImages, resultFiles } from './run-folder.js';
+import { packageVersion } from './version.js';
+
+export type Preset = keyof typeof detectionPresets;
+
+export interface RunFlags extends EngineOptions, SettingsFlags {
+  readonly images: string;
+  readonly settings?: Preset;
+  readonly restart?: boolean;
+}
+
+export interface Run {
+  readonly settings: DetectionSettings;
+  readonly stored: StoredImages;
+}
+
+/** What results are going to be compared with. */
+export interface Task {
+  readonly protocol: Protocol;
+  readonly groundTruth: FileSet;
+  readonly options: EvaluationOptions;
+}
+
+/**
+ * Looks at all images that the folder does not know yet.
+ * @throws PanppError before any work if names do not fit the ground truth, or the folder holds another run; later
+ * `file` if results can't be written and `device-lost`, where what is done by then is kept
+ */
+export async function runDataset(task: Task, folder: string, flags: RunFlags): Promise<Run> {
+  const { protocol } = task;
+  const images = await namedImages(flags.images);
+  assertScorable(task, [...images.keys()]);
+  const weights = await readWeightsBytes(flags);
+  const { config } = await parseWeights(weights);
+  if (needsWords(protocol) && !config.recognition) {
+    throw new PanppError(
+      'weights',
+      `${protocol} compares words, and ${weights.path} only detects text; give --weights that read`,
+    );
+  }
+  const preset = flags.settings ?? presetOf(protocol);
+  // What the weights were made for is another benchmark, perhaps.
+  const settings = settingsOf(flags, preset ? detectionPresets[preset] : config.detection);
+  const identity: RunSettings = {
+    panpp: packageVersion(),
+    protocol,
+    images: resolve(flags.images),
+    weights: createHash('sha256').update(weights.bytes).digest('hex'),
+    settings,
+  };
+  const runFolder = await RunFolder.open(folder, identity, flags.restart ?? false);
+  say(`panpp: settings, ${preset ? `${preset}'s` : "the weights' own"} but for options: ${inWords(settings)}`);
+  const done = await readDone(runFolder, images.keys());
+  if (done.size > 0) say(`panpp: ${done.size} of ${images.size} images were done before`);
+  const missing = new Map([...images].filter(([name]) => !done.has(name)));
+  if (missing.size > 0) {
+    const { gpu, model } = await openEngine(flags, weights);
+    try {
+      await lookAtAll(missing, lookFor(protocol, model, settings), async (name, image) => {
+        await runFolder.write(name, image);
+        done.set(name, image);
+      });
+    } finally {
+      model.dispose();
+      gpu.dispose();
+    }
+  }
+  // In the images' order, however often the run was interrupted: sums of floats depend on it.
+  return { settings, stored: new Map([...images.keys()].map((name) => [name, done.get(name)!])) };
+}
+
+/** What earlier runs found. An image that failed is not done: it gets another chance. */
+async function readDone(runFolder: RunFolder, names: Iterable<string>): Promise<Map<string, StoredImage>> {
+  const done = new Map<string, StoredImage>();
+  for (const name of names) {
+    const image = await runFolder.read(name);
+    if (image && 'regions' in image) done.set(name, image);
+  }
+  return done;
+}
+
+/** Images by their names without endings, which is what ground truth and results are named after. */
+async function namedImages(input: string): Promise<Map<string, string>> {
+  const byName = new Map<string, string>();
+  for (const { path } of (await findImages([input])).images) {
+    const name = basename(withoutEnding(path));
+    const other = byName.get(name);
+    if (other)
+      throw new PanppError(
+        'file',
+        `${other} and ${path} are the same image by their names; results are named after images`,
+      );
+    byName.set(name, path);
+  }
+  return byName;
+}
+
+const unitSquare: Polygon = [
+  [0, 0],
+  [1, 0],
+  [1, 1],
+  [0, 1],
+];
+
+/** Finds out now, not after hours, whether every image has its ground truth and all of that can be read. */
+function assertScorable({ protocol, groundTruth, options }: Task, names: readonly string[]): void {
+  const nothing: StoredImage = { file: '', regions: [] };
+  // Some protocols have no figures without any detection, so one image gets a square.
+  const square: StoredImage = { file: '', regions: [{ polygon: unitSquare, score: 1, text: 'a' }] };
+  const results = resultFiles(protocol, new Map(names.map((name, index) => [name, index === 0 ? square : nothing])));
+  try {
+    evaluate(protocol, groundTruth, results, options);
+  } catch (error) {
+    if (!(error instanceof PanppError) || !error.message.startsWith('results: ')) throw error;
+    throw new PanppError(
+      error.code,
+      `--images and --gt don't fit, for results are named after images: ${error.message}`,
+      { cause: error },
+    );
+  }
+}
+
+function needsWords(protocol: Protocol): boolean {
+  return ['icdar2015-e2e', 'icdar2015-spotting', 'totaltext-e2e'].includes(protocol);
+}
+
+function lookFor(protocol: Protocol, model: Model, settings: DetectionSettings): Look {
+  return needsWords(protocol) ? (image) => model.spot(image, settings) : (image) => model.detect(image, settings);
+}
+
+function presetOf(protocol: Protocol): Preset | undefined {
+  return (Object.keys(detectionPresets) as Preset[]).find((preset) => protocol.startsWith(preset));
+}
+
+function inWords({ shortSide, bbox, tolerance, minScore, minArea }: DetectionSettings): string {
+  const simplified = tolerance === undefined ? '' : `, tolerance ${tolerance}`;
+  return `short side ${shortSide}, ${bbox}${simplified}, min score ${minScore}, min area ${minArea}`;
+}
+
+async function lookAtAll(
+  images: ReadonlyMap<string, string>,
+  look: Look,
+  store: (name: string, image: StoredImage) => Promise<void>,
+): Promise<void> {
+  const progress = new Progress(images.size, 'images');
+  try {
+    for (const [name, path] of images) {
+      const image = await storable(path, look);
+      if ('error' in image) progress.say(`panpp: ${image.error}`);
+      await store(name, image);
+      progress.step();
+    }
+  } finally {
+    progress.stop();
+  }
+}
+
+async function storable(path: string, look: Look): Promise<StoredImage> {
+  try {
+    return resultLine(path, (await lookAtFile(path, look)).found);
+  } catch (error) {
+    if (error instanceof PanppError && error.code === 'device-lost') throw error;
+    return { file: path, error: errorLine(error) };
+  }
+}

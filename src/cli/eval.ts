@@ -1,0 +1,173 @@
+// panpp eval: precision, recall and H-mean by a benchmark's own protocol.
+import { type Command, Option } from 'commander';
+import { PanppError } from '../errors.js';
+import { type ScoredRegion, thresholdCurve } from '../evaluation/curve.js';
+import { evaluate } from '../evaluation/evaluate.js';
+import { lineChart } from '../evaluation/plot.js';
+import { type EvaluationOptions, type FileSet, PROTOCOLS, type Protocol } from '../evaluation/types.js';
+import { detectionPresets } from '../network/config.js';
+import { withEngineOptions } from './engine.js';
+import { jsonOf, tablesOf } from './eval-report.js';
+import { type Run, type RunFlags, runDataset } from './eval-run.js';
+import { readFileSet } from './file-set.js';
+import { shown, writeBytes } from './files.js';
+import { withSettingsOptions } from './looking.js';
+import { exitCodes, print, say } from './report.js';
+import { type StoredImages, asFileName, isRunFolder, readRun, regionsOf, resultFiles } from './run-folder.js';
+import { exiting, numberBetween } from './usage.js';
+
+interface EvalFlags extends Partial<RunFlags> {
+  readonly protocol: Protocol;
+  readonly gt: string;
+  readonly results: string;
+  readonly iouThreshold?: number;
+  readonly json?: boolean;
+  readonly perImage?: boolean;
+  readonly plot?: string;
+  readonly run?: boolean;
+}
+
+const runOnly = [
+  'images',
+  'settings',
+  'restart',
+  'shortSide',
+  'bbox',
+  'tolerance',
+  'minScore',
+  'minArea',
+  'weights',
+  'adapter',
+] as const;
+
+export function addEval(program: Command): void {
+  const command = program
+    .command('eval')
+    .summary('score results by a benchmark’s protocol')
+    .description(
+      'Compares result files with ground truth as a benchmark’s own script does: precision, recall and their harmonic ' +
+        'mean (H-mean). With --run it finds the text of all images first and stores it in --results; after an ' +
+        'interruption the same command goes on. --results may be the folder of such a run, under any protocol.',
+    )
+    .addOption(new Option('--protocol <name>', 'whose rules').choices(PROTOCOLS).makeOptionMandatory())
+    .requiredOption('--gt <path>', 'folder or zip archive of the ground truth, in the benchmark’s own format')
+    .requiredOption('--results <path>', 'folder or zip archive of result files; with --run the folder to write them to')
+    .addOption(
+      new Option('--iou-threshold <iou>', 'with --protocol iou: what a pair must exceed (default: 0.5)').argParser(
+        numberBetween(0, 1),
+      ),
+    )
+    .option('--json', 'as one line of JSON, with all digits')
+    .option('--per-image', 'each image’s numbers too')
+    .option(
+      '--plot <file>',
+      'write an SVG of precision, recall and H-mean over the score threshold; needs a run’s results',
+    )
+    .option('--run', 'detect first')
+    .option('--images <path>', 'with --run: folder or glob of the images')
+    .addOption(
+      new Option(
+        '--settings <benchmark>',
+        'with --run: whose detection settings (default: the protocol’s, else the weights’)',
+      ).choices(Object.keys(detectionPresets)),
+    )
+    .option('--restart', 'with --run: forget what the folder holds of an earlier run');
+  withEngineOptions(withSettingsOptions(command)).action(exiting(evaluation));
+}
+
+/** What is scored. */
+interface Submission {
+  readonly files: FileSet;
+  /** With scores, where the results are a run's. */
+  readonly stored?: StoredImages;
+  readonly settings?: Run['settings'];
+}
+
+async function evaluation(flags: EvalFlags): Promise<number> {
+  const { protocol } = flags;
+  const runFlags = runFlagsOf(flags);
+  const options: EvaluationOptions = { iouThreshold: flags.iouThreshold };
+  const groundTruth = await readFileSet(flags.gt, protocol);
+  const submission = runFlags
+    ? await runSubmission(flags, groundTruth, options, runFlags)
+    : await readSubmission(flags);
+  const { stored } = submission;
+  if (flags.plot && !stored) {
+    throw new PanppError(
+      'argument',
+      `--plot needs scores, which result files don't hold; give the folder of an eval --run as --results`,
+    );
+  }
+  const result = evaluate(protocol, groundTruth, submission.files, options);
+  const failed = [...(stored ?? [])].flatMap(([image, one]) => ('error' in one ? [{ image, error: one.error }] : []));
+  const notes = [...result.notes];
+  if (failed.length > 0)
+    notes.push(`counted as images without detections, for they failed: ${failed.map(({ image }) => image).join(', ')}`);
+  for (const note of notes) say(`panpp: ${note}`);
+  const details = { protocol, perImage: flags.perImage ?? false, notes, failed, settings: submission.settings };
+  await print(flags.json ? `${JSON.stringify(jsonOf(result, details))}\n` : tablesOf(result, details));
+  if (flags.plot && stored) {
+    await writeBytes(flags.plot, plotOf(protocol, groundTruth, stored, options));
+    say(`panpp: wrote ${shown(flags.plot)}`);
+  }
+  return failed.length === 0 ? exitCodes.done : exitCodes.someFailed;
+}
+
+/** The options of a run; undefined if none is wanted. @throws PanppError `argument` for options that don't fit */
+function runFlagsOf({ run, images, ...flags }: EvalFlags): RunFlags | undefined {
+  if (run && images === undefined) throw new PanppError('argument', '--run needs --images');
+  if (run) return { ...flags, images: images! };
+  const given = { images, ...flags };
+  const stray = runOnly.find((name) => given[name] !== undefined);
+  if (stray)
+    throw new PanppError(
+      'argument',
+      `--${stray.replace(/[A-Z]/g, (capital) => `-${capital.toLowerCase()}`)} is for --run`,
+    );
+  return undefined;
+}
+
+async function runSubmission(
+  { protocol, results }: EvalFlags,
+  groundTruth: FileSet,
+  options: EvaluationOptions,
+  flags: RunFlags,
+): Promise<Submission> {
+  const { settings, stored } = await runDataset({ protocol, groundTruth, options }, results, flags);
+  return { files: resultFiles(protocol, stored), stored, settings };
+}
+
+async function readSubmission({ protocol, results }: EvalFlags): Promise<Submission> {
+  if (!(await isRunFolder(results))) return { files: await readFileSet(results, protocol) };
+  const stored = await readRun(results);
+  return { files: resultFiles(protocol, stored), stored };
+}
+
+/** Thresholds of a plot, evenly from the lowest score that there is. */
+const plotPoints = 26;
+
+function plotOf(protocol: Protocol, groundTruth: FileSet, stored: StoredImages, options: EvaluationOptions): string {
+  const detections = new Map<string, readonly ScoredRegion[]>(
+    [...stored].map(([name, image]) => [asFileName(name), regionsOf(image)]),
+  );
+  const lowest = [...detections.values()].flat().reduce((least, { score }) => Math.min(least, score), 1);
+  const from = Math.floor(lowest * 100) / 100;
+  const thresholds = Array.from({ length: plotPoints }, (_, index) => from + ((1 - from) * index) / (plotPoints - 1));
+  const curve = thresholdCurve(protocol, groundTruth, detections, thresholds, options);
+  if (curve.length === 0)
+    throw new PanppError('argument', '--plot: nothing was found in any image, so there is nothing to plot');
+  const series = [
+    ['precision', (point: (typeof curve)[number]) => point.precision],
+    ['recall', (point: (typeof curve)[number]) => point.recall],
+    ['H-mean', (point: (typeof curve)[number]) => point.hmean],
+  ] as const;
+  return lineChart({
+    title: `${protocol}: figures over the score threshold`,
+    x: { label: 'score threshold', from, to: 1 },
+    y: { label: 'share', from: 0, to: 1 },
+    series: series.map(([name, valueOf]) => ({
+      name,
+      points: curve.map((point) => [point.threshold, valueOf(point)] as const),
+    })),
+  });
+}

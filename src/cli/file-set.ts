@@ -1,0 +1,52 @@
+// Ground truth and results for an evaluation: the files of a folder or of a zip archive.
+import { readdir, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { PanppError } from '../errors.js';
+import { fileSetFromZip } from '../evaluation/formats/zip.js';
+import type { FileSet, Protocol } from '../evaluation/types.js';
+import { fileError, readBytes } from './files.js';
+
+/**
+ * Reads all files of a folder, or of a zip archive. Hidden files, which operating systems scatter, are left out of
+ * folders. ICDAR's own archives are taken as they are; in those of the other benchmarks, which their scripts know as
+ * folders only, files may lie in folders.
+ * @throws PanppError `file` or `evaluation`
+ */
+export async function readFileSet(path: string, protocol: Protocol): Promise<FileSet> {
+  const info = await stat(path).catch((cause: unknown) => {
+    throw fileError(path, '', cause);
+  });
+  if (info.isDirectory()) return readFolder(path);
+  const files = fileSetFromZip(await readBytes(path), path);
+  return protocol.startsWith('icdar2015') ? files : withoutFolders(files, path);
+}
+
+async function readFolder(folder: string): Promise<FileSet> {
+  const names = await readdir(folder).catch((cause: unknown) => {
+    throw fileError(folder, '', cause);
+  });
+  const files = new Map<string, Uint8Array>();
+  for (const name of names.filter(isShown).sort()) {
+    const path = join(folder, name);
+    const info = await stat(path).catch(() => undefined);
+    if (!info || info.isFile()) files.set(name, await readBytes(path));
+  }
+  if (files.size === 0) throw new PanppError('file', `${folder}: no files in this folder`);
+  return files;
+}
+
+function withoutFolders(files: FileSet, archive: string): FileSet {
+  const flat = new Map<string, Uint8Array>();
+  for (const [path, bytes] of files) {
+    const name = basename(path);
+    if (path.endsWith('/') || path.startsWith('__MACOSX/') || !isShown(name)) continue;
+    if (flat.has(name))
+      throw new PanppError('evaluation', `${archive}: two files are named ${name}, in different folders`);
+    flat.set(name, bytes);
+  }
+  return flat;
+}
+
+function isShown(name: string): boolean {
+  return !name.startsWith('.');
+}

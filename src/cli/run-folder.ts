@@ -1,0 +1,182 @@
+// The folder of a run over a data set: what was found in each image, so that an interrupted run goes on where it
+// stopped, and the settings that it was found with, so that no others get mixed in.
+//
+//   run.json                 settings, weights, images
+//   detections/img_1.json    the regions found in img_1.jpg with their scores, or why there are none
+//   results/res_img_1.txt    the same as the protocol's result file
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { PanppError } from '../errors.js';
+import type { ScoredRegion } from '../evaluation/curve.js';
+import { formatResults, resultFileName } from '../evaluation/results.js';
+import type { FileSet, Protocol } from '../evaluation/types.js';
+import type { DetectionSettings } from '../network/config.js';
+import { byName, openOutputFolder, readBytes, writeBytes } from './files.js';
+
+/** What a run's results depend on. */
+export interface RunSettings {
+  /** The version that made them. */
+  readonly panpp: string;
+  readonly protocol: Protocol;
+  /** Where the images are, absolute. */
+  readonly images: string;
+  /** SHA-256 of the weights file. */
+  readonly weights: string;
+  readonly settings: DetectionSettings;
+}
+
+/** What is known of one image. */
+export type StoredImage =
+  | { readonly file: string; readonly regions: readonly ScoredRegion[] }
+  | { readonly file: string; readonly error: string };
+
+/** Images by their names without endings. */
+export type StoredImages = ReadonlyMap<string, StoredImage>;
+
+const runFile = 'run.json';
+const detections = 'detections';
+const results = 'results';
+
+/** Whether a folder is one of a run. */
+export async function isRunFolder(folder: string): Promise<boolean> {
+  return (await namesIn(folder)).includes(runFile);
+}
+
+/** All that a run has stored. @throws PanppError `file` if a file can't be read */
+export async function readRun(folder: string): Promise<StoredImages> {
+  const names = (await namesIn(join(folder, detections))).filter(
+    (name) => !name.startsWith('.') && name.endsWith('.json'),
+  );
+  const stored = new Map<string, StoredImage>();
+  for (const name of names.sort(byName)) {
+    const path = join(folder, detections, name);
+    const image = parseStored(await readBytes(path));
+    if (!image)
+      throw new PanppError('file', `${path}: not what a run stores of an image; let eval --run make it again`);
+    stored.set(name.slice(0, -'.json'.length), image);
+  }
+  return stored;
+}
+
+/** Result files as `protocol` wants them. @throws PanppError `argument` if its format can't hold a region */
+export function resultFiles(protocol: Protocol, stored: StoredImages): FileSet {
+  const encoder = new TextEncoder();
+  return new Map(
+    [...stored].map(([name, image]) => [
+      resultFileName(protocol, asFileName(name)),
+      encoder.encode(formatResults(protocol, regionsOf(image))),
+    ]),
+  );
+}
+
+/** The regions that an image counts with: none if it failed. */
+export function regionsOf(image: StoredImage): readonly ScoredRegion[] {
+  return 'regions' in image ? image.regions : [];
+}
+
+/** An image's name with an ending, as protocols name results after; a bare `a.png` would lose a part. */
+export function asFileName(name: string): string {
+  return `${name}.png`;
+}
+
+/** A folder that a run writes to. */
+export class RunFolder {
+  private constructor(
+    private readonly path: string,
+    private readonly protocol: Protocol,
+  ) {}
+
+  /**
+   * Opens a folder to go on with a run, or to begin one.
+   * @param restart forget the run that is there
+   * @throws PanppError `file` if it can't be used: it holds a run with other settings, or somebody's own `results`
+   */
+  static async open(path: string, run: RunSettings, restart: boolean): Promise<RunFolder> {
+    await openOutputFolder(path);
+    const names = await namesIn(path);
+    const isRun = names.includes(runFile);
+    const foreign = names.find((name) => name === detections || name === results);
+    if (!isRun && foreign)
+      throw new PanppError('file', `${join(path, foreign)} was not made by a run; give another --results`);
+    if (isRun && restart) {
+      // The settings go last, for they tell that the rest is a run's.
+      for (const name of [detections, results, runFile]) await rm(join(path, name), { recursive: true, force: true });
+    } else if (isRun) await assertSame(path, run);
+    await writeBytes(join(path, runFile), `${JSON.stringify(run, undefined, 2)}\n`);
+    return new RunFolder(path, run.protocol);
+  }
+
+  /** What is stored of an image; undefined if nothing is, or nothing readable, as after a power cut. */
+  async read(name: string): Promise<StoredImage | undefined> {
+    const bytes = await readBytes(this.#file(name)).catch(() => undefined);
+    return bytes && parseStored(bytes);
+  }
+
+  /** Stores an image: first its result file, then what says that it is done. */
+  async write(name: string, image: StoredImage): Promise<void> {
+    for (const [file, text] of resultFiles(this.protocol, new Map([[name, image]])))
+      await writeBytes(join(this.path, results, file), text);
+    await writeBytes(this.#file(name), `${JSON.stringify(image)}\n`);
+  }
+
+  #file(name: string): string {
+    return join(this.path, detections, `${name}.json`);
+  }
+}
+
+async function assertSame(folder: string, now: RunSettings): Promise<void> {
+  const path = join(folder, runFile);
+  const there = parsed(await readBytes(path)) as Partial<RunSettings> | undefined;
+  if (!there?.settings)
+    throw new PanppError('file', `${path}: not the settings of a run; give another --results, or --restart`);
+  const before = comparable(there);
+  const differences = Object.entries(comparable(now))
+    .filter(([name, value]) => before[name] !== value)
+    .map(([name, value]) => `${name}: ${before[name]} there, ${value} now`);
+  if (differences.length === 0) return;
+  throw new PanppError(
+    'file',
+    `${folder} holds another run (${differences.join('; ')}); give another --results, or --restart`,
+  );
+}
+
+/** By names for people, as texts. */
+function comparable({ settings, weights, ...others }: Partial<RunSettings>): Record<string, string> {
+  const all = { ...others, weights: weights?.slice(0, 12), tolerance: undefined, ...settings };
+  return Object.fromEntries(
+    Object.entries(all).map(([name, value]) => [
+      name.replace(/[A-Z]/g, (capital) => ` ${capital.toLowerCase()}`),
+      String(value ?? 'none'),
+    ]),
+  );
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  return readdir(folder).catch(() => []);
+}
+
+function parseStored(bytes: Uint8Array): StoredImage | undefined {
+  const image = parsed(bytes) as Partial<Record<string, unknown>> | undefined;
+  if (typeof image?.error !== 'string' && !(Array.isArray(image?.regions) && image.regions.every(isScoredRegion)))
+    return undefined;
+  return image as unknown as StoredImage;
+}
+
+function isScoredRegion(value: unknown): boolean {
+  const { polygon, score, text } = Object(value) as Partial<Record<keyof ScoredRegion, unknown>>;
+  const isPoint = (point: unknown) => Array.isArray(point) && point.length === 2 && point.every(Number.isFinite);
+  return (
+    Array.isArray(polygon) &&
+    polygon.every(isPoint) &&
+    Number.isFinite(score) &&
+    (text === undefined || typeof text === 'string')
+  );
+}
+
+function parsed(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes)) as unknown;
+  } catch {
+    return undefined;
+  }
+}

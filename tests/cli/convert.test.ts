@@ -1,0 +1,90 @@
+import { copyFileSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { readWeights } from '../../src/network/weights-file.js';
+import { detectionPresets, resnet18 } from '../../src/network/config.js';
+import { bundledPath, hasWholeReference, sharedPath } from '../support/reference.js';
+import { checkpointFile, crop, detect, inScratch, panpp, read, refused, write } from './cli.js';
+
+const config = {
+  backbone: resnet18,
+  neck: { fpems: 1, fusion: 'pan++' },
+  detection: detectionPresets.icdar2015,
+} as const;
+
+describe('convert', () => {
+  beforeAll(async () => {
+    write('checkpoint.safetensors', checkpointFile(config));
+    write('bread.png', await (await crop('bread')).png().toBuffer());
+  });
+
+  it('writes weights that detect runs', async () => {
+    const { code, stdout, messages } = await panpp([
+      'convert',
+      'checkpoint.safetensors',
+      'new/model.safetensors',
+      '--half',
+      '--settings',
+      'ctw1500',
+    ]);
+    expect({ code, stdout }).toEqual({ code: 0, stdout: '' });
+    expect(messages).toEqual([expect.stringMatching(/^new\/model\.safetensors: ResNet-18, 1 FPEMs, \d+\.\d MB$/)]);
+    expect(readdirSync(inScratch('new'))).toEqual(['model.safetensors']);
+    expect(readWeights(read('new/model.safetensors')).config).toEqual({
+      ...config,
+      detection: detectionPresets.ctw1500,
+    });
+    const run = await detect(['bread.png', '--no-overlay', '--weights', 'new/model.safetensors']);
+    expect(run).toMatchObject({ code: 0, messages: [] });
+    expect(run.lines[0].regions).toBeInstanceOf(Array);
+  });
+
+  it.skipIf(!hasWholeReference)('makes a detector of a real checkpoint', async () => {
+    const { code, messages } = await panpp([
+      'convert',
+      sharedPath('checkpoints/pan_pp_r18_starter.pth.tar'),
+      'starter.safetensors',
+    ]);
+    expect({ code, messages }).toEqual({
+      code: 0,
+      messages: [expect.stringMatching(/^starter\.safetensors: ResNet-18, 2 FPEMs, /)],
+    });
+    expect(
+      (await detect(['bread.png', '--no-overlay', '--weights', 'starter.safetensors'])).lines[0].regions,
+    ).toHaveLength(3);
+  });
+
+  const bad = readdirSync(bundledPath('checkpoints')).filter((name) => name.includes('bad-'));
+  it('has bad checkpoints to refuse', () => expect(bad.length).toBeGreaterThan(9));
+
+  it.each(bad)('refuses %s in a line that names it, and leaves an earlier output alone', async (name) => {
+    write('earlier.safetensors', 'earlier');
+    expect(await refused(['convert', bundledPath(`checkpoints/${name}`), 'earlier.safetensors'])).toContain(name);
+    expect(read('earlier.safetensors').toString()).toBe('earlier');
+  });
+
+  it('refuses checkpoints of something else, cut ones, and none', async () => {
+    expect(await refused(['convert', bundledPath('checkpoints/plain.zip.pth'), 'x'])).toMatch(
+      /plain\.zip\.pth holds no PAN or PAN\+\+/,
+    );
+    write('cut.safetensors', read('checkpoint.safetensors').subarray(0, 100_000));
+    expect(await refused(['convert', 'cut.safetensors', 'x'])).toMatch(/^panpp: cut\.safetensors/);
+    expect(await refused(['convert', 'none.pth', 'x'])).toBe('panpp: none.pth: no such file or folder');
+    expect(await refused(['convert', '.', 'x'])).toBe('panpp: .: is a folder');
+    expect(existsSync(inScratch('x'))).toBe(false);
+  });
+
+  it('says why it can’t write', async () => {
+    mkdirSync(inScratch('folder'));
+    copyFileSync(inScratch('bread.png'), inScratch('file'));
+    const to = (output: string) => refused(['convert', 'checkpoint.safetensors', output]);
+    expect(await to('folder')).toBe("panpp: folder: can't be written: is a folder");
+    expect(await to('file/model')).toBe(
+      "panpp: file/model: can't be written: there is a file where a folder should be",
+    );
+  });
+
+  it('wants two arguments', async () => {
+    expect((await panpp(['convert', 'checkpoint.safetensors'])).code).toBe(2);
+    expect((await panpp(['convert', 'a', 'b', '--architecture', 'east'])).code).toBe(2);
+  });
+});

@@ -1,0 +1,385 @@
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { platform } from 'node:os';
+import { pathToFileURL } from 'node:url';
+import { PNG } from 'pngjs';
+import sharp, { type Sharp } from 'sharp';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { packagedWeights } from '../../src/node.js';
+import { bundledPath } from '../support/reference.js';
+import {
+  type Line,
+  crop,
+  detect,
+  finished,
+  inScratch,
+  onAdapter,
+  panpp,
+  parseLines,
+  read,
+  refused,
+  small,
+  start,
+  write,
+} from './cli.js';
+
+const onLinux = platform() === 'linux';
+
+/** Pictures that must look the same, by how they are written: the sign in colour, and in grey. */
+const likeSign: Record<string, (sign: Sharp) => Promise<Buffer>> = {
+  'interlaced.png': (sign) => sign.png({ progressive: true }).toBuffer(),
+  '16-bit.png': (sign) => sixteenBit(sign),
+  'alpha.png': (sign) => sign.ensureAlpha(0.3).png().toBuffer(),
+  'lossless.webp': (sign) => sign.webp({ lossless: true }).toBuffer(),
+  'animated.webp': (sign) => animated(sign),
+  'a b ü [1].png': (sign) => sign.png().toBuffer(),
+};
+const likeGrey: Record<string, (sign: Sharp) => Promise<Buffer>> = {
+  'grey.png': (sign) => sign.greyscale().png().toBuffer(),
+  'palette.png': (sign) => sign.greyscale().png({ palette: true, colours: 256, dither: 0 }).toBuffer(),
+};
+
+/** High bytes as they are, low bytes noise, which must not be seen. */
+async function sixteenBit(sign: Sharp): Promise<Buffer> {
+  const { data, info } = await sign.raw().toBuffer({ resolveWithObject: true });
+  const png = new PNG({ width: info.width, height: info.height });
+  png.data = Buffer.from(Uint16Array.from(data, (value, index) => 256 * value + ((index * 77) & 255)).buffer);
+  return PNG.sync.write(png, { bitDepth: 16, colorType: 2, inputColorType: 2, inputHasAlpha: false });
+}
+
+async function animated(first: Sharp): Promise<Buffer> {
+  const { width = 1, height = 1 } = await sharp(await first.clone().png().toBuffer()).metadata();
+  const blank = await sharp({ create: { width, height, channels: 3, background: 'white' } })
+    .png()
+    .toBuffer();
+  return sharp([await first.png().toBuffer(), blank], { join: { animated: true } })
+    .webp({ lossless: true, delay: [100, 100] })
+    .toBuffer();
+}
+
+function regionsOf(lines: readonly Line[], name: string) {
+  const line = lines.find(({ file }) => file.endsWith(name));
+  expect(line?.error, name).toBeUndefined();
+  return line!.regions;
+}
+
+beforeAll(async () => {
+  for (const name of ['sign', 'bread', 'open'] as const)
+    write(`${name}.png`, await (await crop(name)).png().toBuffer());
+});
+
+describe('detect', () => {
+  it('reads pictures of every kind in a folder, and tells what is wrong with the others', async () => {
+    mkdirSync(inScratch('kinds/broken'), { recursive: true });
+    for (const [name, encode] of Object.entries({ ...likeSign, ...likeGrey }))
+      write(`kinds/${name}`, await encode(await crop('sign')));
+    write('kinds/cmyk.jpg', await (await crop('sign')).toColourspace('cmyk').jpeg({ quality: 98 }).toBuffer());
+    write(
+      'kinds/one-pixel.png',
+      await sharp({ create: { width: 1, height: 1, channels: 3, background: 'red' } })
+        .png()
+        .toBuffer(),
+    );
+    const whole = {
+      png: await (await crop('bread')).png().toBuffer(),
+      jpg: await (await crop('bread')).jpeg().toBuffer(),
+      webp: await (await crop('bread')).webp().toBuffer(),
+    };
+    for (const [ending, bytes] of Object.entries(whole))
+      write(`kinds/broken/half.${ending}`, bytes.subarray(0, bytes.length >> 1));
+    write('kinds/broken/empty.png', '');
+    write('kinds/broken/page.png', '<!DOCTYPE html><title>404</title>');
+    write('kinds/broken/gif.png', await (await crop('bread')).gif().toBuffer());
+    write(
+      'kinds/broken/thin.png',
+      await sharp({ create: { width: 5000, height: 1, channels: 3, background: 'red' } })
+        .png()
+        .toBuffer(),
+    );
+
+    const { code, lines, messages, adapterLines } = await detect(['kinds', 'sign.png', 'missing.png', '--no-overlay']);
+    expect(code).toBe(1);
+    // Folders in the order of names, then what was named next.
+    const kinds = Object.keys({ ...likeSign, ...likeGrey });
+    expect(
+      lines
+        .filter(({ error }) => !error)
+        .map(({ file }) => file)
+        .sort(),
+    ).toEqual(
+      [...kinds, 'cmyk.jpg', 'one-pixel.png']
+        .map((name) => `kinds/${name}`)
+        .concat('sign.png')
+        .sort(),
+    );
+    expect(lines.slice(-2).map(({ file }) => file)).toEqual(['sign.png', 'missing.png']);
+
+    const sign = regionsOf(lines, 'sign.png');
+    expect(sign.length).toBeGreaterThan(3);
+    for (const name of Object.keys(likeSign)) expect(regionsOf(lines, name), name).toEqual(sign);
+    const grey = regionsOf(lines, 'grey.png');
+    expect(grey.length).toBeGreaterThan(3);
+    expect(regionsOf(lines, 'palette.png')).toEqual(grey);
+    expect(regionsOf(lines, 'cmyk.jpg').length).toBeGreaterThan(3);
+    expect(regionsOf(lines, 'one-pixel.png')).toEqual([]);
+
+    const reasons: Record<string, RegExp> = {
+      'kinds/broken/half.png': /truncated or damaged PNG/,
+      'kinds/broken/half.jpg': /truncated or damaged JPEG/,
+      'kinds/broken/half.webp': /truncated or damaged WebP/,
+      'kinds/broken/empty.png': /the file is empty/,
+      'kinds/broken/page.png': /this is an HTML page; a PNG, JPEG or WebP file is needed/,
+      'kinds/broken/gif.png': /this is a GIF image/,
+      'kinds/broken/thin.png': /5000 x 1 pixels becomes .* choose a smaller short side/,
+      'missing.png': /no such file/,
+    };
+    const failed = lines.filter(({ error }) => error);
+    expect(failed.map(({ file }) => file).sort()).toEqual(Object.keys(reasons).sort());
+    for (const { file, error } of failed) {
+      expect(error, file).toMatch(reasons[file]);
+      expect(error!.startsWith(`${file}: `), error).toBe(true);
+      expect(messages).toContain(`panpp: ${error}`);
+    }
+    expect(messages).toHaveLength(failed.length);
+    expect(adapterLines).toHaveLength(1);
+  });
+
+  it('prints sizes, polygons, boxes, scores and timings', async () => {
+    const { code, lines, messages } = await detect([
+      'bread.png',
+      '--no-overlay',
+      '--format',
+      'json',
+      '--output',
+      'json',
+    ]);
+    expect({ code, messages }).toEqual({ code: 0, messages: ['panpp: wrote json/bread.json'] });
+    expect(JSON.parse(read('json/bread.json').toString())).toEqual(lines[0]);
+    const [{ file, width, height, regions, timings }] = lines;
+    expect({ file, width, height }).toEqual({ file: 'bread.png', width: 192, height: 128 });
+    for (const { polygon, box, score, area } of regions) {
+      expect(polygon).toHaveLength(4);
+      expect(Object.keys(box)).toEqual(['left', 'top', 'right', 'bottom']);
+      expect(score).toBeGreaterThanOrEqual(0.85);
+      expect(area).toBeGreaterThan(0);
+    }
+    // "FRESH", "BREAD", "& Cakes"
+    expect(regions).toHaveLength(3);
+    expect(timings.total).toBeGreaterThan(0);
+  });
+
+  it('heeds its settings', async () => {
+    const ofBread = async (...args: string[]) =>
+      (await detect(['bread.png', '--no-overlay', ...args])).lines[0].regions;
+    const large = await ofBread('--min-area', '30000');
+    expect(large.map(({ area }) => area * 16 >= 30_000)).toEqual([true]);
+    const outlines = await ofBread('--bbox', 'poly', '--format', 'totaltext', '--output', 'totaltext');
+    const yFirst = outlines.map(({ polygon }) => `${polygon.map(([x, y]) => `${y},${x}`).join(',')}\n`);
+    expect(read('totaltext/bread.txt').toString()).toBe(yFirst.join(''));
+    const simple = await ofBread('--bbox', 'poly', '--tolerance', '3');
+    expect(simple.map(({ area }) => area)).toEqual(outlines.map(({ area }) => area));
+    const corners = (regions: Line['regions']) => regions.reduce((sum, { polygon }) => sum + polygon.length, 0);
+    expect(corners(simple)).toBeLessThan(corners(outlines));
+  });
+});
+
+describe('result files', () => {
+  it('are an overlay for a single image', async () => {
+    const { code, messages } = await detect(['sign.png']);
+    expect({ code, messages }).toEqual({ code: 0, messages: ['panpp: wrote panpp-output/sign.overlay.png'] });
+    const [before, after] = [PNG.sync.read(read('sign.png')), PNG.sync.read(read('panpp-output/sign.overlay.png'))];
+    expect([after.width, after.height]).toEqual([before.width, before.height]);
+    expect(after.data.equals(before.data)).toBe(false);
+  });
+
+  it('hold the regions in each format', async () => {
+    const { lines } = await detect(['sign.png', 'bread.png', '--format', 'icdar', '--masks', '--output', 'icdar']);
+    expect(readdirSync(inScratch('icdar')).sort()).toEqual([
+      'bread.mask.png',
+      'res_bread.txt',
+      'res_sign.txt',
+      'sign.mask.png',
+    ]);
+    for (const { file, width, height, regions } of lines) {
+      const name = file.replace('.png', '');
+      expect(read(`icdar/res_${name}.txt`).toString()).toBe(
+        regions.map(({ polygon }) => `${polygon.flat().join(',')}\n`).join(''),
+      );
+      const mask = PNG.sync.read(read(`icdar/${name}.mask.png`));
+      expect([mask.width, mask.height]).toEqual([width, height]);
+      const labels = new Set(mask.data.filter((_, index) => index % 4 === 0));
+      expect([...labels].sort((a, b) => a - b)).toEqual(
+        Array.from({ length: regions.length + 1 }, (_, label) => label),
+      );
+    }
+  });
+
+  it('of images of the same name have names of their own, and are not taken for images later', async () => {
+    mkdirSync(inScratch('album/holiday'), { recursive: true });
+    for (const name of ['album/a.png', 'album/holiday/a.png', 'album/b.PNG']) write(name, read('bread.png'));
+    write('album/a.jpg', await (await crop('bread')).jpeg().toBuffer());
+    const args = ['album', 'album/holiday/*.png', 'sign.png', './sign.png', '--overlay', '--output', 'album/out'];
+    const { code, lines } = await detect(args);
+    expect(code).toBe(0);
+    expect(lines.map(({ file }) => file)).toEqual([
+      'album/a.jpg',
+      'album/a.png',
+      'album/b.PNG',
+      'album/holiday/a.png',
+      'sign.png',
+      './sign.png',
+    ]);
+    const written = readdirSync(inScratch('album/out'), { recursive: true, withFileTypes: true }).filter((entry) =>
+      entry.isFile(),
+    );
+    expect(written.map(({ name }) => name).sort()).toEqual(
+      [
+        'a.overlay.png',
+        'a.overlay.png',
+        'a-2.overlay.png',
+        'b.overlay.png',
+        'sign.overlay.png',
+        'sign-2.overlay.png',
+      ].sort(),
+    );
+    expect((await detect(args)).lines).toHaveLength(6);
+  });
+
+  it('that can’t be written don’t lose the result', async () => {
+    mkdirSync(inScratch('taken/sign.overlay.png'), { recursive: true });
+    const { code, lines, messages } = await detect(['sign.png', 'bread.png', '--overlay', '--output', 'taken']);
+    expect(code).toBe(1);
+    expect(lines.map(({ file, error }) => [file, error])).toEqual([
+      ['sign.png', undefined],
+      ['bread.png', undefined],
+    ]);
+    expect(messages).toEqual([
+      "panpp: taken/sign.overlay.png: can't be written: is a folder",
+      'panpp: wrote taken/bread.overlay.png',
+    ]);
+    // No drafts stay behind.
+    expect(readdirSync(inScratch('taken')).sort()).toEqual(['bread.overlay.png', 'sign.overlay.png']);
+  });
+
+  it('need a folder that can be written to, before any work', async () => {
+    write('file', '');
+    const withOutput = (folder: string) => refused(['detect', 'sign.png', '--output', folder]);
+    expect(await withOutput('file')).toBe(
+      "panpp: file: can't be used as output folder: there is a file where a folder should be",
+    );
+    expect(await withOutput('file/below')).toBe(
+      "panpp: file/below: can't be used as output folder: a part of the path is a file, not a folder",
+    );
+    if (onLinux)
+      expect(await withOutput('/proc/panpp/out')).toMatch(
+        /^panpp: \/proc\/panpp\/out: can't be used as output folder: /,
+      );
+  });
+});
+
+describe('inputs', () => {
+  it('that hold no images are told, and the rest is done', async () => {
+    mkdirSync(inScratch('nothing'));
+    // A terminal would obey this name.
+    const strange = 'line\nbreak\u001b[31m.png';
+    const { code, lines, messages } = await detect(['nothing', 'none*.png', strange, 'bread.png', '--no-overlay']);
+    expect(code).toBe(1);
+    expect(lines.map(({ file, error }) => [file, error])).toEqual([
+      ['nothing', 'nothing: no PNG, JPEG or WebP files found'],
+      ['none*.png', 'none*.png: no PNG, JPEG or WebP files found'],
+      [strange, `${strange}: no such file or folder`],
+      ['bread.png', undefined],
+    ]);
+    expect(messages.at(-1)).toBe('panpp: line?break?[31m.png: no such file or folder');
+    expect(await refused(['detect', 'nothing'])).toBe('panpp: nothing: no PNG, JPEG or WebP files found');
+  });
+
+  it('of 100 megapixels take seconds and less than 2 GB', async () => {
+    const uniform = sharp({ create: { width: 10_000, height: 10_000, channels: 3, background: '#5a788c' } });
+    await uniform.png({ compressionLevel: 1 }).toFile(inScratch('large.png'));
+    write(
+      'peak.mjs',
+      "import { writeFileSync } from 'node:fs';\nprocess.on('exit', () => writeFileSync('peak', String(process.resourceUsage().maxRSS)));\n",
+    );
+    const begin = performance.now();
+    const child = start(['detect', 'large.png', ...small, ...onAdapter], {
+      NODE_OPTIONS: `--import=${pathToFileURL(inScratch('peak.mjs'))}`,
+    });
+    const { code, stdout } = await finished(child);
+    const seconds = (performance.now() - begin) / 1000;
+    const peak = Number(read('peak').toString()) / 2 ** 20;
+    console.log(`100 megapixels with overlay: ${seconds.toFixed(1)} s, ${peak.toFixed(2)} GiB`);
+    expect(code).toBe(0);
+    const [{ width, height, regions }] = parseLines(stdout);
+    expect({ width, height, regions }).toEqual({ width: 10_000, height: 10_000, regions: [] });
+    expect(existsSync(inScratch('panpp-output/large.overlay.png'))).toBe(true);
+    expect(seconds).toBeLessThan(30);
+    expect(peak).toBeLessThan(2);
+    for (const name of ['large.png', 'panpp-output/large.overlay.png']) rmSync(inScratch(name));
+  });
+});
+
+it('ends in peace when its reader has seen enough', async () => {
+  const images = ['sign.png', 'bread.png', 'open.png'].flatMap((name) => [name, `./${name}`]);
+  const child = start(['detect', ...images, '--no-overlay', ...small, ...onAdapter]);
+  child.stdout!.once('data', () => child.stdout!.destroy());
+  const { code, messages } = await finished(child);
+  expect({ code, messages }).toEqual({ code: 0, messages: [] });
+});
+
+describe('weights', () => {
+  it('that are none are told by name', async () => {
+    const withWeights = (path: string) =>
+      refused(['detect', 'sign.png', '--no-overlay', ...onAdapter, '--weights', path]);
+    expect(await withWeights('nowhere.safetensors')).toBe('panpp: nowhere.safetensors: no such file or folder');
+    expect(await withWeights('.')).toBe('panpp: .: is a folder');
+    write('empty.safetensors', '');
+    expect(await withWeights('empty.safetensors')).toMatch(
+      /^panpp: empty\.safetensors: too short for a safetensors file .*panpp convert/,
+    );
+    const weights = readFileSync(packagedWeights());
+    write('truncated.safetensors', weights.subarray(0, weights.length - 1000));
+    expect(await withWeights('truncated.safetensors')).toMatch(/^panpp: truncated\.safetensors: .*panpp convert/);
+    const foreign = bundledPath('checkpoints/expected.safetensors');
+    expect(await withWeights(foreign)).toMatch(
+      /expected\.safetensors was not made by panpp; make one with: panpp convert/,
+    );
+    const checkpoint = bundledPath('checkpoints/plain.zip.pth');
+    expect(await withWeights(checkpoint)).toMatch(/plain\.zip\.pth: not a safetensors file.*panpp convert/);
+    const other = Buffer.from(weights);
+    const at = other.indexOf('\\"fpems\\":2');
+    expect(at).toBeGreaterThan(0);
+    other.write('3', at + '\\"fpems\\":'.length);
+    write('other.safetensors', other);
+    expect(await withWeights('other.safetensors')).toMatch(/^panpp: other\.safetensors.*fpem3/);
+  });
+});
+
+describe('wrong usage', () => {
+  const cases: [string[], RegExp][] = [
+    [[], /missing required argument 'images'/],
+    [['sign.png', '--colour'], /unknown option '--colour'/],
+    [['sign.png', '--short-side', '16'], /--short-side.*whole number from 32 to 8192/],
+    [['sign.png', '--short-side', '100.5'], /whole number/],
+    [['sign.png', '--min-score', 'high'], /number from 0 to 1/],
+    [['sign.png', '--bbox', 'circle'], /Allowed choices are rect, poly/],
+    [['sign.png', '--format', 'xml'], /Allowed choices are json, icdar, totaltext/],
+    [['sign.png', '--adapter', 'abacus'], /no WebGPU adapter matches "abacus"; there are: /],
+    [['sign.png', '--tolerance', '2', '--no-overlay', ...onAdapter], /--tolerance is for outlines; add --bbox poly/],
+  ];
+  it.each(cases)('is exit code 2: %j', async (args, message) => {
+    const { code, stdout, messages } = await panpp(['detect', ...args]);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(messages[0]).toMatch(message);
+  });
+
+  it('of the program itself too', async () => {
+    expect((await panpp(['detekt', 'sign.png'])).code).toBe(2);
+    expect((await panpp([])).code).toBe(2);
+    expect(await panpp(['--version'])).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/),
+      messages: [],
+    });
+    expect((await panpp(['detect', '--help'])).stdout).toContain('--short-side');
+  });
+});

@@ -1,0 +1,319 @@
+import { copyFileSync, mkdirSync, readFileSync, readdirSync, statSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { detectionPresets, resnet18, vocabularies } from '../../src/network/config.js';
+import { convertCheckpoint } from '../../src/network/convert.js';
+import { packagedWeights } from '../../src/node.js';
+import {
+  type Line,
+  checkpointFile,
+  crop,
+  finished,
+  inScratch,
+  onAdapter,
+  panpp,
+  read,
+  refused,
+  small,
+  start,
+  write,
+} from './cli.js';
+
+const images = Array.from({ length: 8 }, (_, index) => `img_${index + 1}`);
+
+const run = (results: string, ...more: string[]) => [
+  ...['eval', '--run', '--protocol', 'icdar2015', '--gt', 'gt', '--images', 'images', '--results', results],
+  ...[...small, ...onAdapter, ...more],
+];
+
+async function report(args: readonly string[], expectedCode = 0) {
+  const { code, stdout, messages } = await panpp([...args, '--json']);
+  expect(code, messages.join('\n')).toBe(expectedCode);
+  const figures = JSON.parse(stdout) as Record<string, unknown> & {
+    failed: { image: string; error: string }[];
+    precision: number;
+    recall: number;
+  };
+  return { figures, messages };
+}
+
+const stored = (results: string, image: string) =>
+  JSON.parse(read(`${results}/detections/${image}.json`).toString()) as Line;
+
+beforeAll(async () => {
+  for (const folder of ['images', 'gt']) mkdirSync(inScratch(folder));
+  const pieces = ['bread', 'open', 'sign'] as const;
+  for (const [index, image] of images.entries())
+    write(`images/${image}.png`, await (await crop(pieces[index % 3])).png().toBuffer());
+  // What is found becomes the truth: each image's first region, and once a text that isn't there.
+  const { stdout } = await panpp(['detect', 'images', '--no-overlay', ...small, ...onAdapter]);
+  const lines = stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Line);
+  for (const [index, { regions }] of lines.entries()) {
+    const texts = [
+      regions[0].polygon,
+      ...(index === 0
+        ? [
+            [
+              [900, 900],
+              [950, 900],
+              [950, 920],
+              [900, 920],
+            ],
+          ]
+        : []),
+    ];
+    write(`gt/gt_${images[index]}.txt`, texts.map((polygon) => `${polygon.flat().join(',')},word\n`).join(''));
+  }
+});
+
+describe('eval --run', () => {
+  it('finds the text of a data set, stores it and scores it', async () => {
+    const { figures, messages } = await report(run('whole', '--plot', 'plots/curve.svg'));
+    const found = images.map((image) => stored('whole', image).regions.length);
+    expect(Math.min(...found)).toBeGreaterThan(0);
+    expect(figures.recall).toBe(8 / 9);
+    expect(figures.precision).toBeCloseTo(8 / found.reduce((a, b) => a + b), 12);
+    expect(figures).toMatchObject({
+      images: 8,
+      failed: [],
+      settings: { shortSide: 96, bbox: 'rect', minScore: 0.85, minArea: 260 },
+    });
+    expect(messages).toEqual([
+      "panpp: settings, icdar2015's but for options: short side 96, rect, min score 0.85, min area 260",
+      'panpp: wrote plots/curve.svg',
+    ]);
+    expect(read('plots/curve.svg').toString()).toMatch(
+      /^<svg [\s\S]*precision[\s\S]*recall[\s\S]*H-mean[\s\S]*<\/svg>\n$/,
+    );
+
+    const { polygon } = stored('whole', 'img_1').regions[0];
+    expect(read('whole/results/res_img_1.txt').toString().split('\n')[0]).toBe(polygon.flat().join(','));
+    expect(readdirSync(inScratch('whole/results'))).toHaveLength(8);
+
+    // The same figures without looking again, from the run's folder and from its result files.
+    for (const results of ['whole', 'whole/results']) {
+      const again = await report([
+        'eval',
+        '--protocol',
+        'icdar2015',
+        '--gt',
+        'gt',
+        '--results',
+        results,
+        '--per-image',
+      ]);
+      expect(again.figures).toMatchObject({
+        precision: figures.precision,
+        recall: figures.recall,
+        perImage: expect.any(Array),
+      });
+    }
+    const begin = performance.now();
+    const { figures: same, messages: told } = await report(run('whole'));
+    expect(told).toContain('panpp: 8 of 8 images were done before');
+    expect(same).toEqual(figures);
+    expect(performance.now() - begin).toBeLessThan(5000);
+  });
+
+  it('goes on after an interruption, and does no image twice', async () => {
+    const child = start(run('cut'));
+    const done = () => {
+      try {
+        return readdirSync(inScratch('cut/detections')).filter((name) => name.endsWith('.json'));
+      } catch {
+        return [];
+      }
+    };
+    const ended = finished(child);
+    while (done().length < 2 && child.exitCode === null) await delay(2);
+    child.kill('SIGKILL');
+    await ended;
+    const before = done();
+    expect(before.length).toBeGreaterThanOrEqual(2);
+    expect(before.length).toBeLessThan(8);
+    // Whatever lies there is whole.
+    for (const name of before) expect(stored('cut', name.replace('.json', '')).regions).toBeInstanceOf(Array);
+    const times = before.map((name) => statSync(inScratch('cut/detections', name)).mtimeMs);
+
+    const { figures, messages } = await report(run('cut'));
+    expect(messages).toContain(`panpp: ${before.length} of 8 images were done before`);
+    expect(before.map((name) => statSync(inScratch('cut/detections', name)).mtimeMs)).toEqual(times);
+    expect(figures).toEqual((await report(run('whole'))).figures);
+    for (const image of images) expect(stored('cut', image).regions).toEqual(stored('whole', image).regions);
+  });
+
+  it('does not mix in other settings, weights or images', async () => {
+    const before = readdirSync(inScratch('whole/detections')).map((name) =>
+      read(`whole/detections/${name}`).toString(),
+    );
+    expect(await refused(run('whole', '--min-score', '0.5', '--bbox', 'poly'))).toBe(
+      'panpp: whole holds another run (min score: 0.85 there, 0.5 now; bbox: rect there, poly now); give another --results, or --restart',
+    );
+    const weights = Buffer.from(readFileSync(packagedWeights()));
+    weights[weights.length - 1] ^= 1;
+    write('other.safetensors', weights);
+    expect(await refused(run('whole', '--weights', 'other.safetensors'))).toMatch(
+      /^panpp: whole holds another run \(weights: [0-9a-f]{12} there, [0-9a-f]{12} now\)/,
+    );
+    expect(await refused([...run('whole'), '--images', './images/*.png'])).toMatch(
+      /^panpp: whole holds another run \(images: .*images there, .*\*\.png now\)/,
+    );
+    expect(
+      readdirSync(inScratch('whole/detections')).map((name) => read(`whole/detections/${name}`).toString()),
+    ).toEqual(before);
+
+    mkdirSync(inScratch('mine/results'), { recursive: true });
+    write('mine/results/precious.txt', '1');
+    expect(await refused(run('mine', '--restart'))).toBe(
+      'panpp: mine/results was not made by a run; give another --results',
+    );
+    expect(read('mine/results/precious.txt').toString()).toBe('1');
+    write('broken-run.json', '');
+    mkdirSync(inScratch('broken'));
+    copyFileSync(inScratch('broken-run.json'), inScratch('broken/run.json'));
+    expect(await refused(run('broken'))).toBe(
+      'panpp: broken/run.json: not the settings of a run; give another --results, or --restart',
+    );
+  });
+
+  it('begins anew with --restart', async () => {
+    const { figures, messages } = await report(run('cut', '--restart', '--min-score', '0.95'));
+    expect(messages.join()).not.toContain('done before');
+    expect(figures.recall).toBeLessThan(8 / 9);
+    for (const image of images)
+      for (const { score } of stored('cut', image).regions) expect(score).toBeGreaterThanOrEqual(0.95);
+  });
+
+  it('counts an image that fails as one without detections, says so, and tries it again', async () => {
+    mkdirSync(inScratch('few'));
+    for (const image of ['img_1', 'img_2'])
+      copyFileSync(inScratch(`images/${image}.png`), inScratch(`few/${image}.png`));
+    write('few/img_3.png', read('images/img_3.png').subarray(0, 5000));
+    const ofFew = [...run('few-results'), '--images', 'few'];
+    const { figures, messages } = await report(ofFew, 1);
+    const error = expect.stringMatching(/^few\/img_3\.png: truncated or damaged PNG/) as string;
+    expect(figures.failed).toEqual([{ image: 'img_3', error }]);
+    expect(figures.recall).toBe(2 / 9);
+    expect(messages.filter((line) => line.includes('img_3'))).toEqual([
+      expect.stringMatching(/^panpp: few\/img_3\.png: truncated/),
+      'panpp: counted as images without detections, for they failed: img_3',
+    ]);
+    expect(read('few-results/results/res_img_3.txt').toString()).toBe('');
+    // Scored again from its folder it is no better.
+    expect(
+      (await report(['eval', '--protocol', 'icdar2015', '--gt', 'gt', '--results', 'few-results'], 1)).figures.failed,
+    ).toHaveLength(1);
+
+    copyFileSync(inScratch('images/img_3.png'), inScratch('few/img_3.png'));
+    const repaired = await report(ofFew);
+    expect(repaired.messages).toContain('panpp: 2 of 3 images were done before');
+    expect(repaired.figures).toMatchObject({ failed: [], recall: 3 / 9 });
+  });
+
+  it('looks again where what is stored can’t be read', async () => {
+    write('few-results/detections/img_2.json', '{"file":"few/img_2.png","regions":[{"polyg');
+    const { figures, messages } = await report([...run('few-results'), '--images', 'few']);
+    expect(messages).toContain('panpp: 2 of 3 images were done before');
+    expect(figures.recall).toBe(3 / 9);
+    write('few-results/detections/img_2.json', '');
+    expect(await refused(['eval', '--protocol', 'icdar2015', '--gt', 'gt', '--results', 'few-results'])).toMatch(
+      /^panpp: few-results\/detections\/img_2\.json: not what a run stores of an image/,
+    );
+  });
+
+  it('uses the settings of the benchmark, or of another by choice', async () => {
+    mkdirSync(inScratch('polygons'));
+    for (const image of ['img_1', 'img_2', 'img_3']) {
+      const text = read(`gt/gt_${image}.txt`).toString();
+      write(`polygons/${image}.txt`, text.replaceAll(',word', ',####word'));
+    }
+    const ofFew = (protocol: string, results: string, ...more: string[]) =>
+      report([
+        'eval',
+        '--run',
+        '--protocol',
+        protocol,
+        '--gt',
+        'polygons',
+        '--images',
+        'few',
+        '--results',
+        results,
+        ...small,
+        ...onAdapter,
+        ...more,
+      ]);
+    const totaltext = await ofFew('totaltext', 'totaltext');
+    expect(totaltext.figures.settings).toMatchObject({ bbox: 'poly', minScore: 0.87, minArea: 16 });
+    expect(totaltext.figures.recall).toBeGreaterThan(0.25);
+    const [y, x] = read('totaltext/results/img_1.txt').toString().split(',').map(Number);
+    expect([x, y]).toEqual(stored('totaltext', 'img_1').regions[0].polygon[0]);
+
+    const plain = await ofFew('iou', 'iou', '--settings', 'totaltext', '--min-score', '0.9');
+    expect(plain.figures.settings).toMatchObject({ bbox: 'poly', minScore: 0.9, minArea: 16 });
+    expect(plain.messages[0]).toMatch(
+      /^panpp: settings, totaltext's but for options: short side 96, poly, min score 0\.9/,
+    );
+    const own = await ofFew('iou', 'own');
+    expect(own.messages[0]).toMatch(/^panpp: settings, the weights' own but for options: short side 96, rect/);
+  });
+
+  it('sees before any work whether images and ground truth fit', async () => {
+    mkdirSync(inScratch('odd'));
+    copyFileSync(inScratch('images/img_1.png'), inScratch('odd/img_99.png'));
+    expect(await refused([...run('odd-results'), '--images', 'odd'])).toBe(
+      "panpp: --images and --gt don't fit, for results are named after images: results: res_img_99.txt: the ground truth has no gt_img_99.txt",
+    );
+    mkdirSync(inScratch('same/name'), { recursive: true });
+    for (const name of ['same/img_1.png', 'same/name/img_1.jpg'])
+      copyFileSync(inScratch('images/img_1.png'), inScratch(name));
+    expect(await refused([...run('same-results'), '--images', 'same'])).toMatch(
+      /same\/img_1\.png.*same\/name\/img_1\.jpg|same\/name\/img_1\.jpg.*same\/img_1\.png/,
+    );
+    expect(await refused([...run('none'), '--gt', 'nowhere'])).toBe('panpp: nowhere: no such file or folder');
+    expect(await refused([...run('none'), '--images', 'nowhere*'])).toBe(
+      'panpp: nowhere*: no PNG, JPEG or WebP files found',
+    );
+    write('file', '');
+    expect(await refused(run('file'))).toBe(
+      "panpp: file: can't be used as output folder: there is a file where a folder should be",
+    );
+    expect(readdirSync(inScratch('.'))).not.toContain('odd-results');
+  });
+
+  it('reads where words are compared, with weights that can', async () => {
+    const endToEnd = (...more: string[]) => [
+      ...run('words', ...more),
+      '--protocol',
+      'icdar2015-e2e',
+      '--images',
+      'images/img_1.png',
+    ];
+    expect(await refused(endToEnd())).toMatch(
+      /^panpp: icdar2015-e2e compares words, and .*safetensors only detects text; give --weights that read$/,
+    );
+
+    const config = {
+      backbone: resnet18,
+      neck: { fpems: 2, fusion: 'pan++' },
+      detection: detectionPresets.icdar2015,
+    } as const;
+    const reading = { ...config, recognition: { vocabulary: vocabularies.lowercase } };
+    write('reading.safetensors', convertCheckpoint(checkpointFile(reading), { half: true }).weights);
+    const { figures } = await report(
+      endToEnd('--weights', 'reading.safetensors', '--min-score', '0', '--min-area', '0'),
+    );
+    expect(figures.images).toBe(8);
+    const { regions } = stored('words', 'img_1') as unknown as { regions: { polygon: number[][]; text: string }[] };
+    expect(regions.length).toBeGreaterThan(0);
+    const words = read('words/results/res_img_1.txt')
+      .toString()
+      .trimEnd()
+      .split('\n')
+      .map((line) => line.split(',')[8]);
+    expect(words).toEqual(regions.map(({ text }) => text));
+  });
+});
