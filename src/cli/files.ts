@@ -1,9 +1,10 @@
 // Files named on the command line: images out of files, folders and globs; output folders.
 import { constants } from 'node:fs';
-import { access, lstat, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { access, lstat, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, extname, join, relative, resolve, sep } from 'node:path';
 import { glob, isDynamicPattern } from 'tinyglobby';
 import { PanppError } from '../errors.js';
+import { makeFolder } from '../node/folders.js';
 import { errorLine } from './report.js';
 
 /** An image to work on. */
@@ -132,23 +133,6 @@ export async function openOutputFolder(path: string): Promise<void> {
     await access(path, constants.W_OK | constants.X_OK);
   } catch (cause) {
     throw fileError(path, "can't be used as output folder: ", cause);
-  }
-}
-
-// Node's own recursive mkdir never returns where a folder can't be made although its parent is there (/proc).
-async function makeFolder(path: string): Promise<void> {
-  try {
-    await mkdir(path);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return;
-    const parent = dirname(path);
-    if (code !== 'ENOENT' || parent === path || (await stat(parent).catch(() => undefined))) throw error;
-    await makeFolder(parent);
-    // Another process may have made it meanwhile.
-    await mkdir(path).catch((again: NodeJS.ErrnoException) => {
-      if (again.code !== 'EEXIST') throw again;
-    });
   }
 }
 

@@ -5,7 +5,7 @@ import { PanppError } from '../errors.js';
 import { decodeImage } from '../images/decode.js';
 import type { PixelImage } from '../images/image.js';
 import type { DetectionSettings } from '../network/config.js';
-import type { SpottedRegion } from '../recognition/spot.js';
+import type { SpottedRegion, TextCharacter } from '../recognition/spot.js';
 import type { Region } from '../shapes/regions.js';
 import { readBytes } from './files.js';
 import { integerBetween, numberBetween } from './usage.js';
@@ -63,8 +63,8 @@ export function settingsOf(flags: SettingsFlags, others: DetectionSettings): Det
   };
 }
 
-/** What finds the text of an image: a model's `detect` or `spot`. */
-export type Look = (image: PixelImage) => Promise<Detection | Spotting>;
+/** What finds the text of an image: a model's `detect` or `spot`. The path is the image's. */
+export type Look = (image: PixelImage, path: string) => Promise<Detection | Spotting>;
 
 export interface Looked {
   readonly image: PixelImage;
@@ -75,7 +75,7 @@ export interface Looked {
 export async function lookAtFile(path: string, look: Look): Promise<Looked> {
   const image = await decodeImage(await readBytes(path), path);
   try {
-    return { image, found: await look(image) };
+    return { image, found: await look(image, path) };
   } catch (error) {
     // The model does not know which file it is about.
     if (!(error instanceof PanppError) || error.code === 'device-lost') throw error;
@@ -99,7 +99,13 @@ export function resultLine(file: string, { width, height, regions, timings }: De
 function resultRegion(region: Region | SpottedRegion) {
   const { polygon, box, score, area } = region;
   const found = { polygon, box, score: rounded(score, 4), area };
-  return 'text' in region ? { ...found, text: region.text, textScore: rounded(region.textScore, 4) } : found;
+  if (!('text' in region)) return found;
+  const { text, textScore, characters } = region;
+  return { ...found, text, textScore: rounded(textScore, 4), ...(characters && { characters: characters.map(resultCharacter) }) };
+}
+
+function resultCharacter({ character, probability, attention: [x, y] }: TextCharacter) {
+  return { character, probability: rounded(probability, 4), attention: [rounded(x, 1), rounded(y, 1)] };
 }
 
 function rounded(value: number, digits: number): number {

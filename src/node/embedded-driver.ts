@@ -15,6 +15,7 @@ import { brotliDecompress } from 'node:zlib';
 import { parseTar } from 'nanotar';
 
 import { PanppError } from '../errors.js';
+import { makeFolder } from './folders.js';
 
 /** The optional npm package that holds the driver. */
 export const EMBEDDED_PACKAGE = '@sparticuz/chromium';
@@ -134,7 +135,7 @@ function homeFolder(name: string): string | undefined {
  */
 async function unpack({ version, archive }: EmbeddedPackage, parent: string): Promise<string> {
   const folder = join(parent, `swiftshader-${version}`);
-  await mkdir(parent, { recursive: true, mode: 0o700 });
+  await makeFolder(parent, 0o700);
   await checkOwner(parent);
   if (isWhole(folder)) return folder;
 

@@ -1,0 +1,111 @@
+// panpp spot: text regions of images with their text, one JSON line an image on stdout.
+import { stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { Argument, type Command, Option } from 'commander';
+import type { Model, SpotOptions } from '../detection/model.js';
+import { PanppError } from '../errors.js';
+import { type CorrectionSettings, type Lexicon, defaultCorrection, parseLexicon } from '../recognition/lexicon.js';
+import { maxBeam } from '../recognition/plan.js';
+import { withEngineOptions } from './engine.js';
+import { fileError, readBytes, withoutEnding } from './files.js';
+import { type OutputFlags, lookAtFiles, withOutputOptions } from './look-files.js';
+import { type SettingsFlags, settingsOf, withSettingsOptions } from './looking.js';
+import { exiting, integerBetween, numberBetween } from './usage.js';
+
+interface SpotFlags extends OutputFlags, SettingsFlags, Partial<CorrectionSettings> {
+  readonly lexicon?: string;
+  readonly correct?: boolean;
+  readonly beam?: number;
+  readonly characters?: boolean;
+}
+
+export function addSpot(program: Command): void {
+  const command = program
+    .command('spot')
+    .summary('find the text in images and read it')
+    .description(
+      'As detect, with the text of every region and its score; needs weights with a recognition head. With a lexicon ' +
+        'or --correct, words are corrected by the authors’ rule, and regions that it drops are left out.',
+    )
+    .addArgument(new Argument('<images...>', 'files, folders (searched through), globs'))
+    .addOption(
+      new Option(
+        '--lexicon <path>',
+        'words to choose from, one a line; or a folder with a lexicon for each image: NAME.txt or voc_NAME.txt',
+      ),
+    )
+    .addOption(new Option('--correct', 'apply the rule without a lexicon too'))
+    .addOption(
+      new Option('--beam <width>', 'hypotheses that the search keeps; 1 is greedy')
+        .default(1)
+        .argParser(integerBetween(1, maxBeam)),
+    )
+    .addOption(new Option('--characters', 'each character’s probability, and where it was seen'))
+    .addOption(threshold('length', 'drop words of fewer characters', 100))
+    .addOption(threshold('score', 'keep words with a higher score as they are'))
+    .addOption(threshold('non-alpha-score', 'of words that are not all letters keep those with a higher score'))
+    .addOption(threshold('ignore-score', 'drop words with a lower score'))
+    .addOption(threshold('edit-distance', 'take the lexicon’s nearest word if it is fewer edits away', 100));
+  withEngineOptions(withOutputOptions(withSettingsOptions(command))).action(exiting(spot));
+}
+
+function threshold(name: string, what: string, most = 1): Option {
+  const key = `${name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase())}Threshold` as keyof CorrectionSettings;
+  return new Option(`--${name}-threshold <n>`, `${what} (default: ${defaultCorrection[key]})`).argParser(numberBetween(0, most));
+}
+
+async function spot(inputs: string[], flags: SpotFlags): Promise<number> {
+  const lexiconFor = await lexicons(flags.lexicon);
+  return lookAtFiles(inputs, flags, { icdar: 'icdar2015-e2e', totaltext: 'totaltext-e2e' }, (model) => {
+    assertReads(model, flags);
+    const options: SpotOptions = {
+      ...settingsOf(flags, model.config.detection),
+      beam: flags.beam,
+      characters: flags.characters,
+      correction: flags.correct || flags.lexicon !== undefined ? thresholdsOf(flags) : undefined,
+    };
+    return async (image, path) => model.spot(image, { ...options, lexicon: await lexiconFor(path) });
+  });
+}
+
+// Once before all images rather than once for each.
+function assertReads(model: Model, { weights = 'the package’s weights' }: SpotFlags): void {
+  if (model.config.recognition) return;
+  throw new PanppError('weights', `${weights} can only detect text, not read it; give --weights with a recognition head, or use panpp detect`);
+}
+
+function thresholdsOf(flags: SpotFlags): Partial<CorrectionSettings> {
+  const names = Object.keys(defaultCorrection) as (keyof CorrectionSettings)[];
+  return Object.fromEntries(names.filter((name) => flags[name] !== undefined).map((name) => [name, flags[name]]));
+}
+
+/** The lexicon for an image: the one file, the image's own in a folder, or none. */
+async function lexicons(path: string | undefined): Promise<(image: string) => Promise<Lexicon | undefined>> {
+  if (path === undefined) return async () => undefined;
+  if (!(await isFolder(path))) {
+    const lexicon = parseLexicon(await readBytes(path), path);
+    return async () => lexicon;
+  }
+  return async (image) => {
+    const name = basename(withoutEnding(image));
+    for (const candidate of [`${name}.txt`, `voc_${name}.txt`].map((file) => join(path, file))) {
+      if (await isThere(candidate)) return parseLexicon(await readBytes(candidate), candidate);
+    }
+    throw new PanppError('file', `${path}: no lexicon for this image (${name}.txt or voc_${name}.txt)`);
+  };
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch (cause) {
+    throw fileError(path, '', cause);
+  }
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,86 @@
+import { mkdirSync, readFileSync } from 'node:fs';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { vocabularies } from '../../src/network/config.js';
+import { foldCheckpoint } from '../../src/network/weights.js';
+import { readWeights, writeWeights } from '../../src/network/weights-file.js';
+import { packagedWeights } from '../../src/node.js';
+import { proceduralCheckpoint } from '../support/procedural.js';
+import { crop, inScratch, onAdapter, panpp, parseLines, read, refused, small, write } from './cli.js';
+
+interface Spotted {
+  readonly text: string;
+  readonly textScore: number;
+  readonly characters?: readonly { character: string; probability: number; attention: [number, number] }[];
+}
+
+// The package's detector with a procedural recognition head: that reads no sense, but always the same.
+const anything = ['--weights', 'reading.safetensors', '--min-score', '0.5', '--min-area', '0'];
+
+async function spot(...args: string[]): Promise<{ code: number | null; regions: Spotted[]; messages: readonly string[] }> {
+  const { code, stdout, messages } = await panpp(['spot', ...small, ...onAdapter, ...anything, '--no-overlay', ...args]);
+  const [line] = parseLines(stdout);
+  return { code, regions: (line.regions ?? []) as unknown as Spotted[], messages };
+}
+
+describe('panpp spot', () => {
+  beforeAll(async () => {
+    const detector = readWeights(readFileSync(packagedWeights()));
+    const config = { ...detector.config, recognition: { vocabulary: vocabularies.lowercase } };
+    const reader = foldCheckpoint(proceduralCheckpoint(config), config, 'procedural');
+    const tensors = new Map([...reader, ...detector.tensors]);
+    write('reading.safetensors', writeWeights({ config, tensors }, true));
+    write('sign.png', await (await crop('sign')).png().toBuffer());
+  });
+
+  it('prints regions with their text, and writes ICDAR’s end-to-end form', async () => {
+    const { code, regions } = await spot('sign.png', '--format', 'icdar');
+    expect(code).toBe(0);
+    expect(regions.length).toBeGreaterThan(0);
+    for (const { text, textScore } of regions) {
+      expect(text).toMatch(/^[0-9a-z]*$/);
+      expect(textScore).toBeGreaterThanOrEqual(0);
+    }
+    const lines = read('panpp-output/res_sign.txt').toString().trimEnd().split('\n');
+    expect(lines.map((line) => line.split(',').slice(8).join(','))).toEqual(regions.map(({ text }) => text));
+  });
+
+  it('tells characters, and searches with a beam', async () => {
+    const { regions } = await spot('sign.png', '--characters', '--beam', '3');
+    const read = regions.find(({ text }) => text.length > 0)!;
+    expect(read.characters!.map(({ character }) => character).join('')).toBe(read.text);
+    for (const { probability, attention } of read.characters!) {
+      expect(probability).toBeGreaterThan(0);
+      expect(attention).toHaveLength(2);
+    }
+  });
+
+  it('corrects by a lexicon with a byte order mark and CRLF, one for all images or one each', async () => {
+    const plain = (await spot('sign.png')).regions;
+    const word = plain.find(({ text }) => /^[a-z]{3,}$/.test(text))?.text ?? 'nothing';
+    write('words.txt', `\uFEFF${word.toUpperCase()}\r\nunrelated\r\n`);
+    // Scores of procedural weights are low; nothing is dropped for that here.
+    const loose = ['--ignore-score-threshold', '0', '--non-alpha-score-threshold', '0', '--score-threshold', '1'];
+    const corrected = (await spot('sign.png', '--lexicon', 'words.txt', ...loose)).regions;
+    const expected = plain.flatMap(({ text }) =>
+      text.length < 3 ? [] : /^[a-z]+$/.test(text) ? (text === word ? [word.toUpperCase()] : []) : [text],
+    );
+    expect(corrected.map(({ text }) => text)).toEqual(expected);
+    mkdirSync(inScratch('lexicons'), { recursive: true });
+    write('lexicons/voc_sign.txt', `${word.toUpperCase()}\nunrelated\n`);
+    expect((await spot('sign.png', '--lexicon', 'lexicons', ...loose)).regions.map(({ text }) => text)).toEqual(expected);
+  });
+
+  it('says which image has no lexicon in the folder', async () => {
+    mkdirSync(inScratch('empty-lexicons'), { recursive: true });
+    const { code, messages } = await spot('sign.png', '--lexicon', 'empty-lexicons');
+    expect(code).toBe(1);
+    expect(messages).toEqual([expect.stringMatching(/empty-lexicons: no lexicon for this image \(sign\.txt or voc_sign\.txt\)/)]);
+  });
+
+  it('refuses in one line what it can’t start with', async () => {
+    expect(await refused(['spot', ...onAdapter, 'sign.png'])).toMatch(/can only detect text, not read it; give --weights/);
+    expect(await refused(['spot', ...onAdapter, ...anything, 'sign.png', '--lexicon', 'none.txt'])).toMatch(/none\.txt: no such file/);
+    write('void.txt', '\r\n');
+    expect(await refused(['spot', ...onAdapter, ...anything, 'sign.png', '--lexicon', 'void.txt'])).toMatch(/void\.txt holds no word/);
+  });
+});
