@@ -31,6 +31,8 @@ await Promise.all([
     outfile: 'dist/browser.js',
     platform: 'browser',
     minify: true,
+    charset: 'utf8',
+    sourcemap: 'external',
     plugins: [smallWgsl],
   }),
   build({

@@ -10,6 +10,7 @@ import { measureDetection } from './detection.js';
 import type { BenchOptions, Part } from './options.js';
 import { measurePeers } from './peers.js';
 import { providers } from './peers/onnxruntime.js';
+import { measureRecognition, readCounts } from './recognition.js';
 import { type BenchRecord, type LeftOut, fileNameOf, newRecord } from './record.js';
 import { type Size, nameOf, pixelsOf } from './sizes.js';
 import { type BenchWeights, readPackagedWeights } from './weights.js';
@@ -35,6 +36,7 @@ const work: Readonly<Record<Part, (task: Task) => Promise<void>>> = {
   detection: detections,
   peers: peers,
   aggregation: aggregations,
+  recognition: readings,
 };
 
 /** Measures what the options ask for. @param adapter the name by which `gpu` was opened */
@@ -89,6 +91,13 @@ async function peers({ gpu, weights, options, record }: Task): Promise<void> {
         return entry;
       }),
     );
+  }
+}
+
+async function readings({ gpu, weights, options, record }: Task): Promise<void> {
+  for (const regions of readCounts) {
+    progress(record, `reading ${regions} regions`);
+    record.recognition.push(await measureRecognition(gpu, weights.file, regions, options.effort));
   }
 }
 

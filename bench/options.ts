@@ -6,7 +6,7 @@ import type { Effort } from './measure.js';
 import { projectFile } from './paths.js';
 import { type Size, parseSizes, standardSizes } from './sizes.js';
 
-export const parts = ['cold', 'detection', 'peers', 'aggregation'] as const;
+export const parts = ['cold', 'detection', 'peers', 'aggregation', 'recognition'] as const;
 export type Part = (typeof parts)[number];
 
 export interface BenchOptions {

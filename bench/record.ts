@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path';
 import type { Gpu } from '../src/gpu/context.js';
 import type { ModelConfig } from '../src/network/config.js';
 import type { AggregationEntry } from './aggregation.js';
+import type { RecognitionEntry } from './recognition.js';
 import type { ColdStartEntry } from './cold-start.js';
 import type { DetectionEntry } from './detection.js';
 import type { Effort } from './measure.js';
@@ -32,6 +33,7 @@ export interface BenchRecord {
   readonly detection: (DetectionEntry | LeftOut)[];
   readonly peers: (PeersEntry | LeftOut)[];
   readonly aggregation: AggregationEntry[];
+  readonly recognition: RecognitionEntry[];
 }
 
 /** Written into the bundle by bench/build.mjs. */
@@ -48,7 +50,7 @@ export function newRecord(
     ...{ date: new Date().toISOString(), commit: builtCommit, quick, effort },
     ...{ machine: describeMachine(), adapter: describeAdapter(gpu, disabledToggles) },
     ...{ model: describeModel(config), precision: 'f32' },
-    ...{ detection: [], peers: [], aggregation: [] },
+    ...{ detection: [], peers: [], aggregation: [], recognition: [] },
   };
 }
 

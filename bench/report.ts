@@ -8,6 +8,7 @@ import type { DetectionEntry } from './detection.js';
 import type { Statistics } from './measure.js';
 import type { PeersEntry } from './peers.js';
 import { providers } from './peers/onnxruntime.js';
+import type { RecognitionEntry } from './recognition.js';
 import { type BenchRecord, type LeftOut, fileNameOf } from './record.js';
 import { nameOf } from './sizes.js';
 
@@ -62,6 +63,7 @@ export function describeRecord(record: BenchRecord, charts: readonly string[] = 
     ...section('Detection', detectionTable(record.detection)),
     ...section('The network beside general runtimes', peersTable(record.peers)),
     ...section('Aggregation by number of words', aggregationTable(record.aggregation)),
+    ...section('Reading by number of regions', recognitionTable(record.recognition)),
     ...charts.flatMap((chart) => [chart, '']),
   ].join('\n');
 }
@@ -172,6 +174,17 @@ function aggregationTable(entries: readonly AggregationEntry[]): string[] {
     entries.map((entry) => [
       ...[nameOf(entry), `${entry.regions}`, `${entry.kernels}`, shown(entry.gpu.aggregation), shown(entry.gpu.wall)],
       ...[shown(entry.sequential.wall), `**${digits(entry.ratio)}**`, `${entry.gpu.wall.runs}`],
+    ]),
+  );
+}
+
+function recognitionTable(entries: readonly RecognitionEntry[]): string[] {
+  if (entries.length === 0) return [];
+  return table(
+    ['size', 'regions', 'characters a word', 'network GPU', 'features GPU', 'recognition GPU', 'share of the head', 'wall', 'runs'],
+    entries.map(({ regions, characters, times, share, ...size }) => [
+      ...[nameOf(size), `${regions}`, digits(characters), shown(times.network), shown(times.features), shown(times.recognition)],
+      ...[share === undefined ? '' : `**${Math.round(100 * share)} %**`, shown(times.wall), `${times.wall.runs}`],
     ]),
   );
 }

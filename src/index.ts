@@ -10,8 +10,15 @@ export {
   type DetectOptions,
   type ForwardOptions,
   type Model,
+  type Recognition,
+  type RecognizeOptions,
+  type SpotOptions,
+  type Spotting,
+  type SpottingTimings,
   loadModel,
 } from './detection/model.js';
+export type { CorrectionOptions, ReadOptions, SpottedRegion, TextCharacter, TextReading } from './recognition/spot.js';
+export { type CorrectionSettings, Lexicon, correctWord, defaultCorrection, parseLexicon } from './recognition/lexicon.js';
 export type { OutputTensor } from './detection/forward.js';
 export { type MapInput, type MapSettings, regionsFromMap } from './detection/regions-from-map.js';
 export { aggregatePixels } from './aggregation/aggregate.js';
@@ -25,10 +32,12 @@ export {
   type DetectionSettings,
   type ModelConfig,
   type NeckConfig,
+  type RecognitionConfig,
   detectionPresets,
   resnet18,
   resnet50,
   resnet101,
+  vocabularies,
 } from './network/config.js';
 export { type ConvertOptions, convertCheckpoint } from './network/convert.js';
 export { readCheckpoint } from './checkpoint/pytorch.js';

@@ -1,0 +1,63 @@
+// Reading: recognition's share of the time by the number of regions. The detector is the package's; the recognition head's weights are
+// procedural, so words are of chance and of chance's length, which the record tells.
+import { loadModel } from '../src/detection/model.js';
+import type { Gpu } from '../src/gpu/context.js';
+import { vocabularies } from '../src/network/config.js';
+import { foldCheckpoint } from '../src/network/weights.js';
+import { type WeightsFile, writeWeights } from '../src/network/weights-file.js';
+import type { Box } from '../src/shapes/geometry.js';
+import { proceduralCheckpoint } from '../tests/support/procedural.js';
+import { type Effort, type Statistics, measure, summarise, timed } from './measure.js';
+import { photographAt } from './photograph.js';
+import type { Size } from './sizes.js';
+
+export const readCounts = [1, 30, 300] as const;
+/** The authors' short side on a photograph of 16 : 9. */
+export const readSize: Size = { height: 736, width: 1312 };
+
+export interface RecognitionEntry extends Size {
+  readonly regions: number;
+  /** Characters of a word, on average. */
+  readonly characters: number;
+  /** Milliseconds: `features` and `recognition` by the GPU's clock are the head's, beside `network`. */
+  readonly times: Readonly<Record<string, Statistics>>;
+  /** Share of the GPU's time that the head takes; only where the adapter has timestamps. */
+  readonly share?: number;
+}
+
+export async function measureRecognition(gpu: Gpu, detector: WeightsFile, regions: number, effort: Effort): Promise<RecognitionEntry> {
+  const config = { ...detector.config, recognition: { vocabulary: vocabularies.lowercase } };
+  const reader = foldCheckpoint(proceduralCheckpoint(config), config, 'procedural');
+  const model = await loadModel(gpu, writeWeights({ config, tensors: new Map([...reader, ...detector.tensors]) }, false));
+  const image = await photographAt(readSize);
+  const boxes = boxesIn(readSize, regions);
+  const read = async () => {
+    const { result, wall } = await timed(() => model.recognize(image, boxes, { shortSide: readSize.height }));
+    return { words: result.words, times: { ...(result.timings as Record<string, number>), wall } };
+  };
+  try {
+    const { words } = await read();
+    const times = summarise(await measure(async () => (await read()).times, effort));
+    const characters = words.reduce((sum, { text }) => sum + [...text].length, 0) / words.length;
+    return { ...readSize, regions, characters, times, share: shareOf(times) };
+  } finally {
+    model.dispose();
+  }
+}
+
+function shareOf({ features, recognition, network }: Readonly<Record<string, Statistics>>): number | undefined {
+  if (!features || !recognition || !network) return undefined;
+  const head = features.median + recognition.median;
+  return head / (head + network.median);
+}
+
+/** Boxes of a word's shape all over the image. */
+function boxesIn({ height, width }: Size, count: number): Box[] {
+  const across = Math.ceil(Math.sqrt((count * width) / height / 4));
+  const down = Math.ceil(count / across);
+  return Array.from({ length: count }, (_, index) => {
+    const left = Math.floor(((index % across) * width) / across);
+    const top = Math.floor((Math.floor(index / across) * height) / down);
+    return { left, top, right: left + Math.floor((0.9 * width) / across), bottom: top + Math.floor((0.8 * height) / down) };
+  });
+}
