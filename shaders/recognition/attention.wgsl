@@ -1,42 +1,47 @@
 // Attention over the 256 positions of a region's crop, 8 heads of 16 channels, for a workgroup of 128 lanes: put in front of
 // encode.wgsl and decode.wgsl, which say what is asked.
 //
-// crops   [region][256][32]   vec4 of channels
-// weights                     vec4; src/recognition/weights.ts says in what order
+// crops      [region][256][32]   vec4 of channels
+// cropValues                     the same, one by one
+// weights                        vec4; src/recognition/weights.ts says in what order
 //
 // Keys and values are never made. A head's score of a position m is q · (K m + k): (Kᵀ q) · m, but for q · k, which is the same at
 // every position and so changes no softmax. And Σ a (V m + v) = V (Σ a m) + v. So a query is brought to the crop's 128 channels, and
 // of the crop only the mixture that a head attends to is multiplied. For words of up to 17 tokens this is less work, and it
 // needs no memory.
-// Source: PAN++ paper section 3.5; spec, Recognition 3 and 4.
-// The same as constants below, but not known to compilers: they unroll loops whose ends they know, which takes those of software
-// drivers minutes.
+// Source: PAN++ paper, recognition head; spec, Recognition 3 and 4.
 struct Sizes {
+  // The same as constants below, but not known to compilers: they unroll loops whose ends they know, which takes those of software
+  // drivers minutes.
   channels: u32,
   positions: u32,
   headLanes: u32,
-  // LSTM cells of the decoder.
+  // The decoder's LSTM cells, classes, hypotheses, steps at most, and 1 if its tokens are given.
   cells: u32,
+  classes: u32,
+  beam: u32,
+  length: u32,
+  forced: u32,
 }
 
 @group(0) @binding(0) var<storage, read> crops: array<vec4f>;
-@group(0) @binding(1) var<storage, read> weights: array<vec4f>;
+@group(0) @binding(1) var<storage, read> cropValues: array<f32>;
+@group(0) @binding(2) var<storage, read> weights: array<vec4f>;
 
 const LANES = 128u;
 const CHANNELS = 128u;
 const CHANNELS4 = 32u;
 const HEADS = 8u;
-// Lanes that share a head where lanes are channels or share out its positions.
+// Channels of a head.
 const HEAD_LANES = 16u;
 const POSITIONS = 256u;
 // Vec4s of a 128 → 128 linear layer, [input vec4][output] and then its bias.
 const LINEAR = CHANNELS4 * CHANNELS + CHANNELS4;
 
-// [head][channel vec4]: what each head asks of a position; after attend(), the mixture that it found.
-var<workgroup> queries: array<vec4f, 256>;
-// [head][position]
-var<workgroup> attention: array<f32, 2048>;
-var<workgroup> partial: array<f32, LANES>;
+// [head][channel]: what each head asks of a position; after attend(), the mixture of positions that it found.
+var<workgroup> queries: array<f32, 1024>;
+// [position][heads 0 … 3, heads 4 … 7]
+var<workgroup> attention: array<vec4f, 512>;
 // Three vectors of 128 channels that all lanes read.
 var<workgroup> vectors: array<f32, 384>;
 const FIRST = 0u;
@@ -61,84 +66,83 @@ fn linear(base: u32, input: u32, lane: u32) -> f32 {
   return sum;
 }
 
-// A lane takes two positions, all heads.
-fn scorePositions(region: u32, lane: u32) {
-  var near: array<f32, HEADS>;
-  var far: array<f32, HEADS>;
-  let at = (region * POSITIONS + lane) * CHANNELS4;
-  for (var c = 0u; 4u * c < sizes.channels; c++) {
-    let nearby = crops[at + c];
-    let farther = crops[at + LANES * CHANNELS4 + c];
-    for (var head = 0u; head < HEADS; head++) {
-      let query = queries[head * CHANNELS4 + c];
-      near[head] += dot(nearby, query);
-      far[head] += dot(farther, query);
-    }
-  }
-  for (var head = 0u; head < HEADS; head++) {
-    attention[head * POSITIONS + lane] = near[head];
-    attention[head * POSITIONS + LANES + lane] = far[head];
-  }
+// A number for each of the 8 heads.
+struct Heads {
+  low: vec4f,
+  high: vec4f,
 }
 
-// Softmax over each head's positions; 16 lanes share a head.
-fn normalisePositions(lane: u32) {
-  let own = lane / HEAD_LANES * POSITIONS + lane % HEAD_LANES;
-  let group = lane / HEAD_LANES * HEAD_LANES;
-  var largest = attention[own];
-  for (var at = HEAD_LANES; at < sizes.positions; at += HEAD_LANES) {
-    largest = max(largest, attention[own + at]);
+// How much all heads together attended to the lane's two positions.
+var<private> focus: vec2f;
+
+fn scoresOf(region: u32, position: u32) -> Heads {
+  var scores = Heads(vec4f(), vec4f());
+  for (var c = 0u; c < sizes.channels; c += 4u) {
+    let value = crops[(region * POSITIONS + position) * CHANNELS4 + c / 4u];
+    scores.low += vec4f(dotQuery(value, 0u, c), dotQuery(value, 1u, c), dotQuery(value, 2u, c), dotQuery(value, 3u, c));
+    scores.high += vec4f(dotQuery(value, 4u, c), dotQuery(value, 5u, c), dotQuery(value, 6u, c), dotQuery(value, 7u, c));
   }
-  partial[lane] = largest;
-  workgroupBarrier();
-  for (var other = 0u; other < sizes.headLanes; other++) {
-    largest = max(largest, partial[group + other]);
-  }
-  workgroupBarrier();
-  var sum = 0.0;
-  for (var at = 0u; at < sizes.positions; at += HEAD_LANES) {
-    let share = exp(attention[own + at] - largest);
-    attention[own + at] = share;
-    sum += share;
-  }
-  partial[lane] = sum;
-  workgroupBarrier();
-  sum = 0.0;
-  for (var other = 0u; other < sizes.headLanes; other++) {
-    sum += partial[group + other];
-  }
-  for (var at = 0u; at < sizes.positions; at += HEAD_LANES) {
-    attention[own + at] /= sum;
-  }
+  return scores;
 }
 
-// A lane takes a vec4 of channels for two heads.
-fn mixPositions(region: u32, lane: u32) {
-  let c = lane % CHANNELS4;
-  let head = lane / CHANNELS4 * 2u;
-  var one = vec4f();
-  var other = vec4f();
-  for (var position = 0u; position < sizes.positions; position++) {
-    let value = crops[(region * POSITIONS + position) * CHANNELS4 + c];
-    one += attention[head * POSITIONS + position] * value;
-    other += attention[(head + 1u) * POSITIONS + position] * value;
+fn dotQuery(value: vec4f, head: u32, channel: u32) -> f32 {
+  let at = head * CHANNELS + channel;
+  return dot(value, vec4f(queries[at], queries[at + 1u], queries[at + 2u], queries[at + 3u]));
+}
+
+// The largest score of each head, from every lane's larger one of two; every lane looks through all.
+fn largestOf(own: Heads, lane: u32) -> Heads {
+  attention[2u * lane] = own.low;
+  attention[2u * lane + 1u] = own.high;
+  workgroupBarrier();
+  var largest = own;
+  for (var other = 0u; other < sizes.channels; other++) {
+    largest = Heads(max(largest.low, attention[2u * other]), max(largest.high, attention[2u * other + 1u]));
   }
-  queries[head * CHANNELS4 + c] = one;
-  queries[(head + 1u) * CHANNELS4 + c] = other;
+  workgroupBarrier();
+  return largest;
 }
 
 // Channel `lane` of what `queries` get from the region; `output` is where fc_v and fc_o lie. All lanes must have written the
 // queries. Uses the third vector.
 fn attend(region: u32, output: u32, lane: u32) -> f32 {
-  scorePositions(region, lane);
+  // A lane has two positions, all heads.
+  let near = scoresOf(region, lane);
+  let far = scoresOf(region, LANES + lane);
+  let largest = largestOf(Heads(max(near.low, far.low), max(near.high, far.high)), lane);
+  let nearShare = Heads(exp(near.low - largest.low), exp(near.high - largest.high));
+  let farShare = Heads(exp(far.low - largest.low), exp(far.high - largest.high));
+  attention[2u * lane] = nearShare.low;
+  attention[2u * lane + 1u] = nearShare.high;
+  attention[2u * (LANES + lane)] = farShare.low;
+  attention[2u * (LANES + lane) + 1u] = farShare.high;
   workgroupBarrier();
-  normalisePositions(lane);
+
+  // And a lane has a channel, all heads.
+  var mixture = Heads(vec4f(), vec4f());
+  var sum = Heads(vec4f(), vec4f());
+  for (var position = 0u; position < sizes.positions; position++) {
+    let value = cropValues[(region * POSITIONS + position) * CHANNELS + lane];
+    let low = attention[2u * position];
+    let high = attention[2u * position + 1u];
+    mixture = Heads(mixture.low + low * value, mixture.high + high * value);
+    sum = Heads(sum.low + low, sum.high + high);
+  }
+  focus = vec2f(
+    dot(nearShare.low / sum.low + nearShare.high / sum.high, vec4f(1.0)),
+    dot(farShare.low / sum.low + farShare.high / sum.high, vec4f(1.0)),
+  );
+  for (var head = 0u; head < 4u; head++) {
+    queries[head * CHANNELS + lane] = mixture.low[head] / sum.low[head];
+    queries[(head + 4u) * CHANNELS + lane] = mixture.high[head] / sum.high[head];
+  }
   workgroupBarrier();
-  mixPositions(region, lane);
-  workgroupBarrier();
+
+  let own = lane / HEAD_LANES * CHANNELS;
   var value = weightAt(output + CHANNELS4 * CHANNELS, lane);
-  for (var c = 0u; 4u * c < sizes.channels; c++) {
-    value += dot(weights[output + c * CHANNELS + lane], queries[lane / HEAD_LANES * CHANNELS4 + c]);
+  for (var c = 0u; c < sizes.channels; c += 4u) {
+    let mixed = vec4f(queries[own + c], queries[own + c + 1u], queries[own + c + 2u], queries[own + c + 3u]);
+    value += dot(weights[output + c * CHANNELS4 + lane], mixed);
   }
   vectors[THIRD + lane] = value;
   workgroupBarrier();

@@ -1,28 +1,20 @@
 // The decoder: a region's holistic feature and crop to a word, by beam search; with a beam of 1 that is greedy decoding. Two
 // stacked LSTM cells; the upper one's state h asks the crop, and a linear layer on [what it got, h] gives the logits of the next token.
 //
-// crops, weights                             see attention.wgsl; weights: LSTM cells, layer norm, fc_q, fc_k, fc_v, fc_o, cls, embedding
+// crops, cropValues, weights                 see attention.wgsl; weights: LSTM cells, layer norm, fc_q, fc_k, fc_v, fc_o, cls, embedding
 // holistic [region][128]
-// forced   [region][length]                  the tokens to assume if FORCED
-// states   [region][2][BEAMS][4][128]        h and c of the lower cell, h and c of the upper one; two banks, old and new in turn
-// logits   [region][BEAMS or length][CLASSES]   of the last step, by hypothesis; if FORCED, of every step
-// trail    [region][32][BEAMS]               what each hypothesis added in each step
-// words    [region]                          the best hypothesis
+// states   [region][2][beam][4][128]         h and c of the lower cell, h and c of the upper one; two banks, old and new in turn
+// logits   [region][beam or length][classes]   of the last step, by hypothesis; with tokens given, of every step
+// trail    [region][32][beam]                what each hypothesis added in each step
+// words    [region]                          the best hypothesis; if tokens are given, they are there before
 //
 // One workgroup a region, which runs all steps until every hypothesis has ended, so short words cost less. A hypothesis is worth the
-// mean log-probability of its tokens, EOS included. In every step the BEAMS most valuable ones stay, of those that have ended
+// mean log-probability of its tokens, EOS included. In every step the most valuable ones stay, of those that have ended
 // and all continuations of those that have not.
-// Source: PAN++ paper section 3.5; spec, Recognition 4.
-override CLASSES: u32;
-override BEAMS: u32;
-override FORCED: bool;
-
+// Source: PAN++ paper, recognition head; spec, Recognition 4.
 struct Settings {
   // Regions in this run.
   count: u32,
-  maskScale: u32,
-  // Steps at most.
-  length: u32,
 }
 
 // A token of a hypothesis, and the hypothesis of the step before that it continues. Ended ones go on with no token.
@@ -46,8 +38,7 @@ struct Word {
   readings: array<Reading, LENGTH>,
 }
 
-@group(0) @binding(2) var<storage, read> holistic: array<f32>;
-@group(0) @binding(3) var<storage, read> forced: array<u32>;
+@group(0) @binding(3) var<storage, read> holistic: array<f32>;
 @group(0) @binding(4) var<storage, read_write> states: array<f32>;
 @group(0) @binding(5) var<storage, read_write> logits: array<f32>;
 @group(0) @binding(6) var<storage, read_write> trail: array<Step>;
@@ -56,6 +47,7 @@ struct Word {
 @group(0) @binding(9) var<uniform> sizes: Sizes;
 
 const LENGTH = 32u;
+const MAX_BEAM = 32u;
 const NONE = 0xffffffffu;
 const LOWEST = -3.4e38;
 
@@ -81,13 +73,17 @@ struct Hypothesis {
   parent: u32,
 }
 
-var<workgroup> beam: array<Hypothesis, BEAMS>;
-var<workgroup> chosen: array<Hypothesis, BEAMS>;
+var<workgroup> beam: array<Hypothesis, MAX_BEAM>;
+var<workgroup> chosen: array<Hypothesis, MAX_BEAM>;
 // By hypothesis, of the current step: log Σ exp(logits), and the position attended to most.
-var<workgroup> logSum: array<f32, BEAMS>;
-var<workgroup> peak: array<u32, BEAMS>;
-var<workgroup> partialIndex: array<u32, LANES>;
+var<workgroup> logSum: array<f32, MAX_BEAM>;
+var<workgroup> peak: array<u32, MAX_BEAM>;
+var<workgroup> indices: array<u32, LANES>;
 var<workgroup> live: u32;
+
+fn endOfWord() -> u32 {
+  return sizes.classes - 3u;
+}
 
 fn sigmoid(x: f32) -> f32 {
   return 1.0 / (1.0 + exp(-max(x, -80.0)));
@@ -112,7 +108,7 @@ fn lstmCell(base: u32, memory: f32, lane: u32) -> vec2f {
 }
 
 fn stateAt(region: u32, bank: u32, place: u32) -> u32 {
-  return ((region * 2u + bank) * BEAMS + place) * 4u * CHANNELS;
+  return ((region * 2u + bank) * sizes.beam + place) * 4u * CHANNELS;
 }
 
 // One step of all cells, the lowest on the first vector, which the lanes are writing; leaves h of the upmost in the second one.
@@ -161,7 +157,9 @@ fn askQueries(lane: u32) {
     for (var row = head * HEAD_LANES; row < head * HEAD_LANES + sizes.headLanes; row++) {
       query += vectors[FIRST + row] * weights[KEY + row * CHANNELS4 + c];
     }
-    queries[head * CHANNELS4 + c] = query;
+    for (var part = 0u; part < 4u; part++) {
+      queries[head * CHANNELS + 4u * c + part] = query[part];
+    }
   }
   workgroupBarrier();
 }
@@ -171,84 +169,97 @@ fn precedes(value: f32, index: u32, otherValue: f32, otherIndex: u32) -> bool {
   return value > otherValue || (value == otherValue && index < otherIndex);
 }
 
-// Leaves the first of all lanes' candidates in partial[0] and partialIndex[0].
-fn findFirst(value: f32, index: u32, lane: u32) {
-  partial[lane] = value;
-  partialIndex[lane] = index;
-  for (var half = sizes.channels / 2u; half > 0u; half /= 2u) {
-    workgroupBarrier();
-    if (lane < half && precedes(partial[lane + half], partialIndex[lane + half], partial[lane], partialIndex[lane])) {
-      partial[lane] = partial[lane + half];
-      partialIndex[lane] = partialIndex[lane + half];
-    }
-  }
+// A candidate of a lane, or of all of them.
+struct Candidate {
+  value: f32,
+  index: u32,
 }
 
-fn sumOf(value: f32, lane: u32) -> f32 {
-  partial[lane] = value;
-  for (var half = sizes.channels / 2u; half > 0u; half /= 2u) {
-    workgroupBarrier();
-    if (lane < half) {
-      partial[lane] += partial[lane + half];
+// The first of all lanes' candidates; every lane looks through all of them, which takes few barriers.
+fn firstOf(own: Candidate, lane: u32) -> Candidate {
+  vectors[THIRD + lane] = own.value;
+  indices[lane] = own.index;
+  workgroupBarrier();
+  var first = own;
+  for (var other = 0u; other < sizes.channels; other++) {
+    let value = vectors[THIRD + other];
+    let index = indices[other];
+    if (precedes(value, index, first.value, first.index)) {
+      first = Candidate(value, index);
     }
-  }
-  return workgroupUniformLoad(&partial[0]);
-}
-
-fn notePeak(place: u32, lane: u32) {
-  var near = 0.0;
-  var far = 0.0;
-  for (var head = 0u; head < HEADS; head++) {
-    near += attention[head * POSITIONS + lane];
-    far += attention[head * POSITIONS + LANES + lane];
-  }
-  findFirst(max(near, far), select(lane, LANES + lane, far > near), lane);
-  if (lane == 0u) {
-    peak[place] = partialIndex[0];
   }
   workgroupBarrier();
+  return first;
 }
 
-fn logitsAt(region: u32, row: u32) -> u32 {
-  return (region * select(BEAMS, settings.length, FORCED) + row) * CLASSES;
+// log Σ exp over all lanes, of which each has a largest value and Σ exp(value − largest).
+fn logSumOf(largest: f32, sum: f32, lane: u32) -> f32 {
+  vectors[FIRST + lane] = largest;
+  vectors[THIRD + lane] = sum;
+  workgroupBarrier();
+  var overall = largest;
+  for (var other = 0u; other < sizes.channels; other++) {
+    overall = max(overall, vectors[FIRST + other]);
+  }
+  var total = 0.0;
+  for (var other = 0u; other < sizes.channels; other++) {
+    total += vectors[THIRD + other] * exp(vectors[FIRST + other] - overall);
+  }
+  workgroupBarrier();
+  return overall + log(total);
+}
+
+// Notes the position that all heads together attended to most.
+fn notePeak(place: u32, lane: u32) {
+  let own = Candidate(max(focus.x, focus.y), select(lane, LANES + lane, focus.y > focus.x));
+  let first = firstOf(own, lane);
+  if (lane == 0u) {
+    peak[place] = first.index;
+  }
+}
+
+// Where the logits of a hypothesis lie in a step.
+fn logitsAt(region: u32, step: u32, place: u32) -> u32 {
+  if (sizes.forced == 1u) {
+    return (region * sizes.length + step) * sizes.classes;
+  }
+  return (region * sizes.beam + place) * sizes.classes;
 }
 
 // The logits of a hypothesis from h in the second vector, and what a softmax of them needs.
-fn classify(region: u32, place: u32, row: u32, lane: u32) {
+fn classify(region: u32, place: u32, step: u32, lane: u32) {
+  let at = logitsAt(region, step, place);
   askQueries(lane);
   vectors[FIRST + lane] = attend(region, OUTPUT, lane);
   workgroupBarrier();
   notePeak(place, lane);
-  let bias = CLASSIFIER + 2u * CHANNELS4 * CLASSES;
+  let bias = CLASSIFIER + 2u * CHANNELS4 * sizes.classes;
   var largest = LOWEST;
-  for (var token = lane; token < CLASSES; token += LANES) {
-    var sum = weightAt(bias, token);
-    for (var c = 0u; 2u * c < sizes.channels; c++) {
-      sum += dot(weights[CLASSIFIER + c * CLASSES + token], vectorAt(4u * c));
-    }
-    logits[logitsAt(region, row) + token] = sum;
-    largest = max(largest, sum);
-  }
-  findFirst(largest, lane, lane);
-  largest = workgroupUniformLoad(&partial[0]);
   var sum = 0.0;
-  for (var token = lane; token < CLASSES; token += LANES) {
-    sum += exp(logits[logitsAt(region, row) + token] - largest);
+  for (var token = lane; token < sizes.classes; token += LANES) {
+    var logit = weightAt(bias, token);
+    for (var c = 0u; 2u * c < sizes.channels; c++) {
+      logit += dot(weights[CLASSIFIER + c * sizes.classes + token], vectorAt(4u * c));
+    }
+    logits[at + token] = logit;
+    sum = sum * exp(largest - max(largest, logit)) + exp(logit - max(largest, logit));
+    largest = max(largest, logit);
   }
-  sum = sumOf(sum, lane);
+  workgroupBarrier();
+  let whole = logSumOf(largest, sum, lane);
   if (lane == 0u) {
-    logSum[place] = largest + log(sum);
+    logSum[place] = whole;
   }
 }
 
-// Mean log-probability of a candidate; candidate `place` · CLASSES + token is that hypothesis with that token, and an ended one
+// Mean log-probability of a candidate; candidate `place` · classes + token is that hypothesis with that token, and an ended one
 // itself is its candidate with token 0.
-fn valueOf(region: u32, candidate: u32) -> f32 {
-  let place = candidate / CLASSES;
-  let token = candidate % CLASSES;
+fn valueOf(region: u32, step: u32, index: u32) -> f32 {
+  let place = index / sizes.classes;
+  let token = index % sizes.classes;
   let hypothesis = beam[place];
   if (hypothesis.kind == LIVE) {
-    let logProbability = logits[logitsAt(region, place) + token] - logSum[place];
+    let logProbability = logits[logitsAt(region, step, place) + token] - logSum[place];
     return (hypothesis.score + logProbability) / f32(hypothesis.length + 1u);
   }
   if (hypothesis.kind == ENDED && token == 0u) {
@@ -258,50 +269,45 @@ fn valueOf(region: u32, candidate: u32) -> f32 {
 }
 
 fn stepAt(region: u32, step: u32, place: u32) -> u32 {
-  return (region * LENGTH + step) * BEAMS + place;
+  return (region * LENGTH + step) * sizes.beam + place;
 }
 
-// By one lane: the hypothesis at `place` with one more token, as one of the next step.
-fn extend(region: u32, step: u32, row: u32, place: u32, token: u32, to: u32) {
-  let logProbability = logits[logitsAt(region, row) + token] - logSum[place];
-  let kind = select(LIVE, ENDED, token == CLASSES - 3u && !FORCED);
-  chosen[to] = Hypothesis(kind, beam[place].score + logProbability, beam[place].length + 1u, token, place);
-  trail[stepAt(region, step, to)] = Step(place, token, exp(logProbability), peak[place]);
-}
-
-// By one lane: a chosen candidate becomes a hypothesis of the next step.
-fn choose(region: u32, step: u32, candidate: u32, value: f32, to: u32) {
-  let place = candidate / CLASSES;
-  if (value == LOWEST) {
+// By one lane: a candidate becomes a hypothesis of the next step.
+fn choose(region: u32, step: u32, candidate: Candidate, to: u32) {
+  let place = candidate.index / sizes.classes;
+  let token = candidate.index % sizes.classes;
+  if (candidate.value == LOWEST) {
     // Fewer candidates than places; none at all if the logits are no numbers.
     chosen[to] = Hypothesis(EMPTY, 0.0, 0u, 0u, 0u);
   } else if (beam[place].kind == ENDED) {
     chosen[to] = beam[place];
     trail[stepAt(region, step, to)] = Step(place, NONE, 0.0, 0u);
   } else {
-    extend(region, step, place, place, candidate % CLASSES, to);
+    let logProbability = logits[logitsAt(region, step, place) + token] - logSum[place];
+    let kind = select(LIVE, ENDED, token == endOfWord() && sizes.forced == 0u);
+    chosen[to] = Hypothesis(kind, beam[place].score + logProbability, beam[place].length + 1u, token, place);
+    trail[stepAt(region, step, to)] = Step(place, token, exp(logProbability), peak[place]);
   }
 }
 
-// The BEAMS first candidates, one after the other: each is the first of those that come after the one before.
+// The beam's first candidates, one after the other: each is the first of those that come after the one before. Where tokens are given
+// there is only one.
 fn chooseAll(region: u32, step: u32, lane: u32) {
-  var before = 3.4e38;
-  var beforeIndex = 0u;
-  for (var to = 0u; to < BEAMS; to++) {
-    var value = LOWEST;
-    var index = NONE;
-    for (var candidate = lane; candidate < BEAMS * CLASSES; candidate += LANES) {
-      let own = valueOf(region, candidate);
-      if (precedes(before, beforeIndex, own, candidate) && precedes(own, candidate, value, index)) {
-        value = own;
-        index = candidate;
+  var before = Candidate(-LOWEST, 0u);
+  for (var to = 0u; to < sizes.beam; to++) {
+    var own = Candidate(LOWEST, NONE);
+    for (var index = lane; index < sizes.beam * sizes.classes; index += LANES) {
+      let value = valueOf(region, step, index);
+      if (precedes(before.value, before.index, value, index) && precedes(value, index, own.value, own.index)) {
+        own = Candidate(value, index);
       }
     }
-    findFirst(value, index, lane);
-    before = workgroupUniformLoad(&partial[0]);
-    beforeIndex = workgroupUniformLoad(&partialIndex[0]);
+    before = firstOf(own, lane);
+    if (sizes.forced == 1u) {
+      before.index = words[region].readings[step].token;
+    }
     if (lane == 0u) {
-      choose(region, step, beforeIndex, before, to);
+      choose(region, step, before, to);
     }
   }
 }
@@ -309,12 +315,12 @@ fn chooseAll(region: u32, step: u32, lane: u32) {
 // The chosen hypotheses become the beam; `live` counts those that go on.
 fn turnOver(lane: u32) {
   workgroupBarrier();
-  if (lane < BEAMS) {
+  if (lane < sizes.beam) {
     beam[lane] = chosen[lane];
   }
   if (lane == 0u) {
     live = 0u;
-    for (var place = 0u; place < BEAMS; place++) {
+    for (var place = 0u; place < sizes.beam; place++) {
       live += select(0u, 1u, chosen[place].kind == LIVE);
     }
   }
@@ -342,14 +348,14 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   if (region >= settings.count) {
     return;
   }
-  if (lane < BEAMS) {
-    beam[lane] = Hypothesis(select(EMPTY, LIVE, lane == 0u), 0.0, 0u, CLASSES - 3u, 0u);
+  if (lane < sizes.beam) {
+    beam[lane] = Hypothesis(select(EMPTY, LIVE, lane == 0u), 0.0, 0u, endOfWord(), 0u);
   }
-  let embedding = CLASSIFIER + 2u * CHANNELS4 * CLASSES + (CLASSES + 3u) / 4u;
+  let embedding = CLASSIFIER + 2u * CHANNELS4 * sizes.classes + (sizes.classes + 3u) / 4u;
   var steps = 0u;
   // The step before the first one takes the holistic feature and emits nothing.
-  for (var turn = 0u; turn <= settings.length; turn++) {
-    for (var place = 0u; place < BEAMS; place++) {
+  for (var turn = 0u; turn <= sizes.length; turn++) {
+    for (var place = 0u; place < sizes.beam; place++) {
       if (workgroupUniformLoad(&beam[place].kind) == LIVE) {
         if (turn == 0u) {
           vectors[FIRST + lane] = holistic[region * CHANNELS + lane];
@@ -358,7 +364,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
         }
         advance(stateAt(region, turn % 2u, beam[place].parent), stateAt(region, (turn + 1u) % 2u, place), turn == 0u, lane);
         if (turn > 0u) {
-          classify(region, place, select(place, turn - 1u, FORCED), lane);
+          classify(region, place, turn - 1u, lane);
         }
       }
     }
@@ -367,12 +373,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     }
     storageBarrier();
     workgroupBarrier();
-    if (!FORCED) {
-      chooseAll(region, turn - 1u, lane);
-    } else if (lane == 0u) {
-      let step = turn - 1u;
-      extend(region, step, step, 0u, forced[region * settings.length + step], 0u);
-    }
+    chooseAll(region, turn - 1u, lane);
     turnOver(lane);
     steps = turn;
     if (workgroupUniformLoad(&live) == 0u) {

@@ -1,14 +1,14 @@
 // The encoder: what the embedding of EOS asks of a region, its holistic feature. The question is the same for every region, so it
 // comes ready made with the weights.
 //
-// crops, weights                see attention.wgsl; weights: queries, fc_v, fc_o
+// crops, cropValues, weights    see attention.wgsl; weights: queries, fc_v, fc_o
 // holistic [region][128]
 //
 // One workgroup a region.
-// Source: PAN++ paper section 3.5; spec, Recognition 3.
-@group(0) @binding(2) var<storage, read_write> holistic: array<f32>;
-@group(0) @binding(3) var<uniform> settings: Settings;
-@group(0) @binding(4) var<uniform> sizes: Sizes;
+// Source: PAN++ paper, recognition head; spec, Recognition 3.
+@group(0) @binding(3) var<storage, read_write> holistic: array<f32>;
+@group(0) @binding(4) var<uniform> settings: Settings;
+@group(0) @binding(5) var<uniform> sizes: Sizes;
 
 struct Settings {
   // Regions in this run.
@@ -21,8 +21,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   if (region >= settings.count) {
     return;
   }
-  queries[lane] = weights[lane];
-  queries[LANES + lane] = weights[LANES + lane];
+  for (var head = 0u; head < HEADS; head++) {
+    queries[head * CHANNELS + lane] = weightAt(head * CHANNELS4, lane);
+  }
   workgroupBarrier();
   holistic[region * CHANNELS + lane] = attend(region, HEADS * CHANNELS4, lane);
 }

@@ -9,7 +9,7 @@
 // Nothing of the image's size is made. One of the 256 positions reads 4 positions of the crop, each of which reads 4 of the feature
 // map. A workgroup takes 16 positions of a region: its lanes find where those read and with what weights, one lane a position of the
 // crop, then sum them, one lane a vec4 of channels.
-// Source: PAN++ paper section 3.5 (masked RoI); spec, Recognition 2.
+// Source: PAN++ paper, masked RoI; spec, Recognition 2.
 struct Sizes {
   imageHeight: u32,
   imageWidth: u32,

@@ -119,15 +119,18 @@ export function correctWord(
  * for a distance above it.
  */
 export function editDistance(a: readonly string[], b: readonly string[], limit = Infinity): number {
-  let row = Array.from({ length: b.length + 1 }, (_, at) => at);
+  const row = Array.from({ length: b.length + 1 }, (_, at) => at);
   for (let i = 1; i <= a.length; i++) {
-    const next = [i];
+    let diagonal = row[0];
+    let least = (row[0] = i);
     for (let j = 1; j <= b.length; j++) {
-      next.push(Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + Number(a[i - 1] !== b[j - 1])));
+      const edits = Math.min(row[j] + 1, row[j - 1] + 1, diagonal + Number(a[i - 1] !== b[j - 1]));
+      diagonal = row[j];
+      row[j] = edits;
+      least = Math.min(least, edits);
     }
-    row = next;
     // A row's least entry never falls.
-    if (Math.min(...row) > limit) return limit + 1;
+    if (least > limit) return least;
   }
   return row[b.length];
 }

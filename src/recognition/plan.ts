@@ -1,13 +1,13 @@
 // Reading a number of regions as a list of kernels (shaders/recognition): masked RoI, encoder, decoder. Pure: sizes and weights in,
 // kernels out.
-// Source: PAN++ paper section 3.5; spec, Recognition.
+// Source: PAN++ paper, recognition head; spec, Recognition.
 import attention from '../../shaders/recognition/attention.wgsl';
 import decode from '../../shaders/recognition/decode.wgsl';
 import encode from '../../shaders/recognition/encode.wgsl';
 import maskedRoi from '../../shaders/recognition/masked_roi.wgsl';
 import { type Kernel, type Slot, gridOf, read, uniform, write } from '../gpu/kernel.js';
 import type { FeatureMap } from '../layers/feature-map.js';
-import { neckChannels } from '../network/config.js';
+import { attentionHeads, lstmCells, neckChannels } from '../network/config.js';
 import type { RecognitionWeights } from './weights.js';
 
 /** Tokens of a word at most, EOS included; `LENGTH` in the decoder's shader. */
@@ -31,7 +31,7 @@ export interface DecodingPlan {
   readonly beam: number;
   /** Tokens of a word at most: 1 … `maxTokens`. */
   readonly length: number;
-  /** Take the tokens from `forced` and keep the logits of all steps. */
+  /** Take the tokens from `words` and keep the logits of all steps. */
   readonly forced: boolean;
 }
 
@@ -46,9 +46,7 @@ export interface RecognitionPlan {
   readonly masks: Slot;
   readonly maskWords: number;
   readonly settings: Slot;
-  /** Written by the host if decoding is forced: [region][length] tokens. */
-  readonly forced: Slot;
-  /** The result: see words.ts. */
+  /** The result: see words.ts. If decoding is forced, the host writes the tokens there. */
   readonly words: Slot;
   /** [region][8][32][128], [region][128], [region][beam, or length if forced][classes]. */
   readonly crops: Slot;
@@ -74,7 +72,7 @@ export function planRecognition(
   capacity: number,
 ): RecognitionPlan {
   const { classes } = weights;
-  const { beam, length, forced: isForced } = decoding;
+  const { beam, length, forced } = decoding;
   const slot = (label: string, values: number): Slot => ({ label: `recognition.${label}`, bytes: values * 4 });
   const maskWords = 2 * Math.ceil((image.height * image.width) / 32);
   const regions = slot('regions', capacity * regionFields);
@@ -82,13 +80,14 @@ export function planRecognition(
   const settings: Slot = { label: 'recognition.settings', bytes: settingsBytes };
   const crops = slot('crops', capacity * cropHeight * cropWidth * neckChannels);
   const holistic = slot('holistic', capacity * neckChannels);
-  const forced = slot('forced', isForced ? capacity * length : 1);
   const states = slot('states', capacity * 2 * beam * 4 * neckChannels);
-  const logits = slot('logits', capacity * (isForced ? length : beam) * classes);
+  const logits = slot('logits', capacity * (forced ? length : beam) * classes);
   const trail = slot('trail', capacity * maxTokens * beam * 4);
   const words = slot('words', capacity * wordFields);
 
   const positions = cropHeight * cropWidth;
+  // `Sizes` in attention.wgsl.
+  const sizes = [neckChannels, positions, neckChannels / attentionHeads, lstmCells, classes, beam, length, Number(forced)];
   const kernels: Kernel[] = [
     {
       label: 'recognition.masked_roi',
@@ -100,22 +99,23 @@ export function planRecognition(
     {
       label: 'recognition.encode',
       code: attention + encode,
-      bindings: [read(crops), read(weights.encoder), write(holistic), uniform(settings)],
+      bindings: [read(crops), read(crops), read(weights.encoder), write(holistic), uniform(settings)],
+      uniforms: sizes,
       workgroups: [capacity, 1, 1],
     },
     {
       label: 'recognition.decode',
       code: attention + decode,
-      constants: { CLASSES: classes, BEAMS: beam, FORCED: Number(isForced) },
       bindings: [
-        ...[read(crops), read(weights.decoder), read(holistic), read(forced)],
+        ...[read(crops), read(crops), read(weights.decoder), read(holistic)],
         ...[states, logits, trail, words].map(write),
         uniform(settings),
       ],
+      uniforms: sizes,
       workgroups: [capacity, 1, 1],
     },
   ];
-  return { kernels, capacity, regions, masks, maskWords, settings, forced, words, crops, holistic, logits };
+  return { kernels, capacity, regions, masks, maskWords, settings, words, crops, holistic, logits };
 }
 
 /** `OWN` in masked_roi.wgsl. */

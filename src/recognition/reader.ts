@@ -43,7 +43,7 @@ export function planReader(
       { name: 'features', kernels: features.kernels },
       { name: 'recognition', kernels: recognition.kernels },
     ],
-    pinned: [recognition.regions, recognition.masks, recognition.settings, recognition.forced, recognition.words],
+    pinned: [recognition.regions, recognition.masks, recognition.settings, recognition.words],
     kept: [features.output.slot],
   };
 }
@@ -51,16 +51,14 @@ export function planReader(
 export class Reader {
   readonly #gpu: Gpu;
   readonly #plan: RecognitionPlan;
-  readonly #decoding: DecodingPlan;
   readonly #program: Program;
   readonly #vocabulary: readonly string[];
   readonly #timeline: Timeline | undefined;
 
   /** @param program has the stages of a `ReaderPlan`; the caller disposes of it */
-  constructor(gpu: Gpu, plan: RecognitionPlan, decoding: DecodingPlan, program: Program, vocabulary: readonly string[]) {
+  constructor(gpu: Gpu, plan: RecognitionPlan, program: Program, vocabulary: readonly string[]) {
     this.#gpu = gpu;
     this.#plan = plan;
-    this.#decoding = decoding;
     this.#program = program;
     this.#vocabulary = vocabulary;
     this.#timeline = Timeline.create(gpu);
@@ -104,7 +102,7 @@ export class Reader {
     const { regions, masks, settings } = this.#plan;
     queue.writeBuffer(this.#program.bufferOf(regions), 0, packRegions(run));
     queue.writeBuffer(this.#program.bufferOf(masks), 0, packMasks(run));
-    queue.writeBuffer(this.#program.bufferOf(settings), 0, packDecoderSettings(run.length, maskScale, this.#decoding));
+    queue.writeBuffer(this.#program.bufferOf(settings), 0, packSettings(run.length, maskScale));
   }
 
   dispose(): void {
@@ -116,7 +114,7 @@ function sliceOf(bytes: ArrayBuffer, range: ReadRange): ArrayBuffer {
   return bytes.slice(range.offset, range.offset + range.bytes);
 }
 
-/** The bytes of a plan's `settings`. */
-export function packDecoderSettings(count: number, maskScale: number, { length }: DecodingPlan): Uint32Array<ArrayBuffer> {
-  return new Uint32Array([count, maskScale, length, 0]);
+/** The bytes of a plan's `settings`: how many regions there are, and their masks' scale. */
+export function packSettings(count: number, maskScale: number): Uint32Array<ArrayBuffer> {
+  return new Uint32Array([count, maskScale, 0, 0]);
 }

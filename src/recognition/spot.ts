@@ -89,7 +89,7 @@ export class SpottingPass {
     const reading = planReader(detection.network, weights, head.weights, size, decoding);
     const stages = [...detection.stages, ...reading.stages];
     const program = await Program.create(gpu, stages, [...detection.pinned, ...reading.pinned], reading.kept);
-    const reader = new Reader(gpu, reading.recognition, decoding, program, head.vocabulary);
+    const reader = new Reader(gpu, reading.recognition, program, head.vocabulary);
     return new SpottingPass(new DetectionPass(gpu, detection, program), reader);
   }
 
@@ -157,7 +157,7 @@ export class RecognitionPass {
       [...inputsOf(resize), ...reading.pinned],
       reading.kept,
     );
-    return new RecognitionPass(gpu, resize, program, new Reader(gpu, reading.recognition, decoding, program, head.vocabulary));
+    return new RecognitionPass(gpu, resize, program, new Reader(gpu, reading.recognition, program, head.vocabulary));
   }
 
   get memory(): { bytes: number; liveBytes: number } {

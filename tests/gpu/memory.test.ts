@@ -28,6 +28,16 @@ describe('memory plan', () => {
     expect(new Set([a, b, c].map((s) => plan.bufferOf.get(s))).size).toBe(3);
   });
 
+  it('holds kept slots to the end, so that the last kernels can run again', () => {
+    const [a, b, c, d] = [10, 10, 10, 10].map((bytes, index) => slot(`s${index}`, bytes));
+    const kernels = [kernel([a], [b]), kernel([b], [c]), kernel([c], [d])];
+    const bufferOf = (plan: ReturnType<typeof planMemory>) => [b, d].map((s) => plan.bufferOf.get(s));
+    expect(new Set(bufferOf(planMemory(kernels, []))).size).toBe(1);
+    expect(new Set(bufferOf(planMemory(kernels, [], [b]))).size).toBe(2);
+    // Its memory may have held what was used up before it.
+    expect(planMemory(kernels, [], [c]).bufferOf.get(c)).toBe(planMemory(kernels, [], [c]).bufferOf.get(a));
+  });
+
   it.each([resnet18, resnet50])('never gives two live maps of the network one buffer, and wastes little', (backbone) => {
     const weights = { conv: packed, depthwise: () => ({}) as GPUBuffer, pyramidConv: (name: string) => [1, 2, 3, 4].map((level) => packed(`${name}.${level}`)) as never };
     const config = { backbone, neck: { fpems: 2, fusion: 'pan++' as const }, detection: detectionPresets.icdar2015 };

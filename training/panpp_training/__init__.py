@@ -1,0 +1,1 @@
+"""PAN++ training: model, labels, losses, data, synthetic text. See ../README.md."""

@@ -1,0 +1,346 @@
+"""Tests with small, hand-computed cases; the comparison with reference data is ../check.py.
+
+  python3 -m unittest discover -s tests      (from training/)
+"""
+import json
+import math
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+TRAINING = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(TRAINING))
+
+from panpp_training import geometry, postprocess  # noqa: E402
+from panpp_training.augment import Photographs, assemble  # noqa: E402
+from panpp_training.data import CropMaker, CropRecipe, PixelStore, collate, load_photographs  # noqa: E402
+from panpp_training.geometry import Word  # noqa: E402
+from panpp_training.labels import draw_labels, kernel_polygon, shrink_offset, tight_boxes  # noqa: E402
+from panpp_training.losses import dice_loss, embedding_loss, hard_negative_mask, nth_largest  # noqa: E402
+from panpp_training.measure import match  # noqa: E402
+from panpp_training.recognition import (  # noqa: E402
+    MAX_TOKENS, RecognitionHead, Vocabulary, masked_roi, recognition_loss)
+from panpp_training.shrink import shrink  # noqa: E402
+from panpp_training.synthetic import Arc, Straight  # noqa: E402
+from panpp_training.weights import Average, load_weights, save_checkpoint  # noqa: E402
+
+torch.set_num_threads(1)
+RECTANGLE = [(10, 10), (110, 10), (110, 50), (10, 50)]
+
+
+def points(polygon):
+    return {tuple(map(int, point)) for point in polygon}
+
+
+class Shrinking(unittest.TestCase):
+    def test_a_rectangle_moves_in_by_the_offset(self):
+        for polygon in (RECTANGLE, RECTANGLE[::-1]):
+            pieces = shrink(polygon, 7)
+            self.assertEqual([points(piece) for piece in pieces], [{(17, 17), (103, 17), (103, 43), (17, 43)}])
+
+    def test_nothing_is_left_of_a_thin_one(self):
+        self.assertEqual(shrink(RECTANGLE, 20), [])
+        self.assertEqual(shrink([(0, 0), (5, 5)], 1), [])
+
+    def test_a_dumbbell_falls_in_two_the_lower_first(self):
+        dumbbell = [(0, 0), (40, 0), (40, 18), (80, 18), (80, 10), (120, 10), (120, 50), (80, 50), (80, 22), (40, 22),
+                    (40, 40), (0, 40)]
+        pieces = shrink(dumbbell, 6)
+        self.assertEqual(len(pieces), 2)
+        self.assertEqual(int(pieces[0][:, 1].max()), 44)
+        self.assertEqual(int(pieces[1][:, 1].max()), 34)
+
+    def test_offset_and_kernel(self):
+        # area 4000, perimeter 280: 4000 * 0.75 / 280 = 10.7
+        self.assertEqual(shrink_offset(RECTANGLE), 11)
+        self.assertEqual(points(kernel_polygon(RECTANGLE)), {(21, 21), (99, 21), (99, 39), (21, 39)})
+        self.assertEqual(shrink_offset([(0, 0), (1000, 0), (1000, 1000), (0, 1000)]), 20)
+        degenerate = [(3, 3), (3, 3), (3, 3)]
+        self.assertEqual(points(kernel_polygon(degenerate)), {(3, 3)})
+
+
+class Labels(unittest.TestCase):
+    def test_maps(self):
+        first, second = np.array([(1, 1), (6, 1), (6, 4), (1, 4)]), np.array([(4, 2), (9, 2), (9, 7), (4, 7)])
+        instances, kernels, mask = draw_labels([first, second], [True, False], 10, 12)
+        self.assertEqual((instances == 1).sum(), 6 * 4 - 3 * 3)
+        self.assertEqual((instances == 2).sum(), 6 * 6)
+        self.assertEqual((mask == 0).sum(), 6 * 4)
+        self.assertTrue(set(np.unique(kernels)) == {0, 1})
+        self.assertEqual(tight_boxes(instances, 3).tolist(), [[0, 0, 0, 0], [1, 1, 5, 7], [2, 4, 8, 10], [0, 0, 0, 0]])
+
+
+class Losses(unittest.TestCase):
+    def test_nth_largest_is_what_sorting_gives(self):
+        generator = torch.Generator().manual_seed(0)
+        scores = torch.randn(6, 500, generator=generator)
+        scores[3:] = (scores[3:] * 2).round() / 2  # many ties, both zeros
+        scores[5, ::2] = -0.0
+        scores[5, 1::2] = 0.0
+        candidates = torch.rand(6, 500, generator=generator) < 0.7
+        n = torch.tensor([1, 0, 200, 17, 100, 3])
+        chosen = nth_largest(scores, candidates, n)
+        for row in range(6):
+            if n[row] == 0:
+                self.assertFalse(chosen[row].any())
+                continue
+            threshold = scores[row][candidates[row]].sort(descending=True).values[n[row] - 1]
+            self.assertTrue(torch.equal(chosen[row], scores[row] >= threshold))
+
+    def test_hard_negatives(self):
+        scores = torch.tensor([[5.0, 4, 3, 2, 1, 0, -1, -2]])
+        text = torch.tensor([[False, False, True, False, False, False, False, False]])
+        mask = torch.ones_like(text)
+        mask[0, 0] = False
+        # one positive, so the threshold is the third largest non-text score, 2; pixel 0 is masked out
+        self.assertEqual(hard_negative_mask(scores, text, mask)[0].tolist(), [0, 1, 1, 1, 0, 0, 0, 0])
+        self.assertEqual(hard_negative_mask(scores, torch.zeros_like(text), mask)[0].tolist(), [0, 1, 1, 1, 1, 1, 1, 1])
+
+    def test_dice(self):
+        logits = torch.tensor([[0.0, 0.0]])  # 0.5 each
+        loss = dice_loss(logits, torch.tensor([[1.0, 0.0]]), torch.ones(1, 2))
+        self.assertAlmostEqual(float(loss), 1 - 2 * 0.5 / (0.5 + 0.001 + 1 + 0.001), places=6)
+
+    def test_embedding_of_two_words(self):
+        # six pixels: two background, word 1 on two (kernel: the first), word 2 on two (kernel: both)
+        instance = torch.tensor([[0, 0, 1, 1, 2, 2]])
+        kernel = torch.tensor([[False, False, True, False, True, True]])
+        embedding = torch.zeros(1, 4, 6)
+        embedding[0, 0] = torch.tensor([9.0, 9.0, 0.0, 1.5, 2.0, 2.0])
+        loss = embedding_loss(embedding, instance, kernel, torch.ones_like(kernel), lambda n, d: torch.arange(n))
+        pull = math.log(1 + 1.0 ** 2) / 2 / 2  # word 1's second pixel is 1 beyond the margin
+        # instance to instance: distance 2, in both orders; to the background: more than 3 away
+        push = 2 * math.log(1 + 1.0 ** 2) / 4
+        size = 0.001 * (math.log(1 + 0) + math.log(1 + 2.0)) / 3
+        self.assertAlmostEqual(float(loss), pull + push + size, places=6)
+
+    def test_embedding_without_words_is_zero_with_a_gradient(self):
+        embedding = torch.randn(2, 4, 6, requires_grad=True)
+        empty = torch.zeros(2, 6, dtype=torch.long)
+        loss = embedding_loss(embedding, empty, empty > 0, empty == 0)
+        self.assertEqual(loss.tolist(), [0, 0])
+
+
+class Recognition(unittest.TestCase):
+    def test_vocabularies(self):
+        sizes = [Vocabulary(name).size for name in ('lowercase', 'allcases', 'allcases_symbols')]
+        self.assertEqual(sizes, [39, 65, 97])
+        vocabulary = Vocabulary('lowercase')
+        tokens = vocabulary.encode('a1')
+        self.assertEqual(tokens[:4], [10, 1, vocabulary.eos, vocabulary.pad])
+        self.assertEqual((len(tokens), vocabulary.decode(tokens)), (MAX_TOKENS + 1, 'a1'))
+        other = Vocabulary('allcases').other_case()
+        self.assertEqual([int(other[k]) for k in (3, 10, 36, 62)], [3, 36, 10, 62])
+
+    def test_masked_roi_is_upsample_mask_crop_resize(self):
+        torch.manual_seed(0)
+        features = torch.randn(2, 5, 9, 12, requires_grad=True)
+        label_map = torch.zeros(2, 36, 48, dtype=torch.long)
+        label_map[0, 4:12, 6:40] = 3
+        label_map[0, 10:20, 30:47] = 1
+        label_map[1, 2:34, 0:5] = 2
+        regions = torch.tensor([[0, 3, 4, 6, 12, 40], [0, 1, 10, 30, 20, 47], [1, 2, 2, 0, 34, 5]])
+        samples = masked_roi(features, label_map, regions)
+        whole = F.interpolate(features, size=(36, 48), mode='bilinear', align_corners=False)
+        expected = []
+        for image, label, top, left, bottom, right in regions.tolist():
+            rows, columns = slice(max(top - 1, 0), bottom + 1), slice(max(left - 1, 0), right + 1)
+            mask = (label_map[image, rows, columns] == label).float()[None]
+            crop = whole[image, :, rows, columns] * F.max_pool2d(mask, 3, stride=1, padding=1)
+            if crop.shape[1] > 1.5 * crop.shape[2]:
+                crop = crop.transpose(1, 2)
+            expected.append(F.interpolate(crop[None], size=(8, 32), mode='bilinear', align_corners=False)[0])
+        expected = torch.stack(expected).flatten(2).transpose(1, 2)
+        self.assertLess(float((samples - expected).abs().max()), 1e-5)
+        weights = torch.randn_like(samples)
+        own, = torch.autograd.grad((samples * weights).sum(), features, retain_graph=True)
+        plain, = torch.autograd.grad((expected * weights).sum(), features)
+        self.assertLess(float((own - plain).abs().max()), 1e-4)
+
+    def test_the_sequence_kernel_is_the_cells(self):
+        torch.manual_seed(0)
+        vocabulary = Vocabulary('lowercase')
+        decoder = RecognitionHead(16, 32, vocabulary).eval().decoder
+        memory, holistic = torch.randn(3, 20, 32), torch.randn(3, 32)
+        previous = torch.randint(0, 39, (3, 5))
+        together = decoder(memory, holistic, previous)
+        zero = torch.zeros(3, 32)
+        state = decoder.step(holistic, [(zero, zero)] * 2)
+        for k in range(5):
+            state = decoder.step(decoder.emb(previous[:, k]), state)
+            logits = decoder.classify(state[-1][0][:, None], memory)[:, 0]
+            self.assertLess(float((logits - together[:, k]).abs().max()), 1e-5)
+
+    def test_loss_with_and_without_case(self):
+        vocabulary = Vocabulary('allcases')
+        logits = torch.zeros(1, MAX_TOKENS + 1, vocabulary.size)
+        tokens = torch.tensor([vocabulary.encode('a')])  # 'a' and EOS count
+        plain = recognition_loss(logits, tokens, vocabulary, torch.tensor([False]))
+        folded = recognition_loss(logits, tokens, vocabulary, torch.tensor([True]))
+        self.assertAlmostEqual(float(plain), math.log(65), places=5)
+        self.assertAlmostEqual(float(folded), (math.log(65 / 2) + math.log(65)) / 2, places=5)
+
+
+class Aggregation(unittest.TestCase):
+    def test_two_kernels_share_a_text_line(self):
+        text = np.zeros((3, 9), bool)
+        text[1] = True
+        kernel = np.zeros_like(text)
+        kernel[1, 1] = kernel[1, 6] = True
+        labels = postprocess.aggregate(text, kernel, np.zeros((4, 3, 9)), 0)
+        self.assertEqual(labels[1].tolist(), [1, 1, 1, 1, 2, 2, 2, 2, 2])
+        self.assertEqual(labels[[0, 2]].sum(), 0)
+
+    def test_input_size(self):
+        self.assertEqual(postprocess.resized_shape(720, 1280, 736), (736, 1312))
+
+
+class Geometry(unittest.TestCase):
+    def test_a_crop_map(self):
+        matrix = geometry.crop_map((30, 40), (2, 2), 0.0, False, 100)
+        self.assertEqual(geometry.apply(matrix, [(30, 40), (40, 40)]).tolist(), [[50, 50], [70, 50]])
+        self.assertTrue(np.allclose(geometry.apply(geometry.invert(matrix), [(70, 50)]), [(40, 40)]))
+        mirrored = geometry.crop_map((30, 40), (2, 2), 0.0, True, 100)
+        self.assertEqual(geometry.apply(mirrored, [(40, 40)]).tolist(), [[30, 50]])
+
+    def test_short_side(self):
+        self.assertAlmostEqual(geometry.short_side(RECTANGLE), 40)
+
+    def test_painted_blocks_fill_their_word_polygons(self):
+        for kind in (Straight, Arc):
+            for seed in range(6):
+                placed = kind(np.random.default_rng(seed), 300, 60, 1.0)
+                plane = np.zeros((60, 300), np.uint8)
+                plane[10:50, 40:260] = 255
+                polygon = placed.word_polygon(40, 10, 260, 50)
+                offset = np.array([450, 450])
+                painted = placed.draw(plane, offset, (900, 900)) > 127
+                mask = np.zeros((900, 900), np.uint8)
+                cv2.fillPoly(mask, [np.round((polygon + offset) * 16).astype(np.int32)], 1, shift=4)
+                shared = (painted & (mask > 0)).sum() / (painted | (mask > 0)).sum()
+                self.assertGreater(shared, 0.93, f'{kind.__name__}, seed {seed}')
+
+
+def two_photographs(folder):
+    """A data folder with two small photographs, written as lossless files."""
+    for dataset, text in (('icdar2015', 'Exit'), ('totaltext', 'exit')):
+        part = folder / dataset
+        (part / 'train').mkdir(parents=True)
+        image = np.full((120, 160, 3), 90, np.uint8)
+        word = [(30, 40), (110, 40), (110, 80), (30, 80)]
+        cv2.fillPoly(image, [np.array(word)], (250, 240, 230))
+        cv2.imwrite(str(part / 'train' / 'a.png'), image)
+        entry = {'image': 'train/a.png', 'width': 160, 'height': 120,
+                 'words': [{'polygon': word, 'text': text},
+                           {'polygon': [(5, 5), (25, 5), (25, 15), (5, 15)], 'text': None}]}
+        (part / 'train.jsonl').write_text(json.dumps(entry) + '\n')
+
+
+class Data(unittest.TestCase):
+    def setUp(self):
+        self.temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(self.temporary.cleanup)
+        self.folder = Path(self.temporary.name)
+        two_photographs(self.folder)
+        self.photographs, held_out = load_photographs(self.folder)
+        self.assertEqual((len(self.photographs), len(held_out)), (2, 0))
+        self.store = PixelStore(self.photographs, self.folder, 1)
+
+    def maker(self):
+        shares = {'icdar2015': (1, 1), 'totaltext': (1, 1), 'synthetic': (1, 1)}
+        recipe = CropRecipe(size=96, vocabulary='allcases_symbols', shares=shares, usual_scale=(0.15, 0.2),
+                            wide_scale=(0.15, 0.2))
+        return CropMaker(recipe, self.photographs, self.store, None, 3)
+
+    def test_samples_repeat(self):
+        first, second = ([self.maker()(index, 0.5) for index in range(6)] for _ in range(2))
+        for a, b in zip(first, second):
+            self.assertEqual(sorted(a), sorted(b))
+            for name in a:
+                self.assertTrue(np.array_equal(a[name], b[name]), name)
+
+    def test_pixels_and_labels_belong_together(self):
+        samples = [self.maker()(index, 0.0) for index in range(12)]
+        batch = collate(samples)
+        photographs = Photographs(self.store, torch.device('cpu'))
+        pixels = photographs.crops(batch['photograph'], batch['matrix'], 96)
+        seen = 0
+        for k in range(12):
+            instances, flags = samples[k]['maps']
+            cared_for = ((instances > 0) & (flags & 2 > 0)).astype(np.uint8)
+            core = torch.from_numpy(cv2.erode(cared_for, np.ones((5, 5)), borderValue=0)) > 0
+            if core.sum() > 50:
+                seen += 1
+                self.assertLess(float((pixels[k, :, core] - torch.tensor([[230.0], [240.0], [250.0]])).abs().max()), 1)
+        self.assertGreater(seen, 6)
+        image, labels, rest = assemble(batch, photographs, torch.device('cpu'))
+        self.assertEqual(tuple(image.shape), (12, 3, 96, 96))
+        self.assertEqual(labels['instance'].dtype, torch.uint8)
+        self.assertTrue((~labels['mask'] & labels['text']).any())
+        self.assertFalse((~labels['mask'] & ~labels['text']).any())
+        words = {Vocabulary('allcases_symbols').decode(tokens).lower() for tokens in rest['tokens'].tolist()}
+        self.assertEqual(words, {'exit'})
+        folded = rest['fold'].tolist()
+        datasets = [self.photographs[int(batch['photograph'][row[0]])].dataset for row in rest['regions'].tolist()]
+        self.assertEqual(folded, [name == 'totaltext' for name in datasets])
+
+    def test_a_run_that_was_cut_off_ends_as_one_that_was_not(self):
+        def train(out, *more):
+            command = [sys.executable, str(TRAINING / 'train.py'), '--stage', 'joint', '--data', str(self.folder),
+                       '--out', str(self.folder / out), '--steps', '3', '--batch', '2', '--crop', '64', '--workers',
+                       '0', '--threads', '1', '--device', 'cpu', '--cache', str(self.folder), *more]
+            subprocess.run(command, check=True, capture_output=True)
+
+        train('whole')
+        train('parts', '--stop-after', '0')
+        self.assertFalse((self.folder / 'parts' / 'weights.pth.tar').exists())
+        train('parts', '--resume')
+        whole, parts = (load_weights(self.folder / name / 'weights.pth.tar') for name in ('whole', 'parts'))
+        self.assertEqual(sorted(whole), sorted(parts))
+        for name in whole:
+            self.assertTrue(torch.equal(whole[name], parts[name]), name)
+        self.assertEqual(load_weights(self.folder / 'whole' / 'state.pt').keys(), whole.keys())
+
+
+class Weights(unittest.TestCase):
+    def test_half_precision_checkpoint(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / 'a.pth.tar'
+            save_checkpoint(path, {'x': torch.tensor([1.0, 0.1]), 'n': torch.tensor(3)}, 7, half=True)
+            stored = torch.load(path)
+            self.assertEqual((stored['iter'], list(stored['state_dict'])), (7, ['module.x', 'module.n']))
+            weights = load_weights(path)
+            self.assertEqual(weights['x'].dtype, torch.float32)
+            self.assertAlmostEqual(float(weights['x'][1]), 0.1, places=4)
+
+    def test_average(self):
+        model = torch.nn.Linear(1, 1, bias=False)
+        with torch.no_grad():
+            model.weight.fill_(0.0)
+        average = Average(model, 0.9)
+        with torch.no_grad():
+            model.weight.fill_(1.0)
+        average.update(model)
+        self.assertAlmostEqual(float(average.values['weight']), 10 / 11, places=6)
+
+
+class Measuring(unittest.TestCase):
+    def test_match(self):
+        def square(x, y, side=10):
+            return np.array([(x, y), (x + side, y), (x + side, y + side), (x, y + side)], np.float64)
+
+        words = [Word(square(0, 0), 'a'), Word(square(50, 0), None), Word(square(100, 0), 'b')]
+        found = [square(1, 0), square(51, 1), square(200, 0)]
+        # one pair; the second lies on a don't-care; the third is a false alarm; 'b' is missed
+        self.assertEqual(match(found, words).tolist(), [1, 2, 2])
+
+
+if __name__ == '__main__':
+    unittest.main()

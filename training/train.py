@@ -1,0 +1,277 @@
+#!/usr/bin/env python3
+"""Trains PAN++.
+
+  python3 train.py --stage detection --data DIR --assets DIR --init CHECKPOINT --out RUN --minutes 25
+  python3 train.py --stage joint --data DIR --assets DIR --init RUN/state.pt --out RUN2 --minutes 25
+
+A run can be cut off at any time and taken up again by the same command with --resume: its whole state is written to
+OUT/state.pt every few minutes, its averaged weights to OUT/weights.pth.tar at the end. ../README.md explains the rest.
+"""
+import argparse
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from panpp_training.augment import Photographs, assemble
+from panpp_training.data import BatchPlan, Crops, PixelStore, load_photographs, make_loader
+from panpp_training.losses import detection_losses
+from panpp_training.measure import print_held_out
+from panpp_training.model import PanPP
+from panpp_training.recipe import RECIPES
+from panpp_training.recognition import Vocabulary, recognition_loss
+from panpp_training.synthetic import Assets
+from panpp_training.weights import Average, initialise_from, save_atomically, save_checkpoint
+
+WORDS_A_STEP = 384  # that are read, at most
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser.add_argument('--stage', choices=RECIPES, required=True)
+    parser.add_argument('--data', type=Path, required=True, help='folder with icdar2015/ and totaltext/')
+    parser.add_argument('--assets', type=Path, help='what prepare_assets.py made; without it nothing synthetic is used')
+    parser.add_argument('--out', type=Path, required=True)
+    parser.add_argument('--init', type=Path, help='weights to start from: .pth.tar, state.pt or .safetensors')
+    parser.add_argument('--resume', action='store_true', help='go on from OUT/state.pt if it is there')
+    budget = parser.add_mutually_exclusive_group(required=True)
+    budget.add_argument('--minutes', type=float, help='time budget of the whole run, interruptions left out')
+    budget.add_argument('--steps', type=int, help='budget in steps, for runs that can be repeated exactly')
+    parser.add_argument('--stop-after', type=float, default=float('inf'),
+                        help='minutes after which this call saves and ends, whatever is left of the budget')
+    parser.add_argument('--batch', type=int)
+    parser.add_argument('--crop', type=int)
+    parser.add_argument('--rate', type=float, help='learning rate instead of the recipe\'s')
+    parser.add_argument('--seed', type=int, default=1)
+    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
+    parser.add_argument('--precision', choices=('float32', 'bfloat16'))
+    parser.add_argument('--compile', action='store_true', help='torch.compile the network (PyTorch >= 2)')
+    parser.add_argument('--workers', type=int)
+    parser.add_argument('--threads', type=int, help='of PyTorch itself')
+    parser.add_argument('--cache', type=Path, help='folder for decoded photographs (5 GB); OUT if not given')
+    parser.add_argument('--save-every', type=float, default=3, help='minutes')
+    parser.add_argument('--log-every', type=float, default=1, help='minutes')
+    parser.add_argument('--measure', type=int, help='held-out photographs of each data set to measure at the end')
+    arguments = parser.parse_args()
+    on_gpu = arguments.device.startswith('cuda')
+    cores = os.cpu_count() or 1
+    defaults = {'batch': 32 if on_gpu else 8, 'crop': 640 if on_gpu else 320, 'workers': max(1, cores - 2),
+                'precision': 'bfloat16' if on_gpu else 'float32', 'measure': 1000 if on_gpu else 0,
+                'cache': arguments.out}
+    for name, value in defaults.items():
+        if getattr(arguments, name) is None:
+            setattr(arguments, name, value)
+    return arguments
+
+
+def make_optimiser(model, recipe, rate, on_gpu):
+    """AdamW; weight decay on matrices and filters only; the recognition head has its own rate."""
+    groups = {}
+    for name, parameter in model.named_parameters():
+        head = name.startswith('rec_head.')
+        groups.setdefault((head, parameter.ndim > 1), []).append(parameter)
+    listed = [{'params': parameters, 'weight_decay': recipe.weight_decay if decays else 0.0,
+               'base': recipe.recognition_rate if head else rate} for (head, decays), parameters in groups.items()]
+    return torch.optim.AdamW(listed, lr=rate, **({'fused': True} if on_gpu else {}))
+
+
+class Progress:
+    """How much of the budget is spent, by time or by steps, over all calls of a run."""
+
+    def __init__(self, arguments):
+        self.minutes, self.steps = arguments.minutes, arguments.steps
+        self.step = 0
+        self.earlier = 0.0  # seconds in earlier calls
+        self.started = None
+
+    def seconds(self):
+        return self.earlier + (time.monotonic() - self.started if self.started else 0)
+
+    def share(self, step=None):
+        if self.steps:
+            return min(1.0, (self.step if step is None else step) / self.steps)
+        return min(1.0, self.seconds() / (self.minutes * 60))
+
+
+class Log:
+    """One line a minute: means of what was added since the last line, and where the time went."""
+
+    def __init__(self, every):
+        self.every = every * 60
+        self.clear()
+
+    def clear(self):
+        self.sums, self.steps, self.images, self.waited = {}, 0, 0, 0.0
+        self.since = time.monotonic()
+
+    def add(self, values, images, waited):
+        for name, value in values.items():
+            self.sums[name] = self.sums.get(name, 0) + value.detach().float().mean()
+        self.steps += 1
+        self.images += images
+        self.waited += waited
+
+    def due(self):
+        return time.monotonic() - self.since >= self.every
+
+    def line(self, progress, rate):
+        spent = time.monotonic() - self.since
+        means = {name: float(value) / self.steps for name, value in self.sums.items()}
+        figures = '  '.join(f'{name} {value:.3f}' for name, value in means.items())
+        text = (f'{progress.seconds() / 60:6.1f} min  step {progress.step:6d}  {progress.share():5.1%}  rate {rate:.1e}'
+                f'  {self.images / spent:6.1f} crops/s  waiting for data {self.waited / spent:4.0%}  {figures}')
+        self.clear()
+        if not all(np.isfinite(value) for value in means.values()):
+            raise SystemExit(text + '\nthe loss is not finite: go on from the last state with a lower --rate')
+        return text
+
+
+class Trainer:
+    def __init__(self, arguments):
+        self.arguments = arguments
+        self.recipe = RECIPES[arguments.stage]
+        self.device = torch.device(arguments.device)
+        self.on_gpu = self.device.type == 'cuda'
+        self.vocabulary = Vocabulary(self.recipe.vocabulary) if self.recipe.vocabulary else None
+        torch.manual_seed(arguments.seed)
+        self.model = PanPP(18, self.vocabulary)
+        if arguments.init:
+            print('starting from', initialise_from(self.model, arguments.init))
+        self.model.to(self.device, memory_format=torch.channels_last).train()
+        self.forward = torch.compile(self.model) if arguments.compile else self.model
+        rate = arguments.rate or self.recipe.learning_rate * (arguments.batch / 32) ** 0.5
+        self.optimiser = make_optimiser(self.model, self.recipe, rate, self.on_gpu)
+        self.average = Average(self.model, self.recipe.average)
+        self.progress = Progress(arguments)
+        self.state_path = arguments.out / 'state.pt'
+        if arguments.resume and self.state_path.exists():
+            self.restore()
+
+    def save(self):
+        save_atomically({'stage': self.arguments.stage, 'step': self.progress.step,
+                         'seconds': self.progress.seconds(), 'model': self.model.state_dict(),
+                         'average': self.average.values, 'updates': self.average.updates,
+                         'optimiser': self.optimiser.state_dict(), 'random': torch.get_rng_state()}, self.state_path)
+
+    def restore(self):
+        state = torch.load(self.state_path, map_location='cpu')
+        if state['stage'] != self.arguments.stage:
+            raise SystemExit(f'{self.state_path} is of the stage {state["stage"]}: start from it with --init and '
+                             f'another --out')
+        self.model.load_state_dict(state['model'])
+        self.average.values = {name: tensor.to(self.device) for name, tensor in state['average'].items()}
+        self.average.updates = state['updates']
+        self.optimiser.load_state_dict(state['optimiser'])
+        torch.set_rng_state(state['random'])
+        self.progress.step, self.progress.earlier = state['step'], state['seconds']
+        print(f'resumed at step {state["step"]}, after {state["seconds"] / 60:.1f} minutes')
+
+    def losses(self, image, labels, batch):
+        """The total loss and its parts, as one dict of tensors."""
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.arguments.precision == 'bfloat16'):
+            detection, features = self.forward(image)
+        detection = F.interpolate(detection.float(), size=image.shape[2:], mode='bilinear', align_corners=False)
+        values = detection_losses(detection, **labels)
+        total = values['loss_text'] + values['loss_kernels'] + values['loss_emb']
+        total = total.mean()
+        if features is not None:
+            chosen = slice(None, WORDS_A_STEP)
+            regions, tokens, fold = batch['regions'][chosen], batch['tokens'][chosen], batch['fold'][chosen]
+            if len(regions):
+                logits = self.model.rec_head(features.float(), labels['instance'], regions, tokens)
+                values['loss_rec'] = recognition_loss(logits, tokens, self.vocabulary, fold)
+                values['token_accuracy'] = token_accuracy(logits, tokens, self.vocabulary, fold)
+                total = total + self.recipe.recognition_weight * values['loss_rec']
+        return total, values
+
+    def step(self, batch, photographs):
+        image, labels, batch = assemble(batch, photographs, self.device)
+        factor = self.recipe.rate_factor(self.progress.share())
+        for group in self.optimiser.param_groups:
+            group['lr'] = group['base'] * factor
+        total, values = self.losses(image, labels, batch)
+        self.optimiser.zero_grad(set_to_none=True)
+        total.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
+        self.optimiser.step()
+        self.average.update(self.model)
+        self.progress.step += 1
+        return values
+
+    def run(self, loader, photographs):
+        log = Log(self.arguments.log_every)
+        self.progress.started = saved = call_started = time.monotonic()
+        batches = iter(loader)
+        while self.progress.share() < 1 and not stop_requested():
+            asked = time.monotonic()
+            batch = next(batches)
+            waited = time.monotonic() - asked
+            values = self.step(batch, photographs)
+            log.add(values, len(batch['photograph']), waited)
+            if log.due():
+                print(log.line(self.progress, self.optimiser.param_groups[0]['lr']), flush=True)
+            if time.monotonic() - saved > self.arguments.save_every * 60:
+                self.save()
+                saved = time.monotonic()
+            if time.monotonic() - call_started > self.arguments.stop_after * 60:
+                break
+        if log.steps:
+            print(log.line(self.progress, self.optimiser.param_groups[0]['lr']), flush=True)
+        self.save()
+
+    def finish(self, held_out):
+        """Writes the averaged weights and measures them on held-out photographs."""
+        self.model.load_state_dict(self.average.values)
+        save_checkpoint(self.arguments.out / 'weights.pth.tar', self.average.values, self.progress.step)
+        print_held_out(self.model, held_out, self.arguments.measure, self.device)
+
+
+def token_accuracy(logits, tokens, vocabulary, fold):
+    best = logits.argmax(2)
+    right = (best == tokens) | (fold[:, None] & (best == vocabulary.other_case().to(tokens.device)[tokens]))
+    counted = tokens != vocabulary.pad
+    return (right & counted).sum() / counted.sum().clamp(min=1)
+
+
+STOP = []
+
+
+def stop_requested():
+    return bool(STOP)
+
+
+def main():
+    arguments = parse_arguments()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    cv2.setNumThreads(1)
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    torch.backends.cudnn.benchmark = True
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: STOP.append(True))
+    used, held_out = load_photographs(arguments.data)
+    store = PixelStore(used, arguments.cache, threads=os.cpu_count() or 1)
+    trainer = Trainer(arguments)
+    assets = Assets(arguments.assets) if arguments.assets else None
+    crops = Crops(trainer.recipe.crops(arguments.crop), used, store, assets, arguments.seed)
+    plan = BatchPlan(arguments.batch, trainer.progress.step,
+                     lambda number: trainer.progress.share(number if arguments.steps else None))
+    loader = make_loader(crops, plan, arguments.workers, trainer.on_gpu)
+    photographs = Photographs(store, trainer.device)
+    print(f'{len(used)} photographs, {len(held_out)} held out, crops {arguments.crop}, batch {arguments.batch}, '
+          f'{arguments.precision}, {trainer.device}, {arguments.workers} workers', flush=True)
+    trainer.run(loader, photographs)
+    if trainer.progress.share() >= 1:
+        trainer.finish(held_out)
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
