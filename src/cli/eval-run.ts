@@ -143,7 +143,10 @@ function lookFor(protocol: Protocol, model: Model, settings: DetectionSettings):
 }
 
 function presetOf(protocol: Protocol): Preset | undefined {
-  return (Object.keys(detectionPresets) as Preset[]).find((preset) => protocol.startsWith(preset));
+  // Word spotting is the end-to-end task with another way to count.
+  if (protocol === 'icdar2015-spotting') return 'icdar2015-e2e';
+  const presets = Object.keys(detectionPresets) as Preset[];
+  return presets.find((preset) => preset === protocol) ?? presets.find((preset) => protocol.startsWith(preset));
 }
 
 function inWords({ shortSide, bbox, tolerance, minScore, minArea }: DetectionSettings): string {

@@ -53,6 +53,7 @@ export const resnet101: BackboneConfig = { block: 'bottleneck', blocks: [3, 4, 2
 /** The authors' settings by benchmark. */
 export const detectionPresets = {
   icdar2015: { shortSide: 736, minScore: 0.85, minArea: 260, minKernelArea: 2.6, scale: 4, bbox: 'rect' },
+  'icdar2015-e2e': { shortSide: 736, minScore: 0.8, minArea: 260, minKernelArea: 2.6, scale: 4, bbox: 'rect' },
   totaltext: { shortSide: 640, minScore: 0.87, minArea: 16, minKernelArea: 2.6, scale: 4, bbox: 'poly' },
   ctw1500: { shortSide: 640, minScore: 0.88, minArea: 16, minKernelArea: 2.6, scale: 4, bbox: 'poly' },
 } as const satisfies Record<string, DetectionSettings>;
