@@ -149,15 +149,24 @@ async function unpack({ version, archive }: EmbeddedPackage, parent: string): Pr
       if (!entry?.data) throw new Error(`${archive} holds no ${name}`);
       await writeFile(join(draft, name), entry.data);
     }
-    // There, but not whole: someone removed some of its files.
-    if (!isWhole(folder)) await rm(folder, { recursive: true, force: true });
-    await rename(draft, folder);
-  } catch (error) {
+    await moveInto(draft, folder);
+  } finally {
     await rm(draft, { recursive: true, force: true });
-    // Another process may have been first, which serves as well.
-    if (!isWhole(folder)) throw error;
   }
   return folder;
+}
+
+/** What is there and whole stays: another process may have been first, and its driver may be in use. */
+async function moveInto(draft: string, folder: string): Promise<void> {
+  try {
+    await rename(draft, folder);
+  } catch (error) {
+    if (isWhole(folder)) return;
+    if (!existsSync(folder)) throw error;
+    // Someone removed some of its files.
+    await rm(folder, { recursive: true, force: true });
+    await rename(draft, folder);
+  }
 }
 
 const isWhole = (folder: string): boolean => FILES.every((name) => existsSync(join(folder, name)));
