@@ -39,7 +39,6 @@ export {
   resnet101,
   vocabularies,
 } from './network/config.js';
-export { type ConvertOptions, convertCheckpoint } from './network/convert.js';
 export { readCheckpoint } from './checkpoint/pytorch.js';
 export type { NamedTensor } from './checkpoint/tensor.js';
 export { type DrawOptions, type LabelMask, drawMask, drawRegions } from './images/draw.js';

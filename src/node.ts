@@ -1,4 +1,4 @@
-// panpp in Node: everything of `panpp`, and what needs files or a driver.
+// panpp in Node: everything of `panpp`, what needs files or a driver, and conversion, which a browser need not carry.
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { type Gpu, requestGpu } from './gpu/context.js';
@@ -7,6 +7,7 @@ import { type AdapterOptions, findAdapter } from './node/adapters.js';
 export * from './index.js';
 export { type AdapterOptions } from './node/adapters.js';
 export { type Diagnosis, diagnose } from './node/doctor.js';
+export { type ConvertOptions, convertCheckpoint } from './network/convert.js';
 export { decodeImage } from './images/decode.js';
 export { encodePng } from './images/encode.js';
 
