@@ -16,8 +16,8 @@ import { referenceBytes } from '../support/reference.js';
 import { randomPlanes, randomValues, runLayer } from '../support/run-layer.js';
 import { networkTwin, planes } from '../support/twin.js';
 
-// Direct float32 convolutions stay near 1e-6; the requirement is 1e-4.
-const bound = 1e-4;
+// Seen: 1.2e-6 at most, Winograd included, on SwiftShader and lavapipe.
+const bound = 1e-5;
 
 const panpp = (backbone: ModelConfig['backbone'], fpems = 2): ModelConfig => ({
   backbone,
