@@ -1,10 +1,17 @@
-// panpp's public API that runs anywhere WebGPU does. What only Node has is in `panpp/node`.
+// WebGPU is not among the types that TypeScript brings; `preserve` puts this line into the declarations that are shipped.
+/// <reference types="@webgpu/types" preserve="true" />
+/**
+ * panpp's public API that runs anywhere WebGPU does. What only Node has is in `panpp/node`.
+ *
+ * @module panpp
+ */
 export { PanppError, type ErrorCode } from './errors.js';
 export { type Gpu, type GpuProfile, type GpuRequest, requestGpu } from './gpu/context.js';
 export type { PixelImage } from './images/image.js';
 export { type ImageSource, imageFrom } from './browser/image-source.js';
 export { type LoadProgress, type LoadWeightsOptions, loadWeights } from './browser/load-weights.js';
 export {
+  type CallOptions,
   type Detection,
   type DetectionTimings,
   type DetectOptions,
@@ -17,6 +24,7 @@ export {
   type SpottingTimings,
   loadModel,
 } from './detection/model.js';
+export type { StreamOptions, Streamed } from './detection/stream.js';
 export type { CorrectionOptions, ReadOptions, SpottedRegion, TextCharacter, TextReading } from './recognition/spot.js';
 export { type CorrectionSettings, Lexicon, correctWord, defaultCorrection, parseLexicon } from './recognition/lexicon.js';
 export type { OutputTensor } from './detection/forward.js';
@@ -39,6 +47,4 @@ export {
   resnet101,
   vocabularies,
 } from './network/config.js';
-export { readCheckpoint } from './checkpoint/pytorch.js';
-export type { NamedTensor } from './checkpoint/tensor.js';
 export { type DrawOptions, type LabelMask, drawMask, drawRegions } from './images/draw.js';

@@ -1,4 +1,8 @@
-// panpp in Node: everything of `panpp`, what needs files or a driver, and conversion, which a browser need not carry.
+/**
+ * panpp in Node: everything of `panpp`, what needs files or a driver, and checkpoints, whose reader a browser need not carry.
+ *
+ * @module panpp/node
+ */
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { type Gpu, requestGpu } from './gpu/context.js';
@@ -6,14 +10,17 @@ import { type AdapterOptions, findAdapter } from './node/adapters.js';
 
 export * from './index.js';
 export { type AdapterOptions } from './node/adapters.js';
-export { type Diagnosis, diagnose } from './node/doctor.js';
+export { type AdapterReport, type Diagnosis, diagnose } from './node/doctor.js';
+export { readCheckpoint } from './checkpoint/pytorch.js';
+export type { NamedTensor, TensorData } from './checkpoint/tensor.js';
 export { type ConvertOptions, convertCheckpoint } from './network/convert.js';
 export { decodeImage } from './images/decode.js';
 export { encodePng } from './images/encode.js';
 
 /**
  * Opens a GPU in Node. In order of preference: the adapter that `options.adapter` names; a hardware one; an installed software one; the
- * embedded software one (Linux x64, if `@sparticuz/chromium` is installed). `gpu.profile` tells which it is.
+ * embedded software one (Linux x64, if `@sparticuz/chromium` is installed). `gpu.profile` tells which it is. A process ends by itself with a
+ * Gpu open.
  * @throws PanppError `adapter` that says what to install if there is none
  */
 export async function openGpu(options: AdapterOptions = {}): Promise<Gpu> {
@@ -22,7 +29,7 @@ export async function openGpu(options: AdapterOptions = {}): Promise<Gpu> {
   return requestGpu({ adapter: found.adapter, toggles: options.toggles });
 }
 
-/** Path of the weights that come with the package. */
+/** Path of the weights that come with the package: a safetensors file for `loadModel`. */
 export function packagedWeights(): string {
   return join(dirname(createRequire(import.meta.url).resolve('panpp/package.json')), 'weights', 'pan-pp-resnet18.safetensors');
 }

@@ -3,9 +3,15 @@
 // colours multiplied by alpha, so the raw colour under a transparent pixel is lost here and kept there; CMYK differs by 1 of 255;
 // and Chromium ignores the EXIF orientation of WebP.
 import { PanppError } from '../errors.js';
+import type { Gpu } from '../gpu/context.js';
+import { TexturePixels } from '../gpu/texture-pixels.js';
 import type { PixelImage } from '../images/image.js';
+import type { PixelSource } from '../images/upload.js';
 
-/** Whatever a picture may come in. Only `PixelImage` exists outside of browsers. */
+/**
+ * Whatever a picture may come in. Only `PixelImage` and `GPUTexture` exist outside of browsers. A texture belongs to the model's
+ * device, is rgba8unorm or bgra8unorm with the usage TEXTURE_BINDING, and must stay as it is until the call has its result.
+ */
 export type ImageSource =
   | PixelImage
   | ImageData
@@ -15,19 +21,43 @@ export type ImageSource =
   | OffscreenCanvas
   | HTMLVideoElement
   | VideoFrame
-  | Blob;
+  | Blob
+  | GPUTexture;
 
-type Drawable = Exclude<ImageSource, PixelImage | ImageData | Blob>;
+type Drawable = Exclude<ImageSource, PixelImage | ImageData | Blob | GPUTexture>;
 
 /**
  * The pixels of a picture, 8-bit sRGB, as they are at the time of the call: a canvas, video or frame may change or close afterwards.
  * `ImageData` is not copied. Works in workers; leaves the source open.
  * @throws PanppError `image`: can't be decoded, has no pixels yet or any more, is from another origin, or has another depth than 8 bits
  */
-export async function imageFrom(source: ImageSource): Promise<PixelImage> {
+export async function imageFrom(source: Exclude<ImageSource, GPUTexture>): Promise<PixelImage> {
   if ('channels' in source) return source;
   if ('data' in source) return fromImageData(source);
-  return source instanceof Blob ? decodeBlob(source) : draw(source);
+  return source instanceof Blob ? decodeBlob(source, draw) : draw(source);
+}
+
+/**
+ * The pixels of a picture for a device: what the browser draws goes to the GPU as it is, without a detour through the host's memory, and
+ * gives the bytes that `imageFrom` gives.
+ * @throws PanppError as `imageFrom`; `argument` for a texture that can't be read
+ */
+export async function pixelsFrom(source: ImageSource, gpu: Gpu): Promise<PixelSource> {
+  if ('createView' in source) return TexturePixels.ofTexture(gpu, source);
+  if ('channels' in source || 'data' in source) return imageFrom(source);
+  return source instanceof Blob ? decodeBlob(source, (bitmap) => drawOnGpu(bitmap, gpu)) : drawOnGpu(source, gpu);
+}
+
+/** What WebGPU refuses is drawn on a canvas, which takes more, and else knows why. */
+function drawOnGpu(source: Drawable, gpu: Gpu): PixelSource | Promise<PixelSource> {
+  const { width, height } = sizeOf(source);
+  // Chromium's GPU process (143, on SwiftShader) ends when it copies a frame of a video.
+  if (gpu.profile.software && ('videoWidth' in source || 'displayWidth' in source)) return draw(source);
+  try {
+    return (width && height && TexturePixels.ofExternal(gpu, source, width, height)) || draw(source);
+  } catch {
+    return draw(source);
+  }
 }
 
 function fromImageData({ width, height, data }: ImageData): PixelImage {
@@ -37,7 +67,7 @@ function fromImageData({ width, height, data }: ImageData): PixelImage {
   return { width, height, channels: 4, data };
 }
 
-async function decodeBlob(blob: Blob): Promise<PixelImage> {
+async function decodeBlob<T>(blob: Blob, use: (bitmap: ImageBitmap) => T | Promise<T>): Promise<T> {
   if (typeof createImageBitmap === 'undefined') {
     throw new PanppError('image', "image files can't be decoded here; in Node use decodeImage() from 'panpp/node'");
   }
@@ -51,7 +81,7 @@ async function decodeBlob(blob: Blob): Promise<PixelImage> {
     throw new PanppError('image', `${name} (${blob.size} bytes) is no image that this browser can decode, or it is damaged`, { cause });
   }
   try {
-    return draw(bitmap);
+    return await use(bitmap);
   } finally {
     bitmap.close();
   }

@@ -6,7 +6,9 @@ export type TensorData = Float32Array | BigInt64Array;
  * BigInt64Array.
  */
 export interface NamedTensor {
+  /** Sizes, outermost first; empty for a scalar. */
   readonly shape: readonly number[];
+  /** As many values as the shape's product. */
   readonly data: TensorData;
 }
 

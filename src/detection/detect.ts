@@ -1,7 +1,6 @@
 // One image through a detection pass: pixels in, regions out.
-import type { PixelImage } from '../images/image.js';
 import { resizedSize } from '../images/size.js';
-import { type ImageUpload, prepareUpload } from '../images/upload.js';
+import { type ImageUpload, type PixelSource, prepareUpload } from '../images/upload.js';
 import { type Region, regionsFromLabels } from '../shapes/regions.js';
 import type { DetectionPass } from './pass.js';
 import { type MapSettings, aggregationSettings } from './regions-from-map.js';
@@ -21,7 +20,7 @@ export interface ImageInput {
 }
 
 /** @throws PanppError `argument` or `image` for an image or a size that can't be worked on */
-export function prepareInput(image: PixelImage, shortSide: number): ImageInput {
+export function prepareInput(image: PixelSource, shortSide: number): ImageInput {
   const size = resizedSize(image.height, image.width, shortSide);
   return { upload: prepareUpload(image, size.height, size.width), size, original: { height: image.height, width: image.width } };
 }
@@ -34,10 +33,15 @@ export interface DetectedRegions {
   readonly timings: Readonly<Record<string, number>> & { readonly regions: number };
 }
 
-/** Finds the regions of an image. */
-export async function detectRegions(pass: DetectionPass, input: ImageInput, settings: MapSettings): Promise<DetectedRegions> {
+/** Finds the regions of an image. @param onSubmitted called when the GPU has the work, and may be given more */
+export async function detectRegions(
+  pass: DetectionPass,
+  input: ImageInput,
+  settings: MapSettings,
+  onSubmitted?: () => void,
+): Promise<DetectedRegions> {
   const { upload, size, original } = input;
-  const { labels, sums, gpuTimings } = await pass.run(upload, aggregationSettings(settings));
+  const { labels, sums, gpuTimings } = await pass.run(upload, aggregationSettings(settings), onSubmitted);
   const start = performance.now();
   const regions = regionsFromLabels({
     ...{ labels, sums, settings },

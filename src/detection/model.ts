@@ -1,9 +1,10 @@
 // A text detector or spotter: weights on the GPU, and the programs for the image sizes it has met.
 import type { AggregationMode } from '../aggregation/input.js';
-import { type ImageSource, imageFrom } from '../browser/image-source.js';
+import { type ImageSource, pixelsFrom } from '../browser/image-source.js';
 import { PanppError } from '../errors.js';
 import type { Gpu } from '../gpu/context.js';
-import type { PixelImage } from '../images/image.js';
+import { TexturePixels } from '../gpu/texture-pixels.js';
+import type { PixelSource } from '../images/upload.js';
 import type { DetectionSettings, ModelConfig } from '../network/config.js';
 import { type NetworkWeights, uploadWeights } from '../network/weights.js';
 import { readWeights } from '../network/weights-file.js';
@@ -24,9 +25,17 @@ import { checkRegionSettings } from '../shapes/settings.js';
 import { type ImageInput, detectRegions, prepareInput } from './detect.js';
 import { type OutputTensor, forwardMaps } from './forward.js';
 import { DetectionPass } from './pass.js';
+import { type StreamOptions, type Streamed, streamed } from './stream.js';
+import { Turns } from './turns.js';
+
+/** What every call takes. */
+export interface CallOptions {
+  /** Rejects the call with the signal's reason, at once; what the GPU has begun is finished in the background. */
+  readonly signal?: AbortSignal;
+}
 
 /** Settings of one call; what is left out is the model's own (`model.config.detection`). */
-export interface DetectOptions extends Partial<DetectionSettings> {
+export interface DetectOptions extends Partial<DetectionSettings>, CallOptions {
   /** Which kernels check instance vectors while growing; `reference` unless given. */
   readonly mode?: AggregationMode;
   /** Farthest that a checked pixel's instance vector may lie from its kernel's mean; 3 unless given. */
@@ -44,7 +53,10 @@ export interface DetectionTimings {
   readonly regions: number;
   /** Planning, shader compilation and memory, where this image's size is new; else 0. */
   readonly setup: number;
-  /** From the image's pixels to the result, wall clock; waiting for earlier calls, and `imageFrom`, not counted. */
+  /**
+   * From the image's pixels to the result, wall clock. Decoding and waiting for the call's turn are not counted; where calls overlap,
+   * what the GPU still does for the call before is.
+   */
   readonly total: number;
 }
 
@@ -80,7 +92,7 @@ export interface Spotting {
 }
 
 /** Settings of one call of `recognize`. */
-export interface RecognizeOptions extends ReadOptions {
+export interface RecognizeOptions extends ReadOptions, CallOptions {
   /** The image's shorter side while the network looks at it; the model's own unless given. */
   readonly shortSide?: number;
 }
@@ -94,7 +106,7 @@ export interface Recognition {
   readonly timings: Omit<SpottingTimings, 'aggregation' | 'regions'>;
 }
 
-export interface ForwardOptions {
+export interface ForwardOptions extends CallOptions {
   /**
    * Names of maps: `backbone.c2` … `c5`, `reduce.f1` … `f4`, `fpem1.f1` …, `ffm.f1` … (what the head sees), `det` (text logit, kernel logit,
    * instance vector).
@@ -109,6 +121,12 @@ interface Pass {
   dispose(): void;
 }
 
+interface KeptPass {
+  readonly pass: Pass;
+  /** Settles when the calls that use it have. */
+  used: Promise<unknown>;
+}
+
 /** Programs kept for image sizes met before; each holds the network's working memory. */
 const keptPasses = 2;
 
@@ -118,8 +136,8 @@ export class Model {
   readonly #weights: NetworkWeights;
   readonly #recognition: RecognitionWeights | undefined;
   // By task and size, in the order of their last use.
-  readonly #passes = new Map<string, Pass>();
-  #queue: Promise<unknown> = Promise.resolve();
+  readonly #passes = new Map<string, KeptPass>();
+  readonly #turns = new Turns();
   #disposed = false;
 
   /** @param recognition belongs to a config with recognition */
@@ -131,18 +149,34 @@ export class Model {
   }
 
   /**
-   * Finds the text regions of an image. Calls may overlap: they are worked off in order.
+   * Finds the text regions of an image. Calls may overlap: they are worked off in order, and while the GPU works on one image, the next
+   * is uploaded and the last one's regions are shaped.
    * @throws PanppError `argument` or `image` for settings or sizes out of range, `device-lost`, `disposed`
    */
   async detect(image: ImageSource, options: DetectOptions = {}): Promise<Detection> {
     const { config, settings } = this.#settings(options);
-    return this.#look(image, settings.shortSide, `detect ${settings.scale}`, {
+    return this.#look(image, settings.shortSide, options.signal, `detect ${settings.scale}`, {
       create: ({ upload, size }) => DetectionPass.create(this.gpu, config, this.#weights, upload, size),
-      work: async (pass, input) => {
-        const { regions, timings } = await detectRegions(pass, input, settings);
+      work: async (pass, input, next) => {
+        const { regions, timings } = await detectRegions(pass, input, settings, next);
         return { regions, timings };
       },
     });
+  }
+
+  /**
+   * Finds the text of image after image, overlapped as far as it goes; results come in the images' order. No image is asked for while
+   * `concurrency` are under way or the results are not fetched. Leaving the loop ends the images' iterator too.
+   *
+   *     for await (const { index, regions } of model.detectAll(frames)) …
+   *
+   * @throws PanppError as `detect`, for the first image that fails (unless `onError` is given)
+   */
+  detectAll<S extends ImageSource>(
+    images: AsyncIterable<S> | Iterable<S>,
+    options: DetectOptions & StreamOptions = {},
+  ): AsyncGenerator<Streamed<Detection, S>, void, undefined> {
+    return streamed(images, (image) => this.detect(image, options), options);
   }
 
   /**
@@ -153,10 +187,18 @@ export class Model {
     const head = this.#head();
     const decoding = decodingOf(options);
     const { config, settings } = this.#settings(options);
-    return this.#look(image, settings.shortSide, `spot ${settings.scale} ${decoding.beam}`, {
+    return this.#look(image, settings.shortSide, options.signal, `spot ${settings.scale} ${decoding.beam}`, {
       create: (input) => SpottingPass.create(this.gpu, config, this.#weights, head, input, decoding),
       work: (pass, input) => pass.spot(input, settings, options),
     });
+  }
+
+  /** As `detectAll`, with `spot`. */
+  spotAll<S extends ImageSource>(
+    images: AsyncIterable<S> | Iterable<S>,
+    options: SpotOptions & StreamOptions = {},
+  ): AsyncGenerator<Streamed<Spotting, S>, void, undefined> {
+    return streamed(images, (image) => this.spot(image, options), options);
   }
 
   /**
@@ -166,7 +208,7 @@ export class Model {
   async recognize(image: ImageSource, regions: readonly (Polygon | Box)[], options: RecognizeOptions = {}): Promise<Recognition> {
     const head = this.#head();
     const decoding = decodingOf(options);
-    return this.#look(image, options.shortSide ?? this.config.detection.shortSide, `recognize ${decoding.beam}`, {
+    return this.#look(image, options.shortSide ?? this.config.detection.shortSide, options.signal, `recognize ${decoding.beam}`, {
       create: (input) => RecognitionPass.create(this.gpu, this.config, this.#weights, head, input, decoding),
       work: (pass, input) => pass.recognize(input, regions, options),
     });
@@ -176,8 +218,11 @@ export class Model {
    * Runs the network on an image and returns maps of it, as float32 tensors [channels, height, width] at 1/4 to 1/32 of the resized image.
    * @throws PanppError `argument` for a name that the network does not have
    */
-  async forward(image: ImageSource, { outputs, shortSide = this.config.detection.shortSide }: ForwardOptions): Promise<Map<string, OutputTensor>> {
-    return this.#inTurn(image, async (pixels) => {
+  async forward(
+    image: ImageSource,
+    { outputs, shortSide = this.config.detection.shortSide, signal }: ForwardOptions,
+  ): Promise<Map<string, OutputTensor>> {
+    return this.#inTurn(image, signal, async (pixels) => {
       const { upload, size } = prepareInput(pixels, shortSide);
       return forwardMaps(this.gpu, this.config, this.#weights, upload, size, outputs);
     });
@@ -187,18 +232,20 @@ export class Model {
   get memory(): { weights: number; programs: number } {
     return {
       weights: this.#weights.bytes + (this.#recognition?.bytes ?? 0),
-      programs: [...this.#passes.values()].reduce((sum, pass) => sum + pass.memory.bytes, 0),
+      programs: [...this.#passes.values()].reduce((sum, { pass }) => sum + pass.memory.bytes, 0),
     };
   }
 
-  /** Frees the model's GPU memory; the Gpu stays open. Safe to call twice. */
+  /** Frees the model's GPU memory as soon as the image that it works on is done; the Gpu stays open. Safe to call twice. */
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    for (const pass of this.#passes.values()) pass.dispose();
-    this.#passes.clear();
-    this.#weights.dispose();
-    this.#recognition?.dispose();
+    this.#turns.whenIdle(() => {
+      for (const { pass } of this.#passes.values()) pass.dispose();
+      this.#passes.clear();
+      this.#weights.dispose();
+      this.#recognition?.dispose();
+    });
   }
 
   // The settings of a call, and the configuration with the call's scale, which the network's plan depends on.
@@ -217,57 +264,74 @@ export class Model {
     return { weights: this.#recognition, vocabulary: recognition.vocabulary };
   }
 
-  // Prepares an image, finds or makes the pass for its size, and works on it in turn.
+  // Prepares an image, finds or makes the pass for its size, and works on it in turn. `work` may call `next` once the GPU has all.
   #look<P extends Pass, R extends { timings: object }>(
     source: ImageSource,
     shortSide: number,
+    signal: AbortSignal | undefined,
     task: string,
-    { create, work }: { create: (input: ImageInput) => Promise<P>; work: (pass: P, input: ImageInput) => Promise<R> },
+    steps: { create: (input: ImageInput) => Promise<P>; work: (pass: P, input: ImageInput, next: () => void) => Promise<R> },
   ) {
-    return this.#inTurn(source, async (image) => {
+    return this.#inTurn(source, signal, async (image, next) => {
       const start = performance.now();
       const input = prepareInput(image, shortSide);
       const uploaded = performance.now();
       const { upload, size } = input;
-      const pass = await this.#passFor([task, upload.rows, upload.columns, size.height, size.width].join(), () => create(input));
+      const kept = await this.#passFor([task, upload.rows, upload.columns, size.height, size.width].join(), () => steps.create(input));
       const ready = performance.now();
-      const result = await work(pass, input);
+      const work = steps.work(kept.pass as P, input, next);
+      kept.used = Promise.allSettled([kept.used, work]);
+      const result = await work;
       const timings = { upload: uploaded - start, setup: ready - uploaded, ...result.timings, total: performance.now() - start };
       return { ...result, width: image.width, height: image.height, timings };
     });
   }
 
-  // One call at a time on the GPU, in the order of the calls; a failed one does not hold up the next.
-  #inTurn<T>(source: ImageSource, work: (image: PixelImage) => Promise<T>): Promise<T> {
+  // In the order of the calls; a failed one does not hold up the next.
+  #inTurn<T>(
+    source: ImageSource,
+    signal: AbortSignal | undefined,
+    work: (image: PixelSource, next: () => void) => Promise<T>,
+  ): Promise<T> {
+    signal?.throwIfAborted();
+    this.#assertUsable();
     // At once: a canvas or video may have moved on by the call's turn.
-    const image = imageFrom(source);
-    image.catch(() => {}); // told in the call's turn
-    const turn = this.#queue.then(async () => {
-      if (this.#disposed) throw new PanppError('disposed', 'this model was disposed of; load it again');
-      this.gpu.assertUsable();
-      return work(await image);
-    });
-    this.#queue = turn.catch(() => {});
-    return turn;
+    const pixels = pixelsFrom(source, this.gpu);
+    pixels.catch(() => {}); // told in the call's turn
+    return this.#turns.take(async (next) => {
+      try {
+        signal?.throwIfAborted();
+        this.#assertUsable();
+        return await work(await pixels, next);
+      } finally {
+        void pixels.then((image) => image instanceof TexturePixels && image.dispose()).catch(() => {});
+      }
+    }, signal);
+  }
+
+  #assertUsable(): void {
+    if (this.#disposed) throw new PanppError('disposed', 'this model was disposed of; load it again');
+    this.gpu.assertUsable();
   }
 
   // A key names the task too, so that a pass found is of the type that `create` makes.
-  async #passFor<P extends Pass>(key: string, create: () => Promise<P>): Promise<P> {
+  async #passFor(key: string, create: () => Promise<Pass>): Promise<KeptPass> {
     const known = this.#passes.get(key);
     if (known) {
       this.#passes.delete(key);
       this.#passes.set(key, known);
-      return known as P;
+      return known;
     }
     // Made room for before the new one takes its memory.
     while (this.#passes.size >= keptPasses) {
-      const [oldest, pass] = this.#passes.entries().next().value!;
+      const [oldest, { pass, used }] = this.#passes.entries().next().value!;
+      await used;
       pass.dispose();
       this.#passes.delete(oldest);
     }
-    const pass = await create();
-    this.#passes.set(key, pass);
-    return pass;
+    const kept: KeptPass = { pass: await create(), used: Promise.resolve() };
+    this.#passes.set(key, kept);
+    return kept;
   }
 }
 

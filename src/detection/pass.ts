@@ -5,6 +5,7 @@ import type { AggregationPlan } from '../aggregation/plan.js';
 import type { AggregationInput } from '../aggregation/input.js';
 import type { Gpu } from '../gpu/context.js';
 import type { Slot } from '../gpu/kernel.js';
+import { Pool } from '../gpu/pool.js';
 import { Program, type Stage } from '../gpu/program.js';
 import { Timeline } from '../gpu/timeline.js';
 import type { ImageUpload } from '../images/upload.js';
@@ -52,12 +53,20 @@ export function planDetection(
   };
 }
 
+/** Runs that the GPU may have at a time: while it works on one, the host readies the next and shapes the last one's regions. */
+const runsAtOnce = 2;
+
+/** Where one run's results and timestamps go. */
+interface Outcome {
+  readonly readback: LabelReadback;
+  readonly timeline: Timeline | undefined;
+}
+
 export class DetectionPass {
   readonly #gpu: Gpu;
   readonly #plan: DetectionPlan;
   readonly #program: Program;
-  readonly #timeline: Timeline | undefined;
-  readonly #readback: LabelReadback;
+  readonly #outcomes: Pool<Outcome>;
   /** Size of the label map. */
   readonly mapSize: Size;
 
@@ -67,8 +76,10 @@ export class DetectionPass {
     this.#plan = plan;
     this.mapSize = { height: plan.network.map.height, width: plan.network.map.width };
     this.#program = program;
-    this.#timeline = Timeline.create(gpu);
-    this.#readback = new LabelReadback(gpu, plan.aggregation, program, this.#timeline);
+    this.#outcomes = new Pool(runsAtOnce, () => {
+      const timeline = Timeline.create(gpu);
+      return { timeline, readback: new LabelReadback(gpu, plan.aggregation, program, timeline) };
+    });
   }
 
   /** Plans, compiles and allocates; the arguments are `planDetection`'s. */
@@ -82,22 +93,35 @@ export class DetectionPass {
     return { bytes: this.#program.bytes, liveBytes: this.#program.liveBytes };
   }
 
-  /** Stages timed on the GPU: `preprocess`, `network`, `aggregation`. */
-  async run(upload: ImageUpload, settings: PassSettings): Promise<LabelMap> {
-    const { device } = this.#gpu;
-    const { resize, aggregation, stages } = this.#plan;
-    writeUpload(device.queue, this.#program, resize, upload);
-    device.queue.writeBuffer(this.#program.bufferOf(aggregation.settings), 0, packSettings(settings));
-    const encoder = device.createCommandEncoder();
-    this.#timeline?.reset();
-    this.#program.encode(encoder, this.#timeline, stages.map(({ name }) => name));
-    return this.#readback.submit(encoder);
+  /**
+   * Stages timed on the GPU: `preprocess`, `network`, `aggregation`.
+   * @param onSubmitted called when the GPU has the work: another run may begin
+   */
+  async run(upload: ImageUpload, settings: PassSettings, onSubmitted?: () => void): Promise<LabelMap> {
+    const outcome = await this.#outcomes.take();
+    try {
+      const { device } = this.#gpu;
+      const { resize, aggregation, stages } = this.#plan;
+      writeUpload(device.queue, this.#program, resize, upload);
+      device.queue.writeBuffer(this.#program.bufferOf(aggregation.settings), 0, packSettings(settings));
+      const encoder = device.createCommandEncoder();
+      outcome.timeline?.reset();
+      this.#program.encode(encoder, outcome.timeline, stages.map(({ name }) => name));
+      const labels = outcome.readback.submit(encoder);
+      onSubmitted?.();
+      return await labels;
+    } finally {
+      this.#outcomes.give(outcome);
+    }
   }
 
+  /** Not while a run is under way. */
   dispose(): void {
     this.#program.dispose();
-    this.#readback.dispose();
-    this.#timeline?.dispose();
+    this.#outcomes.each(({ readback, timeline }) => {
+      readback.dispose();
+      timeline?.dispose();
+    });
   }
 }
 
@@ -107,7 +131,9 @@ export function inputsOf({ pixels, columnTaps, rowTaps }: ResizePlan) {
 }
 
 export function writeUpload(queue: GPUQueue, program: Program, resize: ResizePlan, upload: ImageUpload): void {
-  queue.writeBuffer(program.bufferOf(resize.pixels), 0, upload.pixels);
+  const { pixels } = upload;
+  if (pixels instanceof Uint8Array) queue.writeBuffer(program.bufferOf(resize.pixels), 0, pixels);
+  else pixels.texture.gather(pixels.rows, pixels.columns, program.bufferOf(resize.pixels));
   queue.writeBuffer(program.bufferOf(resize.columnTaps), 0, upload.columnTaps);
   queue.writeBuffer(program.bufferOf(resize.rowTaps), 0, upload.rowTaps);
 }

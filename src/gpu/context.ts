@@ -38,6 +38,7 @@ const wantedLimits = [
   'maxStorageBufferBindingSize',
   'maxStorageBuffersPerShaderStage',
   'maxComputeWorkgroupStorageSize',
+  'maxTextureDimension2D',
 ] as const;
 
 /** A GPU device with what panpp keeps for it: compiled pipelines, and whether it is still there. */

@@ -1,28 +1,40 @@
 // What of an image goes to the GPU: bilinear resizing reads at most two source rows and columns for each of the result's, so of a
 // 100-megapixel photograph a few megapixels are enough.
 import { PanppError } from '../errors.js';
+import { TexturePixels } from '../gpu/texture-pixels.js';
 import type { PixelImage } from './image.js';
 import { type ResizeTaps, horizontalTaps, verticalTaps } from './resize-taps.js';
+
+/** Pixels in the host's memory, or already on the GPU. */
+export type PixelSource = PixelImage | TexturePixels;
+
+/** Rows and columns of a picture that lies in a texture. */
+export interface Texels {
+  readonly texture: TexturePixels;
+  readonly rows: Uint32Array;
+  readonly columns: Uint32Array;
+}
 
 export interface ImageUpload {
   readonly rows: number;
   readonly columns: number;
-  /** RGBA bytes of the rows and columns that are read. */
-  readonly pixels: Uint8Array<ArrayBuffer>;
+  /** RGBA bytes of the rows and columns that are read, or where they lie. */
+  readonly pixels: Uint8Array<ArrayBuffer> | Texels;
   /** For every column of the result: left and right index into the columns above, their weights. Four 32-bit words each. */
   readonly columnTaps: Int32Array<ArrayBuffer>;
   readonly rowTaps: Int32Array<ArrayBuffer>;
 }
 
 /** Picks what resizing `image` to `height` × `width` reads. @throws PanppError `argument` if the image's fields contradict one another. */
-export function prepareUpload(image: PixelImage, height: number, width: number): ImageUpload {
-  assertImage(image);
+export function prepareUpload(image: PixelSource, height: number, width: number): ImageUpload {
+  const texture = image instanceof TexturePixels ? image : undefined;
+  if (!texture) assertImage(image as PixelImage);
   const columns = compact(horizontalTaps(image.width, width), image.width);
   const rows = compact(verticalTaps(image.height, height), image.height);
   return {
     rows: rows.used.length,
     columns: columns.used.length,
-    pixels: gather(image, rows.used, columns.used),
+    pixels: texture ? { texture, rows: rows.used, columns: columns.used } : gather(image as PixelImage, rows.used, columns.used),
     columnTaps: columns.taps,
     rowTaps: rows.taps,
   };

@@ -8,24 +8,37 @@ import { PanppError } from '../errors.js';
 import { type FoundAdapter, LAVAPIPE_PACKAGES, eachAdapter, findAdapter } from './adapters.js';
 import { DRIVER_VARIABLES, EMBEDDED_PACKAGE, findEmbeddedPackage } from './embedded-driver.js';
 
+/** An adapter and what it can do. */
 export interface AdapterReport {
+  /** Name and driver, for people. */
   readonly description: string;
+  /** As in WebGPU's `GPUAdapterInfo`; so are the next two. */
   readonly vendor: string;
+  /** The family of GPUs, such as `ampere`. */
   readonly architecture: string;
+  /** The driver's name of the device. */
   readonly device: string;
+  /** It computes on the CPU. */
   readonly software: boolean;
+  /** It is the driver that was unpacked from an npm package. */
   readonly embedded: boolean;
   /** Half floats in shaders. */
   readonly f16: boolean;
+  /** Subgroup operations in shaders. */
   readonly subgroups: boolean;
   /** The GPU's own clock can be read. */
   readonly timestamps: boolean;
+  /** All features of WebGPU that it has, by WebGPU's names. */
   readonly features: readonly string[];
+  /** All limits of WebGPU, by WebGPU's names. */
   readonly limits: Readonly<Record<string, number>>;
 }
 
+/** What `panpp doctor` tells. */
 export interface Diagnosis {
+  /** Operating system, processor, kernel's version. */
   readonly platform: string;
+  /** Version of Node. */
   readonly node: string;
   /** Version of npm `webgpu`, the bindings of Dawn. */
   readonly webgpu: string;
@@ -33,6 +46,7 @@ export interface Diagnosis {
   readonly embedded?: { readonly package: string; readonly version: string };
   /** Variables that choose Vulkan drivers, where they are set. */
   readonly environment: Readonly<Record<string, string>>;
+  /** In Dawn's order, the embedded one last. */
   readonly adapters: readonly AdapterReport[];
   /** Whether there is an adapter to work with. */
   readonly usable: boolean;

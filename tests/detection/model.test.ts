@@ -122,6 +122,96 @@ describe('a model', async () => {
   });
 });
 
+describe('a model with many callers', async () => {
+  const image = await decodeImage(readFileSync(example), 'street.jpg');
+  const small = { shortSide: 128, minArea: 0 };
+  const bytes = readFileSync(packagedWeights());
+  const models = await Promise.all([loadModel(gpu, bytes), loadModel(gpu, bytes)]);
+  const [model] = models;
+  const alone = (await model.detect(image, small)).regions;
+  afterAll(() => models.forEach((each) => each.dispose()));
+
+  it('shares its device with others', async () => {
+    expect(alone.length).toBeGreaterThan(3);
+    const calls = models.flatMap((each) => [each.detect(image, small), each.detect(mirrored(image), small), each.detect(image, small)]);
+    const [a, b, c, d, e, f] = (await Promise.all(calls)).map(({ regions }) => regions);
+    expect([a, c, d, f]).toEqual([alone, alone, alone, alone]);
+    expect(b).toEqual(e);
+    expect(b).not.toEqual(a);
+  });
+
+  it('takes a stream of images of many sizes, more sizes than it keeps programs for', async () => {
+    const sizes = [[960, 640], [640, 960], [960, 640], [900, 900], [320, 960], [640, 960]];
+    const images = sizes.map(([width, height]) => cropped(image, width, height));
+    const options = { ...small, concurrency: 3 };
+    const results = [];
+    for await (const { index, width, height, regions } of model.detectAll(images, options)) results.push({ index, width, height, regions });
+    expect(results.map(({ index, width, height }) => [index, width, height])).toEqual(sizes.map((size, index) => [index, ...size]));
+    for (const [index, each] of images.entries()) expect(results[index].regions).toEqual((await model.detect(each, small)).regions);
+    expect(results.flatMap(({ regions }) => regions).length).toBeGreaterThan(0);
+  });
+
+  it('passes an image that fails by, on request, and else ends with it', async () => {
+    const images = [cropped(image, 64, 64), { ...image, width: 7 }, cropped(image, 64, 64)];
+    const failed: string[] = [];
+    const seen: number[] = [];
+    for await (const { index } of model.detectAll(images, { ...small, onError: (error, at) => failed.push(`${at}: ${(error as Error).message}`) })) seen.push(index);
+    expect(seen).toEqual([0, 2]);
+    expect(failed).toEqual([expect.stringMatching(/^1: an image of 7 × 960 × 3 needs/)]);
+    await expect(all(model.detectAll(images, small))).rejects.toMatchObject({ code: 'argument' });
+  });
+
+  it('stops waiting when aborted: before, in the queue, and at work', async () => {
+    const reason = new Error('never mind');
+    await expect(model.detect(image, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+    await expect(model.forward(image, { outputs: ['det'], signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+    const controller = new AbortController();
+    const options = { ...small, signal: controller.signal };
+    const calls = [model.detect(image, options), model.detect(image, options), model.detect(image, small)];
+    setTimeout(() => controller.abort(reason), 1);
+    const [first, second, third] = await Promise.allSettled(calls);
+    expect([first, second]).toEqual([{ status: 'rejected', reason }, { status: 'rejected', reason }]);
+    expect(third).toMatchObject({ status: 'fulfilled', value: { regions: alone } });
+    await expect(all(model.detectAll([image, image], options))).rejects.toBe(reason);
+  });
+
+  it.each(['rgba8unorm', 'bgra8unorm'] as const)('looks at a texture of %s as at its bytes', async (format) => {
+    const texture = gpu.device.createTexture({
+      ...{ size: [image.width, image.height], format, usage: GPUTextureUsage.TEXTURE_BINDING | GPUTextureUsage.COPY_DST },
+    });
+    const order = format === 'rgba8unorm' ? [0, 1, 2] : [2, 1, 0];
+    const bytes = new Uint8Array(image.width * image.height * 4).fill(77);
+    for (let pixel = 0; pixel < image.width * image.height; pixel++) {
+      order.forEach((channel, at) => (bytes[4 * pixel + at] = image.data[pixel * image.channels + channel]));
+    }
+    gpu.device.queue.writeTexture({ texture }, bytes, { bytesPerRow: image.width * 4 }, [image.width, image.height]);
+    const found = await model.detect(texture, small);
+    texture.destroy();
+    expect(found).toMatchObject({ width: image.width, height: image.height, regions: alone });
+  });
+
+  it('says why a texture can’t be looked at', async () => {
+    const make = (settings: Partial<GPUTextureDescriptor>, device = gpu.device) =>
+      device.createTexture({ size: [8, 8], format: 'rgba8unorm', usage: GPUTextureUsage.TEXTURE_BINDING, ...settings });
+    await expect(model.detect(make({ format: 'rgba8unorm-srgb' }))).rejects.toThrow(/not a 2d one of rgba8unorm-srgb/);
+    await expect(model.detect(make({ usage: GPUTextureUsage.COPY_SRC }))).rejects.toMatchObject({ code: 'argument' });
+    const other = await openGpu({ adapter: 'software' });
+    await expect(model.detect(make({}, other.device))).rejects.toThrow(/can't be read on the model's device/);
+    other.dispose();
+  });
+
+  it('finishes what is under way when it is disposed of', async () => {
+    const own = await loadModel(gpu, bytes);
+    const calls = [own.detect(image, small), own.detect(image, small)];
+    await calls[0];
+    const late = expect(own.detect(image, small)).rejects.toMatchObject({ code: 'disposed' });
+    own.dispose();
+    expect((await calls[1]).regions).toEqual(alone);
+    await late;
+    await expect(own.detect(image, small)).rejects.toMatchObject({ code: 'disposed' });
+  });
+});
+
 describe('disposing', () => {
   it('of a model leaves the GPU usable, and a disposed one says so', async () => {
     const bytes = readFileSync(packagedWeights());
@@ -183,6 +273,18 @@ describe.runIf(hasWholeReference)('the shipped weights, against the reference pi
     expect(f).toBeGreaterThanOrEqual(0.98);
   });
 });
+
+async function all<T>(results: AsyncIterable<T>): Promise<T[]> {
+  const list: T[] = [];
+  for await (const result of results) list.push(result);
+  return list;
+}
+
+/** The upper left part. */
+function cropped({ width: stride, channels, data }: PixelImage, width: number, height: number): PixelImage {
+  const rows = Array.from({ length: height }, (_, y) => data.subarray(y * stride * channels, (y * stride + width) * channels));
+  return { width, height, channels, data: Uint8Array.from(rows.flatMap((row) => [...row])) };
+}
 
 function mirrored({ width, height, channels, data }: PixelImage): PixelImage {
   const turned = new Uint8Array(data.length);

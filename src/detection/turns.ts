@@ -1,0 +1,44 @@
+// Calls of one model: worked off in the order they came, each started when the one before lets go of the GPU.
+
+export class Turns {
+  #last: Promise<unknown> = Promise.resolve();
+  #underWay = 0;
+  readonly #onIdle: (() => void)[] = [];
+
+  /**
+   * Runs `work` when its turn comes.
+   * @param work may call `next` to let the following call start before this one has its result; else that waits for it
+   * @param signal rejects with its reason at once; the work has its turn nevertheless, and should look at the signal first
+   */
+  take<T>(work: (next: () => void) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    this.#underWay++;
+    let next!: () => void;
+    const before = this.#last;
+    this.#last = new Promise<void>((resolve) => (next = resolve));
+    const result = before.then(() => work(next));
+    const settle = () => {
+      next();
+      this.#underWay--;
+      if (this.#underWay === 0) for (const act of this.#onIdle.splice(0)) act();
+    };
+    result.then(settle, settle);
+    return abortable(result, signal);
+  }
+
+  /** Calls `act` once no call is under way: now, if there is none. */
+  whenIdle(act: () => void): void {
+    if (this.#underWay === 0) act();
+    else this.#onIdle.push(act);
+  }
+}
+
+/** The promise's outcome, or the signal's reason if that comes first. */
+export function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return promise;
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort);
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+}

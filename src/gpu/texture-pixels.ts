@@ -1,0 +1,117 @@
+// A picture that lies in a texture: its pixels go to a buffer without leaving the GPU (shaders/gather_texels.wgsl).
+import shader from '../../shaders/gather_texels.wgsl';
+import { PanppError } from '../errors.js';
+import type { Gpu } from './context.js';
+import { gridOf } from './kernel.js';
+
+/** What WebGPU can copy into a texture by itself. */
+export type ExternalPicture = GPUCopyExternalImageSource;
+
+const lanes = 64;
+
+export class TexturePixels {
+  readonly width: number;
+  readonly height: number;
+  readonly #gpu: Gpu;
+  readonly #texture: GPUTexture;
+  readonly #view: GPUTextureView;
+  readonly #pipeline: GPUComputePipeline;
+  readonly #isOwn: boolean;
+
+  private constructor(gpu: Gpu, texture: GPUTexture, pipeline: GPUComputePipeline, isOwn: boolean) {
+    this.width = texture.width;
+    this.height = texture.height;
+    this.#gpu = gpu;
+    this.#texture = texture;
+    this.#view = texture.createView();
+    this.#pipeline = pipeline;
+    this.#isOwn = isOwn;
+  }
+
+  /**
+   * A caller's texture, which is read when its turn comes and left as it is.
+   * @throws PanppError `argument` if it belongs to another device, or can't be read as 8-bit colours
+   */
+  static async ofTexture(gpu: Gpu, texture: GPUTexture): Promise<TexturePixels> {
+    const { format, dimension, sampleCount, usage } = texture;
+    if (dimension !== '2d' || sampleCount !== 1 || !(usage & GPUTextureUsage.TEXTURE_BINDING) || !/^(rgba|bgra)8unorm$/.test(format)) {
+      const wanted = 'a 2-D texture of rgba8unorm or bgra8unorm, one sample, with the usage TEXTURE_BINDING';
+      throw new PanppError('argument', `an image is ${wanted}, not a ${dimension} one of ${format}, ${sampleCount} samples, usage ${usage}`);
+    }
+    const pipeline = await pipelineOf(gpu);
+    gpu.device.pushErrorScope('validation');
+    const pixels = new TexturePixels(gpu, texture, pipeline, false);
+    gpu.device.createBindGroup({
+      layout: gpu.device.createBindGroupLayout({ entries: [{ binding: 0, visibility: GPUShaderStage.COMPUTE, texture: {} }] }),
+      entries: [{ binding: 0, resource: pixels.#view }],
+    });
+    const fault = await gpu.device.popErrorScope();
+    if (fault) throw new PanppError('argument', `this texture can't be read on the model's device: ${fault.message.split('\n')[0]}`);
+    return pixels;
+  }
+
+  /**
+   * A copy of what a browser shows, as it is at the call. Undefined where the picture is too large for a texture.
+   * @throws DOMException as `copyExternalImageToTexture`, at once
+   */
+  static ofExternal(gpu: Gpu, source: ExternalPicture, width: number, height: number): Promise<TexturePixels> | undefined {
+    const { device } = gpu;
+    if (Math.max(width, height) > device.limits.maxTextureDimension2D) return undefined;
+    const texture = device.createTexture({
+      label: 'panpp picture',
+      size: [width, height],
+      format: 'rgba8unorm',
+      usage: GPUTextureUsage.TEXTURE_BINDING | GPUTextureUsage.COPY_DST | GPUTextureUsage.RENDER_ATTACHMENT,
+    });
+    try {
+      device.queue.copyExternalImageToTexture({ source }, { texture, premultipliedAlpha: false }, [width, height]);
+    } catch (error) {
+      texture.destroy();
+      throw error;
+    }
+    return pipelineOf(gpu).then((pipeline) => new TexturePixels(gpu, texture, pipeline, true));
+  }
+
+  /** Puts the pixels of some rows and columns into a buffer, as RGBA bytes; submitted at once. */
+  gather(rows: Uint32Array, columns: Uint32Array, target: GPUBuffer): void {
+    const { device } = this.#gpu;
+    const indices = [rows, columns].map((values) => {
+      const buffer = device.createBuffer({ label: 'panpp texels', size: values.byteLength, usage: GPUBufferUsage.STORAGE, mappedAtCreation: true });
+      new Uint32Array(buffer.getMappedRange()).set(values);
+      buffer.unmap();
+      return buffer;
+    });
+    const bindGroup = device.createBindGroup({
+      label: 'panpp texels',
+      layout: this.#pipeline.getBindGroupLayout(0),
+      entries: [
+        { binding: 0, resource: this.#view },
+        ...indices.map((buffer, index) => ({ binding: 1 + index, resource: { buffer } })),
+        { binding: 3, resource: { buffer: target } },
+      ],
+    });
+    const encoder = device.createCommandEncoder();
+    const pass = encoder.beginComputePass({ label: 'texels' });
+    pass.setPipeline(this.#pipeline);
+    pass.setBindGroup(0, bindGroup);
+    pass.dispatchWorkgroups(...gridOf(Math.ceil((rows.length * columns.length) / lanes)));
+    pass.end();
+    device.queue.submit([encoder.finish()]);
+    for (const buffer of indices) buffer.destroy();
+  }
+
+  /** Frees the copy of `ofExternal`; what is submitted is still done. */
+  dispose(): void {
+    if (this.#isOwn) this.#texture.destroy();
+  }
+}
+
+function pipelineOf(gpu: Gpu): Promise<GPUComputePipeline> {
+  const known = gpu.pipelines.get(shader);
+  if (known) return known;
+  const { device } = gpu;
+  const module = device.createShaderModule({ label: 'panpp texels', code: shader });
+  const pipeline = device.createComputePipelineAsync({ label: 'panpp texels', layout: 'auto', compute: { module } });
+  gpu.pipelines.set(shader, pipeline);
+  return pipeline;
+}
