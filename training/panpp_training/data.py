@@ -7,6 +7,7 @@ pixels.
 """
 import json
 import math
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -276,6 +277,8 @@ class BatchPlan(torch.utils.data.Sampler):
 
 
 def prepare_worker(_):
+    # Ctrl-C reaches every process of a terminal; the run itself must end in order and save its state.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
 
