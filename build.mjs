@@ -1,5 +1,7 @@
-// Bundles src/ into dist/: browser.js by itself for browsers; index.js, node.js and cli.js, which share chunks, for Node.
-// WGSL is inlined as text, so that a browser needs no second request; for browsers without comments and needless spaces.
+// Bundles src/ into dist/: browser.js by itself for browsers; index.js, node.js and cli.js, which share chunks, for Node;
+// formats.js, which shares them too and runs anywhere.
+// WGSL is inlined as text, so that a browser needs no second request; for browsers without comments and needless spaces. Only that file
+// has a source map, for the rest is readable as it is.
 import { build } from 'esbuild';
 import { execFileSync } from 'node:child_process';
 import { chmod, readFile, rm } from 'node:fs/promises';
@@ -10,7 +12,6 @@ const shared = {
   bundle: true,
   format: 'esm',
   target: 'es2022',
-  sourcemap: true,
   loader: { '.wgsl': 'text' },
   logLevel: 'warning',
 };
@@ -37,7 +38,7 @@ await Promise.all([
   }),
   build({
     ...shared,
-    entryPoints: { index: 'src/index.ts', node: 'src/node.ts', cli: 'src/cli/main.ts' },
+    entryPoints: { index: 'src/index.ts', node: 'src/node.ts', formats: 'src/formats/index.ts', cli: 'src/cli/main.ts' },
     outdir: 'dist',
     platform: 'node',
     target: 'node20',

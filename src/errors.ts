@@ -13,9 +13,11 @@ export type ErrorCode =
 
 /** Every error that panpp raises on purpose: one line that says what failed, for which input, and what to do. */
 export class PanppError extends Error {
+  /** `PanppError`. */
   override readonly name = 'PanppError';
 
   constructor(
+    /** What kind of thing failed. */
     readonly code: ErrorCode,
     message: string,
     options?: ErrorOptions,

@@ -1,8 +1,9 @@
 // panpp detect: text regions of images, one JSON line an image on stdout.
 import { Argument, type Command } from 'commander';
-import { withEngineOptions } from './engine.js';
-import { type OutputFlags, lookAtFiles, withOutputOptions } from './look-files.js';
+import { type EngineOptions, withEngineOptions } from './engine.js';
+import { lookAtFiles } from './look-files.js';
 import { type SettingsFlags, settingsOf, withSettingsOptions } from './looking.js';
+import { type OutputFlags, type ResultTask, withOutputOptions } from './result-files.js';
 import { exiting } from './usage.js';
 
 export function addDetect(program: Command): void {
@@ -18,8 +19,10 @@ export function addDetect(program: Command): void {
   withEngineOptions(withOutputOptions(withSettingsOptions(command))).action(exiting(detect));
 }
 
-async function detect(inputs: string[], flags: OutputFlags & SettingsFlags): Promise<number> {
-  return lookAtFiles(inputs, flags, { icdar: 'icdar2015', totaltext: 'totaltext' }, (model) => {
+const task: ResultTask = { protocols: { icdar: 'icdar2015', totaltext: 'totaltext' }, reads: false };
+
+async function detect(inputs: string[], flags: OutputFlags & EngineOptions & SettingsFlags): Promise<number> {
+  return lookAtFiles(inputs, flags, task, (model) => {
     const settings = settingsOf(flags, model.config.detection);
     return (image) => model.detect(image, settings);
   });

@@ -1,45 +1,12 @@
-// What detect and spot have in common: images named on the command line, one JSON line each on stdout, result files on request.
-import { dirname, join } from 'node:path';
-import { type Command, Option } from 'commander';
+// What detect and spot have in common: images named on the command line, one JSON line each on stdout, result files on
+// request.
 import type { Model } from '../detection/model.js';
 import { PanppError } from '../errors.js';
-import { formatResults, resultFileName } from '../evaluation/results.js';
-import type { Protocol } from '../evaluation/types.js';
-import { drawMask, drawRegions } from '../images/draw.js';
-import { encodePng } from '../images/encode.js';
 import { type EngineOptions, openEngine } from './engine.js';
-import { type ImageFile, findImages, openOutputFolder, shown, writeBytes } from './files.js';
+import { type ImageFile, findImages, shown } from './files.js';
 import { type Look, type Looked, lookAtFile, resultLine } from './looking.js';
 import { Progress, errorLine, exitCodes, print, say } from './report.js';
-
-export interface OutputFlags extends EngineOptions {
-  readonly output: string;
-  readonly overlay?: boolean;
-  readonly masks?: boolean;
-  readonly format?: 'json' | 'icdar' | 'totaltext';
-}
-
-/** Adds `--output`, `--overlay`, `--masks` and `--format`. */
-export function withOutputOptions(command: Command): Command {
-  return command
-    .addOption(
-      new Option('--output <folder>', 'folder for result files; not searched for images').default('panpp-output'),
-    )
-    .addOption(
-      new Option('--overlay', 'write NAME.overlay.png: the image with its regions drawn (default for a single image)'),
-    )
-    .addOption(new Option('--no-overlay', 'don’t'))
-    .addOption(new Option('--masks', 'write NAME.mask.png: the number of the region at every pixel'))
-    .addOption(
-      new Option('--format <format>', 'write a result file an image too').choices(['json', 'icdar', 'totaltext']),
-    );
-}
-
-/** Whose result files `--format icdar` and `--format totaltext` are. */
-export interface ResultProtocols {
-  readonly icdar: Protocol;
-  readonly totaltext: Protocol;
-}
+import { type OutputFlags, ResultFiles, type ResultTask, type Written, jsonLine } from './result-files.js';
 
 /**
  * Looks at all images named; what fails is said and the rest is done.
@@ -48,19 +15,12 @@ export interface ResultProtocols {
  */
 export async function lookAtFiles(
   inputs: readonly string[],
-  flags: OutputFlags,
-  protocols: ResultProtocols,
+  flags: OutputFlags & EngineOptions,
+  task: ResultTask,
   lookWith: (model: Model) => Look,
 ): Promise<number> {
   const { images, problems } = await findImages(inputs, flags.output);
-  const outputs: Outputs = {
-    folder: flags.output,
-    overlay: flags.overlay ?? images.length === 1,
-    masks: flags.masks ?? false,
-    format: flags.format,
-    protocols,
-  };
-  if (outputs.overlay || outputs.masks || outputs.format) await openOutputFolder(outputs.folder);
+  const results = await ResultFiles.open(flags, task, images);
   const { gpu, model } = await openEngine(flags);
   let failed = 0;
   try {
@@ -73,11 +33,13 @@ export async function lookAtFiles(
     const progress = new Progress(images.length, 'images');
     try {
       for (const file of images) {
-        if (!(await lookAndPrint(file, look, outputs, progress))) failed++;
+        if (!(await lookAndPrint(file, look, results, progress))) failed++;
         progress.step();
       }
     } finally {
       progress.stop();
+      // After an error too: what is done must not be lost.
+      if (!saidWritten(await results.finish(), say)) failed++;
     }
   } finally {
     model.dispose();
@@ -86,17 +48,8 @@ export async function lookAtFiles(
   return failed === 0 ? exitCodes.done : exitCodes.someFailed;
 }
 
-/** Which files are written, and where. */
-interface Outputs {
-  readonly folder: string;
-  readonly overlay: boolean;
-  readonly masks: boolean;
-  readonly format?: OutputFlags['format'];
-  readonly protocols: ResultProtocols;
-}
-
 /** Works on one image and prints its line; false if something failed. */
-async function lookAndPrint(file: ImageFile, look: Look, outputs: Outputs, progress: Progress): Promise<boolean> {
+async function lookAndPrint(file: ImageFile, look: Look, results: ResultFiles, progress: Progress): Promise<boolean> {
   let looked: Looked;
   try {
     looked = await lookAtFile(file.path, look);
@@ -110,42 +63,12 @@ async function lookAndPrint(file: ImageFile, look: Look, outputs: Outputs, progr
   }
   // Before any file is written, for what was found must not be lost with a full disk.
   await progress.print(jsonLine(resultLine(file.path, looked.found)));
-  try {
-    const written = await writeOutputs(file, looked, outputs);
-    if (written.length > 0) progress.say(`panpp: wrote ${written.map(shown).join(', ')}`);
-    return true;
-  } catch (error) {
-    progress.say(`panpp: ${errorLine(error)}`);
-    return false;
-  }
+  return saidWritten(await results.write(file, looked), (message) => progress.say(message));
 }
 
-async function writeOutputs(
-  { path, resultName }: ImageFile,
-  { image, found }: Looked,
-  outputs: Outputs,
-): Promise<string[]> {
-  const { regions } = found;
-  const written: string[] = [];
-  const write = async (name: string, content: Uint8Array | string) => {
-    const output = join(outputs.folder, name);
-    await writeBytes(output, content);
-    written.push(output);
-  };
-  if (outputs.overlay) await write(`${resultName}.overlay.png`, encodePng(drawRegions(image, regions)));
-  if (outputs.masks) await write(`${resultName}.mask.png`, encodePng(drawMask(image.width, image.height, regions)));
-  if (outputs.format === 'json') await write(`${resultName}.json`, jsonLine(resultLine(path, found)));
-  else if (outputs.format) {
-    const protocol = outputs.protocols[outputs.format];
-    // The protocols name results after images; this one's name within the run, with an image's ending.
-    await write(
-      join(dirname(resultName), resultFileName(protocol, `${resultName}.png`)),
-      formatResults(protocol, regions),
-    );
-  }
-  return written;
-}
-
-function jsonLine(value: unknown): string {
-  return `${JSON.stringify(value)}\n`;
+/** Says which files were written, or why not; false if something failed. */
+function saidWritten({ paths, problems }: Written, tell: (message: string) => void): boolean {
+  if (paths.length > 0) tell(`panpp: wrote ${paths.map(shown).join(', ')}`);
+  for (const problem of problems) tell(`panpp: ${problem}`);
+  return problems.length === 0;
 }

@@ -6,13 +6,14 @@ import type { Model, SpotOptions } from '../detection/model.js';
 import { PanppError } from '../errors.js';
 import { type CorrectionSettings, type Lexicon, defaultCorrection, parseLexicon } from '../recognition/lexicon.js';
 import { maxBeam } from '../recognition/plan.js';
-import { withEngineOptions } from './engine.js';
+import { type EngineOptions, withEngineOptions } from './engine.js';
 import { fileError, readBytes, withoutEnding } from './files.js';
-import { type OutputFlags, lookAtFiles, withOutputOptions } from './look-files.js';
+import { lookAtFiles } from './look-files.js';
 import { type SettingsFlags, settingsOf, withSettingsOptions } from './looking.js';
+import { type OutputFlags, type ResultTask, withOutputOptions } from './result-files.js';
 import { exiting, integerBetween, numberBetween } from './usage.js';
 
-interface SpotFlags extends OutputFlags, SettingsFlags, Partial<CorrectionSettings> {
+interface SpotFlags extends OutputFlags, EngineOptions, SettingsFlags, Partial<CorrectionSettings> {
   readonly lexicon?: string;
   readonly correct?: boolean;
   readonly beam?: number;
@@ -54,9 +55,11 @@ function threshold(name: string, what: string, most = 1): Option {
   return new Option(`--${name}-threshold <n>`, `${what} (default: ${defaultCorrection[key]})`).argParser(numberBetween(0, most));
 }
 
+const task: ResultTask = { protocols: { icdar: 'icdar2015-e2e', totaltext: 'totaltext-e2e' }, reads: true };
+
 async function spot(inputs: string[], flags: SpotFlags): Promise<number> {
   const lexiconFor = await lexicons(flags.lexicon);
-  return lookAtFiles(inputs, flags, { icdar: 'icdar2015-e2e', totaltext: 'totaltext-e2e' }, (model) => {
+  return lookAtFiles(inputs, flags, task, (model) => {
     assertReads(model, flags);
     const options: SpotOptions = {
       ...settingsOf(flags, model.config.detection),

@@ -6,11 +6,15 @@ import type { PixelImage } from './image.js';
 
 /** A label per pixel, row by row: 0 is background, k + 1 is region k. */
 export interface LabelMask {
+  /** Pixels of a row. */
   readonly width: number;
+  /** Rows. */
   readonly height: number;
+  /** [height][width]; 16 bits where there are more than 255 regions. */
   readonly labels: Uint8Array | Uint16Array;
 }
 
+/** How regions are drawn over an image. */
 export interface DrawOptions {
   /** Width of the outlines in pixels; by default 1/320 of the image's shorter side, at least 2. */
   readonly lineWidth?: number;
@@ -20,7 +24,7 @@ export interface DrawOptions {
 
 type Colour = readonly [red: number, green: number, blue: number];
 
-const DEFAULT_FILL_OPACITY = 0.22;
+export const DEFAULT_FILL_OPACITY = 0.22;
 const SATURATION = 0.78; // less than 1, or blue would be too dark on dark ground
 const HALO: Colour = [0, 0, 0];
 const HALO_OPACITY = 0.65;
@@ -28,6 +32,8 @@ const HALO_OPACITY = 0.65;
 /**
  * A copy of the image with every region outlined and tinted in a colour of its own; a dark rim around the line keeps it
  * readable on light ground. Points outside the image are cut off.
+ * @param image left as it is; the copy has as many channels, a fourth one opaque
+ * @param regions polygons in pixels of the image
  */
 export function drawRegions(
   image: PixelImage,
@@ -54,6 +60,8 @@ export function drawRegions(
 /**
  * The regions' polygons filled with 1, 2, 3 … in order, later ones on top: every pixel whose centre lies in the polygon
  * (even-odd rule) or on its border. 8 bits a pixel for up to 255 regions, else 16.
+ * @param regions polygons in pixels of the mask
+ * @throws PanppError `argument` for more than 65535 regions
  */
 export function drawMask(width: number, height: number, regions: readonly { readonly polygon: Polygon }[]): LabelMask {
   if (regions.length > 0xffff) {
@@ -76,7 +84,7 @@ function blend({ width, channels, data }: Canvas, x: number, y: number, colour: 
 }
 
 /** Hues a golden angle apart: neighbours in the list differ most, and no number of regions repeats one. */
-function regionColour(index: number): Colour {
+export function regionColour(index: number): Colour {
   const hue = (145 + index * 137.508) % 360;
   const channel = (offset: number) => {
     const k = (offset + hue / 60) % 6;

@@ -4,9 +4,12 @@
  * A browser's `ImageData` is one with `channels` 4.
  */
 export interface PixelImage {
+  /** Pixels of a row. */
   readonly width: number;
+  /** Rows. */
   readonly height: number;
   /** 3 = RGB, 4 = RGBA. */
   readonly channels: 3 | 4;
+  /** [height][width][channels], 0 … 255. */
   readonly data: Uint8Array | Uint8ClampedArray;
 }

@@ -10,6 +10,7 @@ export interface BackboneConfig {
   readonly blocks: readonly [number, number, number, number];
 }
 
+/** The FPEMs (feature pyramid enhancement modules) and how they are joined. */
 export interface NeckConfig {
   /** FPEMs in sequence; the paper's N_stk. */
   readonly fpems: number;
@@ -39,18 +40,27 @@ export interface RecognitionConfig {
 
 /** Everything about a model but its weights; stored as JSON in the weights file's metadata under `config`. */
 export interface ModelConfig {
+  /** The ResNet. */
   readonly backbone: BackboneConfig;
+  /** The FPEMs behind it. */
   readonly neck: NeckConfig;
+  /** Settings of calls that give none. */
   readonly detection: DetectionSettings;
   /** Only models with a recognition head have it. */
   readonly recognition?: RecognitionConfig;
 }
 
+/** Two basic blocks a layer; what the shipped weights have. */
 export const resnet18: BackboneConfig = { block: 'basic', blocks: [2, 2, 2, 2] };
+/** Bottlenecks: 3, 4, 6, 3. */
 export const resnet50: BackboneConfig = { block: 'bottleneck', blocks: [3, 4, 6, 3] };
+/** Bottlenecks: 3, 4, 23, 3. */
 export const resnet101: BackboneConfig = { block: 'bottleneck', blocks: [3, 4, 23, 3] };
 
-/** The authors' settings by benchmark. */
+/**
+ * The authors' settings by benchmark; `icdar2015-e2e` is for reading, the others for detection alone. `convertCheckpoint` stores one of them
+ * in a weights file, and `detect` takes what a call leaves out from there. Source: spec, Regions.
+ */
 export const detectionPresets = {
   icdar2015: { shortSide: 736, minScore: 0.85, minArea: 260, minKernelArea: 2.6, scale: 4, bbox: 'rect' },
   'icdar2015-e2e': { shortSide: 736, minScore: 0.8, minArea: 260, minKernelArea: 2.6, scale: 4, bbox: 'rect' },

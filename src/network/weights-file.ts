@@ -13,7 +13,10 @@ export interface WeightsFile {
   readonly tensors: FoldedWeights;
 }
 
-/** @param half store tensors as 16-bit floats. @throws PanppError `weights` if a value does not fit. */
+/**
+ * @param half store tensors as 16-bit floats
+ * @throws PanppError `checkpoint` if a value does not fit 16 bits, `weights` for a tensor of whole numbers
+ */
 export function writeWeights({ config, tensors }: WeightsFile, half: boolean): Uint8Array {
   return writeSafetensors(floatTensors(tensors), { half, metadata: { format, version, config: JSON.stringify(config) } });
 }

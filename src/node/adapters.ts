@@ -17,6 +17,7 @@ import {
   withOnlyEmbeddedDriver,
 } from './embedded-driver.js';
 
+/** Which adapter is wanted, and how Dawn is set up. */
 export interface AdapterOptions {
   /**
    * Part of the adapter's name in any case (`nvidia`, `a770`), `lavapipe`, `swiftshader` (an installed one, else the

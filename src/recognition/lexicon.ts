@@ -41,6 +41,7 @@ interface Match extends Entry {
 
 /** Words to choose from, in any script; compared without regard to case. */
 export class Lexicon {
+  /** The words as they were given. */
   readonly words: readonly string[];
   readonly #byLength = new Map<number, Entry[]>();
 
@@ -56,7 +57,8 @@ export class Lexicon {
 
   /**
    * The word of least edit distance, if that is below `limit`. Of several the one that agrees with `text` most, early positions counting
-   * more; of several of those the lexicon's first.
+   * more; of several of those the lexicon's first. Source: spec, Recognition 6.
+   * @returns the word as the lexicon writes it, and its distance in edits
    */
   nearest(text: string, limit: number): { word: string; distance: number } | undefined {
     const wanted = [...text.toLowerCase()];
@@ -97,8 +99,9 @@ export function parseLexicon(bytes: Uint8Array, source = 'lexicon'): Lexicon {
 }
 
 /**
- * What becomes of a word that was read: itself, a word of the lexicon, or undefined if it is dropped.
- * @param score its mean probability
+ * What becomes of a word that was read: itself, a word of the lexicon, or undefined if it is dropped. Source: spec, Recognition 6.
+ * @param score its mean probability, 0 … 1
+ * @param settings thresholds; those left out are `defaultCorrection`'s
  */
 export function correctWord(
   text: string,

@@ -28,7 +28,9 @@ export interface ReadOptions {
 
 /** One character of a text. */
 export interface TextCharacter {
+  /** An entry of the model's vocabulary. */
   readonly character: string;
+  /** Softmax of the decoder's logits, 0 … 1. */
   readonly probability: number;
   /** Where the decoder's attention was largest, in pixels of the image; one of the region's 8 × 32 positions. */
   readonly attention: Point;
@@ -36,8 +38,9 @@ export interface TextCharacter {
 
 /** What was read in a region. */
 export interface TextReading {
+  /** The word, after correction if one was asked for; empty if the decoder ended at once. */
   readonly text: string;
-  /** Mean probability of the characters as they were read. */
+  /** Mean probability of the characters as they were read, 0 … 1. */
   readonly textScore: number;
   /** As they were read, before any correction; only if asked for. */
   readonly characters?: readonly TextCharacter[];
@@ -51,6 +54,7 @@ export interface CorrectionOptions {
   readonly correction?: Partial<CorrectionSettings>;
 }
 
+/** A region with its text. */
 export interface SpottedRegion extends Region, TextReading {}
 
 /** A model's recognition head. */

@@ -6,9 +6,13 @@ export type Polygon = readonly Point[];
 
 /** An axis-parallel box in pixels; `right` and `bottom` are exclusive. */
 export interface Box {
+  /** The first column. */
   readonly left: number;
+  /** The first row. */
   readonly top: number;
+  /** The column behind the last one. */
   readonly right: number;
+  /** The row below the last one. */
   readonly bottom: number;
 }
 

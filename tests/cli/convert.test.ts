@@ -73,6 +73,20 @@ describe('convert', () => {
     expect(existsSync(inScratch('x'))).toBe(false);
   });
 
+  it('takes a vocabulary of one’s own, and says which weights file is one already', async () => {
+    const characters = [...'0123äöü€'];
+    write('reader.safetensors', checkpointFile({ ...config, recognition: { vocabulary: characters } }));
+    write('characters.txt', `${characters.slice(0, 4).join('')}\r\n${characters.slice(4).join('')}\n`);
+    expect(await refused(['convert', 'reader.safetensors', 'x'])).toMatch(/reads 8 characters, a number that no usual vocabulary has/);
+    const { code } = await panpp(['convert', 'reader.safetensors', 'read.safetensors', '--vocabulary', 'characters.txt']);
+    expect(code).toBe(0);
+    expect(readWeights(read('read.safetensors')).config.recognition).toEqual({ vocabulary: characters });
+    expect(await refused(['convert', 'read.safetensors', 'x'])).toMatch(/^panpp: read\.safetensors is a weights file already/);
+    expect(await refused(['convert', 'reader.safetensors', 'x', '--vocabulary', 'bread.png'])).toMatch(/bread\.png is no UTF-8 text/);
+    expect(await refused(['convert', 'reader.safetensors', 'x', '--vocabulary', 'none.txt'])).toBe('panpp: none.txt: no such file or folder');
+    expect(await refused(['convert', 'checkpoint.safetensors', 'x', '--vocabulary', 'characters.txt'])).toMatch(/has no recognition head/);
+  });
+
   it('says why it can’t write', async () => {
     mkdirSync(inScratch('folder'));
     copyFileSync(inScratch('bread.png'), inScratch('file'));

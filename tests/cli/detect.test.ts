@@ -213,6 +213,94 @@ describe('result files', () => {
     }
   });
 
+  it('can be in several formats at once, for programs that find the image from there', async () => {
+    mkdirSync(inScratch('street of ü'), { recursive: true });
+    write('street of ü/a & b#1.jpg', readFileSync(new URL('../../examples/street.jpg', import.meta.url)));
+    const args = ['street of ü', '--short-side', '320', '--format', 'svg,labelme', '--format', 'icdar', '--output', 'so/me'];
+    const { code, lines, messages } = await detect([...args, '--no-overlay']);
+    expect({ code, messages }).toEqual({
+      code: 0,
+      messages: ['panpp: wrote so/me/res_a & b#1.txt, so/me/a & b#1.json, so/me/a & b#1.svg'],
+    });
+    const [{ width, height, regions }] = lines;
+    expect(regions.length).toBeGreaterThan(5);
+
+    const labelme = JSON.parse(read('so/me/a & b#1.json').toString());
+    expect(labelme).toMatchObject({ imageWidth: width, imageHeight: height, imageData: null });
+    expect(existsSync(inScratch('so/me', labelme.imagePath))).toBe(true);
+    expect(labelme.shapes).toEqual(
+      regions.map(({ polygon, score }) => ({
+        ...{ label: 'text', points: polygon, shape_type: 'polygon', description: JSON.stringify({ score }) },
+        ...{ group_id: null, flags: {}, mask: null },
+      })),
+    );
+
+    const svg = read('so/me/a & b#1.svg').toString();
+    const href = /xlink:href="(.*?)"/.exec(svg)![1];
+    expect(href).toBe('../../street%20of%20%C3%BC/a%20%26%20b%231.jpg');
+    expect(existsSync(new URL(href, pathToFileURL(inScratch('so/me/a & b#1.svg'))))).toBe(true);
+    const points = [...svg.matchAll(/<polygon points="(.*?)"/g)].map(([, list]) => list);
+    expect(points).toEqual(regions.map(({ polygon }) => polygon.join(' ')));
+  });
+
+  it('can hold the image itself, where they are SVG', async () => {
+    write('photo.jpg', await sharp(read('bread.png')).jpeg().toBuffer());
+    write('wide.webp', await sharp(read('bread.png')).webp({ lossless: true }).toBuffer());
+    const { code } = await detect(['bread.png', 'photo.jpg', 'wide.webp', '--format', 'svg', '--embed-image', '--output', 'embedded']);
+    expect(code).toBe(0);
+    for (const [name, file, type] of [
+      ['bread', 'bread.png', 'png'],
+      ['photo', 'photo.jpg', 'jpeg'],
+      ['wide', 'wide.webp', 'png'],
+    ]) {
+      const svg = read(`embedded/${name}.svg`);
+      if (name !== 'wide') expect(svg.toString()).toContain(`"data:image/${type};base64,${read(file).toString('base64')}"`);
+      // A renderer shows the image with some of it drawn over.
+      const plain = await sharp(read(file)).removeAlpha().raw().toBuffer();
+      const { data, info } = await sharp(svg).removeAlpha().raw().toBuffer({ resolveWithObject: true });
+      expect([info.width, info.height]).toEqual([192, 128]);
+      const same = data.filter((value, i) => Math.abs(value - plain[i]) <= 2).length / data.length;
+      expect(same, file).toBeGreaterThan(0.4);
+      expect(same, file).toBeLessThan(0.95);
+    }
+  });
+
+  it('can be one for the run, without what failed', async () => {
+    mkdirSync(inScratch('many/deep'), { recursive: true });
+    write('many/1.png', read('bread.png'));
+    write('many/2.png', 'broken');
+    write('many/deep/3.png', await sharp({ create: { width: 192, height: 128, channels: 3, background: 'grey' } }).png().toBuffer());
+    const { code, lines, messages } = await detect(['many', '--format', 'coco-text,json', '--output', 'many/out']);
+    expect(code).toBe(1);
+    expect(messages.at(-1)).toBe('panpp: wrote many/out/coco-text.json');
+    const coco = JSON.parse(read('many/out/coco-text.json').toString());
+    const size = { set: 'val', width: 192, height: 128 };
+    expect(coco.imgs).toEqual({
+      1: { id: 1, ...size, file_name: '../1.png' },
+      2: { id: 2, ...size, file_name: '../deep/3.png' },
+    });
+    expect(coco.imgToAnns).toEqual({ 1: [1, 2, 3], 2: [] });
+    const bread = lines.find(({ file }) => file === 'many/1.png')!.regions;
+    expect(Object.values<Record<string, unknown>>(coco.anns).map(({ mask, score }) => ({ mask, score }))).toEqual(
+      bread.map(({ polygon, score }) => ({ mask: polygon.flat(), score })),
+    );
+    expect(readdirSync(inScratch('many/out'), { recursive: true }).sort()).toEqual(
+      ['1.json', 'coco-text.json', 'deep', 'deep/3.json'],
+    );
+  });
+
+  it('never overwrite one another', async () => {
+    for (const name of ['res_sign.png', 'coco-text.png']) write(name, read('sign.png'));
+    const twice = (...args: string[]) => refused(['detect', ...args, '--output', 'twice']);
+    expect(await twice('sign.png', 'res_sign.png', '--format', 'icdar,totaltext')).toMatch(
+      /^panpp: twice\/res_sign\.txt would be written twice, as icdar of sign\.png and totaltext of res_sign\.png; ask for one/,
+    );
+    expect(await twice('coco-text.png', '--format', 'json,coco-text')).toMatch(
+      /^panpp: twice\/coco-text\.json would be written twice, as coco-text of the run and json of coco-text\.png; /,
+    );
+    expect(existsSync(inScratch('twice'))).toBe(false);
+  });
+
   it('of images of the same name have names of their own, and are not taken for images later', async () => {
     mkdirSync(inScratch('album/holiday'), { recursive: true });
     for (const name of ['album/a.png', 'album/holiday/a.png', 'album/b.PNG']) write(name, read('bread.png'));
@@ -362,7 +450,14 @@ describe('wrong usage', () => {
     [['sign.png', '--short-side', '100.5'], /whole number/],
     [['sign.png', '--min-score', 'high'], /number from 0 to 1/],
     [['sign.png', '--bbox', 'circle'], /Allowed choices are rect, poly/],
-    [['sign.png', '--format', 'xml'], /Allowed choices are json, icdar, totaltext/],
+    [['sign.png', '--format', 'xml'], /Allowed choices are json, icdar, totaltext, labelme, hocr, svg, coco-text/],
+    [['sign.png', '--format', 'json,'], /Allowed choices are json/],
+    [['sign.png', '--format', 'hocr'], /--format hocr needs text that is read; use panpp spot/],
+    [['sign.png', '--embed-image', '--format', 'json'], /--embed-image is for SVG; add --format svg/],
+    [
+      ['sign.png', '--format', 'json,labelme'],
+      /panpp-output\/sign\.json would be written twice, as json of sign\.png and labelme of sign\.png; .* --output$/,
+    ],
     [['sign.png', '--adapter', 'abacus'], /no WebGPU adapter matches "abacus"; there are: /],
     [['sign.png', '--tolerance', '2', '--no-overlay', ...onAdapter], /--tolerance is for outlines; add --bbox poly/],
   ];

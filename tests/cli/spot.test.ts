@@ -44,6 +44,33 @@ describe('panpp spot', () => {
     expect(lines.map((line) => line.split(',').slice(8).join(','))).toEqual(regions.map(({ text }) => text));
   });
 
+  it('writes what was read as hOCR, SVG, labelme and COCO-Text', async () => {
+    const { code, regions } = await spot('sign.png', '--format', 'hocr,svg,labelme,coco-text', '--output', 'read');
+    expect(code).toBe(0);
+    const texts = regions.map(({ text }) => text);
+    expect(texts.some((text) => text.length > 0)).toBe(true);
+    const inFile = (name: string, pattern: RegExp) => [...read(`read/${name}`).toString().matchAll(pattern)].map((match) => match[1]);
+
+    expect(inFile('sign.hocr', /class="ocrx_word".*?>(.*?)<\/span>/g)).toEqual(texts);
+    expect(inFile('sign.hocr', /x_wconf (\d+);/g).map(Number)).toEqual(regions.map(({ textScore }) => Math.round(textScore * 100)));
+    expect(inFile('sign.hocr', /image &quot;(.*?)&quot;/g)).toEqual(['../sign.png']);
+    expect(inFile('sign.hocr', /name="ocr-system" content="(.*?)"/g)).toEqual([expect.stringMatching(/^panpp \d+\.\d+\.\d+$/)]);
+    expect(inFile('sign.svg', /<text .*?>(.*?)<\/text>/g)).toEqual(texts.filter((text) => text !== ''));
+    const { shapes } = JSON.parse(read('read/sign.json').toString()) as { shapes: { label: string }[] };
+    expect(shapes.map(({ label }) => label)).toEqual(texts.map((text) => text || 'text'));
+    const { anns } = JSON.parse(read('read/coco-text.json').toString()) as { anns: Record<string, { utf8_string: string }> };
+    expect(Object.values(anns).map(({ utf8_string }) => utf8_string)).toEqual(texts);
+  });
+
+  it('writes the other formats where one can’t hold a region', async () => {
+    const { code, messages } = await spot('sign.png', '--bbox', 'poly', '--format', 'icdar,hocr', '--output', 'outlines');
+    expect(code).toBe(1);
+    expect(messages).toEqual([
+      'panpp: wrote outlines/sign.hocr',
+      expect.stringMatching(/^panpp: outlines\/res_sign\.txt: region \d+ can't be written for icdar2015-e2e: it has \d+ corners; four/),
+    ]);
+  });
+
   it('tells characters, and searches with a beam', async () => {
     const { regions } = await spot('sign.png', '--characters', '--beam', '3');
     const read = regions.find(({ text }) => text.length > 0)!;

@@ -1,0 +1,61 @@
+// What every format is written from. A `Region` or `SpottedRegion` of a model fits as it is.
+import { PanppError } from '../errors.js';
+import type { Box, Polygon } from '../shapes/geometry.js';
+
+/** An image that a result file refers to. */
+export interface ImageReference {
+  /** As readers of the file find the image: with `/`, relative to the folder that the file is in. */
+  readonly path: string;
+  /** Pixels, of the image as it is seen (with its EXIF orientation). */
+  readonly width: number;
+  /** Pixels. */
+  readonly height: number;
+}
+
+/** A region to write. */
+export interface FormatRegion {
+  /** Outline in pixels of the image; a whole number is the centre of a pixel. */
+  readonly polygon: Polygon;
+  /** Tight box of its pixels. */
+  readonly box: Box;
+  /** Mean text probability. */
+  readonly score: number;
+  /** What was read there, if anything was. */
+  readonly text?: string;
+  /** Mean probability of its characters. */
+  readonly textScore?: number;
+}
+
+/**
+ * A region's outline with at least three corners, which most readers insist on. Text of one or two pixels has fewer;
+ * its box stands for it.
+ * @param index which region it is, for the error
+ * @throws PanppError `argument` for coordinates that are no numbers
+ */
+export function outlineOf({ polygon, box }: FormatRegion, index: number): Polygon {
+  const { left, top, right, bottom } = box;
+  const wrong = [...polygon.flat(), left, top, right, bottom].find((coordinate) => !Number.isFinite(coordinate));
+  if (wrong !== undefined) throw new PanppError('argument', `region ${index + 1} has ${wrong} as coordinate`);
+  if (polygon.length >= 3) return polygon;
+  return [
+    [left, top],
+    [right, top],
+    [right, bottom],
+    [left, bottom],
+  ];
+}
+
+/** Scores as in the JSON lines: four digits. */
+export function roundedScore(score: number): number {
+  return Number(score.toFixed(4));
+}
+
+/** At most two decimals, for files that people look into. */
+export function hundredths(value: number): number {
+  return Number(value.toFixed(2));
+}
+
+/** A path's last part. */
+export function nameOf({ path }: ImageReference): string {
+  return path.slice(path.lastIndexOf('/') + 1);
+}

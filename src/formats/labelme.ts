@@ -1,0 +1,44 @@
+// The file of an image in labelme, the annotation tool (github.com/labelmeai/labelme): its LabelFile reads and writes
+// these fields. labelme looks for it beside the image, or in its `--output` folder, under the image's name with
+// `.json`.
+import { type FormatRegion, type ImageReference, outlineOf, roundedScore } from './input.js';
+
+/** A version of labelme that has all of these fields. */
+const VERSION = '5.5.0';
+
+/**
+ * An image's regions for labelme: a polygon each, labelled with its text, or `text` where nothing was read. Scores go
+ * where labelme's own detectors put them: into the description, as JSON.
+ * @throws PanppError `argument` for coordinates that are no numbers
+ */
+export function formatLabelme(image: ImageReference, regions: readonly FormatRegion[]): string {
+  const file = {
+    version: VERSION,
+    flags: {},
+    shapes: regions.map(shapeOf),
+    imagePath: image.path,
+    imageData: null,
+    imageHeight: image.height,
+    imageWidth: image.width,
+  };
+  return `${JSON.stringify(file, undefined, 2)}\n`;
+}
+
+function shapeOf(region: FormatRegion, index: number) {
+  const { score, text, textScore } = region;
+  const description = {
+    score: roundedScore(score),
+    text,
+    textScore: textScore === undefined ? undefined : roundedScore(textScore),
+  };
+  return {
+    // A word that was read as nothing can't be a label either.
+    label: text || 'text',
+    points: outlineOf(region, index),
+    group_id: null,
+    description: JSON.stringify(description),
+    shape_type: 'polygon',
+    flags: {},
+    mask: null,
+  };
+}

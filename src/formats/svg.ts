@@ -1,0 +1,85 @@
+// The regions over their image as SVG 1.1: sharp at every size, words as text that can be searched for and edited.
+// The same colours as in drawRegions.
+import { DEFAULT_FILL_OPACITY, regionColour } from '../images/draw.js';
+import type { Box, Polygon } from '../shapes/geometry.js';
+import { type FormatRegion, type ImageReference, hundredths, nameOf, outlineOf, roundedScore } from './input.js';
+import { escapeXml } from './xml.js';
+
+/** How an SVG refers to its image. */
+export interface SvgOptions {
+  /** Where the image is, if not at its path: a URL, or a `data:` URL with the image itself. */
+  readonly href?: string;
+}
+
+/**
+ * A picture of the image's size: the image, every region's outline with its score (and text) as tooltip, and words
+ * beside their regions. The image is linked by its relative path. Browsers load linked images only in an SVG that is
+ * opened by itself or as `<object>`, not in an `<img>`; for that give `href` a `data:` URL.
+ * @throws PanppError `argument` for coordinates that are no numbers
+ */
+export function formatSvg(
+  image: ImageReference,
+  regions: readonly FormatRegion[],
+  { href = hrefOf(image.path) }: SvgOptions = {},
+): string {
+  const { width, height } = image;
+  const lineWidth = Math.max(2, Math.min(width, height) / 320);
+  const fontSize = Math.max(10, Math.min(width, height) / 40);
+  const outlines = regions.map(outlineOf);
+  // xlink:href, for Qt and older programs don't know SVG 2's href. Outlines go through centres of pixels, which are at
+  // halves here. A dark rim keeps colours readable on light ground.
+  return `<?xml version="1.0" encoding="UTF-8"?>
+<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" \
+width="${width}" height="${height}" viewBox="0 0 ${width} ${height}">
+<title>${escapeXml(nameOf(image))}</title>
+<image width="${width}" height="${height}" xlink:href="${escapeXml(href)}"/>
+<g id="rims" transform="translate(0.5 0.5)" fill="none" stroke="#000" stroke-opacity="0.65" \
+stroke-width="${hundredths(lineWidth + 2 * Math.max(1.5, lineWidth * 0.4))}" stroke-linejoin="round">
+${outlines.map((outline) => `<path d="M${pointsOf(outline)}Z"/>\n`).join('')}</g>
+<g id="regions" transform="translate(0.5 0.5)" fill-opacity="${DEFAULT_FILL_OPACITY}" \
+stroke-width="${hundredths(lineWidth)}" stroke-linejoin="round">
+${regions.map((region, i) => shapeOf(region, outlines[i], i)).join('')}</g>
+<g id="words" font-family="sans-serif" font-size="${hundredths(fontSize)}" fill="#fff" stroke="#000" \
+stroke-width="${hundredths(fontSize / 5)}" stroke-linejoin="round" style="paint-order:stroke">
+${regions.map((region) => wordOf(region, image, fontSize)).join('')}</g>
+</svg>
+`;
+}
+
+function shapeOf({ score, text, textScore }: FormatRegion, outline: Polygon, index: number): string {
+  const colour = hexOf(regionColour(index));
+  const probability = roundedScore(textScore ?? score);
+  const title = text === undefined ? probability : `${text} (${probability})`;
+  return `<polygon points="${pointsOf(outline)}" fill="${colour}" stroke="${colour}">\
+<title>${escapeXml(String(title))}</title></polygon>\n`;
+}
+
+/** The word above its region, or where there is room; near the right edge it ends with the region. */
+function wordOf({ text, box }: FormatRegion, image: ImageReference, fontSize: number): string {
+  if (!text) return '';
+  // Letters are about 0.6 of their size wide.
+  const fits = box.left + text.length * fontSize * 0.6 <= image.width;
+  const [x, anchor] = fits ? [Math.max(0, box.left), 'start'] : [Math.min(image.width, box.right), 'end'];
+  return `<text x="${hundredths(x)}" y="${hundredths(baselineOf(box, image, fontSize))}" text-anchor="${anchor}">\
+${escapeXml(text)}</text>\n`;
+}
+
+function baselineOf({ top, bottom }: Box, { height }: ImageReference, fontSize: number): number {
+  const gap = fontSize * 0.4;
+  if (top - gap >= fontSize) return top - gap;
+  return bottom + gap + fontSize <= height ? bottom + fontSize : top + fontSize;
+}
+
+function pointsOf(outline: Polygon): string {
+  return outline.map(([x, y]) => `${hundredths(x)},${hundredths(y)}`).join(' ');
+}
+
+function hexOf(colour: readonly number[]): string {
+  return `#${colour.map((channel) => Math.round(channel).toString(16).padStart(2, '0')).join('')}`;
+}
+
+/** A path as relative URL, where a colon in the first part would make it a scheme. */
+function hrefOf(path: string): string {
+  // A lone surrogate has no UTF-8.
+  return path.replace(/\p{Cs}/gu, '\u{fffd}').split('/').map(encodeURIComponent).join('/');
+}

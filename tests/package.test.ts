@@ -1,0 +1,169 @@
+// The package as npm would publish it: packed from the built tree (`npm run build`), then looked at, installed and used as a stranger would.
+import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseTarGzip } from 'nanotar';
+import { publint } from 'publint';
+import ts from 'typescript';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'panpp-package-'));
+const installed = join(folder, 'node_modules', 'panpp');
+let tarball: Uint8Array<ArrayBuffer>;
+/** Contents by path in the package. */
+let files: Map<string, Uint8Array>;
+
+beforeAll(async () => {
+  const environment = { ...process.env, npm_config_offline: 'true', npm_config_update_notifier: 'false' };
+  // Without `prepare`, which would build in the middle of other tests.
+  execFileSync('npm', ['pack', '--ignore-scripts', '--pack-destination', folder], {
+    ...{ cwd: root, env: environment, shell: process.platform === 'win32' },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  const [name] = readdirSync(folder).filter((file) => file.endsWith('.tgz'));
+  tarball = new Uint8Array(readFileSync(join(folder, name)));
+  const entries = await parseTarGzip(tarball);
+  files = new Map(entries.map((entry) => [entry.name.replace(/^package\//, ''), entry.data!]));
+  install();
+});
+
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** Puts the package where a project has it, beside the packages that it says it needs and no others. */
+function install(): void {
+  for (const [path, data] of files) {
+    mkdirSync(dirname(join(installed, path)), { recursive: true });
+    writeFileSync(join(installed, path), data);
+  }
+  for (const name of Object.keys(manifest().dependencies)) {
+    mkdirSync(dirname(join(folder, 'node_modules', name)), { recursive: true });
+    symlinkSync(join(root, 'node_modules', name), join(folder, 'node_modules', name), 'junction');
+  }
+}
+
+function manifest(): { dependencies: Record<string, string>; exports: Record<string, unknown>; version: string } {
+  return JSON.parse(text('package.json'));
+}
+
+function text(path: string): string {
+  return new TextDecoder().decode(files.get(path));
+}
+
+/** The programs that `exports` and `bin` name. */
+const programs = ['dist/browser.js', 'dist/cli.js', 'dist/formats.js', 'dist/index.js', 'dist/node.js'];
+
+describe('what is packed', () => {
+  it('is what is needed, and nothing else', () => {
+    const generated = /^dist\/(chunks\/.+\.js|types\/.+\.d\.ts)$/;
+    expect([...files.keys()].filter((path) => !generated.test(path)).sort()).toEqual([
+      ...['CHANGELOG.md', 'LICENSE', 'README.md'],
+      // The one program that is not readable as it is has a map.
+      ...[...programs, 'dist/browser.js.map'].sort(),
+      ...['package.json', 'weights/README.md', 'weights/pan-pp-resnet18.safetensors'],
+    ]);
+  });
+
+  it('has the chunks that its programs import, and no left-over ones', () => {
+    const reached = new Set<string>();
+    const follow = (path: string) => {
+      if (reached.has(path)) return;
+      reached.add(path);
+      for (const [, file] of text(path).matchAll(/(?:from|import\()\s*"(\.[^"]+)"/g)) follow(join(dirname(path), file));
+    };
+    programs.forEach(follow);
+    expect([...reached].sort()).toEqual([...files.keys()].filter((path) => /^dist\/.*\.js$/.test(path)).sort());
+  });
+
+  it("has declarations of the API, and none of the command line's or of what is no source", () => {
+    const declarations = [...files.keys()].filter((path) => path.endsWith('.d.ts'));
+    expect(declarations).toEqual(expect.arrayContaining(['dist/types/index.d.ts', 'dist/types/node.d.ts', 'dist/types/formats/index.d.ts']));
+    const rooms = new Set(declarations.map((path) => path.split('/')[2]));
+    expect([...rooms].filter((room) => room === 'cli' || room === 'evaluation' || room === 'export')).toEqual([]);
+  });
+
+  it('is little more than its weights', () => {
+    const sizes = [...files].map(([path, data]) => [path.split('/')[0], data.length] as const);
+    const bytes = (part: string) => sizes.reduce((sum, [first, size]) => sum + (first === part ? size : 0), 0);
+    console.log(`packed ${tarball.length} bytes; weights ${bytes('weights')}, dist ${bytes('dist')}`);
+    expect(bytes('dist')).toBeLessThan(1_500_000);
+    expect(tarball.length).toBeLessThan(24_000_000);
+  });
+});
+
+describe('how it is packed', () => {
+  it('has nothing that publint would change', async () => {
+    const { messages } = await publint({ strict: true, pack: { tarball: tarball.buffer } });
+    expect(messages).toEqual([]);
+  });
+
+  it('has types wherever the package can be imported (are the types wrong?)', async () => {
+    const analysis = await checkPackage(createPackageFromTarballData(tarball));
+    if (analysis.types === false) throw new Error('the package has no types');
+    const entries = Object.keys(manifest().exports).filter((name) => name !== './package.json');
+    // Where `exports` is unknown (TypeScript's `node10`) there is no package, and CommonJS gets ES modules, which Node's require can load.
+    const expected = entries.flatMap((entrypoint) => [
+      { kind: 'NoResolution', entrypoint, resolutionKind: 'node10' },
+      { kind: 'CJSResolvesToESM', entrypoint, resolutionKind: 'node16-cjs' },
+    ]);
+    expect(analysis.problems).toEqual(expected);
+    for (const entry of entries) {
+      for (const kind of ['node16-esm', 'bundler'] as const) {
+        const { resolution } = analysis.entrypoints[entry].resolutions[kind];
+        expect(resolution?.fileName, `${entry} under ${kind}`).toMatch(/\.d\.ts$/);
+      }
+    }
+  });
+});
+
+const program = `
+import { type Detection, type Gpu, loadModel, requestGpu } from 'panpp';
+import { decodeImage, openGpu, packagedWeights } from 'panpp/node';
+import { formatSvg } from 'panpp/formats';
+const gpu: Gpu = await requestGpu();
+export const device: GPUDevice = gpu.device;
+const model = await loadModel(await openGpu({ adapter: packagedWeights() }), new Uint8Array());
+export const found: Detection = await model.detect(await decodeImage(new Uint8Array(), 'a.png'), { bbox: 'poly' });
+export const drawing: string = formatSvg({ path: 'a.png', width: found.width, height: found.height }, found.regions);
+// @ts-expect-error: a device is not just anything
+export const wrong: string = gpu.device;
+// @ts-expect-error: there is no such shape
+await model.detect(document.createElement('canvas'), { bbox: 'circle' });
+`;
+
+describe('the types', () => {
+  it.each([
+    ['node16', ts.ModuleKind.Node16, ts.ModuleResolutionKind.Node16],
+    ['bundler', ts.ModuleKind.ESNext, ts.ModuleResolutionKind.Bundler],
+  ])('are whole and say what they should under %s', (_, module, moduleResolution) => {
+    writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
+    const file = join(folder, 'program.ts');
+    writeFileSync(file, program);
+    const options: ts.CompilerOptions = { module, moduleResolution, target: ts.ScriptTarget.ES2022, strict: true, noEmit: true, types: [] };
+    const checked = ts.createProgram([file], { ...options, lib: ['lib.es2023.d.ts', 'lib.dom.d.ts', 'lib.dom.iterable.d.ts'] });
+    // Declarations are checked too: `skipLibCheck` would turn a type that is not there into `any`.
+    expect(ts.getPreEmitDiagnostics(checked).map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'))).toEqual([]);
+  });
+});
+
+describe('once installed', () => {
+  const run = (...parameters: string[]) =>
+    execFileSync(process.execPath, parameters, { cwd: folder, encoding: 'utf8', env: { ...process.env, NODE_OPTIONS: '' } });
+
+  it('can be imported without what only its developers have', () => {
+    const code = `
+      const [core, node, formats] = await Promise.all(['panpp', 'panpp/node', 'panpp/formats'].map((name) => import(name)));
+      const { statSync } = await import('node:fs');
+      console.log(typeof core.loadModel, typeof node.openGpu, typeof formats.formatSvg, statSync(node.packagedWeights()).size);`;
+    const weights = files.get('weights/pan-pp-resnet18.safetensors')!.length;
+    expect(run('--input-type=module', '--eval', code)).toBe(`function function function ${weights}\n`);
+  });
+
+  it('has a command', () => {
+    expect(run(join(installed, 'dist/cli.js'), '--version')).toBe(`${manifest().version}\n`);
+    expect(text('dist/cli.js')).toMatch(/^#!\/usr\/bin\/env node\n/);
+  });
+});
