@@ -10,8 +10,8 @@ import { type DetectionSettings, detectionPresets } from '../network/config.js';
 import type { Polygon } from '../shapes/geometry.js';
 import { type EngineOptions, openEngine, parseWeights, readWeightsBytes } from './engine.js';
 import { findImages, withoutEnding } from './files.js';
-import { type Look, type SettingsFlags, lookAtFile, resultLine, settingsOf } from './looking.js';
-import { Progress, errorLine, say } from './report.js';
+import { type Look, type SettingsFlags, lookAtEach, resultLine, settingsOf } from './looking.js';
+import { Progress, say } from './report.js';
 import { RunFolder, type RunSettings, type StoredImage, type StoredImages, resultFiles } from './run-folder.js';
 import { packageVersion } from './version.js';
 
@@ -161,22 +161,13 @@ async function lookAtAll(
 ): Promise<void> {
   const progress = new Progress(images.size, 'images');
   try {
-    for (const [name, path] of images) {
-      const image = await storable(path, look);
-      if ('error' in image) progress.say(`panpp: ${image.error}`);
-      await store(name, image);
+    const files = [...images].map(([name, path]) => ({ name, path }));
+    for await (const { image: { name, path }, ...outcome } of lookAtEach(files, look)) {
+      if ('error' in outcome) progress.say(`panpp: ${outcome.error}`);
+      await store(name, 'error' in outcome ? { file: path, error: outcome.error } : resultLine(path, outcome.looked.found));
       progress.step();
     }
   } finally {
     progress.stop();
-  }
-}
-
-async function storable(path: string, look: Look): Promise<StoredImage> {
-  try {
-    return resultLine(path, (await lookAtFile(path, look)).found);
-  } catch (error) {
-    if (error instanceof PanppError && error.code === 'device-lost') throw error;
-    return { file: path, error: errorLine(error) };
   }
 }

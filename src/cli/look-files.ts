@@ -1,11 +1,10 @@
 // What detect and spot have in common: images named on the command line, one JSON line each on stdout, result files on
 // request.
 import type { Model } from '../detection/model.js';
-import { PanppError } from '../errors.js';
 import { type EngineOptions, openEngine } from './engine.js';
 import { type ImageFile, findImages, shown } from './files.js';
-import { type Look, type Looked, lookAtFile, resultLine } from './looking.js';
-import { Progress, errorLine, exitCodes, print, say } from './report.js';
+import { type Look, type Outcome, lookAtEach, resultLine } from './looking.js';
+import { Progress, exitCodes, print, say } from './report.js';
 import { type OutputFlags, ResultFiles, type ResultTask, type Written, jsonLine } from './result-files.js';
 
 /**
@@ -32,8 +31,8 @@ export async function lookAtFiles(
     }
     const progress = new Progress(images.length, 'images');
     try {
-      for (const file of images) {
-        if (!(await lookAndPrint(file, look, results, progress))) failed++;
+      for await (const { image: file, ...outcome } of lookAtEach(images, look)) {
+        if (!(await tell(file, outcome, results, progress))) failed++;
         progress.step();
       }
     } finally {
@@ -48,27 +47,22 @@ export async function lookAtFiles(
   return failed === 0 ? exitCodes.done : exitCodes.someFailed;
 }
 
-/** Works on one image and prints its line; false if something failed. */
-async function lookAndPrint(file: ImageFile, look: Look, results: ResultFiles, progress: Progress): Promise<boolean> {
-  let looked: Looked;
-  try {
-    looked = await lookAtFile(file.path, look);
-  } catch (error) {
-    // Without its device nothing more can be done; the results so far are printed.
-    if (error instanceof PanppError && error.code === 'device-lost') throw error;
-    const message = errorLine(error);
-    progress.say(`panpp: ${message}`);
-    await progress.print(jsonLine({ file: file.path, error: message }));
+/** Prints an image's line and writes its files; false if something failed. */
+async function tell(file: ImageFile, outcome: Outcome, results: ResultFiles, progress: Progress): Promise<boolean> {
+  if ('error' in outcome) {
+    progress.say(`panpp: ${outcome.error}`);
+    await progress.print(jsonLine({ file: file.path, error: outcome.error }));
     return false;
   }
+  const { looked } = outcome;
   // Before any file is written, for what was found must not be lost with a full disk.
   await progress.print(jsonLine(resultLine(file.path, looked.found)));
   return saidWritten(await results.write(file, looked), (message) => progress.say(message));
 }
 
 /** Says which files were written, or why not; false if something failed. */
-function saidWritten({ paths, problems }: Written, tell: (message: string) => void): boolean {
-  if (paths.length > 0) tell(`panpp: wrote ${paths.map(shown).join(', ')}`);
-  for (const problem of problems) tell(`panpp: ${problem}`);
+function saidWritten({ paths, problems }: Written, sayIt: (message: string) => void): boolean {
+  if (paths.length > 0) sayIt(`panpp: wrote ${paths.map(shown).join(', ')}`);
+  for (const problem of problems) sayIt(`panpp: ${problem}`);
   return problems.length === 0;
 }

@@ -1,6 +1,7 @@
 // What the commands that look at images have in common: settings as options, a file in, a JSON line out.
 import { type Command, Option } from 'commander';
 import type { Detection, Spotting } from '../detection/model.js';
+import { streamed } from '../detection/stream.js';
 import { PanppError } from '../errors.js';
 import { decodeImage } from '../images/decode.js';
 import type { PixelImage } from '../images/image.js';
@@ -8,6 +9,7 @@ import type { DetectionSettings } from '../network/config.js';
 import type { SpottedRegion, TextCharacter } from '../recognition/spot.js';
 import type { Region } from '../shapes/regions.js';
 import { readBytes } from './files.js';
+import { errorLine } from './report.js';
 import { integerBetween, numberBetween } from './usage.js';
 
 /** Settings of detection given as options. */
@@ -71,11 +73,33 @@ export interface Looked {
   readonly found: Detection | Spotting;
 }
 
-/** Reads an image file and looks at it. @throws PanppError that names the file */
-export async function lookAtFile(path: string, look: Look): Promise<Looked> {
-  const image = await decodeImage(await readBytes(path), path);
+/** What became of an image file: what was found, or in one line why not. */
+export type Outcome = { readonly looked: Looked } | { readonly error: string };
+
+/** Images in memory at a time: while the GPU works on one, the next ones are decoded. */
+const imagesAtOnce = 3;
+
+/**
+ * Looks at image files, one outcome each in their order.
+ * @throws PanppError `device-lost`: without its device nothing more can be done
+ */
+export function lookAtEach<F extends { readonly path: string }>(files: Iterable<F>, look: Look): AsyncIterable<Outcome & { readonly image: F }> {
+  return streamed(files, ({ path }) => lookAtFile(path, look), { concurrency: imagesAtOnce });
+}
+
+async function lookAtFile(path: string, look: Look): Promise<Outcome> {
   try {
-    return { image, found: await look(image, path) };
+    const image = await decodeImage(await readBytes(path), path);
+    return { looked: { image, found: await lookAt(image, path, look) } };
+  } catch (error) {
+    if (error instanceof PanppError && error.code === 'device-lost') throw error;
+    return { error: errorLine(error) };
+  }
+}
+
+async function lookAt(image: PixelImage, path: string, look: Look): Promise<Looked['found']> {
+  try {
+    return await look(image, path);
   } catch (error) {
     // The model does not know which file it is about.
     if (!(error instanceof PanppError) || error.code === 'device-lost') throw error;
