@@ -6,7 +6,7 @@ import type { Gpu } from '../../src/gpu/context.js';
 import { decodeImage } from '../../src/images/decode.js';
 import type { PixelImage } from '../../src/images/image.js';
 import { intersectionOverUnion, outline } from '../../src/evaluation/geometry.js';
-import { openGpu, packagedWeights } from '../../src/node.js';
+import { convertCheckpoint, openGpu, packagedWeights } from '../../src/node.js';
 import { describeOnGpus, gpus } from '../support/gpu.js';
 import { hasWholeReference, referenceBytes, sharedPath } from '../support/reference.js';
 import { readDetectionCases } from '../shapes/detection-cases.js';
@@ -254,8 +254,10 @@ interface StarterImage {
 }
 
 // The photographs are not part of the project.
-describe.runIf(hasWholeReference)('the shipped weights, against the reference pipeline', async () => {
-  const model = await loadModel(gpu, readFileSync(packagedWeights()));
+describe.runIf(hasWholeReference)('a trained checkpoint, against the reference pipeline', async () => {
+  const starter = sharedPath('checkpoints/pan_pp_r18_starter.pth.tar');
+  const { weights } = hasWholeReference ? convertCheckpoint(readFileSync(starter), { half: true, source: starter }) : { weights: readFileSync(packagedWeights()) };
+  const model = await loadModel(gpu, weights);
   afterAll(() => model.dispose());
   const images = hasWholeReference ? (JSON.parse(Buffer.from(referenceBytes('starter_detections.json')).toString()) as StarterImage[]) : [];
 
