@@ -7,9 +7,9 @@ struct Sizes {
   count: u32,
 }
 
-@group(0) @binding(0) var<storage, read> a: array<vec4f>;
-@group(0) @binding(1) var<storage, read> b: array<vec4f>;
-@group(0) @binding(2) var<storage, read_write> output: array<vec4f>;
+@group(0) @binding(0) var<storage, read> a: array<input4>;
+@group(0) @binding(1) var<storage, read> b: array<input4>;
+@group(0) @binding(2) var<storage, read_write> output: array<output4>;
 @group(0) @binding(3) var<uniform> sizes: Sizes;
 
 @compute @workgroup_size(64)
@@ -20,6 +20,6 @@ fn main(
 ) {
   let index = (group.y * groups.x + group.x) * 64u + lane;
   if (index < sizes.count) {
-    output[index] = a[index] + b[index];
+    output[index] = output4(vec4f(a[index]) + vec4f(b[index]));
   }
 }

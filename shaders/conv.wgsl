@@ -1,7 +1,8 @@
 // 2-D convolution, square kernel, any stride, with bias, optional residual and ReLU: out = relu(W * in + b + residual).
 //
 // input    [inHeight][inWidth][in4]        vec4 of channels
-// weights  [KERNEL·KERNEL][in4·4][out4]    vec4 of output channels, then bias [out4]
+// weights  [KERNEL·KERNEL][in4·4][out4]    vec4 of output channels
+// biases   [out4]
 // residual [outHeight][outWidth][out4]     read if RESIDUAL
 // output   [outHeight][outWidth][out4]
 //
@@ -26,11 +27,12 @@ struct Sizes {
   out4: u32,
 }
 
-@group(0) @binding(0) var<storage, read> input: array<vec4f>;
-@group(0) @binding(1) var<storage, read> weights: array<vec4f>;
-@group(0) @binding(2) var<storage, read> residual: array<vec4f>;
-@group(0) @binding(3) var<storage, read_write> output: array<vec4f>;
-@group(0) @binding(4) var<uniform> sizes: Sizes;
+@group(0) @binding(0) var<storage, read> input: array<input4>;
+@group(0) @binding(1) var<storage, read> weights: array<weight4>;
+@group(0) @binding(2) var<storage, read> biases: array<vec4f>;
+@group(0) @binding(3) var<storage, read> residual: array<output4>;
+@group(0) @binding(4) var<storage, read_write> output: array<output4>;
+@group(0) @binding(5) var<uniform> sizes: Sizes;
 
 const TILE = 8u;
 
@@ -51,7 +53,7 @@ fn offset(at: vec2i) -> u32 {
 }
 
 fn fetch(index: u32, inside: bool) -> vec4f {
-  return select(vec4f(), input[index], inside);
+  return select(vec4f(), vec4f(input[index]), inside);
 }
 
 // Four input channels times their 4 × 4 weights.
@@ -66,12 +68,12 @@ fn store(pixel: u32, count: u32, channel: u32, sum: vec4f, bias: vec4f) {
   let at = pixel * sizes.out4 + channel;
   var value = sum + bias;
   if (RESIDUAL) {
-    value += residual[at];
+    value += vec4f(residual[at]);
   }
   if (RELU) {
     value = max(value, vec4f());
   }
-  output[at] = value;
+  output[at] = output4(value);
 }
 
 @compute @workgroup_size(LANES, ROWS)
@@ -125,10 +127,10 @@ fn main(
     let o6 = offset(p6 + shift);
     let o7 = offset(p7 + shift);
     for (var c = 0u; c < sizes.in4; c++) {
-      let w0 = weights[w];
-      let w1 = weights[w + sizes.out4];
-      let w2 = weights[w + 2u * sizes.out4];
-      let w3 = weights[w + 3u * sizes.out4];
+      let w0 = vec4f(weights[w]);
+      let w1 = vec4f(weights[w + sizes.out4]);
+      let w2 = vec4f(weights[w + 2u * sizes.out4]);
+      let w3 = vec4f(weights[w + 3u * sizes.out4]);
       w += 4u * sizes.out4;
       s0 = multiply(s0, fetch(o0 + c, in0), w0, w1, w2, w3);
       s1 = multiply(s1, fetch(o1 + c, in1), w0, w1, w2, w3);
@@ -141,7 +143,7 @@ fn main(
     }
   }
 
-  let bias = weights[KERNEL * KERNEL * sizes.in4 * 4u * sizes.out4 + channel];
+  let bias = biases[channel];
   store(first, count, channel, s0, bias);
   store(first + 1u, count, channel, s1, bias);
   store(first + 2u, count, channel, s2, bias);

@@ -16,9 +16,9 @@ struct Sizes {
   outWidth: i32,
 }
 
-@group(0) @binding(0) var<storage, read> input: array<vec4f>;
-@group(0) @binding(1) var<storage, read> weights: array<vec4f>;
-@group(0) @binding(2) var<storage, read_write> output: array<vec4f>;
+@group(0) @binding(0) var<storage, read> input: array<input4>;
+@group(0) @binding(1) var<storage, read> weights: array<weight4>;
+@group(0) @binding(2) var<storage, read_write> output: array<output4>;
 @group(0) @binding(3) var<uniform> sizes: Sizes;
 
 @compute @workgroup_size(64)
@@ -40,8 +40,9 @@ fn main(
     let y = top + tap / 3;
     let x = left + tap % 3;
     if (y >= 0 && y < sizes.inHeight && x >= 0 && x < sizes.inWidth) {
-      sum = fma(input[u32(y * sizes.inWidth + x) * CHANNELS4 + channel], weights[u32(tap) * CHANNELS4 + channel], sum);
+      let value = vec4f(input[u32(y * sizes.inWidth + x) * CHANNELS4 + channel]);
+      sum = fma(value, vec4f(weights[u32(tap) * CHANNELS4 + channel]), sum);
     }
   }
-  output[index] = sum;
+  output[index] = output4(sum);
 }

@@ -1,51 +1,8 @@
-// Batched matrix product, out[b] = rows[b] × weights[b], with an optional epilogue: relu(product + bias + residual). A 1×1 convolution is
-// one batch; the inner products of a Winograd convolution are 36.
-//
-// rows     [BATCHES][count][in4]        vec4 of input channels
-// weights  [BATCHES][in4·4][out4]       vec4 of output channels, then (with the epilogue) bias [out4]
-// residual [count][out4]                read if RESIDUAL
-// output   [BATCHES][count][out4]
+// The matrix product of matmul_common.wgsl, on any adapter.
 //
 // An invocation computes 8 rows × 4 output channels in registers. The lanes share their rows and take neighbouring channels: reads
 // of rows are the same for all lanes, reads of weights contiguous.
-override LANES: u32;
-override EPILOGUE: bool;
-override RELU: bool;
-override RESIDUAL: bool;
-
-struct Sizes {
-  count: u32,
-  // Input and output channels, in fours.
-  in4: u32,
-  out4: u32,
-}
-
-@group(0) @binding(0) var<storage, read> rows: array<vec4f>;
-@group(0) @binding(1) var<storage, read> weights: array<vec4f>;
-@group(0) @binding(2) var<storage, read> residual: array<vec4f>;
-@group(0) @binding(3) var<storage, read_write> output: array<vec4f>;
-@group(0) @binding(4) var<uniform> sizes: Sizes;
-
 const TILE = 8u;
-
-// Four input channels times their 4 × 4 weights.
-fn multiply(sum: vec4f, x: vec4f, w0: vec4f, w1: vec4f, w2: vec4f, w3: vec4f) -> vec4f {
-  return fma(vec4f(x.w), w3, fma(vec4f(x.z), w2, fma(vec4f(x.y), w1, fma(vec4f(x.x), w0, sum))));
-}
-
-fn store(batch: u32, row: u32, channel: u32, sum: vec4f, bias: vec4f) {
-  if (row >= sizes.count) {
-    return;
-  }
-  var value = sum + bias;
-  if (RESIDUAL) {
-    value += residual[row * sizes.out4 + channel];
-  }
-  if (RELU) {
-    value = max(value, vec4f());
-  }
-  output[(batch * sizes.count + row) * sizes.out4 + channel] = value;
-}
 
 @compute @workgroup_size(LANES)
 fn main(
@@ -84,24 +41,24 @@ fn main(
 
   var w = batch * sizes.in4 * 4u * sizes.out4 + channel;
   for (var c = 0u; c < sizes.in4; c++) {
-    let w0 = weights[w];
-    let w1 = weights[w + sizes.out4];
-    let w2 = weights[w + 2u * sizes.out4];
-    let w3 = weights[w + 3u * sizes.out4];
+    let w0 = vec4f(weights[w]);
+    let w1 = vec4f(weights[w + sizes.out4]);
+    let w2 = vec4f(weights[w + 2u * sizes.out4]);
+    let w3 = vec4f(weights[w + 3u * sizes.out4]);
     w += 4u * sizes.out4;
-    s0 = multiply(s0, rows[r0 + c], w0, w1, w2, w3);
-    s1 = multiply(s1, rows[r1 + c], w0, w1, w2, w3);
-    s2 = multiply(s2, rows[r2 + c], w0, w1, w2, w3);
-    s3 = multiply(s3, rows[r3 + c], w0, w1, w2, w3);
-    s4 = multiply(s4, rows[r4 + c], w0, w1, w2, w3);
-    s5 = multiply(s5, rows[r5 + c], w0, w1, w2, w3);
-    s6 = multiply(s6, rows[r6 + c], w0, w1, w2, w3);
-    s7 = multiply(s7, rows[r7 + c], w0, w1, w2, w3);
+    s0 = multiply(s0, vec4f(rows[r0 + c]), w0, w1, w2, w3);
+    s1 = multiply(s1, vec4f(rows[r1 + c]), w0, w1, w2, w3);
+    s2 = multiply(s2, vec4f(rows[r2 + c]), w0, w1, w2, w3);
+    s3 = multiply(s3, vec4f(rows[r3 + c]), w0, w1, w2, w3);
+    s4 = multiply(s4, vec4f(rows[r4 + c]), w0, w1, w2, w3);
+    s5 = multiply(s5, vec4f(rows[r5 + c]), w0, w1, w2, w3);
+    s6 = multiply(s6, vec4f(rows[r6 + c]), w0, w1, w2, w3);
+    s7 = multiply(s7, vec4f(rows[r7 + c]), w0, w1, w2, w3);
   }
 
   var bias = vec4f();
   if (EPILOGUE) {
-    bias = weights[sizes.in4 * 4u * sizes.out4 + channel];
+    bias = biases[channel];
   }
   store(batch, row, channel, s0, bias);
   store(batch, row + 1u, channel, s1, bias);

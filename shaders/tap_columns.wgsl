@@ -16,10 +16,10 @@ struct Sizes {
   width4: i32,
 }
 
-@group(0) @binding(0) var<storage, read> level2: array<vec4f>;
-@group(0) @binding(1) var<storage, read> level3: array<vec4f>;
-@group(0) @binding(2) var<storage, read> level4: array<vec4f>;
-@group(0) @binding(3) var<storage, read_write> output: array<vec4f>;
+@group(0) @binding(0) var<storage, read> level2: array<input4>;
+@group(0) @binding(1) var<storage, read> level3: array<input4>;
+@group(0) @binding(2) var<storage, read> level4: array<input4>;
+@group(0) @binding(3) var<storage, read_write> output: array<output4>;
 @group(0) @binding(4) var<uniform> sizes: Sizes;
 
 // Where one shifted column lies between two columns of a level, as offsets of this tap's channels in the level's array.
@@ -62,10 +62,10 @@ fn main(
       let in2 = between(y, shifted, tap, sizes.width2, channel);
       let in3 = between(y, shifted, tap, sizes.width3, channel);
       let in4 = between(y, shifted, tap, sizes.width4, channel);
-      sum += mix(level2[in2.low], level2[in2.high], in2.share);
-      sum += mix(level3[in3.low], level3[in3.high], in3.share);
-      sum += mix(level4[in4.low], level4[in4.high], in4.share);
+      sum += mix(vec4f(level2[in2.low]), vec4f(level2[in2.high]), in2.share);
+      sum += mix(vec4f(level3[in3.low]), vec4f(level3[in3.high]), in3.share);
+      sum += mix(vec4f(level4[in4.low]), vec4f(level4[in4.high]), in4.share);
     }
   }
-  output[index] = sum;
+  output[index] = output4(sum);
 }

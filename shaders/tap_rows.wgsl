@@ -21,8 +21,8 @@ struct Sizes {
   rows: u32,
 }
 
-@group(0) @binding(0) var<storage, read> input: array<vec4f>;
-@group(0) @binding(1) var<storage, read_write> output: array<vec4f>;
+@group(0) @binding(0) var<storage, read> input: array<input4>;
+@group(0) @binding(1) var<storage, read_write> output: array<output4>;
 @group(0) @binding(2) var<uniform> sizes: Sizes;
 
 // Where a row of the level begins in the band, in rows of the output's length.
@@ -55,8 +55,8 @@ fn main(
       let high = min(low + 1, sizes.inHeight - 1);
       let share = source - f32(low);
       let at = (column * 3u + u32(tap)) * 3u * CHANNELS4 + channel;
-      sum += mix(input[tapRow(low) * rowLength + at], input[tapRow(high) * rowLength + at], share);
+      sum += mix(vec4f(input[tapRow(low) * rowLength + at]), vec4f(input[tapRow(high) * rowLength + at]), share);
     }
   }
-  output[index] = sum;
+  output[index] = output4(sum);
 }

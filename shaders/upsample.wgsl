@@ -16,9 +16,9 @@ struct Sizes {
   outWidth: i32,
 }
 
-@group(0) @binding(0) var<storage, read> input: array<vec4f>;
-@group(0) @binding(1) var<storage, read> finer: array<vec4f>;
-@group(0) @binding(2) var<storage, read_write> output: array<vec4f>;
+@group(0) @binding(0) var<storage, read> input: array<input4>;
+@group(0) @binding(1) var<storage, read> finer: array<input4>;
+@group(0) @binding(2) var<storage, read_write> output: array<output4>;
 @group(0) @binding(3) var<uniform> sizes: Sizes;
 
 @compute @workgroup_size(64)
@@ -44,11 +44,11 @@ fn main(
   let bottom = mix(at(low.x, high.y, channel), at(high.x, high.y, channel), share.x);
   var value = mix(top, bottom, share.y);
   if (ADD) {
-    value += finer[index];
+    value += vec4f(finer[index]);
   }
-  output[index] = value;
+  output[index] = output4(value);
 }
 
 fn at(x: i32, y: i32, channel: u32) -> vec4f {
-  return input[u32(y * sizes.inWidth + x) * CHANNELS4 + channel];
+  return vec4f(input[u32(y * sizes.inWidth + x) * CHANNELS4 + channel]);
 }

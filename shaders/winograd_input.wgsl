@@ -5,7 +5,7 @@
 //
 // One invocation a tile and a channel (not four: drivers that compile for a CPU take many seconds over so long a shader);
 // tiles `firstTile` … `firstTile + count` in raster order. Reads outside the map count as zero.
-// Source: Lavin and Gray 2015, "Fast Algorithms for Convolutional Neural Networks", section 4.1 and its F(4×4, 3×3) matrices.
+// Source: Lavin and Gray 2015, "Fast Algorithms for Convolutional Neural Networks", section 4.1; winograd.ts on the points 0, ±5/8, ±3/2.
 struct Sizes {
   height: i32,
   width: i32,
@@ -15,30 +15,30 @@ struct Sizes {
   channels: u32,
 }
 
-@group(0) @binding(0) var<storage, read> input: array<f32>;
-@group(0) @binding(1) var<storage, read_write> output: array<f32>;
+@group(0) @binding(0) var<storage, read> input: array<input1>;
+@group(0) @binding(1) var<storage, read_write> output: array<output1>;
 @group(0) @binding(2) var<uniform> sizes: Sizes;
 
 // Bᵀ times a column.
 fn transform(d: array<f32, 6>) -> array<f32, 6> {
-  let even = d[4] - 4.0 * d[2];
-  let odd = d[3] - 4.0 * d[1];
-  let wide = 2.0 * (d[3] - d[1]);
-  let narrow = d[4] - d[2];
+  let narrow = d[4] - 2.25 * d[2];
+  let narrowOdd = 0.625 * d[3] - 1.40625 * d[1];
+  let wide = d[4] - 0.390625 * d[2];
+  let wideOdd = 1.5 * d[3] - 0.5859375 * d[1];
   return array<f32, 6>(
-    4.0 * d[0] - 5.0 * d[2] + d[4],
-    even + odd,
-    even - odd,
-    narrow + wide,
-    narrow - wide,
-    4.0 * d[1] - 5.0 * d[3] + d[5],
+    0.87890625 * d[0] - 2.640625 * d[2] + d[4],
+    narrow + narrowOdd,
+    narrow - narrowOdd,
+    wide + wideOdd,
+    wide - wideOdd,
+    0.87890625 * d[1] - 2.640625 * d[3] + d[5],
   );
 }
 
 fn fetch(y: i32, x: i32, channel: u32) -> f32 {
   let inside = y >= 0 && y < sizes.height && x >= 0 && x < sizes.width;
   let at = clamp(y, 0, sizes.height - 1) * sizes.width + clamp(x, 0, sizes.width - 1);
-  return select(0.0, input[u32(at) * sizes.channels + channel], inside);
+  return select(0.0, f32(input[u32(at) * sizes.channels + channel]), inside);
 }
 
 fn column(top: i32, x: i32, channel: u32) -> array<f32, 6> {
@@ -56,12 +56,12 @@ fn storeRow(row: u32, tile: u32, channel: u32, patch_row: array<f32, 6>) {
   let result = transform(patch_row);
   let step = sizes.count * sizes.channels;
   let at = row * 6u * step + tile * sizes.channels + channel;
-  output[at] = result[0];
-  output[at + step] = result[1];
-  output[at + 2u * step] = result[2];
-  output[at + 3u * step] = result[3];
-  output[at + 4u * step] = result[4];
-  output[at + 5u * step] = result[5];
+  output[at] = output1(result[0]);
+  output[at + step] = output1(result[1]);
+  output[at + 2u * step] = output1(result[2]);
+  output[at + 3u * step] = output1(result[3]);
+  output[at + 4u * step] = output1(result[4]);
+  output[at + 5u * step] = output1(result[5]);
 }
 
 @compute @workgroup_size(64)

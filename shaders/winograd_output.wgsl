@@ -19,10 +19,10 @@ struct Sizes {
   channels: u32,
 }
 
-@group(0) @binding(0) var<storage, read> products: array<f32>;
+@group(0) @binding(0) var<storage, read> products: array<input1>;
 @group(0) @binding(1) var<storage, read> bias: array<f32>;
-@group(0) @binding(2) var<storage, read> residual: array<f32>;
-@group(0) @binding(3) var<storage, read_write> output: array<f32>;
+@group(0) @binding(2) var<storage, read> residual: array<output1>;
+@group(0) @binding(3) var<storage, read_write> output: array<output1>;
 @group(0) @binding(4) var<uniform> sizes: Sizes;
 
 // Aᵀ times a column.
@@ -33,9 +33,9 @@ fn transform(m: array<f32, 6>) -> array<f32, 4> {
   let wideGap = m[3] - m[4];
   return array<f32, 4>(
     m[0] + narrowSum + wideSum,
-    narrowGap + 2.0 * wideGap,
-    narrowSum + 4.0 * wideSum,
-    narrowGap + 8.0 * wideGap + m[5],
+    0.625 * narrowGap + 1.5 * wideGap,
+    0.390625 * narrowSum + 2.25 * wideSum,
+    0.244140625 * narrowGap + 3.375 * wideGap + m[5],
   );
 }
 
@@ -43,12 +43,12 @@ fn column(x: u32, tile: u32, channel: u32) -> array<f32, 4> {
   let step = sizes.count * sizes.channels;
   let at = x * step + tile * sizes.channels + channel;
   return transform(array<f32, 6>(
-    products[at],
-    products[at + 6u * step],
-    products[at + 12u * step],
-    products[at + 18u * step],
-    products[at + 24u * step],
-    products[at + 30u * step],
+    f32(products[at]),
+    f32(products[at + 6u * step]),
+    f32(products[at + 12u * step]),
+    f32(products[at + 18u * step]),
+    f32(products[at + 24u * step]),
+    f32(products[at + 30u * step]),
   ));
 }
 
@@ -59,12 +59,12 @@ fn store(y: u32, x: u32, channel: u32, sum: f32) {
   let at = (y * sizes.width + x) * sizes.channels + channel;
   var value = sum + bias[channel];
   if (RESIDUAL) {
-    value += residual[at];
+    value += f32(residual[at]);
   }
   if (RELU) {
     value = max(value, 0.0);
   }
-  output[at] = value;
+  output[at] = output1(value);
 }
 
 fn storeRow(y: u32, x: u32, channel: u32, product_row: array<f32, 6>) {

@@ -37,7 +37,7 @@ struct Region {
   firstWord: u32,
 }
 
-@group(0) @binding(0) var<storage, read> features: array<vec4f>;
+@group(0) @binding(0) var<storage, read> features: array<input4>;
 @group(0) @binding(1) var<storage, read> regions: array<Region>;
 @group(0) @binding(2) var<storage, read> masks: array<u32>;
 @group(0) @binding(3) var<storage, read_write> crops: array<vec4f>;
@@ -134,7 +134,8 @@ fn main(
     for (var corner = 0u; corner < 4u; corner++) {
       let at = reads[own * 4u + corner] + channel;
       let share = shares[own * 4u + corner];
-      sum += share.x * features[at.x] + share.y * features[at.y] + share.z * features[at.z] + share.w * features[at.w];
+      sum += share.x * vec4f(features[at.x]) + share.y * vec4f(features[at.y]);
+      sum += share.z * vec4f(features[at.z]) + share.w * vec4f(features[at.w]);
     }
     crops[(index * POSITIONS + first + own) * CHANNELS4 + channel] = sum;
   }

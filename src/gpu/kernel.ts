@@ -59,8 +59,7 @@ export function gridOf(total: number): [number, number, number] {
 
 /** The pipeline of a kernel; kernels of the same code, overrides and binding types share one. */
 export function pipelineOf(gpu: Gpu, kernel: Kernel): Promise<GPUComputePipeline> {
-  const accesses = kernel.bindings.map((binding) => binding.access[0]).join('') + (kernel.uniforms ? 'u' : '');
-  const key = JSON.stringify([accesses, kernel.constants ?? {}]) + kernel.code;
+  const key = pipelineKey(kernel);
   let pipeline = gpu.pipelines.get(key);
   if (!pipeline) {
     pipeline = compile(gpu.device, kernel);
@@ -69,9 +68,16 @@ export function pipelineOf(gpu: Gpu, kernel: Kernel): Promise<GPUComputePipeline
   return pipeline;
 }
 
+/** What kernels that can share a pipeline have in common. */
+export function pipelineKey({ bindings, uniforms, constants = {}, code }: Kernel): string {
+  const accesses = bindings.map((binding) => binding.access[0]).join('') + (uniforms ? 'u' : '');
+  return JSON.stringify([accesses, constants]) + code;
+}
+
 const bindingTypes = { read: 'read-only-storage', write: 'storage', uniform: 'uniform' } as const;
 
-async function compile(device: GPUDevice, kernel: Kernel): Promise<GPUComputePipeline> {
+/** What a kernel's pipeline is made of. */
+export function pipelineDescriptor(device: GPUDevice, kernel: Kernel): GPUComputePipelineDescriptor {
   const types: GPUBufferBindingType[] = kernel.bindings.map(({ access }) => bindingTypes[access]);
   if (kernel.uniforms) types.push('uniform');
   const layout = device.createPipelineLayout({
@@ -84,14 +90,15 @@ async function compile(device: GPUDevice, kernel: Kernel): Promise<GPUComputePip
     ],
   });
   const module = device.createShaderModule({ label: kernel.label, code: kernel.code });
+  return { label: kernel.label, layout, compute: { module, entryPoint: 'main', constants: kernel.constants } };
+}
+
+async function compile(device: GPUDevice, kernel: Kernel): Promise<GPUComputePipeline> {
+  const descriptor = pipelineDescriptor(device, kernel);
   try {
-    return await device.createComputePipelineAsync({
-      label: kernel.label,
-      layout,
-      compute: { module, entryPoint: 'main', constants: kernel.constants },
-    });
+    return await device.createComputePipelineAsync(descriptor);
   } catch (cause) {
-    const { messages } = await module.getCompilationInfo();
+    const { messages } = await descriptor.compute.module.getCompilationInfo();
     const error = messages.find((message) => message.type === 'error');
     const reason = error ? `line ${error.lineNum}: ${error.message}` : String((cause as Error).message).split('\n')[0];
     throw new PanppError('shader', `the shader of ${kernel.label} does not compile: ${reason}`, { cause });

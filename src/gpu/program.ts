@@ -1,7 +1,7 @@
 // A list of kernels made ready to run again and again: pipelines compiled in parallel, memory assigned, bind groups built.
 import { PanppError } from '../errors.js';
 import type { Gpu } from './context.js';
-import { type Kernel, type Resource, type Slot, pipelineOf } from './kernel.js';
+import { type Kernel, type Resource, type Slot, pipelineDescriptor, pipelineKey, pipelineOf } from './kernel.js';
 import { type MemoryPlan, isSlot, planMemory } from './memory.js';
 import type { Timeline } from './timeline.js';
 
@@ -63,22 +63,7 @@ export class Program {
     device.pushErrorScope('validation');
     const uniforms = packUniforms(device, kernels);
     const bufferOf = (resource: Resource) => (isSlot(resource) ? buffers[memory.bufferOf.get(resource)!] : resource);
-    const steps = kernels.map((kernel, index): Step => {
-      const entries: GPUBindGroupEntry[] = kernel.bindings.map(({ resource, range }, binding) => ({
-        binding,
-        resource: { buffer: bufferOf(resource), offset: range?.offset, size: range?.bytes ?? sizeOf(resource) },
-      }));
-      if (kernel.uniforms) {
-        const { offset, size } = uniforms.ranges[index];
-        entries.push({ binding: entries.length, resource: { buffer: uniforms.buffer!, offset, size } });
-      }
-      const layout = pipelines[index].getBindGroupLayout(0);
-      return {
-        pipeline: pipelines[index],
-        bindGroup: device.createBindGroup({ label: kernel.label, layout, entries }),
-        workgroups: kernel.workgroups,
-      };
-    });
+    const steps = bindSteps(device, kernels, pipelines, uniforms, bufferOf);
     const fault = await device.popErrorScope();
     if (fault) throw new PanppError('shader', `a kernel's bindings don't fit: ${fault.message.split('\n')[0]}`);
     let taken = 0;
@@ -108,13 +93,7 @@ export class Program {
     this.#gpu.assertUsable();
     for (const { name, steps } of this.#stages) {
       if (only && !only.includes(name)) continue;
-      const pass = encoder.beginComputePass({ label: name, timestampWrites: timeline?.stage(name) });
-      for (const { pipeline, bindGroup, workgroups } of steps) {
-        pass.setPipeline(pipeline);
-        pass.setBindGroup(0, bindGroup);
-        pass.dispatchWorkgroups(...workgroups);
-      }
-      pass.end();
+      encodePass(encoder, steps, { label: name, timestampWrites: timeline?.stage(name) });
     }
   }
 
@@ -122,6 +101,61 @@ export class Program {
     for (const buffer of this.#buffers) buffer.destroy();
     this.#uniforms?.destroy();
   }
+}
+
+/**
+ * Runs kernels once on buffers that exist: one command buffer, which is submitted when this returns. Nothing is waited for, so what goes
+ * wrong goes to the device's error scopes.
+ */
+export function submitOnce({ device }: Gpu, label: string, kernels: readonly Kernel[]): void {
+  const made = new Map<string, GPUComputePipeline>();
+  const pipelines = kernels.map((kernel) => {
+    const key = pipelineKey(kernel);
+    const pipeline = made.get(key) ?? device.createComputePipeline(pipelineDescriptor(device, kernel));
+    made.set(key, pipeline);
+    return pipeline;
+  });
+  const uniforms = packUniforms(device, kernels);
+  const encoder = device.createCommandEncoder({ label });
+  encodePass(encoder, bindSteps(device, kernels, pipelines, uniforms, (resource) => resource as GPUBuffer), { label });
+  device.queue.submit([encoder.finish()]);
+  // Buffers live on until the GPU is done with them.
+  uniforms.buffer?.destroy();
+}
+
+function bindSteps(
+  device: GPUDevice,
+  kernels: readonly Kernel[],
+  pipelines: readonly GPUComputePipeline[],
+  uniforms: ReturnType<typeof packUniforms>,
+  bufferOf: (resource: Resource) => GPUBuffer,
+): Step[] {
+  return kernels.map((kernel, index) => {
+    const entries: GPUBindGroupEntry[] = kernel.bindings.map(({ resource, range }, binding) => ({
+      binding,
+      resource: { buffer: bufferOf(resource), offset: range?.offset, size: range?.bytes ?? sizeOf(resource) },
+    }));
+    if (kernel.uniforms) {
+      const { offset, size } = uniforms.ranges[index];
+      entries.push({ binding: entries.length, resource: { buffer: uniforms.buffer!, offset, size } });
+    }
+    const layout = pipelines[index].getBindGroupLayout(0);
+    return {
+      pipeline: pipelines[index],
+      bindGroup: device.createBindGroup({ label: kernel.label, layout, entries }),
+      workgroups: kernel.workgroups,
+    };
+  });
+}
+
+function encodePass(encoder: GPUCommandEncoder, steps: readonly Step[], descriptor: GPUComputePassDescriptor): void {
+  const pass = encoder.beginComputePass(descriptor);
+  for (const { pipeline, bindGroup, workgroups } of steps) {
+    pass.setPipeline(pipeline);
+    pass.setBindGroup(0, bindGroup);
+    pass.dispatchWorkgroups(...workgroups);
+  }
+  pass.end();
 }
 
 // Waits for all before it throws: a device must not go away while pipelines are being compiled.

@@ -2,13 +2,15 @@
 import shader from '../../shaders/add.wgsl';
 import { type Kernel, gridOf } from '../gpu/kernel.js';
 import { type FeatureMap, featureMap, lanesPerGroup, readMap, vec4s, writeMap } from './feature-map.js';
+import { withTypes } from './precision.js';
 
 export function planAdd(label: string, a: FeatureMap, b: FeatureMap): { output: FeatureMap; kernels: Kernel[] } {
-  const output = featureMap(label, a.height, a.width, a.channels);
+  const { precision } = a;
+  const output = featureMap(label, a.height, a.width, a.channels, precision);
   const count = a.height * a.width * vec4s(a.channels);
   const planned: Kernel = {
     label,
-    code: shader,
+    code: withTypes(shader, { input: precision, output: precision }),
     bindings: [readMap(a), readMap(b), writeMap(output)],
     uniforms: [count],
     workgroups: gridOf(Math.ceil(count / lanesPerGroup)),

@@ -1,11 +1,12 @@
 // 2-D convolution: which of three ways it is computed, how its weights are packed for that, and its plan.
 import shader from '../../shaders/conv.wgsl';
-import type { Gpu } from '../gpu/context.js';
 import { type Kernel, type Resource, gridOf, read } from '../gpu/kernel.js';
 import type { ConvWeights } from './conv-weights.js';
 import { type FeatureMap, featureMap, readMap, sizesOf, vec4s, writeMap } from './feature-map.js';
 import { type MatmulVariant, largestDivisor, matmulVariant, planMatmul } from './matmul.js';
-import { packWinograd, planWinograd } from './winograd.js';
+import type { WeightPacker } from './pack.js';
+import { type Precision, withTypes } from './precision.js';
+import { planWinograd, winogradPlaces } from './winograd.js';
 
 /**
  * How a conv is computed: `direct` (any kernel and stride), `matmul` (1×1, stride 1), `winograd` (3×3, stride 1: a quarter of the
@@ -18,7 +19,8 @@ export interface PackedConv {
   readonly method: ConvMethod;
   readonly variant: MatmulVariant;
   readonly weights: Resource;
-  /** By itself for `winograd`; else behind the weights. */
+  /** How the weights are stored; the bias is float32. */
+  readonly precision: Precision;
   readonly bias: Resource;
   readonly outChannels: number;
   readonly inChannels: number;
@@ -34,47 +36,36 @@ export function convMethod({ kernel, inChannels }: Pick<ConvWeights, 'kernel' | 
   return kernel === 3 && inChannels >= 16 ? 'winograd' : 'direct';
 }
 
-/** Packs a conv for its method and puts it on the GPU with `upload`. */
-export function packedConv(
+/** Packs a conv for its method. */
+export function packConv(
+  packer: WeightPacker,
+  label: string,
   conv: ConvWeights,
-  stride: number,
-  subgroupSize: Gpu['profile']['subgroupSize'],
-  upload: (data: Float32Array) => Resource,
+  stride = 1,
   method = convMethod(conv, stride),
 ): PackedConv {
-  const outChannels = vec4s(conv.outChannels) * 4;
-  const shape = { outChannels, inChannels: vec4s(conv.inChannels) * 4, kernel: conv.kernel, stride };
-  const variant = matmulVariant(outChannels, subgroupSize);
-  if (method === 'winograd') {
-    const bias = new Float32Array(outChannels);
-    bias.set(conv.bias);
-    return { method, variant, weights: upload(packWinograd(conv)), bias: upload(bias), ...shape };
-  }
-  const weights = upload(packDirect(conv));
-  return { method, variant, weights, bias: weights, ...shape };
-}
-
-/** Weights as [tap][input channel][output channel], then the bias; channels padded with zeros to fours. */
-function packDirect({ weight, bias, outChannels, inChannels, kernel }: ConvWeights): Float32Array {
+  const { weight, bias, outChannels, inChannels, kernel } = conv;
   const taps = kernel * kernel;
-  const paddedIn = vec4s(inChannels) * 4;
-  const paddedOut = vec4s(outChannels) * 4;
-  const packed = new Float32Array((taps * paddedIn + 1) * paddedOut);
-  // Output channels in the inner loop: writes then run along the taps' planes.
-  for (let channel = 0; channel < inChannels; channel++) {
-    for (let out = 0; out < outChannels; out++) {
-      const source = (out * inChannels + channel) * taps;
-      for (let tap = 0; tap < taps; tap++) packed[(tap * paddedIn + channel) * paddedOut + out] = weight[source + tap];
-    }
-  }
-  packed.set(bias, taps * paddedIn * paddedOut);
-  return packed;
+  const { outStride = inChannels * taps } = conv;
+  const [paddedIn, paddedOut] = [inChannels, outChannels].map((channels) => vec4s(channels) * 4);
+  const winograd = method === 'winograd';
+  const weights = packer.pack(label, weight, {
+    counts: [winograd ? winogradPlaces : taps, paddedIn, paddedOut],
+    ...{ used: [inChannels, outChannels], strides: [1, taps, outStride], winograd },
+  });
+  return {
+    ...{ method, weights, precision: packer.precision, bias: packer.bias(label, bias) },
+    variant: matmulVariant(paddedOut, packer.gpu.profile.subgroupSize),
+    ...{ outChannels: paddedOut, inChannels: paddedIn, kernel, stride },
+  };
 }
 
 export interface ConvOptions {
   relu?: boolean;
-  /** Added before the ReLU; of the output's shape. */
+  /** Added before the ReLU; of the output's shape and precision. */
   residual?: FeatureMap;
+  /** How the output is stored; as the weights are unless given. */
+  precision?: Precision;
 }
 
 /** Plans `relu(conv(input) + bias + residual)`, padding kernel / 2. */
@@ -82,11 +73,11 @@ export function planConv(
   label: string,
   input: FeatureMap,
   conv: PackedConv,
-  { relu = false, residual }: ConvOptions = {},
+  { relu = false, residual, precision = conv.precision }: ConvOptions = {},
 ): { output: FeatureMap; kernels: Kernel[] } {
   const { kernel, stride, outChannels } = conv;
   const outSize = (size: number) => Math.floor((size + 2 * (kernel >> 1) - kernel) / stride) + 1;
-  const output = featureMap(label, outSize(input.height), outSize(input.width), outChannels);
+  const output = featureMap(label, outSize(input.height), outSize(input.width), outChannels, precision);
   switch (conv.method) {
     case 'direct':
       return { output, kernels: [planDirect(label, input, output, conv, relu, residual)] };
@@ -97,11 +88,16 @@ export function planConv(
         label,
         ...{ rows: readMap(input), weights: conv.weights, output: writeMap(output), batches: 1, count: output.height * output.width },
         ...{ inChannels: conv.inChannels, outChannels },
-        epilogue: { relu, residual: residual && readMap(residual) },
+        types: typesOf(input, conv, output),
+        epilogue: { bias: conv.bias, relu, residual: residual && readMap(residual) },
       });
       return { output, kernels: [planned] };
     }
   }
+}
+
+function typesOf(input: FeatureMap, weights: PackedConv, output: FeatureMap) {
+  return { input: input.precision, weight: weights.precision, output: output.precision };
 }
 
 // Pixels that one invocation computes; `TILE` in the shader.
@@ -112,10 +108,11 @@ function planDirect(
   label: string,
   input: FeatureMap,
   output: FeatureMap,
-  { weights, inChannels, kernel, stride }: PackedConv,
+  conv: PackedConv,
   relu: boolean,
   residual: FeatureMap | undefined,
 ): Kernel {
+  const { weights, bias, inChannels, kernel, stride } = conv;
   const out4 = vec4s(output.channels);
   const lanes = largestDivisor(out4, lanesAcross);
   const rows = Math.max(1, Math.floor(64 / lanes));
@@ -123,13 +120,13 @@ function planDirect(
   const [x, y] = gridOf(Math.ceil(tiles / rows));
   return {
     label,
-    code: shader,
+    code: withTypes(shader, typesOf(input, conv, output)),
     constants: {
       ...{ KERNEL: kernel, STRIDE: stride, LANES: lanes, ROWS: rows },
       ...{ RELU: Number(relu), RESIDUAL: Number(residual !== undefined) },
     },
     // Something must be bound where there is no residual; it is not read.
-    bindings: [readMap(input), read(weights), residual ? readMap(residual) : read(weights), writeMap(output)],
+    bindings: [readMap(input), read(weights), read(bias), residual ? readMap(residual) : read(weights), writeMap(output)],
     uniforms: [...sizesOf(input, output), vec4s(inChannels), out4],
     workgroups: [x, y, out4 / lanes],
   };

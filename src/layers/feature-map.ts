@@ -1,5 +1,6 @@
 // What the layers pass to one another: a map on the GPU, row by row, the channels of a pixel together (height, width, channels).
 import { type Binding, type ByteRange, type Slot, read, write } from '../gpu/kernel.js';
+import { type Precision, valueBytes } from './precision.js';
 
 export interface FeatureMap {
   readonly slot: Slot;
@@ -7,17 +8,19 @@ export interface FeatureMap {
   readonly width: number;
   /** A multiple of 4: shaders read channels four at a time. */
   readonly channels: number;
+  /** How its values are stored. */
+  readonly precision: Precision;
   /** Bytes of the slot before the first row, where the map is some rows of a larger one. */
   readonly offset?: number;
 }
 
-export function featureMap(label: string, height: number, width: number, channels: number): FeatureMap {
-  return { slot: { label, bytes: height * width * channels * 4 }, height, width, channels };
+export function featureMap(label: string, height: number, width: number, channels: number, precision: Precision = 'f32'): FeatureMap {
+  return { slot: { label, bytes: height * width * channels * valueBytes[precision] }, height, width, channels, precision };
 }
 
 /** Some rows of a map, as a map of its own in the same memory. A row's bytes must be a multiple of 256 unless it is the first. */
 export function rowsOf(map: FeatureMap, first: number, count: number): FeatureMap {
-  return { ...map, height: count, offset: (map.offset ?? 0) + first * map.width * map.channels * 4 };
+  return { ...map, height: count, offset: (map.offset ?? 0) + first * rowBytes(map) };
 }
 
 export function readMap(map: FeatureMap): Binding {
@@ -28,8 +31,12 @@ export function writeMap(map: FeatureMap): Binding {
   return { ...write(map.slot), range: rangeOf(map) };
 }
 
-function rangeOf({ height, width, channels, offset }: FeatureMap): ByteRange | undefined {
-  return offset === undefined ? undefined : { offset, bytes: height * width * channels * 4 };
+function rangeOf(map: FeatureMap): ByteRange | undefined {
+  return map.offset === undefined ? undefined : { offset: map.offset, bytes: map.height * rowBytes(map) };
+}
+
+function rowBytes({ width, channels, precision }: FeatureMap): number {
+  return width * channels * valueBytes[precision];
 }
 
 /** Lanes of the workgroups of kernels that take one output vec4 an invocation (`@workgroup_size(64)` in their WGSL). */

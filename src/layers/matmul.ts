@@ -1,14 +1,16 @@
-// Batched matrix product (shaders/matmul.wgsl): the inner loop of 1×1 and of Winograd convolutions.
+// Batched matrix product (shaders/matmul_common.wgsl): the inner loop of 1×1 and of Winograd convolutions.
 import shader from '../../shaders/matmul.wgsl';
+import common from '../../shaders/matmul_common.wgsl';
 import subgroupShader from '../../shaders/matmul_subgroup8.wgsl';
 import { type Binding, type Kernel, type Resource, gridOf, read } from '../gpu/kernel.js';
+import { type Precision, withTypes } from './precision.js';
 
 /** `subgroup8` is for adapters whose subgroups have 8 lanes, no more and no fewer. */
 export type MatmulVariant = 'plain' | 'subgroup8';
 
 const variants = {
-  plain: { code: shader, rows: 8 },
-  subgroup8: { code: subgroupShader, rows: 16 },
+  plain: { code: shader + common, rows: 8 },
+  subgroup8: { code: subgroupShader + common, rows: 16 },
 } as const;
 
 // A subgroup8 workgroup must be whole subgroups.
@@ -24,33 +26,35 @@ export interface MatmulPlan {
   readonly label: string;
   /** [batches][count][inChannels] */
   readonly rows: Binding;
-  /** [batches][inChannels][outChannels], then the bias if there is an epilogue. */
+  /** [batches][inChannels][outChannels] */
   readonly weights: Resource;
   readonly output: Binding;
   readonly batches: number;
   readonly count: number;
   readonly inChannels: number;
   readonly outChannels: number;
-  /** relu(product + bias + residual), one batch only. */
-  readonly epilogue?: { readonly relu: boolean; readonly residual?: Binding };
+  /** How rows, weights and output are stored. */
+  readonly types: { readonly input: Precision; readonly weight: Precision; readonly output: Precision };
+  /** relu(product + bias + residual), one batch only; the residual is stored as the output is. */
+  readonly epilogue?: { readonly bias: Resource; readonly relu: boolean; readonly residual?: Binding };
 }
 
 export function planMatmul(variant: MatmulVariant, plan: MatmulPlan): Kernel {
-  const { label, rows, weights, output, batches, count, inChannels, outChannels, epilogue } = plan;
+  const { label, rows, weights, output, batches, count, inChannels, outChannels, types, epilogue } = plan;
   const out4 = outChannels / 4;
   const lanes = largestDivisor(out4, lanesAcross);
   const [x, y] = gridOf(Math.ceil(count / variants[variant].rows));
   return {
     label,
-    code: variants[variant].code,
+    code: withTypes(variants[variant].code, types),
     constants: {
       LANES: lanes,
       EPILOGUE: Number(epilogue !== undefined),
       RELU: Number(epilogue?.relu ?? false),
       RESIDUAL: Number(epilogue?.residual !== undefined),
     },
-    // Something must be bound where there is no residual; it is not read.
-    bindings: [rows, read(weights), epilogue?.residual ?? read(weights), output],
+    // Something must be bound where there is no bias or residual; it is not read.
+    bindings: [rows, read(weights), read(epilogue?.bias ?? weights), epilogue?.residual ?? read(weights), output],
     uniforms: [count, inChannels / 4, out4],
     workgroups: [x, y, (out4 / lanes) * batches],
   };

@@ -2,19 +2,20 @@
 import shader from '../../shaders/max_pool.wgsl';
 import { type Kernel, gridOf } from '../gpu/kernel.js';
 import { type FeatureMap, featureMap, lanesPerGroup, readMap, sizesOf, vec4s, writeMap } from './feature-map.js';
+import { type Precision, withTypes } from './precision.js';
 
 /** The map that pooling a map of these sizes gives. */
-export function pooledMap(label: string, height: number, width: number, channels: number): FeatureMap {
+export function pooledMap(label: string, height: number, width: number, channels: number, precision: Precision): FeatureMap {
   const pooled = (size: number) => Math.floor((size - 1) / 2) + 1;
-  return featureMap(label, pooled(height), pooled(width), channels);
+  return featureMap(label, pooled(height), pooled(width), channels, precision);
 }
 
-/** Plans the pooling of `input` to `output`, whose first row is the pooled input's `firstRow`. */
+/** Plans the pooling of `input` to `output`, which is stored alike and whose first row is the pooled input's `firstRow`. */
 export function planMaxPool(label: string, input: FeatureMap, output: FeatureMap, firstRow = 0): Kernel {
   const channels4 = vec4s(input.channels);
   return {
     label,
-    code: shader,
+    code: withTypes(shader, { input: input.precision, output: output.precision }),
     constants: { CHANNELS4: channels4 },
     bindings: [readMap(input), writeMap(output)],
     uniforms: [...sizesOf(input, output), firstRow],

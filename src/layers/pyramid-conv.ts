@@ -5,68 +5,61 @@
 import columnsShader from '../../shaders/tap_columns.wgsl';
 import rowsShader from '../../shaders/tap_rows.wgsl';
 import { type Kernel, gridOf } from '../gpu/kernel.js';
-import { type PackedConv, planConv } from './conv.js';
+import { type PackedConv, packConv, planConv } from './conv.js';
 import type { ConvWeights } from './conv-weights.js';
 import { type FeatureMap, featureMap, lanesPerGroup, readMap, rowsOf, vec4s, writeMap } from './feature-map.js';
+import { matmulVariant } from './matmul.js';
+import type { WeightPacker } from './pack.js';
+import { withTypes } from './precision.js';
 
 /** Four levels, finest first. */
 export type Pyramid<T = FeatureMap> = readonly [T, T, T, T];
 
 /**
- * The weights of a 3×3 conv on four concatenated levels, taken apart: a 3×3 conv with the bias for the finest level, and for each
- * coarser one a 1×1 conv to nine times the channels, tap by tap.
+ * Packs a 3×3 conv on four concatenated levels, taken apart: a 3×3 conv with the bias for the finest level, and for each coarser one a
+ * 1×1 conv to nine times the channels, tap by tap.
  */
-export function splitPyramidConv(conv: ConvWeights): Pyramid<ConvWeights> {
+export function packPyramidConv(packer: WeightPacker, label: string, conv: ConvWeights): Pyramid<PackedConv> {
+  const { weight, outChannels } = conv;
   const levelChannels = conv.inChannels / 4;
-  const { outChannels } = conv;
-  const finest = new Float32Array(outChannels * levelChannels * 9);
-  const coarser = [1, 2, 3].map(() => new Float32Array(9 * outChannels * levelChannels));
-  for (let out = 0; out < outChannels; out++) {
-    for (let channel = 0; channel < conv.inChannels; channel++) {
-      const source = (out * conv.inChannels + channel) * 9;
-      const level = Math.floor(channel / levelChannels);
-      const within = channel % levelChannels;
-      for (let tap = 0; tap < 9; tap++) {
-        const value = conv.weight[source + tap];
-        if (level === 0) finest[(out * levelChannels + within) * 9 + tap] = value;
-        else coarser[level - 1][(tap * outChannels + out) * levelChannels + within] = value;
-      }
-    }
-  }
-  const [second, third, fourth] = coarser.map(
-    (weight): ConvWeights => ({
-      weight,
-      bias: new Float32Array(9 * outChannels),
-      outChannels: 9 * outChannels,
-      inChannels: levelChannels,
-      kernel: 1,
+  const outStride = conv.inChannels * 9;
+  const finest = packConv(packer, `${label}.level1`, { ...conv, inChannels: levelChannels, outStride });
+  const shape = { outChannels: 9 * outChannels, inChannels: levelChannels, kernel: 1, stride: 1 };
+  const taps = (level: number): PackedConv => ({
+    ...finest,
+    ...shape,
+    method: 'matmul',
+    variant: matmulVariant(shape.outChannels, packer.gpu.profile.subgroupSize),
+    weights: packer.pack(`${label}.level${level}`, weight, {
+      ...{ counts: [levelChannels, 9, outChannels], strides: [9, 1, outStride], offset: (level - 1) * levelChannels * 9 },
     }),
-  );
-  return [{ ...conv, weight: finest, inChannels: levelChannels }, second, third, fourth];
+    bias: packer.bias(`${label}.level${level}`, new Float32Array(shape.outChannels)),
+  });
+  return [finest, taps(2), taps(3), taps(4)];
 }
 
 /**
  * Plans relu(conv3×3(concatenate(upsample(levels))) + bias) from the split weights.
- * @param bandBytes what the nine taps of a band of rows may take
+ * @param bandValues how many values the nine taps of a band of rows may have
  */
 export function planPyramidConv(
   label: string,
   levels: Pyramid,
   weights: Pyramid<PackedConv>,
-  bandBytes = 16 * 2 ** 20,
+  bandValues = 4 * 2 ** 20,
 ): { output: FeatureMap; kernels: Kernel[] } {
   const kernels: Kernel[] = [];
-  const { height, width } = levels[0];
+  const { height, width, precision } = levels[0];
   const channels = weights[0].outChannels;
   const byRows = [1, 2, 3].map((index) => {
-    const rows = featureMap(`${label}.level${index + 1}.rows`, height, levels[index].width, 3 * channels);
-    kernels.push(...planTapRows(`${label}.level${index + 1}`, levels[index], weights[index], rows, bandBytes));
+    const rows = featureMap(`${label}.level${index + 1}.rows`, height, levels[index].width, 3 * channels, precision);
+    kernels.push(...planTapRows(`${label}.level${index + 1}`, levels[index], weights[index], rows, bandValues));
     return rows;
   });
-  const columns = featureMap(`${label}.columns`, height, width, channels);
+  const columns = featureMap(`${label}.columns`, height, width, channels, precision);
   kernels.push({
     label: columns.slot.label,
-    code: columnsShader,
+    code: withTypes(columnsShader, { input: precision, output: precision }),
     constants: { CHANNELS4: vec4s(channels) },
     bindings: [...byRows.map(readMap), writeMap(columns)],
     uniforms: [height, width, ...byRows.map((map) => map.width)],
@@ -78,10 +71,11 @@ export function planPyramidConv(
 
 // The taps of a level (nine times the channels) and their sums by rows (three times), in bands of the level's rows: the taps of all
 // rows at once would be the network's largest map.
-function planTapRows(label: string, level: FeatureMap, conv: PackedConv, output: FeatureMap, bandBytes: number): Kernel[] {
+function planTapRows(label: string, level: FeatureMap, conv: PackedConv, output: FeatureMap, bandValues: number): Kernel[] {
+  const { precision } = level;
   const factor = output.height / level.height;
-  const rowBytes = level.width * conv.outChannels * 4;
-  const band = Math.ceil(level.height / Math.ceil((level.height * rowBytes) / bandBytes));
+  const rowValues = level.width * conv.outChannels;
+  const band = Math.ceil(level.height / Math.ceil((level.height * rowValues) / bandValues));
   const kernels: Kernel[] = [];
   for (let first = 0; first < level.height; first += band) {
     const end = Math.min(first + band, level.height);
@@ -91,7 +85,7 @@ function planTapRows(label: string, level: FeatureMap, conv: PackedConv, output:
     const rows = rowsOf(output, first * factor, (end - first) * factor);
     kernels.push(...taps.kernels, {
       label: output.slot.label,
-      code: rowsShader,
+      code: withTypes(rowsShader, { input: precision, output: precision }),
       constants: { CHANNELS4: vec4s(output.channels / 3) },
       bindings: [readMap(taps.output), writeMap(rows)],
       uniforms: [level.height, output.height, level.width, top, first * factor, rows.height],

@@ -2,6 +2,7 @@
 import shader from '../../shaders/upsample.wgsl';
 import { type Kernel, gridOf } from '../gpu/kernel.js';
 import { type FeatureMap, featureMap, lanesPerGroup, readMap, sizesOf, vec4s, writeMap } from './feature-map.js';
+import { withTypes } from './precision.js';
 
 /** Plans the upsampling of `input` to a height and width. */
 export function planUpsample(label: string, input: FeatureMap, height: number, width: number) {
@@ -20,11 +21,12 @@ function plan(
   width: number,
   finer?: FeatureMap,
 ): { output: FeatureMap; kernels: Kernel[] } {
-  const output = featureMap(label, height, width, input.channels);
+  const { precision } = input;
+  const output = featureMap(label, height, width, input.channels, precision);
   const channels4 = vec4s(input.channels);
   const planned: Kernel = {
     label,
-    code: shader,
+    code: withTypes(shader, { input: precision, output: precision }),
     constants: { CHANNELS4: channels4, ADD: Number(finer !== undefined) },
     // Something must be bound where nothing is added; it is not read.
     bindings: [readMap(input), readMap(finer ?? input), writeMap(output)],

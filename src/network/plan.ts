@@ -17,21 +17,22 @@ export interface NetworkPlan {
   readonly kernels: readonly Kernel[];
   /**
    * Maps by name: `backbone.c2` … `c5`, `reduce.f1` … `f4`, `fpem1.f1` … , `ffm.f1` … `f4` (what the head sees), and `det`, the
-   * 6-channel map at 1/4 (its channel count padded to 8).
+   * 6-channel map at 1/4 (its channel count padded to 8). All but `det` are stored as the weights are.
    */
   readonly maps: ReadonlyMap<string, FeatureMap>;
   /** `det` brought to 1/scale of the image. */
   readonly map: FeatureMap;
 }
 
-type Weights = Pick<NetworkWeights, 'conv' | 'depthwise' | 'pyramidConv'>;
+type Weights = Pick<NetworkWeights, 'precision' | 'conv' | 'depthwise' | 'pyramidConv'>;
 
 /**
- * Plans the detector on a preprocessed image (4 channels, the last one zero; sides multiples of 32).
- * @param stemBandBytes what a band of the stem's widest map may take
+ * Plans the detector on a preprocessed image (4 channels, the last one zero; sides multiples of 32). The image and the last map are
+ * float32, what is between them is stored as the weights are.
+ * @param stemBandValues how many values a band of the stem's widest maps may have
  */
-export function planNetwork(config: ModelConfig, weights: Weights, image: FeatureMap, stemBandBytes = 32 * 2 ** 20): NetworkPlan {
-  return new NetworkPlanner(config, weights, stemBandBytes).plan(image);
+export function planNetwork(config: ModelConfig, weights: Weights, image: FeatureMap, stemBandValues = 8 * 2 ** 20): NetworkPlan {
+  return new NetworkPlanner(config, weights, stemBandValues).plan(image);
 }
 
 /** The kernels of a plan as far as some of its maps need. */
@@ -60,13 +61,13 @@ class NetworkPlanner {
   constructor(
     readonly config: ModelConfig,
     readonly weights: Weights,
-    readonly stemBandBytes: number,
+    readonly stemBandValues: number,
   ) {}
 
   plan(image: FeatureMap): NetworkPlan {
     const levels = this.#neck(this.#backbone(image));
     const hidden = this.#take(planPyramidConv('det_head.conv1', levels, this.weights.pyramidConv('det_head.conv1')));
-    const det = this.#conv('det_head.conv2', hidden);
+    const det = this.#conv('det_head.conv2', hidden, { precision: 'f32' });
     this.#maps.set('det', det);
     const { scale } = this.config.detection;
     const map = scale === 4 ? det : this.#take(planUpsample('map', det, image.height / scale, image.width / scale));
@@ -95,9 +96,9 @@ class NetworkPlanner {
   // In bands of rows: at half the image's size, the stem's maps would be several times larger than any other. A band is computed like
   // an image of its own, with as many rows more as border effects reach, and only the rows that are right are pooled.
   #stem(image: FeatureMap): FeatureMap {
-    const output = pooledMap('backbone.maxpool', image.height / 2, image.width / 2, stemChannels);
-    const rowBytes = 2 * (image.width / 2) * stemChannels * 4;
-    const band = Math.ceil(output.height / Math.ceil((output.height * rowBytes) / this.stemBandBytes));
+    const output = pooledMap('backbone.maxpool', image.height / 2, image.width / 2, stemChannels, this.weights.precision);
+    const rowValues = 2 * (image.width / 2) * stemChannels;
+    const band = Math.ceil(output.height / Math.ceil((output.height * rowValues) / this.stemBandValues));
     for (let first = 0; first < output.height; first += band) {
       const end = Math.min(first + band, output.height);
       const top = Math.max(0, first - stemHalo);

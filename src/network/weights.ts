@@ -1,13 +1,16 @@
 // From named tensors to what the plan binds: a checkpoint's batch norms folded into its convs, a converted file's tensors checked,
-// and both packed onto the GPU.
+// and both packed on the GPU.
 import { foldBatchNorm } from '../checkpoint/fold.js';
 import type { NamedTensor } from '../checkpoint/tensor.js';
 import { PanppError } from '../errors.js';
 import type { Gpu } from '../gpu/context.js';
-import { type PackedConv, packedConv } from '../layers/conv.js';
+import type { Resource } from '../gpu/kernel.js';
+import { type PackedConv, packConv } from '../layers/conv.js';
 import type { ConvWeights } from '../layers/conv-weights.js';
 import { packDepthwise } from '../layers/depthwise.js';
-import { type Pyramid, splitPyramidConv } from '../layers/pyramid-conv.js';
+import { packWeights } from '../layers/pack.js';
+import { type Precision, type PrecisionChoice, choosePrecision } from '../layers/precision.js';
+import { type Pyramid, packPyramidConv } from '../layers/pyramid-conv.js';
 import type { ModelConfig } from './config.js';
 import { type ConvParameters, checkpointTensorsOf, convolutionsOf, normParts, recognitionTensorsOf } from './parameters.js';
 
@@ -17,10 +20,14 @@ export type FoldedWeights = ReadonlyMap<string, NamedTensor>;
 /** The weights of a network on the GPU. */
 export interface NetworkWeights {
   conv(name: string): PackedConv;
-  depthwise(name: string): GPUBuffer;
+  depthwise(name: string): Resource;
   pyramidConv(name: string): Pyramid<PackedConv>;
+  /** How they are stored, and the network's maps with them. */
+  readonly precision: Precision;
   /** Bytes of GPU memory held. */
   readonly bytes: number;
+  /** Kept when the device has accepted them; kernels may be submitted before. @throws PanppError `adapter` if they do not fit its memory */
+  readonly ready: Promise<void>;
   dispose(): void;
 }
 
@@ -93,34 +100,29 @@ export function uploadBuffer({ device }: Gpu, label: string, data: Float32Array)
   return buffer;
 }
 
-/** Packs the convolutions of folded weights and copies them to the GPU. */
-export function uploadWeights(gpu: Gpu, tensors: FoldedWeights, config: ModelConfig): NetworkWeights {
-  const buffers: GPUBuffer[] = [];
+/**
+ * Packs the convolutions of folded weights on the GPU.
+ * @param choice how weights and maps are stored; `auto` is f16 on hardware that has it
+ * @throws PanppError `adapter` if the device has no f16
+ */
+export function uploadWeights(gpu: Gpu, tensors: FoldedWeights, config: ModelConfig, choice: PrecisionChoice = 'f32'): NetworkWeights {
+  const precision = choosePrecision(choice, gpu.profile);
   const convs = new Map<string, PackedConv>();
   const pyramids = new Map<string, Pyramid<PackedConv>>();
-  const depthwises = new Map<string, GPUBuffer>();
-  const upload = (label: string, data: Float32Array): GPUBuffer => {
-    const buffer = uploadBuffer(gpu, label, data);
-    buffers.push(buffer);
-    return buffer;
-  };
-  const uploadConv = (label: string, conv: ConvWeights, stride = 1): PackedConv =>
-    packedConv(conv, stride, gpu.profile.subgroupSize, (data) => upload(label, data));
-  for (const parameters of convolutionsOf(config)) {
-    const { name, depthwise, shape, stride } = parameters;
-    if (depthwise) depthwises.set(name, upload(name, packDepthwise(floats(tensors, `${name}.weight`), shape[0])));
-    else if (pyramidConvs.has(name)) {
-      const [first, second, third, fourth] = splitPyramidConv(convWeights(tensors, parameters));
-      const level = (index: number, conv: ConvWeights) => uploadConv(`${name}.level${index}`, conv);
-      pyramids.set(name, [level(1, first), level(2, second), level(3, third), level(4, fourth)]);
-    } else convs.set(name, uploadConv(name, convWeights(tensors, parameters), stride));
-  }
+  const depthwises = new Map<string, Resource>();
+  const { bytes, ready, dispose } = packWeights(gpu, precision, (packer) => {
+    for (const parameters of convolutionsOf(config)) {
+      const { name, depthwise, shape, stride } = parameters;
+      if (depthwise) depthwises.set(name, packDepthwise(packer, name, floats(tensors, `${name}.weight`), shape[0]));
+      else if (pyramidConvs.has(name)) pyramids.set(name, packPyramidConv(packer, name, convWeights(tensors, parameters)));
+      else convs.set(name, packConv(packer, name, convWeights(tensors, parameters), stride));
+    }
+  });
   return {
     conv: (name) => convs.get(name)!,
     depthwise: (name) => depthwises.get(name)!,
     pyramidConv: (name) => pyramids.get(name)!,
-    bytes: buffers.reduce((sum, buffer) => sum + buffer.size, 0),
-    dispose: () => buffers.forEach((buffer) => buffer.destroy()),
+    ...{ precision, bytes, ready, dispose },
   };
 }
 

@@ -7,6 +7,7 @@ import encode from '../../shaders/recognition/encode.wgsl';
 import maskedRoi from '../../shaders/recognition/masked_roi.wgsl';
 import { type Kernel, type Slot, gridOf, read, uniform, write } from '../gpu/kernel.js';
 import type { FeatureMap } from '../layers/feature-map.js';
+import { type Precision, valueBytes, withTypes } from '../layers/precision.js';
 import { attentionHeads, lstmCells, neckChannels } from '../network/config.js';
 import type { RecognitionWeights } from './weights.js';
 
@@ -60,7 +61,7 @@ interface Size {
 }
 
 /**
- * Plans the reading of up to `capacity` regions of an image.
+ * Plans the reading of up to `capacity` regions of an image. All but the features is float32.
  * @param features the recognition head's feature map, at 1/4 of the resized image
  * @param image the resized image's size
  */
@@ -91,7 +92,7 @@ export function planRecognition(
   const kernels: Kernel[] = [
     {
       label: 'recognition.masked_roi',
-      code: maskedRoi,
+      code: withTypes(maskedRoi, { input: features.precision }),
       bindings: [read(features.slot), read(regions), read(masks), write(crops), uniform(settings)],
       uniforms: [image.height, image.width, features.height, features.width],
       workgroups: gridOf((capacity * positions) / positionsPerGroup),
@@ -125,8 +126,13 @@ const positionsPerGroup = 16;
  * How many regions to read at once: as many as take a quarter of the memory that the network's largest map takes (128 channels at
  * half the image's size), so that a spotter needs hardly more than a detector; but no fewer than 16, no more than 256.
  */
-export function regionsAtOnce(image: Size, classes: number, { beam, length, forced }: DecodingPlan): number {
-  const largestMap = (image.height * image.width * neckChannels * 4) / 4;
+export function regionsAtOnce(
+  image: Size,
+  classes: number,
+  { beam, length, forced }: DecodingPlan,
+  precision: Precision = 'f32',
+): number {
+  const largestMap = (image.height * image.width * neckChannels * valueBytes[precision]) / 4;
   const perRegion = 4 * (cropHeight * cropWidth * neckChannels + 2 * beam * 4 * neckChannels + (forced ? length : beam) * classes);
   return Math.min(256, Math.max(16, Math.floor(largestMap / 4 / perRegion)));
 }

@@ -29,13 +29,13 @@ interface Size {
 /** Plans the recognition head of a network on an image of a size. */
 export function planReader(
   network: NetworkPlan,
-  weights: Pick<NetworkWeights, 'pyramidConv'>,
+  weights: Pick<NetworkWeights, 'precision' | 'pyramidConv'>,
   recognitionWeights: Pick<RecognitionWeights, 'encoder' | 'decoder' | 'classes'>,
   image: Size,
   decoding: DecodingPlan,
 ): ReaderPlan {
   const features = planPyramidConv('rec_head.conv', fusedLevels(network), weights.pyramidConv('rec_head.conv'));
-  const capacity = regionsAtOnce(image, recognitionWeights.classes, decoding);
+  const capacity = regionsAtOnce(image, recognitionWeights.classes, decoding, weights.precision);
   const recognition = planRecognition(features.output, image, recognitionWeights, decoding, capacity);
   return {
     recognition,

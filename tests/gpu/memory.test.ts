@@ -4,6 +4,8 @@ import { planMemory } from '../../src/gpu/memory.js';
 import { detectionPresets, resnet18, resnet50 } from '../../src/network/config.js';
 import { planNetwork } from '../../src/network/plan.js';
 import { featureMap } from '../../src/layers/feature-map.js';
+import type { Precision } from '../../src/layers/precision.js';
+import type { NetworkWeights } from '../../src/network/weights.js';
 import { planDetection } from '../../src/detection/pass.js';
 import type { Stage } from '../../src/gpu/program.js';
 import { greedy } from '../../src/recognition/plan.js';
@@ -44,7 +46,7 @@ describe('memory plan', () => {
 
   it.each([resnet18, resnet50])('never gives two live maps of the network one buffer, and wastes little', (backbone) => {
     const config = { backbone, neck: { fpems: 2, fusion: 'pan++' as const }, detection: detectionPresets.icdar2015 };
-    const { kernels } = planNetwork(config, weights, featureMap('image', 736, 1312, 4));
+    const { kernels } = planNetwork(config, weightsIn('f32'), featureMap('image', 736, 1312, 4));
     const plan = planMemory(kernels, []);
     const lastReader = new Map<number, { slot: Slot; until: number }>();
     const lastUse = new Map<Slot, number>();
@@ -63,7 +65,21 @@ describe('memory plan', () => {
     expect(bytesOf(plan)).toBeLessThan(1.3 * plan.liveBytes);
   });
 
-  it('of a spotter is hardly more than a detector’s, for any number of regions', () => {
+  it('of the network is half as much in f16', () => {
+    const config = { backbone: resnet18, neck: { fpems: 2, fusion: 'pan++' as const }, detection: detectionPresets.icdar2015 };
+    const plans = (['f32', 'f16'] as const).map((precision) =>
+      planMemory(planNetwork(config, weightsIn(precision), featureMap('image', 736, 1312, 4)).kernels, []),
+    );
+    const [wide, narrow] = plans.map((plan) => ({ live: plan.liveBytes / 2 ** 20, held: bytesOf(plan) / 2 ** 20 }));
+    const mebibytes = ({ live, held }: typeof wide) => `${held.toFixed(1)} MiB (widest point ${live.toFixed(1)})`;
+    console.log(`the network at 736 × 1312: ${mebibytes(wide)} in f32, ${mebibytes(narrow)} in f16`);
+    // The image alone stays float32.
+    expect(narrow.live - wide.live / 2).toBeLessThanOrEqual((736 * 1312 * 4 * 2) / 2 ** 20);
+    expect(narrow.held / wide.held).toBeLessThan(0.55);
+  });
+
+  it.each(['f32', 'f16'] as const)('of a spotter is hardly more than a detector’s, for any number of regions, in %s', (precision) => {
+    const weights = weightsIn(precision);
     const config = { backbone: resnet18, neck: { fpems: 2, fusion: 'pan++' as const }, detection: detectionPresets.icdar2015 };
     const size = { height: 736, width: 1312 };
     const detection = planDetection(config, weights, { rows: 720, columns: 1280 }, size);
@@ -75,7 +91,7 @@ describe('memory plan', () => {
       planMemory(kernelsOf([...detection.stages, ...reader.stages]), [...detection.pinned, ...reader.pinned], reader.kept),
     );
     const mebibytes = (bytes: number) => (bytes / 2 ** 20).toFixed(1);
-    console.log(`working memory at 736 × 1312: detection ${mebibytes(detector)} MiB, spotting ${mebibytes(spotter)} MiB`);
+    console.log(`working memory at 736 × 1312 in ${precision}: detection ${mebibytes(detector)} MiB, spotting ${mebibytes(spotter)} MiB`);
     expect(spotter).toBeLessThan(1.3 * detector);
   });
 });
@@ -84,19 +100,23 @@ function bytesOf({ buffers }: { readonly buffers: readonly number[] }): number {
   return buffers.reduce((sum, bytes) => sum + bytes, 0);
 }
 
-const weights = {
-  conv: packed,
-  depthwise: () => ({}) as GPUBuffer,
-  pyramidConv: (name: string) => [1, 2, 3, 4].map((level) => packed(`${name}.${level}`)) as never,
-  bytes: 0,
-  dispose: () => {},
-};
+function weightsIn(precision: Precision): NetworkWeights {
+  return {
+    precision,
+    conv: (name) => packed(name, precision),
+    depthwise: () => ({}) as GPUBuffer,
+    pyramidConv: (name) => [1, 2, 3, 4].map((level) => packed(`${name}.${level}`, precision)) as never,
+    bytes: 0,
+    ready: Promise.resolve(),
+    dispose: () => {},
+  };
+}
 
 // Channel counts as the plan needs them, from the name alone.
-function packed(name: string) {
+function packed(name: string, precision: Precision) {
   const resource = {} as GPUBuffer;
   const stride = /^backbone\.(conv1$|layer[234]\.0\.(conv1|downsample))/.test(name) ? 2 : 1;
-  const basic = { method: 'direct' as const, variant: 'plain' as const, weights: resource, bias: resource, kernel: 3, stride };
+  const basic = { method: 'direct' as const, variant: 'plain' as const, weights: resource, precision, bias: resource, kernel: 3, stride };
   const layer = /layer(\d)\./.exec(name);
   if (/^backbone\.conv/.test(name)) return { ...basic, inChannels: 64, outChannels: name.endsWith('3') ? 128 : 64 };
   if (layer) return { ...basic, kernel: name.includes('downsample') ? 1 : 3, inChannels: 64, outChannels: 64 << (Number(layer[1]) - 1) };

@@ -6,6 +6,7 @@ import type { Kernel, Slot } from '../../src/gpu/kernel.js';
 import { Program } from '../../src/gpu/program.js';
 import { Readback } from '../../src/gpu/readback.js';
 import type { PixelImage } from '../../src/images/image.js';
+import type { Precision } from '../../src/layers/precision.js';
 import { planResize } from '../../src/layers/resize.js';
 import { type BackboneConfig, type ModelConfig, detectionPresets, resnet18, specialClasses } from '../../src/network/config.js';
 import { fusedLevels, kernelsUpTo, planNetwork } from '../../src/network/plan.js';
@@ -84,6 +85,7 @@ export interface RecognitionTensors {
 /**
  * The recognition head on an image, from its pixels on.
  * @param tokens [region][length]: take these tokens, and give the logits of all steps
+ * @param precision how the network's weights and maps are stored
  */
 export async function recognizeRois(
   gpu: Gpu,
@@ -94,8 +96,9 @@ export async function recognizeRois(
   { rois, maskScale }: Rois,
   decoding: DecodingPlan,
   tokens?: Uint32Array<ArrayBuffer>,
+  precision: Precision = 'f32',
 ): Promise<RecognitionTensors> {
-  const weights = uploadWeights(gpu, tensors, config);
+  const weights = uploadWeights(gpu, tensors, config, precision);
   const recognitionWeights = uploadRecognition(gpu, tensors, config)!;
   const { upload, size } = prepareInput(image, shortSide);
   const resize = planResize(upload.rows, upload.columns, size.height, size.width);

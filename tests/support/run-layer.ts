@@ -1,10 +1,17 @@
 // Runs planned layers on a GPU: planes in, planes out.
+import { floatToHalf, halfToFloat } from '../../src/checkpoint/half.js';
 import type { Gpu } from '../../src/gpu/context.js';
 import type { Kernel } from '../../src/gpu/kernel.js';
 import { Program } from '../../src/gpu/program.js';
 import { Readback } from '../../src/gpu/readback.js';
 import { type FeatureMap, featureMap } from '../../src/layers/feature-map.js';
+import { type Precision, readValues } from '../../src/layers/precision.js';
 import { type Planes, planes } from './twin.js';
+
+/** The precisions that a GPU can store. */
+export function precisionsOf(gpu: Gpu): Precision[] {
+  return gpu.profile.f16 ? ['f32', 'f16'] : ['f32'];
+}
 
 /** The pixel-by-pixel layout of `input`, its channels padded with zeros to `padded`. */
 export function toPixels({ channels, height, width, data }: Planes, padded = channels): Float32Array<ArrayBuffer> {
@@ -23,34 +30,60 @@ function toPlanes(pixels: Float32Array, { channels, height, width }: FeatureMap)
   return output;
 }
 
-export function storageBuffer(gpu: Gpu, data: Float32Array): GPUBuffer {
-  const buffer = gpu.device.createBuffer({ size: data.byteLength, usage: GPUBufferUsage.STORAGE, mappedAtCreation: true });
-  new Float32Array(buffer.getMappedRange()).set(data);
-  buffer.unmap();
-  return buffer;
+interface Layers<T> {
+  readonly output: T;
+  readonly kernels: readonly Kernel[];
 }
 
-/** Plans layers on maps like `inputs`, runs them, and reads the output. */
+/**
+ * Plans layers on maps like `inputs`, runs them, and reads the output.
+ * @param precision how the maps are stored
+ */
 export async function runLayer(
   gpu: Gpu,
   inputs: readonly Planes[],
-  plan: (maps: FeatureMap[]) => { output: FeatureMap; kernels: readonly Kernel[] },
+  plan: (maps: FeatureMap[]) => Layers<FeatureMap>,
+  precision: Precision = 'f32',
 ): Promise<Planes> {
-  const maps = inputs.map((input, index) => featureMap(`input ${index}`, input.height, input.width, Math.ceil(input.channels / 4) * 4));
-  const { output, kernels } = plan(maps);
-  const program = await Program.create(gpu, [{ name: 'test', kernels }], [...maps.map((map) => map.slot), output.slot]);
-  const readback = new Readback(gpu, output.slot.bytes);
-  inputs.forEach((input, index) =>
-    gpu.device.queue.writeBuffer(program.bufferOf(maps[index].slot), 0, toPixels(input, maps[index].channels)),
+  const [output] = await runLayers(
+    gpu,
+    inputs,
+    (maps) => {
+      const { output: single, kernels } = plan(maps);
+      return { output: [single], kernels };
+    },
+    precision,
   );
+  return output;
+}
+
+/** As `runLayer`, of layers with several outputs. */
+export async function runLayers(
+  gpu: Gpu,
+  inputs: readonly Planes[],
+  plan: (maps: FeatureMap[]) => Layers<readonly FeatureMap[]>,
+  precision: Precision = 'f32',
+): Promise<Planes[]> {
+  const maps = inputs.map(({ height, width, channels }, index) =>
+    featureMap(`input ${index}`, height, width, Math.ceil(channels / 4) * 4, precision),
+  );
+  const { output: outputs, kernels } = plan(maps);
+  const program = await Program.create(gpu, [{ name: 'test', kernels }], [...maps, ...outputs].map(({ slot }) => slot));
+  const readback = new Readback(gpu, outputs.reduce((sum, { slot }) => sum + slot.bytes + 8, 0));
+  inputs.forEach((input, index) => {
+    const pixels = toPixels(input, maps[index].channels);
+    gpu.device.queue.writeBuffer(program.bufferOf(maps[index].slot), 0, precision === 'f16' ? floatToHalf(pixels) : pixels);
+  });
   const encoder = gpu.device.createCommandEncoder();
   program.encode(encoder);
-  readback.copy(encoder, program.bufferOf(output.slot), output.slot.bytes);
+  const ranges = outputs.map(({ slot }) => readback.copy(encoder, program.bufferOf(slot), slot.bytes));
   gpu.device.queue.submit([encoder.finish()]);
-  const result = await readback.read((bytes) => toPlanes(new Float32Array(bytes.slice(0, output.slot.bytes)), output));
+  const results = await readback.read((bytes) =>
+    outputs.map((map, index) => toPlanes(readValues(map.precision, bytes, ranges[index].offset, map.height * map.width * map.channels), map)),
+  );
   readback.dispose();
   program.dispose();
-  return result;
+  return results;
 }
 
 /** Planes of reproducible values in −1 … 1. */
@@ -64,4 +97,9 @@ export function randomValues(count: number, seed = 1): Float32Array<ArrayBuffer>
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     return state / 2 ** 31 - 1;
   });
+}
+
+/** The values as they are once they have been stored. */
+export function stored(values: Float32Array, precision: Precision): Float32Array<ArrayBuffer> {
+  return precision === 'f16' ? halfToFloat(floatToHalf(values)) : Float32Array.from(values);
 }

@@ -1,5 +1,6 @@
 // A second, plain implementation of the network on the CPU: planes (channels, height, width), no tricks, straight from the spec.
 import type { NamedTensor } from '../../src/checkpoint/tensor.js';
+import type { PixelImage } from '../../src/images/image.js';
 import type { ModelConfig } from '../../src/network/config.js';
 
 export interface Planes {
@@ -11,6 +12,18 @@ export interface Planes {
 
 export function planes(channels: number, height: number, width: number, data?: Float32Array): Planes {
   return { channels, height, width, data: data ?? new Float32Array(channels * height * width) };
+}
+
+/** What the network sees of an image of its size: red, green and blue, normalised. */
+export function normalised({ height, width, channels, data }: PixelImage): Planes {
+  const [mean, deviation] = [[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]];
+  const image = planes(3, height, width);
+  for (let pixel = 0; pixel < height * width; pixel++) {
+    for (let channel = 0; channel < 3; channel++) {
+      image.data[channel * height * width + pixel] = (data[channels * pixel + channel] / 255 - mean[channel]) / deviation[channel];
+    }
+  }
+  return image;
 }
 
 /** Square convolution with padding kernel / 2. */

@@ -1,0 +1,98 @@
+// Weights on the GPU in the order that the layers' shaders read them (shaders/pack_weights.wgsl). Tensors go up as they are; the GPU
+// reorders, transforms and narrows them, all in one command buffer.
+import shader from '../../shaders/pack_weights.wgsl';
+import { PanppError } from '../errors.js';
+import type { Gpu } from '../gpu/context.js';
+import { type Kernel, gridOf, read, write } from '../gpu/kernel.js';
+import { submitOnce } from '../gpu/program.js';
+import { lanesPerGroup, vec4s } from './feature-map.js';
+import { type Precision, valueBytes, withTypes } from './precision.js';
+
+type Triple = readonly [number, number, number];
+
+/** packed[i][j][k] = tensor[i·strides[0] + j·strides[1] + k·strides[2] + offset]; zero where j and k are not `used`. */
+export interface PackOrder {
+  readonly counts: Triple;
+  /** As many of j and k; all unless given. */
+  readonly used?: readonly [number, number];
+  readonly strides: Triple;
+  readonly offset?: number;
+  /** i is one of 36 places in a transformed 3×3 kernel, whose 9 values lie together in the tensor. */
+  readonly winograd?: boolean;
+}
+
+/** What layers pack their weights with; see `packWeights`. */
+export class WeightPacker {
+  readonly kernels: Kernel[] = [];
+  readonly buffers: GPUBuffer[] = [];
+  readonly tensors = new Map<Float32Array, GPUBuffer>();
+
+  /** @param precision how weights are stored; biases are float32 always */
+  constructor(
+    readonly gpu: Gpu,
+    readonly precision: Precision,
+  ) {}
+
+  /** A tensor in another order. */
+  pack(label: string, tensor: Float32Array, { counts, used, strides, offset = 0, winograd = false }: PackOrder): GPUBuffer {
+    const plane = counts[1] * counts[2];
+    const packed = this.#create(label, counts[0] * plane * valueBytes[this.precision]);
+    let source = this.tensors.get(tensor);
+    if (!source) this.tensors.set(tensor, (source = this.#create(label, tensor.byteLength, tensor)));
+    this.buffers.push(packed);
+    this.kernels.push({
+      label,
+      code: withTypes(shader, { output: this.precision }),
+      constants: { WINOGRAD: Number(winograd) },
+      bindings: [read(source), write(packed)],
+      // `Order` in the shader, with its padding.
+      uniforms: [...counts, offset, ...strides, 0, ...(used ?? counts.slice(1))],
+      workgroups: gridOf(Math.ceil(plane / lanesPerGroup)),
+    });
+    return packed;
+  }
+
+  /** A bias, padded with zeros to fours. */
+  bias(label: string, values: Float32Array): GPUBuffer {
+    const buffer = this.#create(label, vec4s(values.length) * 16, values);
+    this.buffers.push(buffer);
+    return buffer;
+  }
+
+  #create(label: string, size: number, values?: Float32Array): GPUBuffer {
+    const { device } = this.gpu;
+    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC;
+    const buffer = device.createBuffer({ label, size, usage });
+    if (values) device.queue.writeBuffer(buffer, 0, values as Float32Array<ArrayBuffer>);
+    return buffer;
+  }
+}
+
+export interface PackedWeights<T> {
+  readonly packed: T;
+  /** Bytes of GPU memory held. */
+  readonly bytes: number;
+  /** Kept when the device has accepted them. @throws PanppError `adapter` if they are too much for it */
+  readonly ready: Promise<void>;
+  dispose(): void;
+}
+
+/** Packs weights; whatever is submitted to the device afterwards finds them in place. */
+export function packWeights<T>(gpu: Gpu, precision: Precision, pack: (packer: WeightPacker) => T): PackedWeights<T> {
+  const { device } = gpu;
+  const packer = new WeightPacker(gpu, precision);
+  const { buffers, tensors } = packer;
+  const dispose = () => buffers.forEach((buffer) => buffer.destroy());
+  const scopes = ['out-of-memory', 'validation'] as const;
+  for (const scope of scopes) device.pushErrorScope(scope);
+  const packed = pack(packer);
+  submitOnce(gpu, 'weights', packer.kernels);
+  const ready = Promise.all(scopes.map(() => device.popErrorScope())).then((faults) => {
+    const fault = faults.find(Boolean);
+    if (!fault) return;
+    dispose();
+    throw new PanppError('adapter', `${gpu.profile.adapter} does not take the weights: ${fault.message.split('\n')[0]}`);
+  });
+  tensors.forEach((tensor) => tensor.destroy());
+  return { packed, bytes: buffers.reduce((sum, { size }) => sum + size, 0), ready, dispose };
+}

@@ -1,0 +1,41 @@
+// How values lie in the GPU's memory: in 32 bits or in 16, half the memory and half the traffic. Shaders compute and sum in float32
+// either way. They name the types of what they read and write, and get those names' meaning here, as another shader, not as a branch.
+import { halfToFloat } from '../checkpoint/half.js';
+import { PanppError } from '../errors.js';
+import type { GpuProfile } from '../gpu/context.js';
+
+export type Precision = 'f32' | 'f16';
+
+/** What a caller may ask for. `auto`: f16 on hardware that has it, else f32; adapters that compute on a CPU gain nothing by it. */
+export type PrecisionChoice = Precision | 'auto';
+
+export const valueBytes: Readonly<Record<Precision, number>> = { f32: 4, f16: 2 };
+
+/** The precision that a choice means on a device. @throws PanppError `adapter` if it has no f16, `argument` for another word */
+export function choosePrecision(choice: PrecisionChoice, profile: Pick<GpuProfile, 'adapter' | 'f16' | 'software'>): Precision {
+  if (choice === 'auto') return profile.f16 && !profile.software ? 'f16' : 'f32';
+  if (choice !== 'f32' && choice !== 'f16') throw new PanppError('argument', `precision is ${String(choice)}; it must be f32, f16 or auto`);
+  if (choice === 'f16' && !profile.f16) {
+    throw new PanppError(
+      'adapter',
+      `${profile.adapter} has no shader-f16, which f16 needs; take auto or f32, or open a device that has it (in Dawn on NVIDIA it takes the ` +
+        'toggle vulkan_enable_f16_on_nvidia)',
+    );
+  }
+  return choice;
+}
+
+/**
+ * A shader whose types are known. For each name, such as `input`, the shader's `input4` is four values as they are stored, `input1` one.
+ * The aliases come last (WGSL has no order of declarations), because a shader's own `enable` must stand before any of them.
+ */
+export function withTypes(code: string, types: Readonly<Record<string, Precision>>): string {
+  const aliases = Object.entries(types).map(([name, type]) => `alias ${name}1=${type};alias ${name}4=vec4<${type}>;`);
+  const enable = Object.values(types).includes('f16') ? 'enable f16; ' : '';
+  return enable + code + aliases.join('');
+}
+
+/** `count` values from bytes that came from the GPU. */
+export function readValues(precision: Precision, bytes: ArrayBuffer, offset: number, count: number): Float32Array {
+  return precision === 'f16' ? halfToFloat(new Uint16Array(bytes, offset, count)) : new Float32Array(bytes, offset, count);
+}
