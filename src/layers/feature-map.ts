@@ -43,7 +43,7 @@ function rowBytes({ width, channels, precision }: FeatureMap): number {
 export const lanesPerGroup = 64;
 
 /** The uniforms of a kernel from one map to another: `inHeight, inWidth, outHeight, outWidth`. */
-export function sizesOf(input: FeatureMap, output: FeatureMap): number[] {
+export function sizesOf(input: FeatureMap, output: FeatureMap): [number, number, number, number] {
   return [input.height, input.width, output.height, output.width];
 }
 

@@ -1,5 +1,5 @@
 // 3×3 convolution with stride 1 as Winograd's F(4×4, 3×3): a quarter of the multiplications (shaders/winograd_input.wgsl,
-// matmul.wgsl, winograd_output.wgsl), in bands of tiles so that the transformed maps take little memory.
+// conv.wgsl, winograd_output.wgsl), in bands of tiles so that the transformed maps take little memory.
 // Source: Lavin and Gray 2015, "Fast Algorithms for Convolutional Neural Networks". The points that the polynomials are taken at are
 // 0, ±5/8, ±3/2 and infinity where they have 0, ±1, ±2 and infinity: exact in binary too, but they make rounding errors 4.8 times as large,
 // not 10.8 (root mean squares, independent values), so that transformed maps and products can be stored in 16 bits. Why points matter:
@@ -7,8 +7,8 @@
 import inputShader from '../../shaders/winograd_input.wgsl';
 import outputShader from '../../shaders/winograd_output.wgsl';
 import { type Kernel, type Resource, type Slot, gridOf, read, write } from '../gpu/kernel.js';
+import { type ConvVariant, planDirectConv } from './direct-conv.js';
 import { type FeatureMap, lanesPerGroup, readMap, writeMap } from './feature-map.js';
-import { type MatmulVariant, planMatmul } from './matmul.js';
 import { type Precision, valueBytes, withTypes } from './precision.js';
 
 /** Pixels of a tile's side, and of the patch that it needs. */
@@ -26,7 +26,7 @@ export interface WinogradPlan {
   /** How the weights, transformed maps and products are stored. */
   readonly precision: Precision;
   readonly bias: Resource;
-  readonly variant: MatmulVariant;
+  readonly variant: ConvVariant;
   readonly relu: boolean;
   readonly residual?: FeatureMap;
 }
@@ -59,10 +59,10 @@ export function planWinograd({ label, input, output, weights, precision, bias, v
         uniforms: [...sizes, input.channels],
         workgroups: invocations(input.channels),
       },
-      planMatmul(variant, {
+      planDirectConv(variant, {
         label: products.label,
-        ...{ rows: read(transformed), weights, output: write(products), batches: winogradPlaces, count },
-        ...{ inChannels: input.channels, outChannels: output.channels },
+        ...{ input: read(transformed), weights, output: write(products), batches: winogradPlaces, sizes: [1, count, 1, count] },
+        ...{ inChannels: input.channels, outChannels: output.channels, kernel: 1, stride: 1 },
         types: { input: precision, weight: precision, output: precision },
       }),
       {

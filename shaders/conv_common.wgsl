@@ -1,0 +1,90 @@
+// What conv.wgsl and conv_subgroup8.wgsl share: the convolution's bindings, where its reads lie, and what becomes of a sum.
+//
+// out = relu(W * in + b + residual): 2-D convolution, square kernel, any stride, padding KERNEL / 2. A batched matrix product, such as the
+// inner one of a Winograd convolution, is a 1×1 convolution of several batches, each with weights of its own.
+//
+// input    [batches][inHeight][inWidth][in4]        vec4 of channels
+// weights  [batches][KERNEL·KERNEL][in4·4][out4]    vec4 of output channels
+// biases   [out4]                                   read if BIAS
+// residual [outHeight][outWidth][out4]              read if RESIDUAL, of one batch
+// output   [batches][outHeight][outWidth][out4]
+//
+// The lanes of a workgroup (local x) share their pixels and take neighbouring channels: reads of the input are the same for all of them, reads of
+// weights contiguous. Pixels are counted over the whole map, so small maps waste no lanes. Reads outside the map count as zero.
+// Source: batch norm folded as in the spec; padding as everywhere in ResNet, FPEM and heads.
+override KERNEL: u32;
+override STRIDE: u32;
+override LANES: u32;
+override BIAS: bool;
+override RELU: bool;
+override RESIDUAL: bool;
+
+struct Sizes {
+  inHeight: i32,
+  inWidth: i32,
+  outHeight: i32,
+  outWidth: i32,
+  // Input and output channels, in fours.
+  in4: u32,
+  out4: u32,
+}
+
+@group(0) @binding(0) var<storage, read> input: array<input4>;
+@group(0) @binding(1) var<storage, read> weights: array<weight4>;
+@group(0) @binding(2) var<storage, read> biases: array<vec4f>;
+@group(0) @binding(3) var<storage, read> residual: array<output4>;
+@group(0) @binding(4) var<storage, read_write> output: array<output4>;
+@group(0) @binding(5) var<uniform> sizes: Sizes;
+
+// Pixels of one batch's output.
+fn pixelCount() -> u32 {
+  return u32(sizes.outHeight * sizes.outWidth);
+}
+
+// Top left corner of the kernel's window for an output pixel; pixels beyond the last are computed as the last and not stored.
+fn window(pixel: u32) -> vec2i {
+  let inside = min(pixel, pixelCount() - 1u);
+  let width = u32(sizes.outWidth);
+  return vec2i(i32(inside % width * STRIDE), i32(inside / width * STRIDE)) - i32(KERNEL / 2u);
+}
+
+fn isInside(at: vec2i) -> bool {
+  return KERNEL == 1u || (all(at >= vec2i(0)) && at.x < sizes.inWidth && at.y < sizes.inHeight);
+}
+
+fn offset(batch: u32, at: vec2i) -> u32 {
+  let inside = clamp(at, vec2i(0), vec2i(sizes.inWidth, sizes.inHeight) - 1);
+  return u32((i32(batch) * sizes.inHeight + inside.y) * sizes.inWidth + inside.x) * sizes.in4;
+}
+
+fn fetch(index: u32, inside: bool) -> vec4f {
+  return select(vec4f(), vec4f(input[index]), inside);
+}
+
+// Where a batch's weights for an output channel begin.
+fn firstWeight(batch: u32, channel: u32) -> u32 {
+  return batch * KERNEL * KERNEL * sizes.in4 * 4u * sizes.out4 + channel;
+}
+
+// Four input channels times their 4 × 4 weights.
+fn multiply(sum: vec4f, x: vec4f, w0: vec4f, w1: vec4f, w2: vec4f, w3: vec4f) -> vec4f {
+  return fma(vec4f(x.w), w3, fma(vec4f(x.z), w2, fma(vec4f(x.y), w1, fma(vec4f(x.x), w0, sum))));
+}
+
+fn store(batch: u32, pixel: u32, channel: u32, sum: vec4f) {
+  if (pixel >= pixelCount()) {
+    return;
+  }
+  let at = (batch * pixelCount() + pixel) * sizes.out4 + channel;
+  var value = sum;
+  if (BIAS) {
+    value += biases[channel];
+  }
+  if (RESIDUAL) {
+    value += vec4f(residual[at]);
+  }
+  if (RELU) {
+    value = max(value, vec4f());
+  }
+  output[at] = output4(value);
+}
