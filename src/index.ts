@@ -16,6 +16,7 @@ export {
   type DetectionTimings,
   type DetectOptions,
   type ForwardOptions,
+  type LoadOptions,
   type Model,
   type Recognition,
   type RecognizeOptions,
@@ -27,6 +28,7 @@ export {
 export type { StreamOptions, Streamed } from './detection/stream.js';
 export type { CorrectionOptions, ReadOptions, SpottedRegion, TextCharacter, TextReading } from './recognition/spot.js';
 export { type CorrectionSettings, Lexicon, correctWord, defaultCorrection, parseLexicon } from './recognition/lexicon.js';
+export type { Precision, PrecisionChoice } from './layers/precision.js';
 export type { OutputTensor } from './detection/forward.js';
 export { type MapInput, type MapSettings, regionsFromMap } from './detection/regions-from-map.js';
 export { aggregatePixels } from './aggregation/aggregate.js';

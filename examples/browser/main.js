@@ -24,7 +24,7 @@ async function startEngine() {
   element.adapter.hidden = false;
   const bytes = await loadWeights(ownWeights ?? weightsUrl, { onProgress: showProgress });
   element.progress.hidden = true;
-  const model = await loadModel(gpu, bytes, ownWeights ? 'the dropped file' : weightsUrl.pathname);
+  const model = await loadModel(gpu, bytes, { source: ownWeights ? 'the dropped file' : weightsUrl.pathname });
   showSettings(model.config.detection, gpu.profile.software);
   return { gpu, model };
 }

@@ -6,20 +6,25 @@ import { PanppError } from '../errors.js';
 import type { Gpu } from '../gpu/context.js';
 import { type WeightsFile, readWeights } from '../network/weights-file.js';
 import { openGpu, packagedWeights } from '../node.js';
+import type { PrecisionChoice } from '../layers/precision.js';
 import { readBytes } from './files.js';
 import { say } from './report.js';
 
 export interface EngineOptions {
   readonly weights?: string;
   readonly adapter?: string;
+  readonly precision?: PrecisionChoice;
 }
 
-/** Adds `--weights` and `--adapter`. */
+/** Adds `--weights`, `--adapter` and `--precision`. */
 export function withEngineOptions(command: Command): Command {
   return command
     .addOption(new Option('--weights <file>', 'weights made by `panpp convert` (default: those of the package)'))
     .addOption(
       new Option('--adapter <name>', 'part of a GPU adapter’s name, or hardware, software, lavapipe, swiftshader'),
+    )
+    .addOption(
+      new Option('--precision <bits>', 'how maps and weights are stored (default: f32); auto: f16 on a GPU that has it').choices(['f32', 'f16', 'auto']),
     );
 }
 
@@ -45,7 +50,7 @@ export async function openEngine(options: EngineOptions, weights?: WeightsBytes)
   const gpu = await openGpu({ adapter: options.adapter });
   if (gpu.profile.software)
     say(`panpp: ${gpu.profile.adapter} computes on the CPU; a GPU is many times faster (panpp doctor tells more)`);
-  return { gpu, model: await asWeights(() => loadModel(gpu, bytes, path)) };
+  return { gpu, model: await asWeights(() => loadModel(gpu, bytes, { source: path, precision: options.precision })) };
 }
 
 // A checkpoint as it was downloaded is what people give first.

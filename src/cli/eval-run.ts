@@ -61,6 +61,7 @@ export async function runDataset(task: Task, folder: string, flags: RunFlags): P
     images: resolve(flags.images),
     weights: createHash('sha256').update(weights.bytes).digest('hex'),
     settings,
+    precision: flags.precision ?? 'f32',
   };
   const runFolder = await RunFolder.open(folder, identity, flags.restart ?? false);
   say(`panpp: settings, ${preset ? `${preset}'s` : "the weights' own"} but for options: ${inWords(settings)}`);

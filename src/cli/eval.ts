@@ -38,6 +38,7 @@ const runOnly = [
   'minArea',
   'weights',
   'adapter',
+  'precision',
 ] as const;
 
 export function addEval(program: Command): void {

@@ -23,6 +23,8 @@ export interface RunSettings {
   /** SHA-256 of the weights file. */
   readonly weights: string;
   readonly settings: DetectionSettings;
+  /** How maps and weights were stored: `f32`, `f16` or `auto`. */
+  readonly precision: string;
 }
 
 /** What is known of one image. */

@@ -5,6 +5,7 @@ import { PanppError } from '../errors.js';
 import type { Gpu } from '../gpu/context.js';
 import { TexturePixels } from '../gpu/texture-pixels.js';
 import type { PixelSource } from '../images/upload.js';
+import type { Precision, PrecisionChoice } from '../layers/precision.js';
 import type { DetectionSettings, ModelConfig } from '../network/config.js';
 import { type NetworkWeights, uploadWeights } from '../network/weights.js';
 import { readWeights } from '../network/weights-file.js';
@@ -228,6 +229,11 @@ export class Model {
     });
   }
 
+  /** How maps and weights are stored. */
+  get precision(): Precision {
+    return this.#weights.precision;
+  }
+
   /** Bytes of GPU memory: weights, and what the programs for sizes met so far hold. */
   get memory(): { weights: number; programs: number } {
     return {
@@ -335,16 +341,29 @@ export class Model {
   }
 }
 
+/** How a model is loaded. */
+export interface LoadOptions {
+  /** Named in errors, for example the file's name. */
+  readonly source?: string;
+  /**
+   * How maps and weights are stored: `f32`, unless given; `f16`, half the memory and traffic, where the device has `shader-f16`; `auto`, f16
+   * on hardware that has it, else f32. Sums are float32 either way, and so is reading.
+   */
+  readonly precision?: PrecisionChoice;
+}
+
 /**
  * Puts a converted model on the GPU.
  * @param weights the bytes of a file that `panpp convert` made
- * @param source named in errors
- * @throws PanppError `checkpoint` or `weights` if the bytes are not such a file
+ * @throws PanppError `checkpoint` or `weights` if the bytes are not such a file; `adapter` if the device has no f16 that was asked for, or
+ *   no memory for the weights
  */
-export async function loadModel(gpu: Gpu, weights: Uint8Array | ArrayBuffer, source?: string): Promise<Model> {
+export async function loadModel(gpu: Gpu, weights: Uint8Array | ArrayBuffer, { source, precision }: LoadOptions = {}): Promise<Model> {
   gpu.assertUsable();
   const { config, tensors } = readWeights(weights instanceof Uint8Array ? weights : new Uint8Array(weights), source);
-  return new Model(gpu, config, uploadWeights(gpu, tensors, config), uploadRecognition(gpu, tensors, config));
+  const network = uploadWeights(gpu, tensors, config, precision);
+  await network.ready;
+  return new Model(gpu, config, network, uploadRecognition(gpu, tensors, config));
 }
 
 function withoutUndefined<T extends object>(options: T): Partial<T> {

@@ -167,6 +167,15 @@ describe('detect', () => {
     expect(timings.total).toBeGreaterThan(0);
   });
 
+  it('stores maps in 16 bits where the adapter can, and else says so', async () => {
+    const [auto] = (await detect(['bread.png', '--no-overlay', '--precision', 'auto'])).lines;
+    expect(auto.regions).toHaveLength(3);
+    const { code, messages } = await panpp(['detect', 'bread.png', '--no-overlay', '--adapter', 'swiftshader', '--precision', 'f16']);
+    expect(code).toBe(2);
+    expect(messages.at(-1)).toMatch(/^panpp: SwiftShader.* has no shader-f16, which f16 needs; take auto or f32/);
+    expect((await panpp(['detect', 'bread.png', '--precision', 'f8'])).messages.join()).toMatch(/Allowed choices are f32, f16, auto/);
+  });
+
   it('heeds its settings', async () => {
     const ofBread = async (...args: string[]) =>
       (await detect(['bread.png', '--no-overlay', ...args])).lines[0].regions;
