@@ -1,15 +1,16 @@
-// Pixel aggregation on synthetic maps: the GPU beside the sequential twin, which stands for the reference's Cython.
+// Pixel aggregation on synthetic maps: the GPU, growing kernels in either way, beside the sequential twin, which stands for the
+// reference's Cython.
 import { LabelReadback } from '../src/aggregation/label-readback.js';
 import type { AggregationInput } from '../src/aggregation/input.js';
 import { packSettings, planAggregation } from '../src/aggregation/plan.js';
 import { aggregateSequential, sumLabelsSequential } from '../src/aggregation/sequential.js';
-import type { Gpu } from '../src/gpu/context.js';
+import type { Gpu, GpuProfile } from '../src/gpu/context.js';
 import { Program } from '../src/gpu/program.js';
 import { Timeline } from '../src/gpu/timeline.js';
 import { featureMap } from '../src/layers/feature-map.js';
 import { toPixels } from '../tests/support/run-layer.js';
 import { planes } from '../tests/support/twin.js';
-import { type Effort, type Statistics, measureInTurns, ratioOf, summarise, timed } from './measure.js';
+import { type Effort, type Statistics, type Times, measureInTurns, ratioOf, summarise, timed } from './measure.js';
 import { type Size, nameOf } from './sizes.js';
 import { syntheticMap } from './synthetic-map.js';
 
@@ -31,9 +32,12 @@ export interface AggregationEntry extends Size {
   readonly kernels: number;
   /** `wall`: from a map on the GPU to labels and sums on the host; `aggregation`: the GPU's own clock. */
   readonly gpu: Readonly<Record<string, Statistics>>;
+  /** The same with kernels grown as the other kind of adapter does it: what the plan's choice is worth. */
+  readonly gpuOtherGrowth: Readonly<Record<string, Statistics>>;
   readonly sequential: Readonly<Record<string, Statistics>>;
   /** How many times as long the sequential twin takes. */
   readonly ratio: number;
+  readonly ratioOtherGrowth: number;
 }
 
 /** @throws Error if the GPU's labels are not the twin's: a wrong result's time says nothing. */
@@ -44,21 +48,21 @@ export async function measureAggregation(
   effort: Effort,
 ): Promise<AggregationEntry> {
   const input = syntheticMap(size, regions);
-  const runner = await AggregationRunner.create(gpu, input);
+  const { software } = gpu.profile;
+  const runner = await AggregationRunner.create(gpu, input, { software });
+  const other = await AggregationRunner.create(gpu, input, { software: !software });
   try {
-    const { labels, kernelCount } = await runner.run();
     const expected = aggregateSequential(input);
-    if (kernelCount !== expected.kernelCount || !labels.every((label, pixel) => label === expected.labels[pixel])) {
+    for (const { labels, kernelCount } of [await runner.run(), await other.run()]) {
+      if (kernelCount === expected.kernelCount && labels.every((label, pixel) => label === expected.labels[pixel])) continue;
       throw new Error(
         `${gpu.profile.adapter}: the labels of ${regions} words at ${nameOf(size)} are not the sequential twin's`,
       );
     }
     const times = await measureInTurns(
       {
-        gpu: async () => {
-          const { result, wall } = await timed(() => runner.run());
-          return { ...result.gpuTimings, wall };
-        },
+        gpu: () => timesOf(runner),
+        gpuOtherGrowth: () => timesOf(other),
         sequential: async () => {
           const { wall } = await timed(() =>
             sumLabelsSequential(aggregateSequential(input), input, size.height, size.width),
@@ -70,16 +74,24 @@ export async function measureAggregation(
     );
     return {
       ...size,
-      ...{ regions, kernels: kernelCount },
+      ...{ regions, kernels: expected.kernelCount },
       ...{
         gpu: summarise(times.gpu),
+        gpuOtherGrowth: summarise(times.gpuOtherGrowth),
         sequential: summarise(times.sequential),
         ratio: ratioOf(times.sequential, times.gpu),
+        ratioOtherGrowth: ratioOf(times.sequential, times.gpuOtherGrowth),
       },
     };
   } finally {
     runner.dispose();
+    other.dispose();
   }
+}
+
+async function timesOf(runner: AggregationRunner): Promise<Times> {
+  const { result, wall } = await timed(() => runner.run());
+  return { ...result.gpuTimings, wall };
 }
 
 /** Aggregation again and again of one map that stays on the GPU, as the network leaves it there. */
@@ -91,9 +103,13 @@ class AggregationRunner {
     private readonly readback: LabelReadback,
   ) {}
 
-  static async create(gpu: Gpu, input: AggregationInput): Promise<AggregationRunner> {
+  static async create(
+    gpu: Gpu,
+    input: AggregationInput,
+    profile: Pick<GpuProfile, 'software'>,
+  ): Promise<AggregationRunner> {
     const map = featureMap('map', input.height, input.width, paddedMapChannels);
-    const plan = planAggregation(map, input);
+    const plan = planAggregation(map, input, profile);
     const pinned = [map.slot, plan.settings, plan.labels, plan.listed, plan.sums];
     const program = await Program.create(gpu, [{ name: 'aggregation', kernels: plan.kernels }], pinned);
     gpu.device.queue.writeBuffer(program.bufferOf(map.slot), 0, mapPixels(input));

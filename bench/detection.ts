@@ -73,7 +73,8 @@ async function measureOverlapped(detect: () => Promise<unknown>, effort: Effort)
 function liveBytesOf(gpu: Gpu, { config, tensors }: WeightsFile, image: PixelImage): number {
   const weights = uploadWeights(gpu, tensors, config);
   try {
-    const { stages, pinned } = planDetection(config, weights, prepareUpload(image, image.height, image.width), image);
+    const upload = prepareUpload(image, image.height, image.width);
+    const { stages, pinned } = planDetection(config, weights, upload, image, gpu.profile);
     return planMemory(
       stages.flatMap(({ kernels }) => kernels),
       pinned,

@@ -1,6 +1,9 @@
 // What the kernels of pixel aggregation share; put in front of each of them.
 //
-// A component (of text or of kernel pixels) is known by its root: the index of its first pixel in raster order.
+// Text and kernels are masks, a bit a pixel. A row is ceil(width / 32) words, its first pixel the lowest bit of its first word. There
+// are three masks: text, kernels, and the kernel pixels that growth begins from.
+// A piece is a run of ones within a word, known by its first pixel; pieces, not pixels, are joined into components. A component (of
+// text or of kernel pixels) is known by its root, the piece that comes first in raster order.
 // Source: spec, Pixel aggregation; PAN++ paper, pixel aggregation.
 const NONE = 0xffffffffu;
 
@@ -23,30 +26,43 @@ struct Settings {
 
 // What is known of a text component, by its root.
 struct TextComponent {
-  area: u32,
-  // Smallest and largest area of its kept kernels; `largest` 0 = it has none.
+  // Of the kernels that it keeps: smallest and largest area, sum of areas.
   smallest: u32,
   largest: u32,
-  // Bounds of its kept kernels' pixels.
+  area: u32,
+  // The highest number of its kept kernels, 0 if it has none, OPEN once it is listed: its pixels' label before growth.
+  label: u32,
+  // Bounds of its kept kernels' pixels, once it is listed; none of them is above the root.
   left: u32,
-  top: u32,
   right: u32,
   bottom: u32,
-  // Where its pixels' part of the queue begins.
-  queue: u32,
+}
+
+// TextComponent, to be changed by many.
+struct AtomicTextComponent {
+  smallest: atomic<u32>,
+  largest: atomic<u32>,
+  area: atomic<u32>,
+  label: atomic<u32>,
+  left: atomic<u32>,
+  right: atomic<u32>,
+  bottom: atomic<u32>,
 }
 
 // What is known of a kernel, by its number.
 struct Kernel {
-  mean: vec4f,
   // Sum of the instance vectors, fixed point: whole part and 2⁻³² parts, so that no order of additions matters.
   wholes: vec4i,
   parts: vec4u,
   area: u32,
+  // Its own root and that of its text component.
+  root: u32,
+  text: u32,
+  // 1: it only takes pixels whose instance vector is close to its mean.
   flagged: u32,
 }
 
-// The list of text components with a kept kernel: three counts, then their roots.
+// The text components that are to be grown: three counts, then two values of each: its root, and where its part of the queue begins.
 const LISTED_COMPONENTS = 0u;
 // Entries of the queue that are given out.
 const LISTED_QUEUED = 1u;
@@ -54,10 +70,62 @@ const LISTED_QUEUED = 1u;
 const LISTED_KERNELS = 2u;
 const LISTED_ROOTS = 3u;
 
+// Label of a pixel that is still to be reached, if any kernel accepts it.
+const OPEN = 0xffffffffu;
+
 // What a region adds up to, by its label.
 struct RegionSum {
   area: u32,
   // Fixed point, 2⁻²⁰, in 64 bits.
   scoreLow: u32,
   scoreHigh: u32,
+}
+
+// Whether one area is more than 1024 times another: kernels of one text component that differ so much check instance vectors.
+fn isFarLarger(area: u32, other: u32) -> bool {
+  return (area - 1u) / 1024u >= other;
+}
+
+fn pixelCount() -> u32 {
+  return sizes.height * sizes.width;
+}
+
+fn wordsAcross() -> u32 {
+  return (sizes.width + 31u) / 32u;
+}
+
+// Of one mask.
+fn wordCount() -> u32 {
+  return sizes.height * wordsAcross();
+}
+
+// Index of the pixel of a word's lowest bit.
+fn firstPixel(word: u32) -> u32 {
+  let across = wordsAcross();
+  return word / across * sizes.width + word % across * 32u;
+}
+
+// Bits of a word that are pixels.
+fn bitsOf(word: u32) -> u32 {
+  return min(32u, sizes.width - word % wordsAcross() * 32u);
+}
+
+// Ones from the lowest bit up to the first zero. (Counting ones is cheap on every adapter, counting zeros at an end is not.)
+fn onesFromBelow(bits: u32) -> u32 {
+  return countOneBits(bits & ~(bits + 1u));
+}
+
+// Lowest bit of a mask's lowest piece; 32 if there is none.
+fn firstBit(mask: u32) -> u32 {
+  return onesFromBelow(~mask);
+}
+
+// Lowest bit of the piece that holds bit `at`.
+fn pieceStart(mask: u32, at: u32) -> u32 {
+  return at + 1u - onesFromBelow(reverseBits(mask) >> (31u - at));
+}
+
+// A mask without its lowest piece.
+fn withoutPiece(mask: u32) -> u32 {
+  return mask & (mask + (mask & (~mask + 1u)));
 }

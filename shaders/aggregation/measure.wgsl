@@ -1,47 +1,17 @@
-// Pixel aggregation 3: every pixel learns its root, and areas are counted.
+// Pixel aggregation 3: every piece learns its root, areas are counted, and kernels' roots in each block of 8 words, the first step of
+// numbering them in raster order.
 //
-// textParent, kernelParent [height][width]   afterwards roots
-// kernelArea               [height][width]   by root
-// components               [height][width]   by root; `area` only
+// masks   [3][words]          see common.wgsl
+// parents [2][height][width]  see masks.wgsl; afterwards roots
+// areas   [2][height][width]  by root, of text and of kernels
+// blocks  [ceil(words / 8)]
 //
-// One invocation a stretch of 16 pixels: it counts as long as the root stays, so that few additions meet at one address.
-@group(0) @binding(0) var<storage, read_write> textParent: array<atomic<u32>>;
-@group(0) @binding(1) var<storage, read_write> kernelParent: array<atomic<u32>>;
-@group(0) @binding(2) var<storage, read_write> kernelArea: array<atomic<u32>>;
-@group(0) @binding(3) var<storage, read_write> components: array<AtomicTextComponent>;
+// One invocation a word of text or kernels.
+@group(0) @binding(0) var<storage, read> masks: array<u32>;
+@group(0) @binding(1) var<storage, read_write> parents: array<atomic<u32>>;
+@group(0) @binding(2) var<storage, read_write> areas: array<atomic<u32>>;
+@group(0) @binding(3) var<storage, read_write> blocks: array<atomic<u32>>;
 @group(0) @binding(4) var<uniform> sizes: Sizes;
-
-// TextComponent, to be changed by many.
-struct AtomicTextComponent {
-  area: atomic<u32>,
-  smallest: u32,
-  largest: u32,
-  left: u32,
-  top: u32,
-  right: u32,
-  bottom: u32,
-  queue: u32,
-}
-
-fn textRoot(start: u32) -> u32 {
-  var pixel = start;
-  var parent = atomicLoad(&textParent[pixel]);
-  while (parent != pixel) {
-    pixel = parent;
-    parent = atomicLoad(&textParent[pixel]);
-  }
-  return pixel;
-}
-
-fn kernelRoot(start: u32) -> u32 {
-  var pixel = start;
-  var parent = atomicLoad(&kernelParent[pixel]);
-  while (parent != pixel) {
-    pixel = parent;
-    parent = atomicLoad(&kernelParent[pixel]);
-  }
-  return pixel;
-}
 
 @compute @workgroup_size(64)
 fn main(
@@ -49,44 +19,33 @@ fn main(
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let begin = ((group.y * groups.x + group.x) * 64u + lane) * 16u;
-  let end = min(begin + 16u, sizes.height * sizes.width);
-  var text = NONE;
-  var textCount = 0u;
-  var kernel = NONE;
-  var kernelCount = 0u;
-  for (var pixel = begin; pixel < end; pixel++) {
-    if (atomicLoad(&textParent[pixel]) == NONE) {
-      continue;
-    }
-    let root = textRoot(pixel);
-    atomicStore(&textParent[pixel], root);
-    if (root != text) {
-      if (text != NONE) {
-        atomicAdd(&components[text].area, textCount);
-      }
-      text = root;
-      textCount = 0u;
-    }
-    textCount++;
-    if (atomicLoad(&kernelParent[pixel]) == NONE) {
-      continue;
-    }
-    let ownRoot = kernelRoot(pixel);
-    atomicStore(&kernelParent[pixel], ownRoot);
-    if (ownRoot != kernel) {
-      if (kernel != NONE) {
-        atomicAdd(&kernelArea[kernel], kernelCount);
-      }
-      kernel = ownRoot;
-      kernelCount = 0u;
-    }
-    kernelCount++;
+  let index = (group.y * groups.x + group.x) * 64u + lane;
+  let words = wordCount();
+  if (index >= 2u * words) {
+    return;
   }
-  if (text != NONE) {
-    atomicAdd(&components[text].area, textCount);
+  let isKernel = index >= words;
+  let word = index - select(0u, words, isKernel);
+  let origin = firstPixel(word) + select(0u, pixelCount(), isKernel);
+  var rest = masks[index];
+  var roots = 0u;
+  while (rest != 0u) {
+    let start = firstBit(rest);
+    let length = onesFromBelow(rest >> start);
+    rest = withoutPiece(rest);
+    let piece = origin + start;
+    var root = piece;
+    var parent = atomicLoad(&parents[piece]);
+    while (parent != root) {
+      root = parent;
+      parent = atomicLoad(&parents[root]);
+      // At every step, so that the way gets shorter for those who come through here meanwhile.
+      atomicStore(&parents[piece], parent);
+    }
+    atomicAdd(&areas[root], length);
+    roots += u32(root == piece);
   }
-  if (kernel != NONE) {
-    atomicAdd(&kernelArea[kernel], kernelCount);
+  if (isKernel && roots > 0u) {
+    atomicAdd(&blocks[word / 8u], roots);
   }
 }

@@ -1,35 +1,18 @@
-// Pixel aggregation 6: kernels get their numbers 1 … n in raster order of their roots; small ones are dropped (a gap stays), and
-// each text component learns the smallest and largest area of the kernels it keeps.
+// Pixel aggregation 5: kernels get their numbers 1 … n in raster order of their roots; the third step of numbering them.
 //
-// kernelParent [height][width]      roots
-// textParent   [height][width]      roots
-// blocks       [ceil(pixels / 256)] kernel roots before each block
-// kernelArea   [height][width]      by root; in: area, out: number, 0 if dropped
-// components   [height][width]      by root
-// kernels      [pixels / 2 + 1]     by number
-// sums         [pixels / 2 + 1]     by number; cleared for region_sums.wgsl
+// masks   [3][words]          see common.wgsl
+// parents [2][height][width]  roots
+// blocks  [ceil(words / 8)]   kernel roots before each block
+// areas   [2][height][width]  by root; in: areas, out: text's areas and kernels' numbers
+// kernels [pixels / 2 + 1]    by number; `root` and `area` are written
 //
-// One invocation a block of 256 pixels.
-@group(0) @binding(0) var<storage, read> kernelParent: array<u32>;
-@group(0) @binding(1) var<storage, read> textParent: array<u32>;
+// One invocation a block of 8 words.
+@group(0) @binding(0) var<storage, read> masks: array<u32>;
+@group(0) @binding(1) var<storage, read> parents: array<u32>;
 @group(0) @binding(2) var<storage, read> blocks: array<u32>;
-@group(0) @binding(3) var<storage, read_write> kernelArea: array<u32>;
-@group(0) @binding(4) var<storage, read_write> components: array<AtomicTextComponent>;
-@group(0) @binding(5) var<storage, read_write> kernels: array<Kernel>;
-@group(0) @binding(6) var<storage, read_write> sums: array<RegionSum>;
-@group(0) @binding(7) var<uniform> settings: Settings;
-@group(0) @binding(8) var<uniform> sizes: Sizes;
-
-struct AtomicTextComponent {
-  area: u32,
-  smallest: atomic<u32>,
-  largest: atomic<u32>,
-  left: u32,
-  top: u32,
-  right: u32,
-  bottom: u32,
-  queue: u32,
-}
+@group(0) @binding(3) var<storage, read_write> areas: array<u32>;
+@group(0) @binding(4) var<storage, read_write> kernels: array<Kernel>;
+@group(0) @binding(5) var<uniform> sizes: Sizes;
 
 @compute @workgroup_size(64)
 fn main(
@@ -38,26 +21,24 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let block = (group.y * groups.x + group.x) * 64u + lane;
-  let begin = block * 256u;
-  let pixels = sizes.height * sizes.width;
-  if (begin >= pixels) {
+  let end = min(block * 8u + 8u, wordCount());
+  if (block * 8u >= end) {
     return;
   }
   var number = blocks[block];
-  for (var pixel = begin; pixel < min(begin + 256u, pixels); pixel++) {
-    if (kernelParent[pixel] != pixel) {
-      continue;
+  for (var word = block * 8u; word < end; word++) {
+    let origin = firstPixel(word);
+    var rest = masks[wordCount() + word];
+    while (rest != 0u) {
+      let start = firstBit(rest);
+      rest = withoutPiece(rest);
+      let piece = pixelCount() + origin + start;
+      if (parents[piece] == piece) {
+        number++;
+        kernels[number].root = origin + start;
+        kernels[number].area = areas[piece];
+        areas[piece] = number;
+      }
     }
-    number++;
-    let area = kernelArea[pixel];
-    sums[number] = RegionSum(0u, 0u, 0u);
-    kernels[number] = Kernel(vec4f(), vec4i(), vec4u(), area, 0u);
-    if (area < settings.minKernelArea) {
-      kernelArea[pixel] = 0u;
-      continue;
-    }
-    kernelArea[pixel] = number;
-    atomicMin(&components[textParent[pixel]].smallest, area);
-    atomicMax(&components[textParent[pixel]].largest, area);
   }
 }

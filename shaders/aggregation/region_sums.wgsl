@@ -1,16 +1,19 @@
 // Sums of every region: its area at the resized image's size (each pixel of the map counts for the image pixels that nearest-neighbour
-// sampling gives it) and its text probability, sigmoid(text logit), over those pixels.
+// sampling gives it) and its text probability, sigmoid(text logit), over those pixels. Text that no kernel took becomes background.
 //
-// map    [height][width][2]   vec4, see init.wgsl
+// map    [height][width][4]   vec2, see masks.wgsl
+// masks  [3][words]           see common.wgsl
 // labels [height][width]
 // sums   [pixels / 2 + 1]     by label
 //
-// One invocation a stretch of 16 pixels: it adds up as long as the label stays, so that few additions meet at one address.
+// One invocation a word: it adds up as long as the label stays, so that few additions meet at one address. A word's sum of at most
+// 32 · 1024 probabilities (see maxMagnification in plan.ts) is one of float32, in fixed order; these are added in fixed point.
 // Source: spec, Regions.
-@group(0) @binding(0) var<storage, read> map: array<vec4f>;
-@group(0) @binding(1) var<storage, read> labels: array<u32>;
-@group(0) @binding(2) var<storage, read_write> sums: array<AtomicRegionSum>;
-@group(0) @binding(3) var<uniform> sizes: Sizes;
+@group(0) @binding(0) var<storage, read> map: array<vec2f>;
+@group(0) @binding(1) var<storage, read> masks: array<u32>;
+@group(0) @binding(2) var<storage, read_write> labels: array<u32>;
+@group(0) @binding(3) var<storage, read_write> sums: array<AtomicRegionSum>;
+@group(0) @binding(4) var<uniform> sizes: Sizes;
 
 // RegionSum, to be changed by many.
 struct AtomicRegionSum {
@@ -26,15 +29,18 @@ fn samplesAt(at: u32, size: u32, samples: u32) -> u32 {
   return ((at + 1u) * samples + size - 1u) / size - (at * samples + size - 1u) / size;
 }
 
-fn add(label: u32, area: u32, score: u32) {
-  if (label == 0u) {
-    return;
-  }
+// What is left over of a sample before column `at`, in 1 / width of a sample.
+fn remainderAt(at: u32) -> u32 {
+  return (at * sizes.imageWidth + sizes.width - 1u) % sizes.width;
+}
+
+fn add(label: u32, area: u32, score: f32) {
   atomicAdd(&sums[label].area, area);
-  let before = atomicAdd(&sums[label].scoreLow, score);
-  if (before + score < before) {
-    atomicAdd(&sums[label].scoreHigh, 1u);
-  }
+  // 2²⁰ · 4096 = 2³².
+  let high = floor(score / 4096.0);
+  let low = u32((score - high * 4096.0) * SCORE_UNIT + 0.5);
+  let before = atomicAdd(&sums[label].scoreLow, low);
+  atomicAdd(&sums[label].scoreHigh, u32(high) + u32(before + low < before));
 }
 
 @compute @workgroup_size(64)
@@ -43,26 +49,43 @@ fn main(
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let begin = ((group.y * groups.x + group.x) * 64u + lane) * 16u;
-  let end = min(begin + 16u, sizes.height * sizes.width);
-  var label = 0u;
-  var area = 0u;
-  var score = 0u;
-  for (var pixel = begin; pixel < end; pixel++) {
-    // A pixel adds less than 2³¹ (see maxMagnification in plan.ts), so that the score can't run over.
-    if (labels[pixel] != label || score > 0x7fffffffu) {
-      add(label, area, score);
-      label = labels[pixel];
-      area = 0u;
-      score = 0u;
+  let word = (group.y * groups.x + group.x) * 64u + lane;
+  if (word >= wordCount()) {
+    return;
+  }
+  let origin = firstPixel(word);
+  let column = word % wordsAcross() * 32u;
+  let rows = samplesAt(word / wordsAcross(), sizes.height, sizes.imageHeight);
+  // samplesAt of column after column, without its divisions.
+  let step = sizes.imageWidth / sizes.width;
+  let fraction = sizes.imageWidth % sizes.width;
+  var text = masks[word];
+  var at = firstBit(text);
+  var remainder = remainderAt(column + at);
+  while (text != 0u) {
+    let end = at + onesFromBelow(text >> at);
+    let begin = origin + at;
+    let label = labels[begin];
+    var area = 0u;
+    var score = 0.0;
+    for (; at < end && labels[origin + at] == label; at++) {
+      remainder += fraction;
+      let samples = step + u32(remainder >= sizes.width);
+      remainder -= select(0u, sizes.width, remainder >= sizes.width);
+      area += samples;
+      score += f32(samples) / (1.0 + exp(-map[(origin + at) * 4u].x));
     }
-    if (label != 0u) {
-      let weight = samplesAt(pixel % sizes.width, sizes.width, sizes.imageWidth)
-        * samplesAt(pixel / sizes.width, sizes.height, sizes.imageHeight);
-      let probability = 1.0 / (1.0 + exp(-map[pixel * 2u].x));
-      area += weight;
-      score += weight * u32(round(probability * SCORE_UNIT));
+    if (label == OPEN) {
+      for (var pixel = origin + at; pixel > begin; pixel--) {
+        labels[pixel - 1u] = 0u;
+      }
+    } else if (label != 0u) {
+      add(label, area * rows, score * f32(rows));
+    }
+    if (at == end) {
+      text = withoutPiece(text);
+      at = firstBit(text);
+      remainder = remainderAt(column + at);
     }
   }
-  add(label, area, score);
 }

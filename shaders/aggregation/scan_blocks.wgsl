@@ -1,7 +1,7 @@
-// Pixel aggregation 5: running total of the blocks' counts of kernel roots; the second step of numbering them.
+// Pixel aggregation 4: running total of the blocks' counts of kernel roots; the second step of numbering them.
 //
-// blocks [ceil(pixels / 256)]   in: counts; out: sum of the counts before
-// listed [pixels / 2 + 3]       out: its three counts
+// blocks [ceil(words / 8)]   in: counts; out: sum of the counts before
+// listed [pixels + 3]        out: its three counts
 //
 // One workgroup for all: every lane adds up a stretch of blocks, the stretches' sums are scanned, and the stretches written.
 @group(0) @binding(0) var<storage, read_write> blocks: array<u32>;
@@ -13,7 +13,7 @@ var<workgroup> sums: array<u32, LANES>;
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(local_invocation_index) lane: u32) {
-  let blockCount = (sizes.height * sizes.width + 255u) / 256u;
+  let blockCount = (wordCount() + 7u) / 8u;
   let stretch = (blockCount + LANES - 1u) / LANES;
   let begin = min(lane * stretch, blockCount);
   let end = min(begin + stretch, blockCount);

@@ -1,61 +1,71 @@
-// Pixel aggregation 7: pixels of kept kernels take their kernel's number as label; flagged kernels sum up their instance vectors; text
-// components with a kept kernel are listed, with the bounds of their kernels and room in the queue for all their pixels.
+// Pixel aggregation 8: labels before growth. In components that are to be grown, kernels' pixels get their numbers, the bounds of
+// kernels are found, the pixels that growth begins from, and flagged kernels' sums of instance vectors.
 //
-// map          [height][width][2]   vec4, see init.wgsl
-// kernelParent [height][width]      roots
-// textParent   [height][width]      roots
-// numbers      [height][width]      by kernel root: the kernel's number, 0 if dropped
-// components   [height][width]      by text root
-// kernels      [pixels / 2 + 1]     by number
-// labels       [height][width]
-// listed       [pixels / 2 + 3]     see common.wgsl
+// map        [height][width][4]   vec2, see masks.wgsl
+// masks      [3][words]           see common.wgsl; out: its third part
+// parents    [2][height][width]   roots
+// numbers    [2][height][width]   by kernel root: the kernel's number, 0 if dropped
+// components [height][width]      by text root
+// kernels    [pixels / 2 + 1]     by number
+// labels     [height][width]
 //
-// One invocation a stretch of 16 pixels of a row's run: bounds are joined once a stretch.
-// A kernel is flagged in mode `always`, or if another kept kernel of its text component is over 1024 times larger or smaller.
-@group(0) @binding(0) var<storage, read> map: array<vec4f>;
-@group(0) @binding(1) var<storage, read> kernelParent: array<u32>;
-@group(0) @binding(2) var<storage, read> textParent: array<u32>;
-@group(0) @binding(3) var<storage, read> numbers: array<u32>;
+// One invocation a word.
+@group(0) @binding(0) var<storage, read> map: array<vec2f>;
+@group(0) @binding(1) var<storage, read> parents: array<u32>;
+@group(0) @binding(2) var<storage, read> numbers: array<u32>;
+@group(0) @binding(3) var<storage, read_write> masks: array<u32>;
 @group(0) @binding(4) var<storage, read_write> components: array<AtomicTextComponent>;
 @group(0) @binding(5) var<storage, read_write> kernels: array<AtomicKernel>;
 @group(0) @binding(6) var<storage, read_write> labels: array<u32>;
-@group(0) @binding(7) var<storage, read_write> listed: array<atomic<u32>>;
-@group(0) @binding(8) var<uniform> settings: Settings;
-@group(0) @binding(9) var<uniform> sizes: Sizes;
+@group(0) @binding(7) var<uniform> sizes: Sizes;
 
-struct AtomicTextComponent {
-  area: u32,
-  smallest: u32,
-  largest: u32,
-  left: atomic<u32>,
-  top: atomic<u32>,
-  right: atomic<u32>,
-  bottom: atomic<u32>,
-  queue: u32,
-}
-
+// Kernel, to be changed by many.
 struct AtomicKernel {
-  mean: vec4f,
   wholes: array<atomic<i32>, 4>,
   parts: array<atomic<u32>, 4>,
   area: u32,
+  root: u32,
+  text: u32,
   flagged: u32,
 }
 
-const MOST = 1024u;
-
-fn isFlagged(area: u32, smallest: u32, largest: u32) -> bool {
-  return settings.always == 1u || largest > MOST * area || area > MOST * smallest;
+// Text that is no kernel.
+fn bare(word: u32) -> u32 {
+  return masks[word] & ~masks[wordCount() + word];
 }
 
-// Adds to a fixed-point sum; what runs over the 2⁻³² parts is carried into the whole part.
-fn addToSum(kernel: u32, axis: u32, value: f32) {
-  let whole = floor(value);
-  // Below 1 in float32, so at most 2³² − 256.
-  let part = u32((value - whole) * 4294967296.0);
-  let before = atomicAdd(&kernels[kernel].parts[axis], part);
-  let carry = select(0, 1, before + part < before);
-  atomicAdd(&kernels[kernel].wholes[axis], i32(whole) + carry);
+// Pixels beside text that is no kernel; at the word's ends without a look at the next words.
+fn besideBare(word: u32) -> u32 {
+  let across = wordsAcross();
+  let own = bare(word);
+  let above = select(0u, bare(max(word, across) - across), word >= across);
+  let below = select(0u, bare(min(word + across, wordCount() - 1u)), word + across < wordCount());
+  return (own << 1u) | (own >> 1u) | above | below | 0x80000001u;
+}
+
+// Adds the instance vectors of the pixels begin … end − 1 to a kernel's sums.
+fn addVectors(number: u32, begin: u32, end: u32) {
+  var wholes = vec4i();
+  var parts = vec4u();
+  for (var pixel = begin; pixel < end; pixel++) {
+    let vector = vec4f(map[pixel * 4u + 1u], map[pixel * 4u + 2u]);
+    let whole = floor(vector);
+    // Below 1 in float32, so at most 2³² − 256.
+    let part = vec4u((vector - whole) * 4294967296.0);
+    parts += part;
+    wholes += vec4i(whole) + select(vec4i(), vec4i(1), parts < part);
+  }
+  for (var axis = 0u; axis < 4u; axis++) {
+    let before = atomicAdd(&kernels[number].parts[axis], parts[axis]);
+    let carry = select(0, 1, before + parts[axis] < before);
+    atomicAdd(&kernels[number].wholes[axis], wholes[axis] + carry);
+  }
+}
+
+fn setLabels(number: u32, begin: u32, end: u32) {
+  for (var pixel = begin; pixel < end; pixel++) {
+    labels[pixel] = number;
+  }
 }
 
 @compute @workgroup_size(64)
@@ -64,49 +74,52 @@ fn main(
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let begin = ((group.y * groups.x + group.x) * 64u + lane) * 16u;
-  let end = min(begin + 16u, sizes.height * sizes.width);
-  for (var pixel = begin; pixel < end; pixel++) {
-    let text = textParent[pixel];
-    if (text == NONE || components[text].largest == 0u) {
-      continue;
+  let word = (group.y * groups.x + group.x) * 64u + lane;
+  if (word >= wordCount()) {
+    return;
+  }
+  let origin = firstPixel(word);
+  // Kernel pieces in components that are to be grown.
+  var open = 0u;
+  // The first piece with all of the background, then piece after piece.
+  var text = masks[word];
+  var first = 0u;
+  var end = bitsOf(word);
+  while (end > 0u) {
+    var piece = 0u;
+    var label = 0u;
+    if (text != 0u) {
+      piece = text & ~withoutPiece(text);
+      label = atomicLoad(&components[parents[origin + firstBit(text)]].label);
     }
-    if (text == pixel) {
-      components[text].queue = atomicAdd(&listed[LISTED_QUEUED], components[text].area);
-      atomicStore(&listed[LISTED_ROOTS + atomicAdd(&listed[LISTED_COMPONENTS], 1u)], text);
+    for (var at = first; at < end; at++) {
+      labels[origin + at] = select(0u, label, (piece & (1u << at)) != 0u);
     }
-    let root = kernelParent[pixel];
-    if (root == NONE) {
-      continue;
-    }
-    let number = numbers[root];
-    if (number == 0u) {
-      continue;
-    }
-    labels[pixel] = number;
-    // Only the ends of a row's run can move the bounds.
-    let x = pixel % sizes.width;
-    let y = pixel / sizes.width;
-    let startsRun = pixel == begin || x == 0u || kernelParent[pixel - 1u] != root;
-    let endsRun = pixel + 1u == end || x + 1u == sizes.width || kernelParent[pixel + 1u] != root;
-    if (startsRun) {
-      atomicMin(&components[text].left, x);
-      atomicMin(&components[text].top, y);
-      atomicMax(&components[text].bottom, y);
-    }
-    if (endsRun) {
-      atomicMax(&components[text].right, x);
-    }
-    if (isFlagged(kernels[number].area, components[text].smallest, components[text].largest)) {
-      if (root == pixel) {
-        kernels[number].flagged = 1u;
+    open |= select(0u, piece, label == OPEN);
+    text &= ~piece;
+    first = firstBit(text);
+    end = select(0u, first + onesFromBelow(text >> first), text != 0u);
+  }
+  let column = word % wordsAcross() * 32u;
+  var kernel = masks[wordCount() + word] & open;
+  var kept = 0u;
+  while (kernel != 0u) {
+    let piece = kernel & ~withoutPiece(kernel);
+    let start = firstBit(piece);
+    let end = start + onesFromBelow(piece >> start);
+    kernel &= ~piece;
+    let number = numbers[parents[pixelCount() + origin + start]];
+    if (number != 0u) {
+      kept |= piece;
+      setLabels(number, origin + start, origin + end);
+      let text = kernels[number].text;
+      atomicMin(&components[text].left, column + start);
+      atomicMax(&components[text].right, column + end - 1u);
+      atomicMax(&components[text].bottom, word / wordsAcross());
+      if (kernels[number].flagged == 1u) {
+        addVectors(number, origin + start, origin + end);
       }
-      let first = map[pixel * 2u];
-      let second = map[pixel * 2u + 1u];
-      addToSum(number, 0u, first.z);
-      addToSum(number, 1u, first.w);
-      addToSum(number, 2u, second.x);
-      addToSum(number, 3u, second.y);
     }
   }
+  masks[2u * wordCount() + word] = kept & besideBare(word);
 }

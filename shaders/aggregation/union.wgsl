@@ -1,68 +1,27 @@
-// Pixel aggregation 2: 4-connected components by union-find: every pixel is joined with its left and its upper neighbour.
+// Pixel aggregation 2: 4-connected components by union-find: every piece is joined with those it touches in the word before and in
+// the row above.
 //
-// textParent, kernelParent [height][width]
+// masks   [3][words]          see common.wgsl
+// parents [2][height][width]  see masks.wgsl
 //
-// One invocation a pixel. The larger root is always hung under the smaller, so in the end a component's root is its first pixel in
-// raster order. Lock-free: if another invocation moved a root in between, the join goes on from where it points now.
+// One invocation a word of text or kernels. A piece is only ever hung under an earlier one, so in the end a component's root is its
+// first piece in raster order.
 // Source: Playne and Hawick 2018, "A New Algorithm for Parallel Connected-Component Labelling on GPUs" (label reduction).
-@group(0) @binding(0) var<storage, read_write> textParent: array<atomic<u32>>;
-@group(0) @binding(1) var<storage, read_write> kernelParent: array<atomic<u32>>;
+@group(0) @binding(0) var<storage, read> masks: array<u32>;
+@group(0) @binding(1) var<storage, read_write> parents: array<atomic<u32>>;
 @group(0) @binding(2) var<uniform> sizes: Sizes;
 
-fn textRoot(start: u32) -> u32 {
-  var pixel = start;
-  var parent = atomicLoad(&textParent[pixel]);
-  while (parent != pixel) {
-    pixel = parent;
-    parent = atomicLoad(&textParent[pixel]);
-  }
-  return pixel;
-}
-
-fn joinText(a: u32, b: u32) {
-  var high = textRoot(a);
-  var low = textRoot(b);
+// Lock-free: what `high` hung under when `low` came, by whatever invocation, is joined with `low` next.
+fn join(a: u32, b: u32) {
+  var high = max(a, b);
+  var low = min(a, b);
   while (high != low) {
-    if (high < low) {
-      let swap = high;
-      high = low;
-      low = swap;
+    let parent = atomicMin(&parents[high], low);
+    if (parent == high) {
+      break;
     }
-    let before = atomicMin(&textParent[high], low);
-    if (before == high) {
-      return;
-    }
-    // `high` was no root any more: what it hung under must be joined with `low` too.
-    high = textRoot(before);
-    low = textRoot(low);
-  }
-}
-
-fn kernelRoot(start: u32) -> u32 {
-  var pixel = start;
-  var parent = atomicLoad(&kernelParent[pixel]);
-  while (parent != pixel) {
-    pixel = parent;
-    parent = atomicLoad(&kernelParent[pixel]);
-  }
-  return pixel;
-}
-
-fn joinKernels(a: u32, b: u32) {
-  var high = kernelRoot(a);
-  var low = kernelRoot(b);
-  while (high != low) {
-    if (high < low) {
-      let swap = high;
-      high = low;
-      low = swap;
-    }
-    let before = atomicMin(&kernelParent[high], low);
-    if (before == high) {
-      return;
-    }
-    high = kernelRoot(before);
-    low = kernelRoot(low);
+    high = max(parent, low);
+    low = min(parent, low);
   }
 }
 
@@ -72,21 +31,32 @@ fn main(
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let pixel = (group.y * groups.x + group.x) * 64u + lane;
-  if (pixel >= sizes.height * sizes.width || atomicLoad(&textParent[pixel]) == NONE) {
+  let index = (group.y * groups.x + group.x) * 64u + lane;
+  let words = wordCount();
+  if (index >= 2u * words) {
     return;
   }
-  let isKernel = atomicLoad(&kernelParent[pixel]) != NONE;
-  if (pixel % sizes.width > 0u && atomicLoad(&textParent[pixel - 1u]) != NONE) {
-    joinText(pixel, pixel - 1u);
-    if (isKernel && atomicLoad(&kernelParent[pixel - 1u]) != NONE) {
-      joinKernels(pixel, pixel - 1u);
-    }
-  }
-  if (pixel >= sizes.width && atomicLoad(&textParent[pixel - sizes.width]) != NONE) {
-    joinText(pixel, pixel - sizes.width);
-    if (isKernel && atomicLoad(&kernelParent[pixel - sizes.width]) != NONE) {
-      joinKernels(pixel, pixel - sizes.width);
+  let isKernel = index >= words;
+  let word = index - select(0u, words, isKernel);
+  let origin = firstPixel(word) + select(0u, pixelCount(), isKernel);
+  let across = wordsAcross();
+  let mask = masks[index];
+  let isFirst = word % across == 0u;
+  let isTop = word < across;
+  let above = select(masks[max(index, across) - across], 0u, isTop);
+  let before = select(masks[max(index, 1u) - 1u], 0u, isFirst);
+  // Where the row above crosses from word to word at the same place, the two pieces are joined through it.
+  let beforeAbove = select(masks[max(index, across + 1u) - across - 1u], 0u, isTop || isFirst);
+  var crosses = (mask & (before >> 31u) & ~(above & (beforeAbove >> 31u)) & 1u) != 0u;
+  var touching = mask & above;
+  while (crosses || touching != 0u) {
+    if (crosses) {
+      crosses = false;
+      join(origin, origin - 32u + pieceStart(before, 31u));
+    } else {
+      let at = firstBit(touching);
+      touching = withoutPiece(touching);
+      join(origin + pieceStart(mask, at), origin - sizes.width + pieceStart(above, at));
     }
   }
 }

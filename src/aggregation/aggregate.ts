@@ -1,5 +1,5 @@
 // Pixel aggregation by itself, for maps that come from elsewhere.
-import type { Gpu } from '../gpu/context.js';
+import type { Gpu, GpuProfile } from '../gpu/context.js';
 import { Program } from '../gpu/program.js';
 import { featureMap } from '../layers/feature-map.js';
 import { type LabelMap, LabelReadback } from './label-readback.js';
@@ -24,10 +24,11 @@ export async function aggregateWithSums(
   gpu: Gpu,
   input: AggregationInput,
   image: { height: number; width: number },
+  profile: Pick<GpuProfile, 'software'> = gpu.profile,
 ): Promise<LabelMap> {
   checkAggregationInput(input);
   const map = featureMap('map', input.height, input.width, paddedMapChannels);
-  const plan = planAggregation(map, image);
+  const plan = planAggregation(map, image, profile);
   const pinned = [map.slot, plan.settings, plan.labels, plan.listed, plan.sums];
   const program = await Program.create(gpu, [{ name: 'aggregation', kernels: plan.kernels }], pinned);
   const readback = new LabelReadback(gpu, plan, program);

@@ -15,18 +15,23 @@ export interface AggregationInput {
   readonly kernel: Float32Array;
   /** Instance vectors, four planes one after the other; read only inside text. */
   readonly embedding: Float32Array;
+  /** Rows. */
   readonly height: number;
+  /** Pixels of a row. */
   readonly width: number;
   /** Kernels of fewer pixels are dropped; the settings' bound already divided by scale². */
   readonly minKernelArea: number;
+  /** Which kernels check instance vectors. */
   readonly mode: AggregationMode;
   /** Largest Euclidean distance of an instance vector to the mean of a kernel that checks it. */
   readonly distance: number;
 }
 
-/** The label map (`height` × `width`; 0 is background) and the number of kernels found, dropped ones included. */
+/** What pixel aggregation gives. */
 export interface AggregationResult {
+  /** The label map, `height` × `width`; 0 is background. Labels are kernels' numbers, so they may have gaps. */
   readonly labels: Int32Array;
+  /** Kernels found, dropped ones included. */
   readonly kernelCount: number;
 }
 

@@ -24,6 +24,8 @@ export class LabelReadback {
   readonly #program: Program;
   readonly #timeline: Timeline | undefined;
   readonly #readback: Readback;
+  /** A copy of the sums where one read may not be enough: by the second, another run may have begun to overwrite them. */
+  readonly #allSums: GPUBuffer | undefined;
 
   constructor(gpu: Gpu, plan: AggregationPlan, program: Program, timeline?: Timeline) {
     this.#gpu = gpu;
@@ -32,6 +34,10 @@ export class LabelReadback {
     this.#timeline = timeline;
     const bytes = [plan.labels.bytes, countsBytes, this.#firstSumBytes, timeline?.bytes ?? 0];
     this.#readback = new Readback(gpu, bytes.reduce((sum, part) => sum + part + 8, 0));
+    if (plan.sums.bytes > this.#firstSumBytes) {
+      const usage = GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+      this.#allSums = gpu.device.createBuffer({ label: 'panpp sums', size: plan.sums.bytes, usage });
+    }
   }
 
   get #firstSumBytes(): number {
@@ -44,6 +50,7 @@ export class LabelReadback {
     const labelRange = this.#readback.copy(encoder, this.#program.bufferOf(labels), labels.bytes);
     const countRange = this.#readback.copy(encoder, this.#program.bufferOf(listed), countsBytes);
     const sumRange = this.#readback.copy(encoder, this.#program.bufferOf(sums), this.#firstSumBytes);
+    if (this.#allSums) encoder.copyBufferToBuffer(this.#program.bufferOf(sums), 0, this.#allSums, 0, sums.bytes);
     const timeRange = this.#timeline && this.#readback.reserve(this.#timeline.bytes);
     if (timeRange) this.#timeline!.resolve(encoder, this.#readback.buffer, timeRange.offset);
     this.#gpu.device.queue.submit([encoder.finish()]);
@@ -63,7 +70,7 @@ export class LabelReadback {
     const readback = new Readback(this.#gpu, bytes);
     try {
       const encoder = this.#gpu.device.createCommandEncoder();
-      readback.copy(encoder, this.#program.bufferOf(this.#plan.sums), bytes);
+      readback.copy(encoder, this.#allSums!, bytes);
       this.#gpu.device.queue.submit([encoder.finish()]);
       return await readback.read((all) => new Uint32Array(all.slice(0, bytes)));
     } finally {
@@ -73,6 +80,7 @@ export class LabelReadback {
 
   dispose(): void {
     this.#readback.dispose();
+    this.#allSums?.destroy();
   }
 }
 

@@ -1,10 +1,12 @@
 // Pixel aggregation and region sums as a list of kernels (shaders/aggregation): a fixed number of dispatches, whatever the map holds.
 // Source: spec, Pixel aggregation and Regions; PAN++ paper, pixel aggregation.
 import common from '../../shaders/aggregation/common.wgsl';
-import countBlocks from '../../shaders/aggregation/count_blocks.wgsl';
-import grow from '../../shaders/aggregation/grow.wgsl';
-import init from '../../shaders/aggregation/init.wgsl';
-import means from '../../shaders/aggregation/means.wgsl';
+import growLevels from '../../shaders/aggregation/grow_levels.wgsl';
+import growQueue from '../../shaders/aggregation/grow_queue.wgsl';
+import growth from '../../shaders/aggregation/growth.wgsl';
+import keep from '../../shaders/aggregation/keep.wgsl';
+import list from '../../shaders/aggregation/list.wgsl';
+import masks from '../../shaders/aggregation/masks.wgsl';
 import measure from '../../shaders/aggregation/measure.wgsl';
 import number from '../../shaders/aggregation/number.wgsl';
 import regionSums from '../../shaders/aggregation/region_sums.wgsl';
@@ -13,6 +15,7 @@ import seed from '../../shaders/aggregation/seed.wgsl';
 import union from '../../shaders/aggregation/union.wgsl';
 import { PanppError } from '../errors.js';
 import { type Binding, type Kernel, type Slot, floatBits, gridOf, read, uniform, write } from '../gpu/kernel.js';
+import type { GpuProfile } from '../gpu/context.js';
 import { type FeatureMap, lanesPerGroup } from '../layers/feature-map.js';
 import type { AggregationInput } from './input.js';
 
@@ -32,93 +35,95 @@ export interface AggregationPlan {
 export const settingsBytes = 16;
 export const countsBytes = 12;
 export const sumBytes = 12;
-const kernelBytes = 64;
-const componentBytes = 32;
+const kernelBytes = 48;
+const componentBytes = 28;
+/** Of an entry of `listed`. */
+const entryBytes = 8;
 
-// A block of number.wgsl, a stretch of measure.wgsl and its like.
-const block = 256;
-const stretch = 16;
-/** Workgroups that grow components side by side. */
-const growers = 256;
+/** Pixels of a mask's word, and words of number.wgsl's blocks. */
+const wordBits = 32;
+const block = 8;
+/** Workgroups that share out all kernels, or all components that are to be grown. */
+const groups = { kernels: 4, growQueue: 16, growLevels: 256 };
 /** Largest factor per axis from map to image; region_sums.wgsl's sums hold that much. */
 const maxMagnification = 32;
 
 /**
  * Plans the aggregation of a map (channels: text logit, kernel logit, 4 of instance vector, 2 unused).
  * @param image size at which areas are counted
+ * @param profile a software adapter's kernels grow in queues, each by one invocation; a hardware one's in parallel, level by level
  */
-export function planAggregation(map: FeatureMap, image: { height: number; width: number }): AggregationPlan {
+export function planAggregation(
+  map: FeatureMap,
+  image: { height: number; width: number },
+  profile: Pick<GpuProfile, 'software'>,
+): AggregationPlan {
   const { height, width } = map;
   if (image.height > height * maxMagnification || image.width > width * maxMagnification) {
     throw new PanppError('argument', `a map of ${height} × ${width} is over ${maxMagnification} times smaller than its image of ${image.height} × ${image.width}`);
   }
   const pixels = height * width;
+  const words = height * Math.ceil(width / wordBits);
   // No two 4-connected components touch, so at most every second pixel is a root (and every pixel of a 1-pixel map).
   const roots = Math.ceil(pixels / 2);
   const slot = (label: string, bytes: number): Slot => ({ label: `aggregation.${label}`, bytes });
   const perPixel = (label: string, bytes = 4) => slot(label, pixels * bytes);
-  const textParent = perPixel('textParent');
-  const kernelParent = perPixel('kernelParent');
-  const kernelArea = perPixel('kernelArea');
+  const bits = slot('masks', 3 * words * 4);
+  const parents = perPixel('parents', 8);
+  const areas = perPixel('areas', 8);
   const components = perPixel('components', componentBytes);
-  const claims = perPixel('claims');
+  const origins = perPixel('origins');
   const queue = perPixel('queue');
   const labels = perPixel('labels');
-  const blocks = slot('blocks', Math.ceil(pixels / block) * 4);
-  const listed = slot('listed', countsBytes + roots * 4);
+  const blocks = slot('blocks', Math.ceil(words / block) * 4);
+  const listed = slot('listed', countsBytes + roots * entryBytes);
   const kernels = slot('kernels', (roots + 1) * kernelBytes);
   const sums = slot('sums', (roots + 1) * sumBytes);
   const settings = slot('settings', settingsBytes);
 
   const uniforms = [height, width, image.height, image.width];
-  const step = (label: string, code: string, bindings: Binding[], invocations: number): Kernel => ({
+  const step = (label: string, code: string, bindings: Binding[], workgroups: number): Kernel => ({
     label: `aggregation.${label}`,
     code: common + code,
     bindings,
     uniforms,
-    workgroups: gridOf(Math.ceil(invocations / lanesPerGroup)),
+    workgroups: gridOf(workgroups),
   });
-  const perBlock = Math.ceil(pixels / block);
-  const perStretch = Math.ceil(pixels / stretch);
+  const each = (invocations: number) => Math.ceil(invocations / lanesPerGroup);
+  const growInputs = [map.slot, bits, listed, components, kernels].map(read);
   return {
     settings,
     labels,
     listed,
     sums,
     kernels: [
-      step('init', init, [read(map.slot), ...[textParent, kernelParent, kernelArea, components, claims, labels].map(write)], pixels),
-      step('union', union, [write(textParent), write(kernelParent)], pixels),
-      step('measure', measure, [textParent, kernelParent, kernelArea, components].map(write), perStretch),
-      step('count_blocks', countBlocks, [read(kernelParent), write(blocks)], perBlock),
+      step('masks', masks, [read(map.slot), ...[bits, parents, areas, components, blocks].map(write)], each(words)),
+      step('union', union, [read(bits), write(parents)], each(2 * words)),
+      step('measure', measure, [read(bits), ...[parents, areas, blocks].map(write)], each(2 * words)),
       step('scan_blocks', scanBlocks, [write(blocks), write(listed)], 1),
+      step('number', number, [...[bits, parents, blocks].map(read), ...[areas, kernels].map(write)], each(words / block)),
       step(
-        'number',
-        number,
-        [...[kernelParent, textParent, blocks].map(read), ...[kernelArea, components, kernels, sums].map(write), uniform(settings)],
-        perBlock,
+        'keep',
+        keep,
+        [...[bits, parents, listed].map(read), ...[areas, components, kernels, sums].map(write), uniform(settings)],
+        groups.kernels,
       ),
+      step('list', list, [read(areas), ...[components, kernels, listed].map(write), uniform(settings)], groups.kernels),
       step(
         'seed',
         seed,
-        [
-          ...[map.slot, kernelParent, textParent, kernelArea].map(read),
-          ...[components, kernels, labels, listed].map(write),
-          uniform(settings),
-        ],
-        perStretch,
+        [...[map.slot, parents, areas].map(read), ...[bits, components, kernels, labels].map(write)],
+        each(words),
       ),
-      { ...step('means', means, [read(listed), write(kernels)], roots), uniforms: undefined },
-      step(
-        'grow',
-        grow,
-        [
-          ...[map.slot, textParent, listed, components, kernels].map(read),
-          ...[labels, claims, queue].map(write),
-          uniform(settings),
-        ],
-        growers * lanesPerGroup,
-      ),
-      step('region_sums', regionSums, [read(map.slot), read(labels), write(sums)], perStretch),
+      profile.software
+        ? step('grow_queue', growth + growQueue, [...growInputs, ...[labels, queue].map(write), uniform(settings)], groups.growQueue)
+        : step(
+            'grow_levels',
+            growth + growLevels,
+            [...growInputs, ...[labels, origins, queue].map(write), uniform(settings)],
+            groups.growLevels,
+          ),
+      step('region_sums', regionSums, [read(map.slot), read(bits), write(labels), write(sums)], each(words)),
     ],
   };
 }

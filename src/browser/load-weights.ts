@@ -1,6 +1,7 @@
 // A weights file from wherever it lies, with progress, abort and the browser's own cache.
 import { PanppError } from '../errors.js';
 
+/** How far a download is. */
 export interface LoadProgress {
   /** Bytes so far. */
   readonly loaded: number;
@@ -8,6 +9,7 @@ export interface LoadProgress {
   readonly total?: number;
 }
 
+/** How weights are loaded. */
 export interface LoadWeightsOptions {
   /** Called after each piece that arrives. */
   readonly onProgress?: (progress: LoadProgress) => void;

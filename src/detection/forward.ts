@@ -11,9 +11,11 @@ import { type NetworkPlan, kernelsUpTo, planNetwork } from '../network/plan.js';
 import type { NetworkWeights } from '../network/weights.js';
 import { inputsOf, writeUpload } from './pass.js';
 
-/** A map of the network: [channels, height, width], row-major. */
+/** A map of the network. */
 export interface OutputTensor {
+  /** Channels, rows, pixels of a row. */
   readonly shape: readonly [channels: number, height: number, width: number];
+  /** Row-major, as in PyTorch. */
   readonly data: Float32Array;
 }
 

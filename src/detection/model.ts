@@ -47,8 +47,11 @@ export interface DetectOptions extends Partial<DetectionSettings>, CallOptions {
 export interface DetectionTimings {
   /** Choosing and packing the image's pixels, on the CPU. */
   readonly upload: number;
+  /** Resize and normalisation, on the GPU. */
   readonly preprocess?: number;
+  /** Backbone, FPEMs and detection head, on the GPU. */
   readonly network?: number;
+  /** Pixel aggregation and the regions' sums, on the GPU. */
   readonly aggregation?: number;
   /** Shapes from the label map, on the CPU. */
   readonly regions: number;
@@ -61,12 +64,15 @@ export interface DetectionTimings {
   readonly total: number;
 }
 
+/** What `detect` finds. */
 export interface Detection {
   /** By ascending label, which is the raster order of their kernels. Polygons in pixels of the image. */
   readonly regions: Region[];
-  /** The image's size. */
+  /** Pixels of the image's rows. */
   readonly width: number;
+  /** The image's rows. */
   readonly height: number;
+  /** Where the time went. */
   readonly timings: DetectionTimings;
 }
 
@@ -83,12 +89,15 @@ export interface SpottingTimings extends DetectionTimings {
   readonly reading: number;
 }
 
+/** What `spot` finds. */
 export interface Spotting {
   /** As `Detection.regions`, with their text; without those that a correction drops. */
   readonly regions: SpottedRegion[];
-  /** The image's size. */
+  /** Pixels of the image's rows. */
   readonly width: number;
+  /** The image's rows. */
   readonly height: number;
+  /** Where the time went. */
   readonly timings: SpottingTimings;
 }
 
@@ -98,21 +107,26 @@ export interface RecognizeOptions extends ReadOptions, CallOptions {
   readonly shortSide?: number;
 }
 
+/** What `recognize` reads. */
 export interface Recognition {
   /** One for each region given, in their order. */
   readonly words: TextReading[];
-  /** The image's size. */
+  /** Pixels of the image's rows. */
   readonly width: number;
+  /** The image's rows. */
   readonly height: number;
+  /** Where the time went. */
   readonly timings: Omit<SpottingTimings, 'aggregation' | 'regions'>;
 }
 
+/** What `forward` gives. */
 export interface ForwardOptions extends CallOptions {
   /**
    * Names of maps: `backbone.c2` … `c5`, `reduce.f1` … `f4`, `fpem1.f1` …, `ffm.f1` … (what the head sees), `det` (text logit, kernel logit,
    * instance vector).
    */
   readonly outputs: readonly string[];
+  /** The image's shorter side while the network looks at it; the model's own unless given. */
   readonly shortSide?: number;
 }
 
@@ -131,8 +145,11 @@ interface KeptPass {
 /** Programs kept for image sizes met before; each holds the network's working memory. */
 const keptPasses = 2;
 
+/** A network with its weights on a GPU, made by `loadModel`. It keeps programs for the sizes of image met last. */
 export class Model {
+  /** Where it runs. */
   readonly gpu: Gpu;
+  /** What the weights file says: architecture, default settings, and the vocabulary of a model that reads. */
   readonly config: ModelConfig;
   readonly #weights: NetworkWeights;
   readonly #recognition: RecognitionWeights | undefined;
@@ -255,7 +272,7 @@ export class Model {
   }
 
   // The settings of a call, and the configuration with the call's scale, which the network's plan depends on.
-  #settings(options: DetectOptions) {
+  #settings(options: DetectOptions): { settings: DetectionSettings & DetectOptions; config: ModelConfig } {
     const settings = { ...this.config.detection, ...withoutUndefined(options) };
     checkRegionSettings(settings);
     if (![1, 2, 4].includes(settings.scale)) throw new PanppError('argument', `scale is ${settings.scale}; it must be 1, 2 or 4`);

@@ -3,7 +3,7 @@ import { type LabelMap, LabelReadback } from '../aggregation/label-readback.js';
 import { packSettings, planAggregation } from '../aggregation/plan.js';
 import type { AggregationPlan } from '../aggregation/plan.js';
 import type { AggregationInput } from '../aggregation/input.js';
-import type { Gpu } from '../gpu/context.js';
+import type { Gpu, GpuProfile } from '../gpu/context.js';
 import type { Slot } from '../gpu/kernel.js';
 import { Pool } from '../gpu/pool.js';
 import { Program, type Stage } from '../gpu/program.js';
@@ -38,10 +38,11 @@ export function planDetection(
   weights: NetworkWeights,
   { rows, columns }: Pick<ImageUpload, 'rows' | 'columns'>,
   size: Size,
+  profile: Pick<GpuProfile, 'software'>,
 ): DetectionPlan {
   const resize = planResize(rows, columns, size.height, size.width);
   const network = planNetwork(config, weights, resize.output);
-  const aggregation = planAggregation(network.map, size);
+  const aggregation = planAggregation(network.map, size, profile);
   return {
     ...{ resize, network, aggregation },
     stages: [
@@ -83,8 +84,14 @@ export class DetectionPass {
   }
 
   /** Plans, compiles and allocates; the arguments are `planDetection`'s. */
-  static async create(gpu: Gpu, ...parameters: Parameters<typeof planDetection>): Promise<DetectionPass> {
-    const plan = planDetection(...parameters);
+  static async create(
+    gpu: Gpu,
+    config: ModelConfig,
+    weights: NetworkWeights,
+    upload: Pick<ImageUpload, 'rows' | 'columns'>,
+    size: Size,
+  ): Promise<DetectionPass> {
+    const plan = planDetection(config, weights, upload, size, gpu.profile);
     return new DetectionPass(gpu, plan, await Program.create(gpu, plan.stages, plan.pinned));
   }
 

@@ -20,15 +20,19 @@ export interface MapSettings extends RegionSettings {
 /** The authors' code's distance; the first paper says 6. */
 export const defaultDistance = 3;
 
+/** A head's map with the sizes that belong to it. */
 export interface MapInput {
   /** 6 × `height` × `width`: text logit, kernel logit, instance vector. */
   readonly map: Float32Array;
+  /** Rows of the map. */
   readonly height: number;
+  /** Pixels of the map's rows. */
   readonly width: number;
   /** The resized image: what the network saw; areas are counted at this size. */
   readonly imageSize: { readonly height: number; readonly width: number };
   /** The image that the regions' coordinates are for. */
   readonly originalSize: { readonly height: number; readonly width: number };
+  /** How the map becomes regions. */
   readonly settings: MapSettings;
 }
 

@@ -3,6 +3,7 @@
 import { PanppError } from '../errors.js';
 import { abortable } from './turns.js';
 
+/** How a stream of images is worked on. */
 export interface StreamOptions {
   /** Images that are taken in and whose results are not handed out, at most; 2 unless given. */
   readonly concurrency?: number;

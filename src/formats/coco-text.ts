@@ -13,6 +13,7 @@ export interface ImageRegions {
 }
 
 /** What the file tells of its making. */
+/** What a COCO-Text file says of itself. */
 export interface CocoTextOptions {
   /** What goes into `info.version`. */
   readonly version?: string;

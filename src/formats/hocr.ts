@@ -5,6 +5,7 @@ import { type FormatRegion, type ImageReference, nameOf, outlineOf, roundedScore
 import { escapeXml } from './xml.js';
 
 /** What an hOCR file tells of its making. */
+/** What an hOCR file says of itself. */
 export interface HocrOptions {
   /** Name and version of the program for `ocr-system`; `panpp` unless given. */
   readonly system?: string;

@@ -6,6 +6,7 @@ import { type FormatRegion, type ImageReference, hundredths, nameOf, outlineOf, 
 import { escapeXml } from './xml.js';
 
 /** How an SVG refers to its image. */
+/** How a drawing looks. */
 export interface SvgOptions {
   /** Where the image is, if not at its path: a URL, or a `data:` URL with the image itself. */
   readonly href?: string;

@@ -5,24 +5,29 @@ import { PanppError } from '../errors.js';
 export interface GpuProfile {
   /** As the driver names it, for example `NVIDIA H100 80GB HBM3` or `llvmpipe (LLVM 15.0.6, 256 bits)`. */
   readonly adapter: string;
+  /** As in WebGPU's `GPUAdapterInfo`; so is the next one. */
   readonly vendor: string;
+  /** The family of GPUs, such as `ampere`. */
   readonly architecture: string;
   /** True for an adapter that computes on the CPU. */
   readonly software: boolean;
   /** 16-bit floats in shaders (`shader-f16`). */
   readonly f16: boolean;
+  /** Subgroup operations in shaders (`subgroups`). */
   readonly subgroups: boolean;
   /** Lanes of a subgroup, where all subgroups have the same number. */
   readonly subgroupSize?: number;
   /** GPU timestamps (`timestamp-query`); without them, timings are wall-clock only. */
   readonly timestamps: boolean;
-  /** Largest part of a buffer that a kernel can be given, and largest buffer, bytes. */
+  /** Largest part of a buffer that a kernel can be given, bytes. */
   readonly maxBindingBytes: number;
+  /** Largest buffer, bytes. */
   readonly maxBufferBytes: number;
   /** Dawn toggles that were asked for; none in a browser. */
   readonly toggles: readonly string[];
 }
 
+/** Where a device comes from; with neither `adapter` nor `device` from the browser. */
 export interface GpuRequest {
   /** An adapter that the caller chose; by default `navigator.gpu` is asked for a high-performance one. */
   adapter?: GPUAdapter;
@@ -43,7 +48,9 @@ const wantedLimits = [
 
 /** A GPU device with what panpp keeps for it: compiled pipelines, and whether it is still there. */
 export class Gpu {
+  /** What the device is and can do. */
   readonly profile: GpuProfile;
+  /** For one's own work beside panpp's. */
   readonly device: GPUDevice;
   /** Compiled pipelines by kernel identity; see kernel.ts. */
   readonly pipelines = new Map<string, Promise<GPUComputePipeline>>();

@@ -4,6 +4,7 @@ import { halfToFloat } from '../checkpoint/half.js';
 import { PanppError } from '../errors.js';
 import type { GpuProfile } from '../gpu/context.js';
 
+/** How values are stored: in 32 bits or in 16. */
 export type Precision = 'f32' | 'f16';
 
 /** What a caller may ask for. `auto`: f16 on hardware that has it, else f32; adapters that compute on a CPU gain nothing by it. */

@@ -89,7 +89,7 @@ export class SpottingPass {
     { upload, size }: ImageInput,
     decoding: DecodingPlan,
   ): Promise<SpottingPass> {
-    const detection = planDetection(config, weights, upload, size);
+    const detection = planDetection(config, weights, upload, size, gpu.profile);
     const reading = planReader(detection.network, weights, head.weights, size, decoding);
     const stages = [...detection.stages, ...reading.stages];
     const program = await Program.create(gpu, stages, [...detection.pinned, ...reading.pinned], reading.kept);

@@ -3,9 +3,11 @@ import { describe, expect, it } from 'vitest';
 
 import { aggregatePixels, aggregateWithSums } from '../../src/aggregation/aggregate.js';
 import type { AggregationInput, AggregationMode, AggregationResult } from '../../src/aggregation/input.js';
+import { countsBytes, planAggregation, sumBytes } from '../../src/aggregation/plan.js';
 import { aggregateSequential, sumLabelsSequential } from '../../src/aggregation/sequential.js';
 import { readSafetensors } from '../../src/checkpoint/safetensors.js';
 import { PanppError } from '../../src/errors.js';
+import { featureMap } from '../../src/layers/feature-map.js';
 import { describeOnGpus, gpus } from '../support/gpu.js';
 import { referenceBytes } from '../support/reference.js';
 import { randomValues } from '../support/run-layer.js';
@@ -32,9 +34,26 @@ function labelRows({ labels }: { labels: Int32Array }, width: number): string[] 
 
 type Aggregate = (input: AggregationInput) => AggregationResult | Promise<AggregationResult>;
 
+/** Both ways of growing kernels, which profiles choose by being software or not; every adapter must do either right. */
+const growths = [
+  { way: 'queues', software: true },
+  { way: 'levels', software: false },
+] as const;
+
+const growing: { name: string; run: Aggregate }[] = gpus.flatMap(({ name, gpu }) =>
+  growths.map(({ way, software }) => ({
+    name: `${name}, growing in ${way}`,
+    run: async (input: AggregationInput) => {
+      const { labels, kernelCount } = await aggregateWithSums(gpu, input, input, { software });
+      return { labels, kernelCount };
+    },
+  })),
+);
+
 const implementations: { name: string; run: Aggregate }[] = [
   { name: 'the sequential twin', run: aggregateSequential },
   ...gpus.map(({ name, gpu }) => ({ name, run: (input: AggregationInput) => aggregatePixels(gpu, input) })),
+  ...growing,
 ];
 
 /** Instance vectors that are `value` in their first plane at one pixel and 0 elsewhere. */
@@ -155,15 +174,89 @@ describe.each<[AggregationMode, string, number]>([
         distance: reference.distance ?? 3,
       };
       const expected = Int32Array.from(tensors.get(`${id}.label`)!.data, Number);
-      for (const { name, run } of implementations) expect((await run(input)).labels, name).toEqual(expected);
+      expect(aggregateSequential(input).labels).toEqual(expected);
+      for (const { name, run } of growing) expect((await run(input)).labels, name).toEqual(expected);
     },
   );
 });
 
+/** Blotches of text with kernels in them, of all shapes and sizes. */
+function blotches(height: number, width: number, options: Partial<AggregationInput> = {}): AggregationInput {
+  const pixels = height * width;
+  const noise = randomValues(6 * pixels, pixels);
+  const text = noise.subarray(0, pixels).map((value) => value + 0.3);
+  const kernel = noise.subarray(pixels, 2 * pixels).map((value) => value - 0.4);
+  return {
+    ...{ text, kernel, embedding: noise.subarray(2 * pixels), height, width },
+    ...{ minKernelArea: 0, mode: 'reference', distance: 3, ...options },
+  };
+}
+
+describe.each(growing)('noise of every width by $name', ({ run }) => {
+  // A mask's words hold 32 pixels of a row.
+  it.each([[1, 1], [1, 97], [97, 1], [41, 31], [40, 32], [39, 33], [38, 63], [37, 64], [36, 65], [70, 200]])(
+    'gives the sequential twin’s labels at %i × %i',
+    async (height, width) => {
+      for (const options of [{}, { minKernelArea: 2 }, { mode: 'always', distance: 1 }] as const) {
+        const input = blotches(height, width, options);
+        expect(await run(input)).toEqual(aggregateSequential(input));
+      }
+    },
+  );
+
+  it('joins text that winds through all of the map', async () => {
+    // Rows of text, joined at their ends in turn: 63 rows deep, and every second row crosses all words.
+    const [height, width] = [63, 130];
+    const isText = (x: number, y: number) => y % 2 === 0 || x === (y % 4 === 1 ? width - 1 : 0);
+    const at = (pixel: number) => [pixel % width, Math.floor(pixel / width)] as const;
+    const text = Float32Array.from({ length: height * width }, (_, pixel) => (isText(...at(pixel)) ? 1 : -1));
+    const kernel = new Float32Array(text.length).fill(-1).fill(1, 0, 3).fill(1, text.length - 3);
+    const input: AggregationInput = { ...blotches(height, width), text, kernel };
+    const result = await run(input);
+    expect(result).toEqual(aggregateSequential(input));
+    expect(new Set(result.labels)).toEqual(new Set([0, 1, 2]));
+  });
+});
+
+describe('planAggregation', () => {
+  const plan = (height: number, width: number, software: boolean) =>
+    planAggregation(featureMap('map', height, width, 8), { height: 4 * height, width: 4 * width }, { software });
+
+  it('has as many kernels for every size', () => {
+    for (const { software } of growths) {
+      expect(plan(1, 1, software).kernels).toHaveLength(10);
+      expect(plan(640, 640, software).kernels).toHaveLength(10);
+    }
+  });
+
+  it('has kernels that any WebGPU device takes', () => {
+    for (const { software } of growths) {
+      for (const { label, bindings } of plan(184, 328, software).kernels) {
+        expect(bindings.filter(({ access }) => access !== 'uniform').length, label).toBeLessThanOrEqual(8);
+      }
+    }
+  });
+
+  it('has room for the worst map, a chequerboard of kernels', () => {
+    const { listed, sums } = plan(7, 9, true);
+    expect(listed.bytes).toBe(countsBytes + 32 * 8);
+    expect(sums.bytes).toBe(33 * sumBytes);
+  });
+});
+
 describeOnGpus('sums by label', (gpu) => {
+  it('leave out text that no kernel takes', async () => {
+    const embedding = vectorAt(5, 2, 9);
+    for (const { software } of growths) {
+      const { sums } = await aggregateWithSums(gpu, draw(['#oooo'], { embedding, mode: 'always' }), { height: 2, width: 10 }, { software });
+      expect(sums).toMatchObject([{ label: 1, area: 8 }]);
+    }
+  });
+
   it.each([
     { height: 40, width: 56, image: { height: 160, width: 224 } },
     { height: 33, width: 47, image: { height: 100, width: 95 } },
+    { height: 33, width: 47, image: { height: 47, width: 120 } },
   ])('equal the sequential twin at $image', async ({ height, width, image }) => {
     const noise = randomValues(6 * height * width, height);
     const pixels = height * width;

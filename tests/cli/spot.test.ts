@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { vocabularies } from '../../src/network/config.js';
 import { foldCheckpoint } from '../../src/network/weights.js';
 import { readWeights, writeWeights } from '../../src/network/weights-file.js';
-import { packagedWeights } from '../../src/node.js';
+import { Lexicon, correctWord, packagedWeights } from '../../src/node.js';
 import { proceduralCheckpoint } from '../support/procedural.js';
 import { crop, inScratch, onAdapter, panpp, parseLines, read, refused, small, write } from './cli.js';
 
@@ -88,9 +88,10 @@ describe('panpp spot', () => {
     // Scores of procedural weights are low; nothing is dropped for that here.
     const loose = ['--ignore-score-threshold', '0', '--non-alpha-score-threshold', '0', '--score-threshold', '1'];
     const corrected = (await spot('sign.png', '--lexicon', 'words.txt', ...loose)).regions;
-    const expected = plain.flatMap(({ text }) =>
-      text.length < 3 ? [] : /^[a-z]+$/.test(text) ? (text === word ? [word.toUpperCase()] : []) : [text],
-    );
+    const rule = { ignoreScoreThreshold: 0, nonAlphaScoreThreshold: 0, scoreThreshold: 1 };
+    const lexicon = new Lexicon([word.toUpperCase(), 'unrelated']);
+    const expected = plain.flatMap(({ text, textScore }) => correctWord(text, textScore, lexicon, rule) ?? []);
+    expect(expected).toContain(word.toUpperCase());
     expect(corrected.map(({ text }) => text)).toEqual(expected);
     mkdirSync(inScratch('lexicons'), { recursive: true });
     write('lexicons/voc_sign.txt', `${word.toUpperCase()}\nunrelated\n`);

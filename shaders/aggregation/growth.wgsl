@@ -1,0 +1,16 @@
+// What both ways of growing share; put in front of them: which instance vectors are close enough.
+
+// Whether kernels of a component check instance vectors.
+fn checksIn(root: u32) -> bool {
+  return settings.always == 1u || isFarLarger(components[root].largest, components[root].smallest);
+}
+
+// The mean instance vector of a flagged kernel.
+fn meanOf(number: u32) -> vec4f {
+  let sum = vec4f(kernels[number].wholes) + vec4f(kernels[number].parts) / 4294967296.0;
+  return sum / f32(kernels[number].area);
+}
+
+fn isNear(mean: vec4f, pixel: u32) -> bool {
+  return distance(vec4f(map[pixel * 4u + 1u], map[pixel * 4u + 2u]), mean) <= settings.distance;
+}

@@ -1,0 +1,68 @@
+// Pixel aggregation 1: text = textLogit > 0, kernel = kernelLogit > 0 and text, as bits; every piece of them becomes its own root.
+//
+// map        [height][width][4]   vec2: text logit, kernel logit | instance vector 0, 1 | 2, 3 | unused
+// masks      [3][words]           see common.wgsl; the first two are written
+// parents    [2][height][width]   by piece, of text and of kernels: a piece of the same component that comes earlier, or itself
+// areas      [2][height][width]   by root; cleared where a root may come to be
+// components [height][width]      by text root; likewise, but for the bounds
+// blocks     [ceil(words / 8)]    cleared for measure.wgsl
+//
+// One invocation a word.
+@group(0) @binding(0) var<storage, read> map: array<vec2f>;
+@group(0) @binding(1) var<storage, read_write> masks: array<u32>;
+@group(0) @binding(2) var<storage, read_write> parents: array<u32>;
+@group(0) @binding(3) var<storage, read_write> areas: array<u32>;
+@group(0) @binding(4) var<storage, read_write> components: array<TextComponent>;
+@group(0) @binding(5) var<storage, read_write> blocks: array<u32>;
+@group(0) @binding(6) var<uniform> sizes: Sizes;
+
+// 1 where the logit is positive: text, kernel.
+fn bitsAt(pixel: u32) -> vec2u {
+  return vec2u(map[min(pixel, pixelCount() - 1u) * 4u] > vec2f());
+}
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let word = (group.y * groups.x + group.x) * 64u + lane;
+  if (word >= wordCount()) {
+    return;
+  }
+  let origin = firstPixel(word);
+  // From the last bit to the first; four a turn, because on some adapters a turn costs more than what is in it.
+  var both = vec2u();
+  for (var at = 32u; at > 0u; at -= 4u) {
+    let pixel = origin + at - 4u;
+    both = both * 16u + bitsAt(pixel + 3u) * 8u + bitsAt(pixel + 2u) * 4u + bitsAt(pixel + 1u) * 2u + bitsAt(pixel);
+  }
+  // What was read beyond the end of the row is no pixel of this word.
+  both &= vec2u(0xffffffffu >> (32u - bitsOf(word)));
+  var text = both.x;
+  var kernel = both.x & both.y;
+  masks[word] = text;
+  masks[wordCount() + word] = kernel;
+  if (word % 8u == 0u) {
+    blocks[word / 8u] = 0u;
+  }
+  while (text != 0u) {
+    let start = firstBit(text);
+    text = withoutPiece(text);
+    parents[origin + start] = origin + start;
+    areas[origin + start] = 0u;
+    let component = &components[origin + start];
+    (*component).smallest = NONE;
+    (*component).largest = 0u;
+    (*component).area = 0u;
+    (*component).label = 0u;
+  }
+  let kernels = pixelCount() + origin;
+  while (kernel != 0u) {
+    let start = firstBit(kernel);
+    kernel = withoutPiece(kernel);
+    parents[kernels + start] = kernels + start;
+    areas[kernels + start] = 0u;
+  }
+}
