@@ -99,6 +99,27 @@ fn wordCount() -> u32 {
   return sizes.height * wordsAcross();
 }
 
+// The word of an invocation, in strips of 8 rows, downwards first: words above one another look most alike, so that invocations side by
+// side do much the same.
+fn wordAt(invocation: u32) -> u32 {
+  let strip = 8u * wordsAcross();
+  let place = invocation % strip;
+  return (invocation / strip * 8u + place % 8u) * wordsAcross() + place / 8u;
+}
+
+// Kernels' roots are counted by blocks of 8 words and by stretches of 64 blocks, whose counts follow those of the blocks.
+fn blockOf(word: u32) -> u32 {
+  return word / 8u;
+}
+
+fn blockCount() -> u32 {
+  return (wordCount() + 7u) / 8u;
+}
+
+fn stretchOf(block: u32) -> u32 {
+  return blockCount() + block / 64u;
+}
+
 // Index of the pixel of a word's lowest bit.
 fn firstPixel(word: u32) -> u32 {
   let across = wordsAcross();

@@ -1,4 +1,4 @@
-// Pixel aggregation 9, for hardware: kernels grow over their text component, level by level.
+// Pixel aggregation 8, for hardware: kernels grow over their text component, level by level.
 //
 // map        [height][width][4]   vec2, see masks.wgsl
 // masks      [3][words]           see common.wgsl

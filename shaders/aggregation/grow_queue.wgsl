@@ -1,4 +1,4 @@
-// Pixel aggregation 9, for adapters that compute on the CPU: kernels grow over their text component, each component with a queue.
+// Pixel aggregation 8, for adapters that compute on the CPU: kernels grow over their text component, each component with a queue.
 //
 // map        [height][width][4]   vec2, see masks.wgsl
 // masks      [3][words]           see common.wgsl

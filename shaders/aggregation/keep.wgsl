@@ -1,4 +1,4 @@
-// Pixel aggregation 6: kernels that are too small are dropped (a gap stays in the numbers), and each text component learns about the
+// Pixel aggregation 5: kernels that are too small are dropped (a gap stays in the numbers), and each text component learns about the
 // kernels it keeps.
 //
 // masks      [3][words]          see common.wgsl

@@ -1,4 +1,4 @@
-// Pixel aggregation 7: which text components are to be grown. One kernel that checks nothing would take every pixel: such components
+// Pixel aggregation 6: which text components are to be grown. One kernel that checks nothing would take every pixel: such components
 // have their label already. The others with kept kernels are listed, with room in the queue for all their pixels.
 //
 // areas      [2][height][width]  by text root

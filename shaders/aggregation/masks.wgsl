@@ -5,7 +5,7 @@
 // parents    [2][height][width]   by piece, of text and of kernels: a piece of the same component that comes earlier, or itself
 // areas      [2][height][width]   by root; cleared where a root may come to be
 // components [height][width]      by text root; likewise, but for the bounds
-// blocks     [ceil(words / 8)]    cleared for measure.wgsl
+// counts     [blocks + stretches] cleared for measure.wgsl
 //
 // One invocation a word.
 @group(0) @binding(0) var<storage, read> map: array<vec2f>;
@@ -13,7 +13,7 @@
 @group(0) @binding(2) var<storage, read_write> parents: array<u32>;
 @group(0) @binding(3) var<storage, read_write> areas: array<u32>;
 @group(0) @binding(4) var<storage, read_write> components: array<TextComponent>;
-@group(0) @binding(5) var<storage, read_write> blocks: array<u32>;
+@group(0) @binding(5) var<storage, read_write> counts: array<u32>;
 @group(0) @binding(6) var<uniform> sizes: Sizes;
 
 // 1 where the logit is positive: text, kernel.
@@ -27,7 +27,7 @@ fn main(
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let word = (group.y * groups.x + group.x) * 64u + lane;
+  let word = wordAt((group.y * groups.x + group.x) * 64u + lane);
   if (word >= wordCount()) {
     return;
   }
@@ -45,7 +45,10 @@ fn main(
   masks[word] = text;
   masks[wordCount() + word] = kernel;
   if (word % 8u == 0u) {
-    blocks[word / 8u] = 0u;
+    counts[blockOf(word)] = 0u;
+  }
+  if (word % 512u == 0u) {
+    counts[stretchOf(blockOf(word))] = 0u;
   }
   while (text != 0u) {
     let start = firstBit(text);

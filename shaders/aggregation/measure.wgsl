@@ -1,16 +1,15 @@
-// Pixel aggregation 3: every piece learns its root, areas are counted, and kernels' roots in each block of 8 words, the first step of
-// numbering them in raster order.
+// Pixel aggregation 3: every piece learns its root, areas are counted, and kernels' roots by block and stretch, for their numbers.
 //
 // masks   [3][words]          see common.wgsl
 // parents [2][height][width]  see masks.wgsl; afterwards roots
 // areas   [2][height][width]  by root, of text and of kernels
-// blocks  [ceil(words / 8)]
+// counts  [blocks + stretches]  see common.wgsl
 //
 // One invocation a word of text or kernels.
 @group(0) @binding(0) var<storage, read> masks: array<u32>;
 @group(0) @binding(1) var<storage, read_write> parents: array<atomic<u32>>;
 @group(0) @binding(2) var<storage, read_write> areas: array<atomic<u32>>;
-@group(0) @binding(3) var<storage, read_write> blocks: array<atomic<u32>>;
+@group(0) @binding(3) var<storage, read_write> counts: array<atomic<u32>>;
 @group(0) @binding(4) var<uniform> sizes: Sizes;
 
 @compute @workgroup_size(64)
@@ -46,6 +45,7 @@ fn main(
     roots += u32(root == piece);
   }
   if (isKernel && roots > 0u) {
-    atomicAdd(&blocks[word / 8u], roots);
+    atomicAdd(&counts[blockOf(word)], roots);
+    atomicAdd(&counts[stretchOf(blockOf(word))], roots);
   }
 }

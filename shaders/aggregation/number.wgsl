@@ -1,18 +1,20 @@
-// Pixel aggregation 5: kernels get their numbers 1 … n in raster order of their roots; the third step of numbering them.
+// Pixel aggregation 4: kernels get their numbers 1 … n in raster order of their roots.
 //
-// masks   [3][words]          see common.wgsl
-// parents [2][height][width]  roots
-// blocks  [ceil(words / 8)]   kernel roots before each block
-// areas   [2][height][width]  by root; in: areas, out: text's areas and kernels' numbers
-// kernels [pixels / 2 + 1]    by number; `root` and `area` are written
+// masks   [3][words]            see common.wgsl
+// parents [2][height][width]    roots
+// counts  [blocks + stretches]  see common.wgsl
+// areas   [2][height][width]    by root; in: areas, out: text's areas and kernels' numbers
+// kernels [pixels / 2 + 1]      by number; `root` and `area` are written
+// listed  [pixels + 3]          its three counts are written
 //
-// One invocation a block of 8 words.
+// One invocation a block of 8 words. It adds up the counts before its block itself; stretches make that short.
 @group(0) @binding(0) var<storage, read> masks: array<u32>;
 @group(0) @binding(1) var<storage, read> parents: array<u32>;
-@group(0) @binding(2) var<storage, read> blocks: array<u32>;
+@group(0) @binding(2) var<storage, read> counts: array<u32>;
 @group(0) @binding(3) var<storage, read_write> areas: array<u32>;
 @group(0) @binding(4) var<storage, read_write> kernels: array<Kernel>;
-@group(0) @binding(5) var<uniform> sizes: Sizes;
+@group(0) @binding(5) var<storage, read_write> listed: array<u32>;
+@group(0) @binding(6) var<uniform> sizes: Sizes;
 
 @compute @workgroup_size(64)
 fn main(
@@ -21,11 +23,17 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let block = (group.y * groups.x + group.x) * 64u + lane;
-  let end = min(block * 8u + 8u, wordCount());
-  if (block * 8u >= end) {
+  if (block >= blockCount()) {
     return;
   }
-  var number = blocks[block];
+  var number = 0u;
+  for (var stretch = blockCount(); stretch < stretchOf(block); stretch++) {
+    number += counts[stretch];
+  }
+  for (var before = block / 64u * 64u; before < block; before++) {
+    number += counts[before];
+  }
+  let end = min(block * 8u + 8u, wordCount());
   for (var word = block * 8u; word < end; word++) {
     let origin = firstPixel(word);
     var rest = masks[wordCount() + word];
@@ -40,5 +48,10 @@ fn main(
         areas[piece] = number;
       }
     }
+  }
+  if (block + 1u == blockCount()) {
+    listed[LISTED_COMPONENTS] = 0u;
+    listed[LISTED_QUEUED] = 0u;
+    listed[LISTED_KERNELS] = number;
   }
 }

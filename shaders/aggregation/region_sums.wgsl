@@ -49,7 +49,7 @@ fn main(
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let word = (group.y * groups.x + group.x) * 64u + lane;
+  let word = wordAt((group.y * groups.x + group.x) * 64u + lane);
   if (word >= wordCount()) {
     return;
   }

@@ -1,4 +1,4 @@
-// Pixel aggregation 8: labels before growth. In components that are to be grown, kernels' pixels get their numbers, the bounds of
+// Pixel aggregation 7: labels before growth. In components that are to be grown, kernels' pixels get their numbers, the bounds of
 // kernels are found, the pixels that growth begins from, and flagged kernels' sums of instance vectors.
 //
 // map        [height][width][4]   vec2, see masks.wgsl
@@ -74,7 +74,7 @@ fn main(
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let word = (group.y * groups.x + group.x) * 64u + lane;
+  let word = wordAt((group.y * groups.x + group.x) * 64u + lane);
   if (word >= wordCount()) {
     return;
   }

@@ -10,7 +10,6 @@ import masks from '../../shaders/aggregation/masks.wgsl';
 import measure from '../../shaders/aggregation/measure.wgsl';
 import number from '../../shaders/aggregation/number.wgsl';
 import regionSums from '../../shaders/aggregation/region_sums.wgsl';
-import scanBlocks from '../../shaders/aggregation/scan_blocks.wgsl';
 import seed from '../../shaders/aggregation/seed.wgsl';
 import union from '../../shaders/aggregation/union.wgsl';
 import { PanppError } from '../errors.js';
@@ -40,9 +39,11 @@ const componentBytes = 28;
 /** Of an entry of `listed`. */
 const entryBytes = 8;
 
-/** Pixels of a mask's word, and words of number.wgsl's blocks. */
+// As in common.wgsl: pixels of a mask's word, words of a block, blocks of a stretch, and rows that wordAt takes together.
 const wordBits = 32;
 const block = 8;
+const stretch = 64;
+const strip = 8;
 /** Workgroups that share out all kernels, or all components that are to be grown. */
 const groups = { kernels: 4, growQueue: 16, growLevels: 256 };
 /** Largest factor per axis from map to image; region_sums.wgsl's sums hold that much. */
@@ -63,7 +64,8 @@ export function planAggregation(
     throw new PanppError('argument', `a map of ${height} × ${width} is over ${maxMagnification} times smaller than its image of ${image.height} × ${image.width}`);
   }
   const pixels = height * width;
-  const words = height * Math.ceil(width / wordBits);
+  const across = Math.ceil(width / wordBits);
+  const words = height * across;
   // No two 4-connected components touch, so at most every second pixel is a root (and every pixel of a 1-pixel map).
   const roots = Math.ceil(pixels / 2);
   const slot = (label: string, bytes: number): Slot => ({ label: `aggregation.${label}`, bytes });
@@ -75,7 +77,8 @@ export function planAggregation(
   const origins = perPixel('origins');
   const queue = perPixel('queue');
   const labels = perPixel('labels');
-  const blocks = slot('blocks', Math.ceil(words / block) * 4);
+  const blocks = Math.ceil(words / block);
+  const counts = slot('counts', (blocks + Math.ceil(blocks / stretch)) * 4);
   const listed = slot('listed', countsBytes + roots * entryBytes);
   const kernels = slot('kernels', (roots + 1) * kernelBytes);
   const sums = slot('sums', (roots + 1) * sumBytes);
@@ -90,6 +93,7 @@ export function planAggregation(
     workgroups: gridOf(workgroups),
   });
   const each = (invocations: number) => Math.ceil(invocations / lanesPerGroup);
+  const eachWord = each(Math.ceil(height / strip) * strip * across);
   const growInputs = [map.slot, bits, listed, components, kernels].map(read);
   return {
     settings,
@@ -97,11 +101,10 @@ export function planAggregation(
     listed,
     sums,
     kernels: [
-      step('masks', masks, [read(map.slot), ...[bits, parents, areas, components, blocks].map(write)], each(words)),
+      step('masks', masks, [read(map.slot), ...[bits, parents, areas, components, counts].map(write)], eachWord),
       step('union', union, [read(bits), write(parents)], each(2 * words)),
-      step('measure', measure, [read(bits), ...[parents, areas, blocks].map(write)], each(2 * words)),
-      step('scan_blocks', scanBlocks, [write(blocks), write(listed)], 1),
-      step('number', number, [...[bits, parents, blocks].map(read), ...[areas, kernels].map(write)], each(words / block)),
+      step('measure', measure, [read(bits), ...[parents, areas, counts].map(write)], each(2 * words)),
+      step('number', number, [...[bits, parents, counts].map(read), ...[areas, kernels, listed].map(write)], each(blocks)),
       step(
         'keep',
         keep,
@@ -113,7 +116,7 @@ export function planAggregation(
         'seed',
         seed,
         [...[map.slot, parents, areas].map(read), ...[bits, components, kernels, labels].map(write)],
-        each(words),
+        eachWord,
       ),
       profile.software
         ? step('grow_queue', growth + growQueue, [...growInputs, ...[labels, queue].map(write), uniform(settings)], groups.growQueue)
@@ -123,7 +126,7 @@ export function planAggregation(
             [...growInputs, ...[labels, origins, queue].map(write), uniform(settings)],
             groups.growLevels,
           ),
-      step('region_sums', regionSums, [read(map.slot), read(bits), write(labels), write(sums)], each(words)),
+      step('region_sums', regionSums, [read(map.slot), read(bits), write(labels), write(sums)], eachWord),
     ],
   };
 }

@@ -5,6 +5,8 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { isMainThread } from 'node:worker_threads';
 
 import { PanppError } from '../errors.js';
 import {
@@ -152,13 +154,16 @@ async function preferLavapipe(search: Search, found: FoundAdapter): Promise<Foun
 async function embeddedAdapter(search: Search): Promise<FoundAdapter | undefined> {
   if (!isEmbeddedPlatform || !findEmbeddedPackage()) return undefined;
   const driver = await loadEmbeddedDriver();
-  // Dawn looks for drivers before requestAdapter() returns its promise, so the environment is changed for no one else.
-  const found = await withOnlyEmbeddedDriver(driver, () => request(search, ['backend=vulkan']));
-  // Where the environment does not reach the loader (see withOnlyEmbeddedDriver), another driver may have answered.
-  if (found?.adapter.info.architecture !== 'swiftshader') {
-    throw new PanppError('adapter', `the embedded software adapter does not start; ${embeddedDriverHint(driver)}`);
+  // In a worker thread another one may put the environment, which they share, back in the middle of it; so it may take several tries.
+  const tries = isMainThread ? 1 : 6;
+  for (let attempt = 1; attempt <= tries; attempt++) {
+    // Dawn looks for drivers before requestAdapter() returns its promise, so the environment is changed for no one else in this thread.
+    const found = await withOnlyEmbeddedDriver(driver, () => request(search, ['backend=vulkan']));
+    // Where the environment does not reach the loader (see withOnlyEmbeddedDriver), another driver may have answered.
+    if (found?.adapter.info.architecture === 'swiftshader') return { ...found, embedded: true };
+    await delay(attempt * (20 + 40 * Math.random()));
   }
-  return { ...found, embedded: true };
+  throw new PanppError('adapter', `the embedded software adapter does not start; ${embeddedDriverHint(driver)}`);
 }
 
 // ---- asking Dawn ----
