@@ -5,6 +5,7 @@ import { Program } from '../gpu/program.js';
 import { Readback } from '../gpu/readback.js';
 import type { ImageUpload } from '../images/upload.js';
 import type { FeatureMap } from '../layers/feature-map.js';
+import { readValues } from '../layers/precision.js';
 import { planResize } from '../layers/resize.js';
 import { type ModelConfig, mapChannels } from '../network/config.js';
 import { type NetworkPlan, kernelsUpTo, planNetwork } from '../network/plan.js';
@@ -48,7 +49,8 @@ export async function forwardMaps(
       (bytes) =>
         new Map(
           names.map((name, index) => {
-            const pixels = new Float32Array(bytes, ranges[index].offset, ranges[index].bytes / 4);
+            const { precision, height, width, channels } = maps[index];
+            const pixels = readValues(precision, bytes, ranges[index].offset, height * width * channels);
             return [name, toPlanes(pixels, maps[index], name === 'det' ? mapChannels : maps[index].channels)];
           }),
         ),

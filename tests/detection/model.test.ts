@@ -212,6 +212,30 @@ describe('a model with many callers', async () => {
   });
 });
 
+describe.each(gpus.filter(({ gpu: { profile } }) => profile.f16))('a model in 16 bits on $name', ({ gpu: own }) => {
+  it('gives maps by name near those in 32', async () => {
+    const image = cropped(await decodeImage(readFileSync(example), 'street.jpg'), 960, 640);
+    const options = { outputs: ['backbone.c2', 'backbone.c5', 'det'], shortSide: 64 };
+    const [half, whole] = await Promise.all(
+      (['f16', 'f32'] as const).map(async (precision) => {
+        const model = await loadModel(own, readFileSync(packagedWeights()), { precision });
+        expect(model.precision).toBe(precision);
+        const maps = await model.forward(image, options);
+        model.dispose();
+        return maps;
+      }),
+    );
+    for (const [name, { shape, data }] of whole) {
+      expect(half.get(name)!.shape).toEqual(shape);
+      const largest = data.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+      const difference = data.reduce((most, value, at) => Math.max(most, Math.abs(value - half.get(name)!.data[at])), 0);
+      console.log(`${name} in f16: ${(difference / largest).toExponential(1)} from f32`);
+      expect(difference).toBeGreaterThan(0);
+      expect(difference / largest).toBeLessThan(2e-2);
+    }
+  });
+});
+
 describe('disposing', () => {
   it('of a model leaves the GPU usable, and a disposed one says so', async () => {
     const bytes = readFileSync(packagedWeights());
