@@ -1,4 +1,4 @@
-// What conv.wgsl and conv_subgroup8.wgsl share: the convolution's bindings, where its reads lie, and what becomes of a sum.
+// What conv.wgsl, conv_subgroup8.wgsl and conv_tiled.wgsl share: the convolution's bindings, where its reads lie, and what becomes of a sum.
 //
 // out = relu(W * in + b + residual): 2-D convolution, square kernel, any stride, padding KERNEL / 2. A batched matrix product, such as the
 // inner one of a Winograd convolution, is a 1×1 convolution of several batches, each with weights of its own.

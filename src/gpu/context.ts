@@ -19,6 +19,8 @@ export interface GpuProfile {
   readonly subgroupSize?: number;
   /** GPU timestamps (`timestamp-query`); without them, timings are wall-clock only. */
   readonly timestamps: boolean;
+  /** Memory that a workgroup can share, bytes. */
+  readonly maxWorkgroupBytes: number;
   /** Largest part of a buffer that a kernel can be given, bytes. */
   readonly maxBindingBytes: number;
   /** Largest buffer, bytes. */
@@ -140,6 +142,7 @@ function profileOf(device: GPUDevice, info: GPUAdapterInfo, toggles: readonly st
     subgroups: device.features.has('subgroups'),
     subgroupSize: device.features.has('subgroups') ? fixedSubgroupSize(info) : undefined,
     timestamps: device.features.has('timestamp-query'),
+    maxWorkgroupBytes: device.limits.maxComputeWorkgroupStorageSize,
     maxBindingBytes: device.limits.maxStorageBufferBindingSize,
     maxBufferBytes: device.limits.maxBufferSize,
     toggles,

@@ -1,7 +1,8 @@
 // 2-D convolution: which of two ways it is computed, how its weights are packed for that, and its plan.
 import type { Kernel, Resource } from '../gpu/kernel.js';
 import type { ConvWeights } from './conv-weights.js';
-import { type ConvVariant, convVariant, planDirectConv } from './direct-conv.js';
+import type { TileChooser } from './conv-tile.js';
+import { planDirectConv } from './direct-conv.js';
 import { type FeatureMap, featureMap, readMap, sizesOf, vec4s, writeMap } from './feature-map.js';
 import type { WeightPacker } from './pack.js';
 import type { Precision } from './precision.js';
@@ -16,7 +17,7 @@ export type ConvMethod = 'direct' | 'winograd';
 /** Packed weights on the GPU, with what a plan needs to know of them. Channels are counted with padding to a multiple of 4. */
 export interface PackedConv {
   readonly method: ConvMethod;
-  readonly variant: ConvVariant;
+  readonly tiles: TileChooser;
   readonly weights: Resource;
   /** How the weights are stored; the bias is float32. */
   readonly precision: Precision;
@@ -52,8 +53,7 @@ export function packConv(
   });
   return {
     ...{ method, weights, precision: packer.precision, bias: packer.bias(label, bias) },
-    variant: convVariant(paddedOut, packer.gpu.profile.subgroupSize),
-    ...{ outChannels: paddedOut, inChannels: paddedIn, kernel, stride },
+    ...{ tiles: packer.tiles, outChannels: paddedOut, inChannels: paddedIn, kernel, stride },
   };
 }
 
@@ -76,7 +76,7 @@ export function planConv(
   const outSize = (size: number) => Math.floor((size + 2 * (kernel >> 1) - kernel) / stride) + 1;
   const output = featureMap(label, outSize(input.height), outSize(input.width), outChannels, precision);
   if (conv.method === 'winograd') return { output, kernels: planWinograd({ label, input, output, ...conv, relu, residual }) };
-  const planned = planDirectConv(conv.variant, {
+  const planned = planDirectConv(conv.tiles, {
     ...{ label, input: readMap(input), output: writeMap(output), sizes: sizesOf(input, output) },
     ...{ weights: conv.weights, bias: conv.bias, inChannels: conv.inChannels, outChannels, kernel, stride },
     types: { input: input.precision, weight: conv.precision, output: output.precision },

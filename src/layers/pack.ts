@@ -5,6 +5,7 @@ import { PanppError } from '../errors.js';
 import type { Gpu } from '../gpu/context.js';
 import { type Kernel, gridOf, read, write } from '../gpu/kernel.js';
 import { submitOnce } from '../gpu/program.js';
+import { type TileChooser, defaultTiles } from './conv-tile.js';
 import { lanesPerGroup, vec4s } from './feature-map.js';
 import { type Precision, valueBytes, withTypes } from './precision.js';
 
@@ -27,10 +28,14 @@ export class WeightPacker {
   readonly buffers: GPUBuffer[] = [];
   readonly tensors = new Map<Float32Array, GPUBuffer>();
 
-  /** @param precision how weights are stored; biases are float32 always */
+  /**
+   * @param precision how weights are stored; biases are float32 always
+   * @param tiles what convolutions are computed in
+   */
   constructor(
     readonly gpu: Gpu,
     readonly precision: Precision,
+    readonly tiles: TileChooser,
   ) {}
 
   /** A tensor in another order. */
@@ -78,9 +83,14 @@ export interface PackedWeights<T> {
 }
 
 /** Packs weights; whatever is submitted to the device afterwards finds them in place. */
-export function packWeights<T>(gpu: Gpu, precision: Precision, pack: (packer: WeightPacker) => T): PackedWeights<T> {
+export function packWeights<T>(
+  gpu: Gpu,
+  precision: Precision,
+  pack: (packer: WeightPacker) => T,
+  tiles = defaultTiles(gpu.profile),
+): PackedWeights<T> {
   const { device } = gpu;
-  const packer = new WeightPacker(gpu, precision);
+  const packer = new WeightPacker(gpu, precision, tiles);
   const { buffers, tensors } = packer;
   const dispose = () => buffers.forEach((buffer) => buffer.destroy());
   const scopes = ['out-of-memory', 'validation'] as const;

@@ -7,7 +7,6 @@ import rowsShader from '../../shaders/tap_rows.wgsl';
 import { type Kernel, gridOf } from '../gpu/kernel.js';
 import { type PackedConv, packConv, planConv } from './conv.js';
 import type { ConvWeights } from './conv-weights.js';
-import { convVariant } from './direct-conv.js';
 import { type FeatureMap, featureMap, lanesPerGroup, readMap, rowsOf, vec4s, writeMap } from './feature-map.js';
 import type { WeightPacker } from './pack.js';
 import { withTypes } from './precision.js';
@@ -29,7 +28,6 @@ export function packPyramidConv(packer: WeightPacker, label: string, conv: ConvW
     ...finest,
     ...shape,
     method: 'direct',
-    variant: convVariant(shape.outChannels, packer.gpu.profile.subgroupSize),
     weights: packer.pack(`${label}.level${level}`, weight, {
       ...{ counts: [levelChannels, 9, outChannels], strides: [9, 1, outStride], offset: (level - 1) * levelChannels * 9 },
     }),

@@ -7,7 +7,8 @@
 import inputShader from '../../shaders/winograd_input.wgsl';
 import outputShader from '../../shaders/winograd_output.wgsl';
 import { type Kernel, type Resource, type Slot, gridOf, read, write } from '../gpu/kernel.js';
-import { type ConvVariant, planDirectConv } from './direct-conv.js';
+import type { TileChooser } from './conv-tile.js';
+import { planDirectConv } from './direct-conv.js';
 import { type FeatureMap, lanesPerGroup, readMap, writeMap } from './feature-map.js';
 import { type Precision, valueBytes, withTypes } from './precision.js';
 
@@ -26,7 +27,7 @@ export interface WinogradPlan {
   /** How the weights, transformed maps and products are stored. */
   readonly precision: Precision;
   readonly bias: Resource;
-  readonly variant: ConvVariant;
+  readonly tiles: TileChooser;
   readonly relu: boolean;
   readonly residual?: FeatureMap;
 }
@@ -34,7 +35,7 @@ export interface WinogradPlan {
 /** Values of the transformed input and the products of a band together. */
 const bandValues = 8 * 2 ** 20;
 
-export function planWinograd({ label, input, output, weights, precision, bias, variant, relu, residual }: WinogradPlan): Kernel[] {
+export function planWinograd({ label, input, output, weights, precision, bias, tiles: chooser, relu, residual }: WinogradPlan): Kernel[] {
   const across = Math.ceil(input.width / tile);
   const tiles = across * Math.ceil(input.height / tile);
   const valuesPerTile = winogradPlaces * (input.channels + output.channels);
@@ -59,7 +60,7 @@ export function planWinograd({ label, input, output, weights, precision, bias, v
         uniforms: [...sizes, input.channels],
         workgroups: invocations(input.channels),
       },
-      planDirectConv(variant, {
+      planDirectConv(chooser, {
         label: products.label,
         ...{ input: read(transformed), weights, output: write(products), batches: winogradPlaces, sizes: [1, count, 1, count] },
         ...{ inChannels: input.channels, outChannels: output.channels, kernel: 1, stride: 1 },

@@ -3,6 +3,7 @@ import { type Kernel, type Slot, floatBits, gridOf, read, write } from '../../sr
 import { planMemory } from '../../src/gpu/memory.js';
 import { detectionPresets, resnet18, resnet50 } from '../../src/network/config.js';
 import { planNetwork } from '../../src/network/plan.js';
+import { defaultTiles } from '../../src/layers/conv-tile.js';
 import { featureMap } from '../../src/layers/feature-map.js';
 import type { Precision } from '../../src/layers/precision.js';
 import type { NetworkWeights } from '../../src/network/weights.js';
@@ -112,11 +113,13 @@ function weightsIn(precision: Precision): NetworkWeights {
   };
 }
 
+const tiles = defaultTiles({ software: true, maxWorkgroupBytes: 16384 });
+
 // Channel counts as the plan needs them, from the name alone.
 function packed(name: string, precision: Precision) {
   const resource = {} as GPUBuffer;
   const stride = /^backbone\.(conv1$|layer[234]\.0\.(conv1|downsample))/.test(name) ? 2 : 1;
-  const basic = { method: 'direct' as const, variant: 'plain' as const, weights: resource, precision, bias: resource, kernel: 3, stride };
+  const basic = { method: 'direct' as const, tiles, weights: resource, precision, bias: resource, kernel: 3, stride };
   const layer = /layer(\d)\./.exec(name);
   if (/^backbone\.conv/.test(name)) return { ...basic, inChannels: 64, outChannels: name.endsWith('3') ? 128 : 64 };
   if (layer) return { ...basic, kernel: name.includes('downsample') ? 1 : 3, inChannels: 64, outChannels: 64 << (Number(layer[1]) - 1) };

@@ -1,0 +1,196 @@
+// What of a convolution's output a workgroup and an invocation compute: a tile, of one of several kinds of shader. Results are the same
+// for all tiles; which is fastest depends on the adapter, so a tile is plain data that a tuning (src/tuning) can choose.
+import common from '../../shaders/conv_common.wgsl';
+import plainShader from '../../shaders/conv.wgsl';
+import subgroupShader from '../../shaders/conv_subgroup8.wgsl';
+import tiledShader from '../../shaders/conv_tiled.wgsl';
+import type { GpuProfile } from '../gpu/context.js';
+import type { Precision } from './precision.js';
+import { unrolled } from './unrolled.js';
+
+/** What a tile is chosen by. Channels are multiples of 4. */
+export interface ConvShape {
+  readonly kernel: number;
+  readonly stride: number;
+  readonly inChannels: number;
+  readonly outChannels: number;
+  /** 1 unless given. */
+  readonly batches?: number;
+  /** Heights and widths: `inHeight, inWidth, outHeight, outWidth`. */
+  readonly sizes: readonly [number, number, number, number];
+  /** How input, weights and output are stored. */
+  readonly types: { readonly input: Precision; readonly weight: Precision; readonly output: Precision };
+}
+
+/** `plain`: registers; `subgroup8`: registers, for subgroups of 8 lanes; `tiled`: workgroup memory (shaders/conv*.wgsl). */
+export type TileKindName = 'plain' | 'subgroup8' | 'tiled';
+
+/** A tile: an invocation computes `pixels` × 4 · `vectors` channels, a workgroup has `lanes` across channels and `rows` down pixels. */
+export interface ConvTile {
+  /** Which shader. */
+  readonly kind: TileKindName;
+  /** Pixels that an invocation computes. */
+  readonly pixels: number;
+  /** Fours of channels that an invocation computes. */
+  readonly vectors: number;
+  /** Invocations of a workgroup across channels. */
+  readonly lanes: number;
+  /** Invocations of a workgroup down pixels. */
+  readonly rows: number;
+  /** Input channels that a workgroup brings to its memory at a time; 0 for kinds without. */
+  readonly depth: number;
+}
+
+/** Chooses the tile for a shape. */
+export type TileChooser = (shape: ConvShape) => ConvTile;
+
+/** What of a device decides which tiles there are. */
+export type TileDevice = Pick<GpuProfile, 'software' | 'subgroupSize' | 'maxWorkgroupBytes'>;
+
+/** A kind of tile: all that planning, tuning and tests know of it. */
+interface TileKind {
+  /** What may be fastest for a shape on a device; empty where the kind does not work on it or makes no sense for it. */
+  candidates(shape: ConvShape, device: TileDevice): ConvTile[];
+  /** WGSL, to stand before conv_common.wgsl. */
+  code(tile: ConvTile): string;
+  /** Values of its own overrides. */
+  constants(tile: ConvTile): Record<string, number>;
+}
+
+const lanesAcross = 32;
+/** Invocations of a workgroup of the plain kind, about. */
+const groupSize = 64;
+
+const kinds: Readonly<Record<TileKindName, TileKind>> = {
+  plain: {
+    candidates: ({ outChannels }) =>
+      distinct([lanesAcross, 8].map((most) => largestDivisor(outChannels / 4, most))).flatMap((lanes) =>
+        [4, 8, 16].map((pixels) => plainTile(pixels, lanes)),
+      ),
+    code: ({ pixels }) => unrolled(plainShader, { p: pixels }),
+    constants: ({ pixels, rows }) => ({ PIXELS: pixels, ROWS: rows }),
+  },
+
+  subgroup8: {
+    candidates({ outChannels }, { subgroupSize }) {
+      // A workgroup must be whole subgroups.
+      const lanes = [lanesAcross, 16, 8].map((most) => largestDivisor(outChannels / 4, most)).filter((count) => count % 8 === 0);
+      return subgroupSize === 8 ? distinct(lanes).flatMap((count) => [8, 16, 24].map((pixels) => subgroupTile(pixels, count))) : [];
+    },
+    code: ({ pixels }) => unrolled(subgroupShader, { o: pixels / 8, l: 8 }),
+    constants: ({ pixels }) => ({ PIXELS: pixels }),
+  },
+
+  tiled: {
+    candidates: (shape, device) => (device.software ? [] : tiledTiles.filter((tile) => suits(tile, shape, device))),
+    code: (tile) => unrolled(tiledShader, { i: readsOfInput(tile), j: readsOfWeights(tile), p: tile.pixels, c: tile.vectors, r: 4 }),
+    constants: ({ pixels, vectors, rows, depth }) => ({ PIXELS: pixels, VECTORS: vectors, ROWS: rows, DEPTH4: depth / 4 }),
+  },
+};
+
+function plainTile(pixels: number, lanes: number): ConvTile {
+  return { kind: 'plain', pixels, vectors: 1, lanes, rows: Math.max(1, Math.floor(groupSize / lanes)), depth: 0 };
+}
+
+function subgroupTile(pixels: number, lanes: number): ConvTile {
+  return { kind: 'subgroup8', pixels, vectors: 1, lanes, rows: 1, depth: 0 };
+}
+
+// Of 64 to 256 invocations, each with 16 to 64 sums. Invocations read the depth of a pixel in turns and whole rows of columns, so lanes · rows is
+// a multiple of depth / 4, pixels · depth / 4 of lanes, rows of vectors.
+const tiledTiles = (
+  [
+    // pixels, vectors, lanes, rows, depth
+    [8, 2, 8, 8, 16],
+    [8, 2, 8, 8, 32],
+    [16, 1, 16, 4, 16],
+    [8, 2, 8, 16, 16],
+    [8, 2, 16, 8, 16],
+    [8, 2, 16, 16, 16],
+    [8, 2, 16, 16, 32],
+    [8, 1, 16, 8, 16],
+    [4, 2, 8, 8, 16],
+    [4, 1, 8, 8, 32],
+  ] as const
+).map(([pixels, vectors, lanes, rows, depth]): ConvTile => ({ kind: 'tiled', pixels, vectors, lanes, rows, depth }));
+
+// What fits a device, with no more than half of the tile's pixels, channels or depth beyond the shape's.
+function suits(tile: ConvTile, shape: ConvShape, { maxWorkgroupBytes }: TileDevice): boolean {
+  const [pixels, out4] = tileSize(tile);
+  return (
+    (pixels + 4 * out4) * tile.depth * 4 <= maxWorkgroupBytes &&
+    pixels < 2 * pixelsOf(shape) &&
+    out4 < shape.outChannels / 2 &&
+    tile.depth < 2 * shape.kernel ** 2 * shape.inChannels
+  );
+}
+
+/** Statements `$i` and `$j` in conv_tiled.wgsl. */
+const readsOfInput = ({ pixels, lanes, depth }: ConvTile): number => (pixels * depth) / 4 / lanes;
+const readsOfWeights = ({ vectors, rows, depth }: ConvTile): number => (depth * vectors) / rows;
+
+/** Pixels, and fours of channels, that a workgroup computes. */
+export function tileSize({ pixels, vectors, lanes, rows }: ConvTile): [pixels: number, out4: number] {
+  return [pixels * rows, vectors * lanes];
+}
+
+/** All tiles that may be fastest for a shape on a device. */
+export function candidateTiles(shape: ConvShape, device: TileDevice): ConvTile[] {
+  return Object.values(kinds).flatMap((kind) => kind.candidates(shape, device));
+}
+
+/** The WGSL and the overrides that a tile is computed by. */
+export function tileShader(tile: ConvTile): { code: string; constants: Record<string, number> } {
+  const kind = kinds[tile.kind];
+  return { code: kind.code(tile) + common, constants: { LANES: tile.lanes, ...kind.constants(tile) } };
+}
+
+/** The WGSL that tiles are made of. */
+export const tileSources: readonly string[] = [common, plainShader, subgroupShader, tiledShader];
+
+/**
+ * The tile that a shape gets without a tuning. On adapters that compute on a CPU it has been measured; on GPUs it follows from how many values
+ * an invocation must read for a multiplication (docs/tuning.md), and has not.
+ */
+export function defaultTile(shape: ConvShape, device: TileDevice): ConvTile {
+  const lanes = largestDivisor(shape.outChannels / 4, lanesAcross);
+  if (device.subgroupSize === 8 && lanes % 8 === 0) return subgroupTile(16, lanes);
+  const tiled = kinds.tiled.candidates(shape, device);
+  // 64 pixels × 64 channels; for few pixels, half of them.
+  return tiled.find(({ pixels, rows }) => pixels * rows <= pixelsOf(shape)) ?? tiled[0] ?? plainTile(8, lanes);
+}
+
+/** What every shape gets without a tuning. */
+export function defaultTiles(device: TileDevice): TileChooser {
+  return (shape) => defaultTile(shape, device);
+}
+
+/** Output pixels of one batch. */
+export function pixelsOf({ sizes }: ConvShape): number {
+  return sizes[2] * sizes[3];
+}
+
+/**
+ * What shapes that get the same tile have in common, in words: `1x1/1 64>128 x36 1024px f32 f32 f32`. Pixels count as the next power of two.
+ */
+export function shapeKey(shape: ConvShape): string {
+  const { kernel, stride, inChannels, outChannels, batches = 1, types } = shape;
+  const pixels = 2 ** Math.ceil(Math.log2(pixelsOf(shape)));
+  return `${kernel}x${kernel}/${stride} ${inChannels}>${outChannels} x${batches} ${pixels}px ${types.input} ${types.weight} ${types.output}`;
+}
+
+/** A tile in words: `tiled 64x64 by 8x8, 16 deep` is 64 pixels × 64 channels, 8 × 8 of them an invocation. */
+export function tileName(tile: ConvTile): string {
+  const [pixels, out4] = tileSize(tile);
+  const deep = tile.depth > 0 ? `, ${tile.depth} deep` : '';
+  return `${tile.kind} ${pixels}x${4 * out4} by ${tile.pixels}x${4 * tile.vectors}${deep}`;
+}
+
+function largestDivisor(value: number, limit: number): number {
+  for (let divisor = Math.min(limit, value); divisor > 1; divisor--) if (value % divisor === 0) return divisor;
+  return 1;
+}
+
+function distinct<T>(values: readonly T[]): T[] {
+  return [...new Set(values)];
+}

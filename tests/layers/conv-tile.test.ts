@@ -1,0 +1,146 @@
+import { describe, expect, it } from 'vitest';
+import type { Gpu } from '../../src/gpu/context.js';
+import { packConv, planConv } from '../../src/layers/conv.js';
+import {
+  type ConvShape,
+  type ConvTile,
+  type TileDevice,
+  candidateTiles,
+  defaultTile,
+  shapeKey,
+  tileName,
+  tileSize,
+} from '../../src/layers/conv-tile.js';
+import type { ConvWeights } from '../../src/layers/conv-weights.js';
+import { packWeights } from '../../src/layers/pack.js';
+import type { Precision } from '../../src/layers/precision.js';
+import { unrolled } from '../../src/layers/unrolled.js';
+import { relativeDifference } from '../support/close.js';
+import { describeOnGpus } from '../support/gpu.js';
+import { precisionsOf, randomValues, runLayer, stored } from '../support/run-layer.js';
+import { add, conv2d, planes, relu } from '../support/twin.js';
+
+const f32 = { input: 'f32', weight: 'f32', output: 'f32' } as const;
+const cpu: TileDevice = { software: true, maxWorkgroupBytes: 32768 };
+const lavapipe: TileDevice = { ...cpu, subgroupSize: 8 };
+const gpuDevice: TileDevice = { software: false, subgroupSize: 32, maxWorkgroupBytes: 16384 };
+
+function shapeOf(outChannels: number, pixels: number, inChannels = 64): ConvShape {
+  return { kernel: 1, stride: 1, inChannels, outChannels, sizes: [1, pixels, 1, pixels], types: f32 };
+}
+
+describe('tiles', () => {
+  it.each([
+    [cpu, 64, 'plain 32x64 by 8x4'],
+    [cpu, 128, 'plain 16x128 by 8x4'],
+    [cpu, 512, 'plain 16x128 by 8x4'],
+    [cpu, 8, 'plain 256x8 by 8x4'],
+    [cpu, 36, 'plain 56x36 by 8x4'],
+    [lavapipe, 64, 'subgroup8 16x64 by 16x4'],
+    [lavapipe, 1152, 'subgroup8 16x128 by 16x4'],
+    [lavapipe, 8, 'plain 256x8 by 8x4'],
+    [lavapipe, 36, 'plain 56x36 by 8x4'],
+    [gpuDevice, 64, 'tiled 64x64 by 8x8, 16 deep'],
+    [gpuDevice, 8, 'plain 256x8 by 8x4'],
+  ] as const)('default on %j for %i channels is %s', (device, channels, name) => {
+    expect(tileName(defaultTile(shapeOf(channels, 1600), device))).toBe(name);
+  });
+
+  it('by default take half the pixels where there are few', () => {
+    expect(tileName(defaultTile(shapeOf(512, 25), gpuDevice))).toBe('tiled 32x64 by 4x8, 16 deep');
+  });
+
+  it('are distinct, and the default is one of them', () => {
+    for (const device of [cpu, lavapipe, gpuDevice]) {
+      for (const channels of [4, 12, 36, 64, 96, 512, 1152]) {
+        for (const pixels of [1, 25, 400, 25600]) {
+          const names = candidateTiles(shapeOf(channels, pixels), device).map((tile) => JSON.stringify(tile));
+          expect(new Set(names).size).toBe(names.length);
+          expect(names).toContain(JSON.stringify(defaultTile(shapeOf(channels, pixels), device)));
+        }
+      }
+    }
+  });
+
+  it('keep to the device’s limits', () => {
+    const memory = ({ depth, ...tile }: ConvTile) => {
+      const [pixels, out4] = tileSize({ ...tile, depth });
+      return (pixels + 4 * out4) * depth * 4;
+    };
+    const largest = (maxWorkgroupBytes: number) => {
+      const tiles = candidateTiles(shapeOf(512, 25600, 512), { ...gpuDevice, maxWorkgroupBytes });
+      for (const { lanes, rows } of tiles) expect(lanes * rows).toBeLessThanOrEqual(256);
+      return Math.max(...tiles.map(memory));
+    };
+    expect(largest(16384)).toBe(16384);
+    expect(largest(49152)).toBe(32768);
+    expect(largest(8192)).toBe(8192);
+  });
+
+  it('are chosen by shapes in words, pixels up to the next power of two', () => {
+    expect(shapeKey({ ...shapeOf(128, 1025), batches: 36 })).toBe('1x1/1 64>128 x36 2048px f32 f32 f32');
+    expect(shapeKey(shapeOf(128, 1024))).toBe('1x1/1 64>128 x1 1024px f32 f32 f32');
+  });
+});
+
+describe('unrolled statements', () => {
+  it('stand once for every number', () => {
+    expect(unrolled('let a$p = f($pu); b();', { p: 2 })).toBe('let a0 = f(0u);let a1 = f(1u); b();');
+  });
+
+  it('stand for every combination, within their block, without comments', () => {
+    expect(unrolled('if (x) { // $p; $q\n s$p_$q = $q; }', { p: 2, q: 2 }).replace(/\s/g, '')).toBe('if(x){s0_0=0;s0_1=1;s1_0=0;s1_1=1;}');
+  });
+});
+
+/** Odd sizes, ragged channels, small and large tiles; Winograd's products are of 36 batches. */
+const cases = [
+  { out: 64, in: 4, kernel: 3, stride: 2, height: 13, width: 29 },
+  { out: 96, in: 36, kernel: 3, stride: 2, height: 16, width: 17 },
+  { out: 128, in: 12, kernel: 1, stride: 2, height: 15, width: 33 },
+  { out: 36, in: 96, kernel: 1, stride: 1, height: 7, width: 13 },
+  { out: 12, in: 20, kernel: 3, stride: 1, height: 9, width: 9 },
+  { out: 4, in: 12, kernel: 1, stride: 1, height: 5, width: 7 },
+  { out: 68, in: 16, kernel: 3, stride: 1, height: 33, width: 38 },
+  { out: 128, in: 36, kernel: 3, stride: 1, height: 21, width: 43 },
+] as const;
+
+describeOnGpus('every tile', (gpu) => {
+  describe.each(precisionsOf(gpu))('in %s', (precision) => {
+    it.each(cases)('gives the same: $in → $out channels, kernel $kernel, stride $stride, $height × $width', async (sizes) => {
+      await testTiles(gpu, precision, sizes);
+    });
+  });
+});
+
+async function testTiles(gpu: Gpu, precision: Precision, { out, in: channels, kernel, stride, height, width }: (typeof cases)[number]) {
+  const values = (count: number, seed: number) => stored(randomValues(count, seed), precision);
+  const weights: ConvWeights = {
+    ...{ weight: values(out * channels * kernel ** 2, 7), bias: randomValues(out, 8), outChannels: out, inChannels: channels, kernel },
+  };
+  const input = planes(channels, height, width, values(channels * height * width, 1));
+  const linear = conv2d(input, weights.weight, weights.bias, kernel, stride);
+  const residual = { ...linear, data: stored(linear.data, precision) };
+  const expected = relu(add(linear, residual)).data;
+  // The hardware's tiles too, as far as they fit.
+  const device = { ...gpu.profile, software: false };
+  let shape: ConvShape | undefined;
+  const convolve = async (tile?: ConvTile) => {
+    const { packed } = packWeights(
+      gpu,
+      precision,
+      (packer) => packConv(packer, 'conv', weights, stride),
+      (asked) => tile ?? defaultTile((shape = asked), gpu.profile),
+    );
+    return (await runLayer(gpu, [input, residual], ([map, added]) => planConv('conv', map, packed, { relu: true, residual: added }), precision)).data;
+  };
+  const usual = await convolve();
+  // As in layers.test.ts, where the roundings are told.
+  expect(relativeDifference(usual, expected)).toBeLessThan(precision === 'f32' ? 2e-6 : 10 * 2 ** -11);
+  const tiles = candidateTiles(shape!, device);
+  for (const tile of tiles) {
+    const difference = relativeDifference(await convolve(tile), usual);
+    // Sums are made in one order, so that at most the rounding of products within them differs.
+    expect(difference, tileName(tile)).toBeLessThan(precision === 'f32' ? 1e-6 : 2 ** -11);
+  }
+}
