@@ -59,14 +59,14 @@ fn main(
 
   var s$p_$c = vec4f();
 
-  for (var from = 0u; from < depth; from += DEPTH4) {
-    let at = min(from + readDepth, depth - 1u);
-    let isDeep = from + readDepth < depth;
+  for (var start = 0u; start < depth; start += DEPTH4) {
+    let at = min(start + readDepth, depth - 1u);
+    let isDeep = start + readDepth < depth;
     let tap = select(at / sizes.in4, 0u, KERNEL == 1u);
     let shift = vec2i(i32(tap % KERNEL), i32(tap / KERNEL));
     let channel = at - tap * sizes.in4;
     inputs[place(readDepth, pixel$i)] = fetch(offset(batch, p$i + shift) + channel, isDeep && isInside(p$i + shift));
-    factors[index + $ju * INVOCATIONS] = vec4f(weights[column + min(4u * from + row$j, 4u * depth - 1u) * sizes.out4]);
+    factors[index + $ju * INVOCATIONS] = vec4f(weights[column + min(4u * start + row$j, 4u * depth - 1u) * sizes.out4]);
     workgroupBarrier();
     for (var d = 0u; d < DEPTH4; d++) {
       let w$r_$c = factors[(4u * d + $ru) * COLUMNS + $cu * LANES + local.x];

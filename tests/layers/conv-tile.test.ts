@@ -113,6 +113,13 @@ describeOnGpus('every tile', (gpu) => {
   });
 });
 
+// Hardware's tiles too. SwiftShader compiles few of them in sensible time, none for plain 16 × 4 and kernels of several taps.
+function testedTiles({ profile }: Gpu, shape: ConvShape): ConvTile[] {
+  const tiles = candidateTiles(shape, { ...profile, software: false });
+  if (!/swiftshader/i.test(profile.adapter)) return tiles;
+  return tiles.filter(({ kind, pixels, lanes }) => (kind === 'tiled' ? pixels === 4 && lanes === 8 : pixels < 16));
+}
+
 async function testTiles(gpu: Gpu, precision: Precision, { out, in: channels, kernel, stride, height, width }: (typeof cases)[number]) {
   const values = (count: number, seed: number) => stored(randomValues(count, seed), precision);
   const weights: ConvWeights = {
@@ -122,8 +129,6 @@ async function testTiles(gpu: Gpu, precision: Precision, { out, in: channels, ke
   const linear = conv2d(input, weights.weight, weights.bias, kernel, stride);
   const residual = { ...linear, data: stored(linear.data, precision) };
   const expected = relu(add(linear, residual)).data;
-  // The hardware's tiles too, as far as they fit.
-  const device = { ...gpu.profile, software: false };
   let shape: ConvShape | undefined;
   const convolve = async (tile?: ConvTile) => {
     const { packed } = packWeights(
@@ -137,7 +142,7 @@ async function testTiles(gpu: Gpu, precision: Precision, { out, in: channels, ke
   const usual = await convolve();
   // As in layers.test.ts, where the roundings are told.
   expect(relativeDifference(usual, expected)).toBeLessThan(precision === 'f32' ? 2e-6 : 10 * 2 ** -11);
-  const tiles = candidateTiles(shape!, device);
+  const tiles = testedTiles(gpu, shape!);
   for (const tile of tiles) {
     const difference = relativeDifference(await convolve(tile), usual);
     // Sums are made in one order, so that at most the rounding of products within them differs.
