@@ -1,5 +1,7 @@
 // Convolution (conv_common.wgsl says what exactly): an invocation computes PIXELS pixels × 4 output channels in registers. Statements with `$p`
 // stand for one each of the pixels (src/layers/unrolled.ts).
+alias Weight = weight4;
+
 override ROWS: u32;
 override PIXELS: u32;
 

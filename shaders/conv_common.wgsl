@@ -1,10 +1,10 @@
-// What conv.wgsl, conv_subgroup8.wgsl and conv_tiled.wgsl share: the convolution's bindings, where its reads lie, and what becomes of a sum.
+// What conv.wgsl, conv_subgroup8.wgsl, conv_tiled.wgsl and conv_matrix.wgsl share: the convolution's bindings, where its reads lie, and what becomes of a sum.
 //
 // out = relu(W * in + b + residual): 2-D convolution, square kernel, any stride, padding KERNEL / 2. A batched matrix product, such as the
 // inner one of a Winograd convolution, is a 1×1 convolution of several batches, each with weights of its own.
 //
 // input    [batches][inHeight][inWidth][in4]        vec4 of channels
-// weights  [batches][KERNEL·KERNEL][in4·4][out4]    vec4 of output channels
+// weights  [batches][KERNEL·KERNEL][in4·4][out4]    vec4 of output channels, or one by one, as the shader's alias `Weight` says
 // biases   [out4]                                   read if BIAS
 // residual [outHeight][outWidth][out4]              read if RESIDUAL, of one batch
 // output   [batches][outHeight][outWidth][out4]
@@ -30,7 +30,7 @@ struct Sizes {
 }
 
 @group(0) @binding(0) var<storage, read> input: array<input4>;
-@group(0) @binding(1) var<storage, read> weights: array<weight4>;
+@group(0) @binding(1) var<storage, read> weights: array<Weight>;
 @group(0) @binding(2) var<storage, read> biases: array<vec4f>;
 @group(0) @binding(3) var<storage, read> residual: array<output4>;
 @group(0) @binding(4) var<storage, read_write> output: array<output4>;

@@ -8,6 +8,8 @@
 // neighbours read neighbouring words. Statements with `$` stand for several (src/layers/unrolled.ts): `$i` and `$j` for an invocation's reads of
 // input and weights in a step, `$p` for its pixels, `$c` for its vec4s of channels, `$r` for the 4 input channels of a vec4.
 // Source: the usual two levels of blocking, as in Volkov and Demmel 2008, "Benchmarking GPUs to Tune Dense Linear Algebra".
+alias Weight = weight4;
+
 override ROWS: u32;
 override PIXELS: u32;
 override VECTORS: u32;

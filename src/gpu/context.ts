@@ -17,6 +17,11 @@ export interface GpuProfile {
   readonly subgroups: boolean;
   /** Lanes of a subgroup, where all subgroups have the same number. */
   readonly subgroupSize?: number;
+  /**
+   * The matrices that the GPU's matrix units (tensor cores) multiply, where shaders can use them: experimental in Dawn, so only with the
+   * toggle `allow_unsafe_apis`.
+   */
+  readonly subgroupMatrix?: SubgroupMatrix;
   /** GPU timestamps (`timestamp-query`); without them, timings are wall-clock only. */
   readonly timestamps: boolean;
   /** Memory that a workgroup can share, bytes. */
@@ -29,6 +34,13 @@ export interface GpuProfile {
   readonly toggles: readonly string[];
 }
 
+/** Rows and columns of matrices of 16-bit floats, M × K times K × N, whose products are summed in float32. */
+export interface SubgroupMatrix {
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
+}
+
 /** Where a device comes from; with neither `adapter` nor `device` from the browser. */
 export interface GpuRequest {
   /** An adapter that the caller chose; by default `navigator.gpu` is asked for a high-performance one. */
@@ -39,7 +51,9 @@ export interface GpuRequest {
   toggles?: readonly string[];
 }
 
-const wantedFeatures: readonly GPUFeatureName[] = ['timestamp-query', 'shader-f16', 'subgroups'];
+// Not in @webgpu/types: experimental.
+const subgroupMatrixFeature = 'chromium-experimental-subgroup-matrix' as GPUFeatureName;
+const wantedFeatures: readonly GPUFeatureName[] = ['timestamp-query', 'shader-f16', 'subgroups', subgroupMatrixFeature];
 const wantedLimits = [
   'maxBufferSize',
   'maxStorageBufferBindingSize',
@@ -141,6 +155,7 @@ function profileOf(device: GPUDevice, info: GPUAdapterInfo, toggles: readonly st
     f16: device.features.has('shader-f16'),
     subgroups: device.features.has('subgroups'),
     subgroupSize: device.features.has('subgroups') ? fixedSubgroupSize(info) : undefined,
+    subgroupMatrix: device.features.has(subgroupMatrixFeature) ? subgroupMatrixOf(info) : undefined,
     timestamps: device.features.has('timestamp-query'),
     maxWorkgroupBytes: device.limits.maxComputeWorkgroupStorageSize,
     maxBindingBytes: device.limits.maxStorageBufferBindingSize,
@@ -149,8 +164,26 @@ function profileOf(device: GPUDevice, info: GPUAdapterInfo, toggles: readonly st
   };
 }
 
+/** As in Dawn's `GPUAdapterInfo`. */
+interface SubgroupMatrixConfig extends SubgroupMatrix {
+  readonly componentType: string;
+  readonly resultComponentType: string;
+}
+
 function fixedSubgroupSize({ subgroupMinSize, subgroupMaxSize }: GPUAdapterInfo): number | undefined {
   return subgroupMinSize === subgroupMaxSize ? subgroupMinSize : undefined;
+}
+
+const largestSide = 16;
+
+// The largest of 16-bit floats with sums in float32: the fewest loads for as many multiplications. Beyond 16, tiles of several would not fit
+// in workgroup memory.
+function subgroupMatrixOf(info: GPUAdapterInfo): SubgroupMatrix | undefined {
+  const { subgroupMatrixConfigs = [] } = info as { subgroupMatrixConfigs?: readonly SubgroupMatrixConfig[] };
+  const usable = subgroupMatrixConfigs.filter(({ componentType, resultComponentType, M, N, K }) =>
+    componentType === 'f16' && resultComponentType === 'f32' && Math.max(M, N, K) <= largestSide);
+  const [best] = usable.sort((a, b) => b.M * b.N * b.K - a.M * a.N * a.K);
+  return best && { M: best.M, N: best.N, K: best.K };
 }
 
 function firstLine(cause: unknown): string {

@@ -3,8 +3,9 @@
 import common from '../../shaders/conv_common.wgsl';
 import plainShader from '../../shaders/conv.wgsl';
 import subgroupShader from '../../shaders/conv_subgroup8.wgsl';
+import matrixShader from '../../shaders/conv_matrix.wgsl';
 import tiledShader from '../../shaders/conv_tiled.wgsl';
-import type { GpuProfile } from '../gpu/context.js';
+import type { GpuProfile, SubgroupMatrix } from '../gpu/context.js';
 import type { Precision } from './precision.js';
 import { unrolled } from './unrolled.js';
 
@@ -22,10 +23,16 @@ export interface ConvShape {
   readonly types: { readonly input: Precision; readonly weight: Precision; readonly output: Precision };
 }
 
-/** `plain`: registers; `subgroup8`: registers, for subgroups of 8 lanes; `tiled`: workgroup memory (shaders/conv*.wgsl). */
-export type TileKindName = 'plain' | 'subgroup8' | 'tiled';
+/**
+ * `plain`: registers; `subgroup8`: registers, for subgroups of 8 lanes; `tiled`: workgroup memory; `matrix`: subgroup matrices, the tensor
+ * cores (shaders/conv*.wgsl).
+ */
+export type TileKindName = 'plain' | 'subgroup8' | 'tiled' | 'matrix';
 
-/** A tile: an invocation computes `pixels` × 4 · `vectors` channels, a workgroup has `lanes` across channels and `rows` down pixels. */
+/**
+ * A tile: an invocation computes `pixels` × 4 · `vectors` channels, a workgroup has `lanes` across channels and `rows` down pixels. For the kind
+ * `matrix`, a subgroup stands for an invocation.
+ */
 export interface ConvTile {
   /** Which shader. */
   readonly kind: TileKindName;
@@ -39,13 +46,15 @@ export interface ConvTile {
   readonly rows: number;
   /** Input channels that a workgroup brings to its memory at a time; 0 for kinds without. */
   readonly depth: number;
+  /** What the kind `matrix` is made of: the matrices, and the invocations of a subgroup. */
+  readonly matrix?: SubgroupMatrix & { readonly subgroup: number };
 }
 
 /** Chooses the tile for a shape. */
 export type TileChooser = (shape: ConvShape) => ConvTile;
 
 /** What of a device decides which tiles there are. */
-export type TileDevice = Pick<GpuProfile, 'software' | 'subgroupSize' | 'maxWorkgroupBytes'>;
+export type TileDevice = Pick<GpuProfile, 'software' | 'subgroupSize' | 'subgroupMatrix' | 'maxWorkgroupBytes'>;
 
 /** A kind of tile: all that planning, tuning and tests know of it. */
 interface TileKind {
@@ -58,6 +67,8 @@ interface TileKind {
 }
 
 const lanesAcross = 32;
+/** Most invocations of a workgroup. */
+const largestGroup = 256;
 /** Invocations of a workgroup of the plain kind, about. */
 const groupSize = 64;
 
@@ -88,6 +99,13 @@ const kinds: Readonly<Record<TileKindName, TileKind>> = {
     candidates: (shape, device) => (device.software ? [] : tiledTiles.filter((tile) => suits(tile, shape, device))),
     code: (tile) => unrolled(tiledShader, { i: readsOfInput(tile), j: readsOfWeights(tile), p: tile.pixels, c: tile.vectors, r: 4 }),
     constants: ({ pixels, vectors, rows, depth }) => ({ PIXELS: pixels, VECTORS: vectors, ROWS: rows, DEPTH4: depth / 4 }),
+  },
+
+  matrix: {
+    candidates: (shape, device) => (device.software ? [] : matrixTiles(device).filter((tile) => suitsMatrices(tile, shape, device))),
+    code: (tile) => unrolled(matrixShader, { p: matricesDown(tile), q: matricesAcross }) + matrixConstants(tile),
+    // WGSL's matrix types take constants, not overrides.
+    constants: () => ({}),
   },
 };
 
@@ -130,6 +148,53 @@ function suits(tile: ConvTile, shape: ConvShape, { maxWorkgroupBytes }: TileDevi
 const readsOfInput = ({ pixels, lanes, depth }: ConvTile): number => (pixels * depth) / 4 / lanes;
 const readsOfWeights = ({ vectors, rows, depth }: ConvTile): number => (depth * vectors) / rows;
 
+const matricesAcross = 2;
+const matricesDown = ({ pixels, matrix }: ConvTile): number => pixels / matrix!.M;
+
+// Subgroups down and across, and the matrices of each of them down.
+const matrixLayouts = [
+  [2, 2, 4],
+  [2, 2, 2],
+  [1, 4, 4],
+  [1, 4, 2],
+  [1, 2, 4],
+  [1, 2, 2],
+  [2, 4, 4],
+  [4, 2, 2],
+] as const;
+
+function matrixTiles({ subgroupSize: subgroup, subgroupMatrix }: TileDevice): ConvTile[] {
+  if (!subgroup || !subgroupMatrix) return [];
+  const { M, N, K } = subgroupMatrix;
+  return matrixLayouts.map(([rows, lanes, down]) => ({
+    ...{ kind: 'matrix', pixels: down * M, vectors: (matricesAcross * N) / 4, lanes, rows, depth: 2 * K },
+    matrix: { M, N, K, subgroup },
+  }));
+}
+
+// Whole steps of the depth and whole workgroups across; the rest as for `tiled`.
+function suitsMatrices(tile: ConvTile, shape: ConvShape, { maxWorkgroupBytes }: TileDevice): boolean {
+  const [pixels, out4] = tileSize(tile);
+  const { M, N, subgroup } = tile.matrix!;
+  // In conv_matrix.wgsl: corners, inputs, held.
+  const bytes = pixels * (8 + 2 * (tile.depth + 8)) + tile.rows * tile.lanes * M * matricesAcross * N * 4;
+  return (
+    shape.types.input === 'f16' &&
+    shape.types.weight === 'f16' &&
+    shape.inChannels % tile.depth === 0 &&
+    shape.outChannels % (4 * out4) === 0 &&
+    tile.rows * tile.lanes * subgroup <= largestGroup &&
+    bytes <= maxWorkgroupBytes &&
+    pixels < 2 * pixelsOf(shape)
+  );
+}
+
+function matrixConstants(tile: ConvTile): string {
+  const { M, N, K, subgroup } = tile.matrix!;
+  const values = { M, N, K, SUBGROUP: subgroup, DOWN: tile.rows, ACROSS: tile.lanes, MATRICES: matricesDown(tile) };
+  return Object.entries(values).map(([name, value]) => `const ${name} = ${value}u;`).join(' ');
+}
+
 /** Pixels, and fours of channels, that a workgroup computes. */
 export function tileSize({ pixels, vectors, lanes, rows }: ConvTile): [pixels: number, out4: number] {
   return [pixels * rows, vectors * lanes];
@@ -147,7 +212,7 @@ export function tileShader(tile: ConvTile): { code: string; constants: Record<st
 }
 
 /** The WGSL that tiles are made of. */
-export const tileSources: readonly string[] = [common, plainShader, subgroupShader, tiledShader];
+export const tileSources: readonly string[] = [common, plainShader, subgroupShader, tiledShader, matrixShader];
 
 /**
  * The tile that a shape gets without a tuning. On adapters that compute on a CPU it has been measured; on GPUs it follows from how many values
@@ -156,9 +221,12 @@ export const tileSources: readonly string[] = [common, plainShader, subgroupShad
 export function defaultTile(shape: ConvShape, device: TileDevice): ConvTile {
   const lanes = largestDivisor(shape.outChannels / 4, lanesAcross);
   if (device.subgroupSize === 8 && lanes % 8 === 0) return subgroupTile(16, lanes);
-  const tiled = kinds.tiled.candidates(shape, device);
-  // 64 pixels × 64 channels; for few pixels, half of them.
-  return tiled.find(({ pixels, rows }) => pixels * rows <= pixelsOf(shape)) ?? tiled[0] ?? plainTile(8, lanes);
+  const fitting = [kinds.matrix, kinds.tiled].map((kind) => {
+    const tiles = kind.candidates(shape, device);
+    // 128 or 64 pixels × 64 channels; for few pixels, fewer.
+    return tiles.find(({ pixels, rows }) => pixels * rows <= pixelsOf(shape)) ?? tiles[0];
+  });
+  return fitting.find(Boolean) ?? plainTile(8, lanes);
 }
 
 /** What every shape gets without a tuning. */

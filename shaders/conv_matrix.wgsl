@@ -1,0 +1,102 @@
+enable subgroups;
+enable chromium_experimental_subgroup_matrix;
+// Which subgroup an invocation belongs to is the same in a subgroup, but not in a workgroup, which is all that the analysis knows.
+diagnostic(off, chromium.subgroup_matrix_uniformity);
+
+// Convolution (conv_common.wgsl says what exactly) on subgroup matrices, a GPU's tensor cores: input and weights in 16 bits, sums in float32.
+//
+// A workgroup is DOWN × ACROSS subgroups. Each computes MATRICES matrices of M pixels × N channels down, and 2 across. Step by step, 2 · K input
+// channels of all the workgroup's pixels are brought to workgroup memory, with zeros where a window leaves the map; weights are loaded from
+// where they lie. Sums leave through workgroup memory, where every invocation finds whole vec4s of channels: one matrix down after another.
+// Input channels must be a multiple of 2 · K, output channels of 2 · N · ACROSS.
+//
+// M, N, K (a configuration of the device), SUBGROUP (its invocations), DOWN, ACROSS and MATRICES are constants that src/layers/conv-tile.ts adds. Statements with `$` stand for several (src/layers/unrolled.ts): `$p` for the matrices down, `$q` for those across.
+// Source: im2col as one matrix product; subgroup matrices as in Dawn's docs/dawn/features/subgroup_matrix.md.
+alias Weight = weight1;
+alias Left = subgroup_matrix_left<f16, K, M>;
+alias Right = subgroup_matrix_right<f16, N, K>;
+alias Sums = subgroup_matrix_result<f32, N, M>;
+
+const INVOCATIONS = DOWN * ACROSS * SUBGROUP;
+const PIXELS = DOWN * MATRICES * M;
+const CHANNELS = ACROSS * 2 * N;
+const DEPTH4 = K / 2;
+// Values from one pixel to the next; the gap spreads pixels over the banks of the memory.
+const PITCH = 2 * K + 8;
+// Sums of a subgroup in workgroup memory: M × 2 · N.
+const HELD = M * 2 * N;
+
+var<workgroup> corners: array<vec2i, PIXELS>;
+var<workgroup> inputs: array<f16, PIXELS * PITCH>;
+var<workgroup> held: array<f32, DOWN * ACROSS * HELD>;
+
+@compute @workgroup_size(INVOCATIONS)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+  @builtin(subgroup_id) subgroup: u32,
+) {
+  let first = (group.y * groups.x + group.x) * PIXELS;
+  if (first >= pixelCount()) {
+    return;
+  }
+  let inChannels = sizes.in4 * 4u;
+  let outChannels = sizes.out4 * 4u;
+  let channelGroups = outChannels / CHANNELS;
+  let batch = group.z / channelGroups;
+  let firstChannel = group.z % channelGroups * CHANNELS;
+
+  for (var pixel = lane; pixel < PIXELS; pixel += INVOCATIONS) {
+    corners[pixel] = window(first + pixel);
+  }
+
+  // Where this subgroup's pixels and channels begin.
+  let left = subgroup / ACROSS * MATRICES * M * PITCH;
+  let right = firstChannel + subgroup % ACROSS * 2u * N;
+
+  var s$p_$q = Sums();
+
+  for (var tap = 0u; tap < KERNEL * KERNEL; tap++) {
+    let shift = vec2i(i32(tap % KERNEL), i32(tap / KERNEL));
+    for (var channel = 0u; channel < inChannels; channel += 2u * K) {
+      workgroupBarrier();
+      for (var index = lane; index < PIXELS * DEPTH4; index += INVOCATIONS) {
+        let pixel = index / DEPTH4;
+        let channel4 = index % DEPTH4;
+        let at = corners[pixel] + shift;
+        let value = vec4<f16>(fetch(offset(batch, at) + channel / 4u + channel4, isInside(at)));
+        let place = pixel * PITCH + channel4 * 4u;
+        inputs[place] = value.x;
+        inputs[place + 1u] = value.y;
+        inputs[place + 2u] = value.z;
+        inputs[place + 3u] = value.w;
+      }
+      workgroupBarrier();
+      for (var k = 0u; k < 2u * K; k += K) {
+        let row = ((batch * KERNEL * KERNEL + tap) * inChannels + channel + k) * outChannels + right;
+        let w$q = subgroupMatrixLoad<Right, row_major>(&weights, row + $qu * N, outChannels);
+        let x$p = subgroupMatrixLoad<Left, row_major>(&inputs, left + $pu * M * PITCH + k, PITCH);
+        s$p_$q = subgroupMatrixMultiplyAccumulate(x$p, w$q, s$p_$q);
+      }
+    }
+  }
+
+  storeSums(batch, first + $pu * M, firstChannel, subgroup, lane, s$p_0, s$p_1);
+}
+
+// Brings one matrix down and two across of every subgroup to their places in the output; `first` is the first subgroup's first pixel.
+fn storeSums(batch: u32, first: u32, firstChannel: u32, ownSubgroup: u32, lane: u32, low: Sums, high: Sums) {
+  subgroupMatrixStore<row_major>(&held, ownSubgroup * HELD, low, 2 * N);
+  subgroupMatrixStore<row_major>(&held, ownSubgroup * HELD + N, high, 2 * N);
+  workgroupBarrier();
+  for (var index = lane; index < DOWN * ACROSS * HELD / 4; index += INVOCATIONS) {
+    let subgroup = index / (HELD / 4);
+    let row = index % (HELD / 4) / (N / 2);
+    let column = index % (N / 2);
+    let pixel = first + subgroup / ACROSS * MATRICES * M + row;
+    let channel = firstChannel / 4u + subgroup % ACROSS * (N / 2) + column;
+    store(batch, pixel, channel, vec4f(held[4u * index], held[4u * index + 1u], held[4u * index + 2u], held[4u * index + 3u]));
+  }
+  workgroupBarrier();
+}
