@@ -120,7 +120,7 @@ function suits(tile: ConvTile, shape: ConvShape, { maxWorkgroupBytes }: TileDevi
   const [pixels, out4] = tileSize(tile);
   return (
     (pixels + 4 * out4) * tile.depth * 4 <= maxWorkgroupBytes &&
-    pixels < 2 * pixelsOf(shape) &&
+    pixels < 2 * pixelBucket(shape) &&
     out4 < shape.outChannels / 2 &&
     tile.depth < 2 * shape.kernel ** 2 * shape.inChannels
   );
@@ -158,7 +158,7 @@ export function defaultTile(shape: ConvShape, device: TileDevice): ConvTile {
   if (device.subgroupSize === 8 && lanes % 8 === 0) return subgroupTile(16, lanes);
   const tiled = kinds.tiled.candidates(shape, device);
   // 64 pixels × 64 channels; for few pixels, half of them.
-  return tiled.find(({ pixels, rows }) => pixels * rows <= pixelsOf(shape)) ?? tiled[0] ?? plainTile(8, lanes);
+  return tiled.find(({ pixels, rows }) => pixels * rows <= pixelBucket(shape)) ?? tiled[0] ?? plainTile(8, lanes);
 }
 
 /** What every shape gets without a tuning. */
@@ -166,18 +166,17 @@ export function defaultTiles(device: TileDevice): TileChooser {
   return (shape) => defaultTile(shape, device);
 }
 
-/** Output pixels of one batch. */
-export function pixelsOf({ sizes }: ConvShape): number {
-  return sizes[2] * sizes[3];
+/** Output pixels of one batch, up to the next power of two: shapes that differ in less get the same tile. */
+function pixelBucket({ sizes }: ConvShape): number {
+  return 2 ** Math.ceil(Math.log2(sizes[2] * sizes[3]));
 }
 
 /**
- * What shapes that get the same tile have in common, in words: `1x1/1 64>128 x36 1024px f32 f32 f32`. Pixels count as the next power of two.
+ * What shapes that get the same tile have in common, in words: `1x1/1 64>128 x36 1024px f32 f32 f32`.
  */
 export function shapeKey(shape: ConvShape): string {
   const { kernel, stride, inChannels, outChannels, batches = 1, types } = shape;
-  const pixels = 2 ** Math.ceil(Math.log2(pixelsOf(shape)));
-  return `${kernel}x${kernel}/${stride} ${inChannels}>${outChannels} x${batches} ${pixels}px ${types.input} ${types.weight} ${types.output}`;
+  return `${kernel}x${kernel}/${stride} ${inChannels}>${outChannels} x${batches} ${pixelBucket(shape)}px ${types.input} ${types.weight} ${types.output}`;
 }
 
 /** A tile in words: `tiled 64x64 by 8x8, 16 deep` is 64 pixels × 64 channels, 8 × 8 of them an invocation. */
