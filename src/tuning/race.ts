@@ -21,7 +21,7 @@ export interface RaceResult<T> {
   readonly winner?: T;
   /** The usual way's median. */
   readonly usual: number;
-  /** The winner's median; the usual way's without one. */
+  /** As much less as the winner takes, by the median of the final's rounds; the same without a winner. */
   readonly best: number;
 }
 
@@ -48,7 +48,8 @@ export async function race<T>(usual: T, others: readonly T[], time: (contestant:
   // Round by round: a slow moment of the machine is in both.
   const ratio = median(leaderTimes.map((own, round) => own / usualTimes[round]));
   const wins = ratio <= 1 - rules.margin;
-  return { ...(wins && { winner: leader }), usual: median(usualTimes), best: median(wins ? leaderTimes : usualTimes) };
+  const ofUsual = median(usualTimes);
+  return { ...(wins && { winner: leader }), usual: ofUsual, best: ofUsual * (wins ? ratio : 1) };
 }
 
 function median(values: readonly number[]): number {
