@@ -11,6 +11,7 @@ import { type AdapterOptions, findAdapter } from './node/adapters.js';
 export * from './index.js';
 export { type AdapterOptions } from './node/adapters.js';
 export { type AdapterReport, type Diagnosis, diagnose } from './node/doctor.js';
+export { type TuningReport, readTuning, tuningPath } from './node/tuning-cache.js';
 export { readCheckpoint } from './checkpoint/pytorch.js';
 export type { NamedTensor, TensorData } from './checkpoint/tensor.js';
 export { type ConvertOptions, convertCheckpoint } from './network/convert.js';

@@ -6,18 +6,31 @@ import { PanppError } from '../errors.js';
 import type { Gpu } from '../gpu/context.js';
 import { type WeightsFile, readWeights } from '../network/weights-file.js';
 import { openGpu, packagedWeights } from '../node.js';
+import { readTuning, tuningPath } from '../node/tuning-cache.js';
+import type { Tuning } from '../tuning/tuning.js';
 import type { PrecisionChoice } from '../layers/precision.js';
 import { readBytes } from './files.js';
-import { say } from './report.js';
+import { errorLine, say } from './report.js';
 
-export interface EngineOptions {
+export interface ModelOptions {
   readonly weights?: string;
   readonly adapter?: string;
   readonly precision?: PrecisionChoice;
 }
 
-/** Adds `--weights`, `--adapter` and `--precision`. */
+export interface EngineOptions extends ModelOptions {
+  readonly tuning?: string;
+}
+
+/** Adds `--weights`, `--adapter`, `--precision` and `--tuning`. */
 export function withEngineOptions(command: Command): Command {
+  return withModelOptions(command).addOption(
+    new Option('--tuning <file>', 'what `panpp tune` wrote, or none (default: the adapter’s own in your cache folder, if it is there)'),
+  );
+}
+
+/** Adds `--weights`, `--adapter` and `--precision`. */
+export function withModelOptions(command: Command): Command {
   return command
     .addOption(new Option('--weights <file>', 'weights made by `panpp convert` (default: those of the package)'))
     .addOption(
@@ -35,7 +48,7 @@ export interface WeightsBytes {
 }
 
 /** Reads the weights that the options name, or the package's. @throws PanppError `file` */
-export async function readWeightsBytes({ weights: path = packagedWeights() }: EngineOptions): Promise<WeightsBytes> {
+export async function readWeightsBytes({ weights: path = packagedWeights() }: ModelOptions): Promise<WeightsBytes> {
   return { path, bytes: await readBytes(path) };
 }
 
@@ -47,14 +60,40 @@ export async function parseWeights({ path, bytes }: WeightsBytes): Promise<Weigh
 /** Opens the adapter and loads the weights; a software adapter gets one line on stderr. */
 export async function openEngine(options: EngineOptions, weights?: WeightsBytes): Promise<{ gpu: Gpu; model: Model }> {
   const { path, bytes } = weights ?? (await readWeightsBytes(options));
-  const gpu = await openGpu({ adapter: options.adapter });
+  const gpu = await openAdapter(options);
+  const { tuning, from } = await findTuning(options, gpu);
+  const model = await asWeights(() => loadModel(gpu, bytes, { source: path, precision: options.precision, tuning }));
+  if (model.tuning === 'other-adapter') say(`panpp: ${from} is of ${tuning!.adapter}, not of this adapter, and not used; panpp tune makes one`);
+  if (model.tuning === 'other-shaders') say(`panpp: ${from} is of another version of panpp, and not used; panpp tune makes a new one`);
+  return { gpu, model };
+}
+
+/** Opens the adapter; a software adapter gets one line on stderr. */
+export async function openAdapter({ adapter }: ModelOptions): Promise<Gpu> {
+  const gpu = await openGpu({ adapter });
   if (gpu.profile.software)
     say(`panpp: ${gpu.profile.adapter} computes on the CPU; a GPU is many times faster (panpp doctor tells more)`);
-  return { gpu, model: await asWeights(() => loadModel(gpu, bytes, { source: path, precision: options.precision })) };
+  return gpu;
+}
+
+// The file that is named must be there and whole; one in the cache that is not is no reason to do nothing.
+async function findTuning({ tuning: wanted }: EngineOptions, { profile }: Gpu): Promise<{ tuning?: Tuning; from?: string }> {
+  if (wanted === 'none') return {};
+  const from = wanted ?? tuningPath(profile);
+  if (from === undefined) return {};
+  try {
+    const tuning = await readTuning(from);
+    if (wanted !== undefined && !tuning) throw new PanppError('file', `${from}: no such file or folder`);
+    return { tuning, from };
+  } catch (error) {
+    if (!(error instanceof PanppError) || wanted !== undefined) throw error;
+    say(`panpp: ${errorLine(error)}; going on without`);
+    return {};
+  }
 }
 
 // A checkpoint as it was downloaded is what people give first.
-async function asWeights<T>(read: () => T | Promise<T>): Promise<T> {
+export async function asWeights<T>(read: () => T | Promise<T>): Promise<T> {
   try {
     return await read();
   } catch (error) {

@@ -39,6 +39,7 @@ const runOnly = [
   'weights',
   'adapter',
   'precision',
+  'tuning',
 ] as const;
 
 export function addEval(program: Command): void {

@@ -9,6 +9,7 @@ import { addExport } from './export.js';
 import { fileError } from './files.js';
 import { errorLine, exitCodes, say } from './report.js';
 import { addSpot } from './spot.js';
+import { addTune } from './tune.js';
 import { packageVersion } from './version.js';
 
 // A reader that has seen enough (`panpp detect … | head`) is no error; messages that nobody reads are none either.
@@ -25,7 +26,7 @@ const program = new Command('panpp')
   // Commands made from here on inherit these two.
   .exitOverride()
   .showHelpAfterError('(--help tells more)');
-for (const add of [addDetect, addSpot, addEval, addConvert, addExport, addDoctor]) add(program);
+for (const add of [addDetect, addSpot, addEval, addConvert, addExport, addTune, addDoctor]) add(program);
 
 try {
   await program.parseAsync();

@@ -20,6 +20,7 @@ import {
   decodingOf,
 } from '../recognition/spot.js';
 import { type RecognitionWeights, uploadRecognition } from '../recognition/weights.js';
+import { type Tuning, type TuningState, asTuning, tunedTiles, tuningState } from '../tuning/tuning.js';
 import type { Box, Polygon } from '../shapes/geometry.js';
 import type { Region } from '../shapes/regions.js';
 import { checkRegionSettings } from '../shapes/settings.js';
@@ -151,6 +152,8 @@ export class Model {
   readonly gpu: Gpu;
   /** What the weights file says: architecture, default settings, and the vocabulary of a model that reads. */
   readonly config: ModelConfig;
+  /** Whether the tuning that it was loaded with is used, and if not, why. */
+  readonly tuning: TuningState;
   readonly #weights: NetworkWeights;
   readonly #recognition: RecognitionWeights | undefined;
   // By task and size, in the order of their last use.
@@ -159,8 +162,9 @@ export class Model {
   #disposed = false;
 
   /** @param recognition belongs to a config with recognition */
-  constructor(gpu: Gpu, config: ModelConfig, weights: NetworkWeights, recognition?: RecognitionWeights) {
+  constructor(gpu: Gpu, config: ModelConfig, weights: NetworkWeights, recognition?: RecognitionWeights, tuning: TuningState = 'none') {
     this.gpu = gpu;
+    this.tuning = tuning;
     this.config = config;
     this.#weights = weights;
     this.#recognition = recognition;
@@ -367,20 +371,24 @@ export interface LoadOptions {
    * on hardware that has it, else f32. Sums are float32 either way, and so is reading.
    */
   readonly precision?: PrecisionChoice;
+  /** What `tune` found out on this adapter. One of another adapter or of another version is not used: `model.tuning` says so. */
+  readonly tuning?: Tuning;
 }
 
 /**
  * Puts a converted model on the GPU.
  * @param weights the bytes of a file that `panpp convert` made
  * @throws PanppError `checkpoint` or `weights` if the bytes are not such a file; `adapter` if the device has no f16 that was asked for, or
- *   no memory for the weights
+ *   no memory for the weights; `argument` for a tuning that is none
  */
-export async function loadModel(gpu: Gpu, weights: Uint8Array | ArrayBuffer, { source, precision }: LoadOptions = {}): Promise<Model> {
+export async function loadModel(gpu: Gpu, weights: Uint8Array | ArrayBuffer, { source, precision, tuning }: LoadOptions = {}): Promise<Model> {
   gpu.assertUsable();
+  const tuned = tuning && asTuning(tuning);
+  const state = tuningState(tuned, gpu.profile);
   const { config, tensors } = readWeights(weights instanceof Uint8Array ? weights : new Uint8Array(weights), source);
-  const network = uploadWeights(gpu, tensors, config, precision);
+  const network = uploadWeights(gpu, tensors, config, precision, state === 'used' ? tunedTiles(tuned!, gpu.profile) : undefined);
   await network.ready;
-  return new Model(gpu, config, network, uploadRecognition(gpu, tensors, config));
+  return new Model(gpu, config, network, uploadRecognition(gpu, tensors, config), state);
 }
 
 function withoutUndefined<T extends object>(options: T): Partial<T> {

@@ -138,7 +138,7 @@ function suits(tile: ConvTile, shape: ConvShape, { maxWorkgroupBytes }: TileDevi
   const [pixels, out4] = tileSize(tile);
   return (
     (pixels + 4 * out4) * tile.depth * 4 <= maxWorkgroupBytes &&
-    pixels < 2 * pixelsOf(shape) &&
+    pixels < 2 * pixelBucket(shape) &&
     out4 < shape.outChannels / 2 &&
     tile.depth < 2 * shape.kernel ** 2 * shape.inChannels
   );
@@ -185,7 +185,7 @@ function suitsMatrices(tile: ConvTile, shape: ConvShape, { maxWorkgroupBytes }: 
     shape.outChannels % (4 * out4) === 0 &&
     tile.rows * tile.lanes * subgroup <= largestGroup &&
     bytes <= maxWorkgroupBytes &&
-    pixels < 2 * pixelsOf(shape)
+    pixels < 2 * pixelBucket(shape)
   );
 }
 
@@ -224,7 +224,7 @@ export function defaultTile(shape: ConvShape, device: TileDevice): ConvTile {
   const fitting = [kinds.matrix, kinds.tiled].map((kind) => {
     const tiles = kind.candidates(shape, device);
     // 128 or 64 pixels × 64 channels; for few pixels, fewer.
-    return tiles.find(({ pixels, rows }) => pixels * rows <= pixelsOf(shape)) ?? tiles[0];
+    return tiles.find(({ pixels, rows }) => pixels * rows <= pixelBucket(shape)) ?? tiles[0];
   });
   return fitting.find(Boolean) ?? plainTile(8, lanes);
 }
@@ -234,18 +234,17 @@ export function defaultTiles(device: TileDevice): TileChooser {
   return (shape) => defaultTile(shape, device);
 }
 
-/** Output pixels of one batch. */
-export function pixelsOf({ sizes }: ConvShape): number {
-  return sizes[2] * sizes[3];
+/** Output pixels of one batch, up to the next power of two: shapes that differ in less get the same tile. */
+function pixelBucket({ sizes }: ConvShape): number {
+  return 2 ** Math.ceil(Math.log2(sizes[2] * sizes[3]));
 }
 
 /**
- * What shapes that get the same tile have in common, in words: `1x1/1 64>128 x36 1024px f32 f32 f32`. Pixels count as the next power of two.
+ * What shapes that get the same tile have in common, in words: `1x1/1 64>128 x36 1024px f32 f32 f32`.
  */
 export function shapeKey(shape: ConvShape): string {
   const { kernel, stride, inChannels, outChannels, batches = 1, types } = shape;
-  const pixels = 2 ** Math.ceil(Math.log2(pixelsOf(shape)));
-  return `${kernel}x${kernel}/${stride} ${inChannels}>${outChannels} x${batches} ${pixels}px ${types.input} ${types.weight} ${types.output}`;
+  return `${kernel}x${kernel}/${stride} ${inChannels}>${outChannels} x${batches} ${pixelBucket(shape)}px ${types.input} ${types.weight} ${types.output}`;
 }
 
 /** A tile in words: `tiled 64x64 by 8x8, 16 deep` is 64 pixels × 64 channels, 8 × 8 of them an invocation. */

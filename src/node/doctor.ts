@@ -5,8 +5,10 @@ import { release } from 'node:os';
 import { dirname, join } from 'node:path';
 
 import { PanppError } from '../errors.js';
+import { adapterName } from '../gpu/context.js';
 import { type FoundAdapter, LAVAPIPE_PACKAGES, eachAdapter, findAdapter } from './adapters.js';
 import { DRIVER_VARIABLES, EMBEDDED_PACKAGE, findEmbeddedPackage } from './embedded-driver.js';
+import { type TuningReport, reportTuning } from './tuning-cache.js';
 
 /** An adapter and what it can do. */
 export interface AdapterReport {
@@ -32,6 +34,8 @@ export interface AdapterReport {
   readonly features: readonly string[];
   /** All limits of WebGPU, by WebGPU's names. */
   readonly limits: Readonly<Record<string, number>>;
+  /** What `panpp tune` has found out on it. */
+  readonly tuning: TuningReport;
 }
 
 /** What `panpp doctor` tells. */
@@ -113,12 +117,26 @@ function describeAdapter(adapter: AdapterReport): string[] {
     `  f16 ${yesNo(adapter.f16)}, subgroups ${yesNo(adapter.subgroups)}, timestamps ${yesNo(adapter.timestamps)}`,
     ...SHOWN_LIMITS.map((name) => `  ${name} ${adapter.limits[name]}`),
     `  features: ${adapter.features.join(' ')}`,
+    `  tuning: ${describeTuning(adapter.tuning)}`,
   ];
+}
+
+function describeTuning({ state, path, shapes, tuned }: TuningReport): string {
+  switch (state) {
+    case 'used':
+      return `${path}, ${tuned} of ${shapes} shapes in other tiles than the default`;
+    case 'none':
+      return 'none; panpp tune makes one';
+    case 'unreadable':
+      return `${path} can't be read; delete it, or make it again with panpp tune`;
+    default:
+      return `${path} is of ${state === 'other-adapter' ? 'another adapter' : 'another version of panpp'} and not used; panpp tune makes a new one`;
+  }
 }
 
 /** Fills the list as it goes, so that one adapter's failure doesn't hide the others. */
 async function collectReports(reports: AdapterReport[]): Promise<void> {
-  for await (const found of eachAdapter()) reports.push(reportAdapter(found));
+  for await (const found of eachAdapter()) reports.push(await reportAdapter(found));
 }
 
 async function describePreferred(): Promise<string> {
@@ -135,7 +153,7 @@ async function unlessProblem<T>(problems: Set<string>, action: () => Promise<T>)
   }
 }
 
-function reportAdapter({ adapter, description, software, embedded }: FoundAdapter): AdapterReport {
+async function reportAdapter({ adapter, description, software, embedded }: FoundAdapter): Promise<AdapterReport> {
   const { vendor, architecture, device } = adapter.info;
   const features = [...adapter.features].sort();
   return {
@@ -150,6 +168,7 @@ function reportAdapter({ adapter, description, software, embedded }: FoundAdapte
     timestamps: features.includes('timestamp-query'),
     features,
     limits: limitsOf(adapter.limits),
+    tuning: await reportTuning({ adapter: adapterName(adapter.info), vendor, architecture }),
   };
 }
 

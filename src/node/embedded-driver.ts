@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { lstat, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { constants, homedir, tmpdir } from 'node:os';
+import { constants, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
@@ -15,7 +15,7 @@ import { brotliDecompress } from 'node:zlib';
 import { parseTar } from 'nanotar';
 
 import { PanppError } from '../errors.js';
-import { makeFolder } from './folders.js';
+import { makeFolder, userCacheFolder } from './folders.js';
 
 /** The optional npm package that holds the driver. */
 export const EMBEDDED_PACKAGE = '@sparticuz/chromium';
@@ -117,16 +117,8 @@ async function unpackAndLoad(): Promise<EmbeddedDriver> {
 /** The user's cache folder, and one for the user in the system's temporary folder. */
 function cacheFolders(): string[] {
   const folders = [join(tmpdir(), `panpp-${process.getuid?.() ?? 'cache'}`)];
-  const cache = process.env.XDG_CACHE_HOME || homeFolder('.cache');
-  return cache ? [join(cache, 'panpp'), ...folders] : folders;
-}
-
-function homeFolder(name: string): string | undefined {
-  try {
-    return join(homedir(), name);
-  } catch {
-    return undefined; // a user id without an entry in the system's list, as in some containers
-  }
+  const cache = userCacheFolder();
+  return cache ? [cache, ...folders] : folders;
 }
 
 /**

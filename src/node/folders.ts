@@ -1,5 +1,6 @@
 import { mkdir, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
 
 /**
  * Makes a folder and those above it. Node's own recursive mkdir never returns where a folder can't be made although its parent is there
@@ -19,5 +20,21 @@ export async function makeFolder(path: string, mode?: number): Promise<void> {
     await mkdir(path, { mode }).catch((again: NodeJS.ErrnoException) => {
       if (again.code !== 'EEXIST') throw again;
     });
+  }
+}
+
+/** panpp's folder in the user's cache folder; undefined for a user without a home. */
+export function userCacheFolder(): string | undefined {
+  const { XDG_CACHE_HOME, LOCALAPPDATA } = process.env;
+  const ofWindows = process.platform === 'win32' ? LOCALAPPDATA : undefined;
+  const cache = XDG_CACHE_HOME || ofWindows || homeFolder(process.platform === 'darwin' ? 'Library/Caches' : '.cache');
+  return cache && join(cache, 'panpp');
+}
+
+function homeFolder(name: string): string | undefined {
+  try {
+    return join(homedir(), name);
+  } catch {
+    return undefined; // a user id without an entry in the system's list, as in some containers
   }
 }

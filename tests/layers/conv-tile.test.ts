@@ -108,19 +108,23 @@ const cases = [
 describeOnGpus('every tile', (gpu) => {
   describe.each(precisionsOf(gpu))('in %s', (precision) => {
     it.each(cases)('gives the same: $in → $out channels, kernel $kernel, stride $stride, $height × $width', async (sizes) => {
-      await testTiles(gpu, precision, sizes);
+      await testTiles(gpu, precision, sizes, cases.indexOf(sizes));
     });
   });
 });
 
+// lavapipe compiles a large tile for seconds, so a case has every fourth; each is in two cases or more.
+const share = 4;
+
 // Hardware's tiles too. SwiftShader compiles few of them in sensible time, none for plain 16 × 4 and kernels of several taps.
-function testedTiles({ profile }: Gpu, shape: ConvShape): ConvTile[] {
-  const tiles = candidateTiles(shape, { ...profile, software: false });
+function testedTiles({ profile }: Gpu, shape: ConvShape, index: number): ConvTile[] {
+  const all = candidateTiles(shape, { ...profile, software: false });
+  const tiles = all.filter((_, at) => at % share === index % share);
   if (!/swiftshader/i.test(profile.adapter)) return tiles;
-  return tiles.filter(({ kind, pixels, lanes }) => (kind === 'tiled' ? pixels === 4 && lanes === 8 : pixels < 16));
+  return all.filter(({ kind, pixels, lanes }) => (kind === 'tiled' ? pixels === 4 && lanes === 8 : pixels < 16));
 }
 
-async function testTiles(gpu: Gpu, precision: Precision, { out, in: channels, kernel, stride, height, width }: (typeof cases)[number]) {
+async function testTiles(gpu: Gpu, precision: Precision, { out, in: channels, kernel, stride, height, width }: (typeof cases)[number], index: number) {
   const values = (count: number, seed: number) => stored(randomValues(count, seed), precision);
   const weights: ConvWeights = {
     ...{ weight: values(out * channels * kernel ** 2, 7), bias: randomValues(out, 8), outChannels: out, inChannels: channels, kernel },
@@ -142,7 +146,7 @@ async function testTiles(gpu: Gpu, precision: Precision, { out, in: channels, ke
   const usual = await convolve();
   // As in layers.test.ts, where the roundings are told.
   expect(relativeDifference(usual, expected)).toBeLessThan(precision === 'f32' ? 2e-6 : 10 * 2 ** -11);
-  const tiles = testedTiles(gpu, shape!);
+  const tiles = testedTiles(gpu, shape!, index);
   for (const tile of tiles) {
     const difference = relativeDifference(await convolve(tile), usual);
     // Sums are made in one order, so that at most the rounding of products within them differs.

@@ -1,0 +1,93 @@
+import { describe, expect, it } from 'vitest';
+import { minifyWgsl } from '../../minify-wgsl.mjs';
+import { type ConvShape, candidateTiles, defaultTile, shapeKey, tileSources } from '../../src/layers/conv-tile.js';
+import { largestDifference } from '../../src/tuning/trial.js';
+import { asTuning, mergedTuning, shaderHash, tunedTiles, tuningOf, tuningState } from '../../src/tuning/tuning.js';
+
+const profile = { adapter: 'Some GPU', vendor: 'some', architecture: 'one', software: false, maxWorkgroupBytes: 16384 };
+const shape: ConvShape = {
+  ...{ kernel: 1, stride: 1, inChannels: 64, outChannels: 128, batches: 36, sizes: [1, 1600, 1, 1600] },
+  types: { input: 'f32', weight: 'f32', output: 'f32' },
+};
+const key = shapeKey(shape);
+const other = candidateTiles(shape, profile).find((tile) => JSON.stringify(tile) !== JSON.stringify(defaultTile(shape, profile)))!;
+const tuning = tuningOf(profile, { [key]: { tile: other, best: 1, usual: 2 } });
+
+describe('a tuning', () => {
+  it('is used on its adapter with its shaders only', () => {
+    expect(tuningState(undefined, profile)).toBe('none');
+    expect(tuningState(tuning, profile)).toBe('used');
+    expect(tuningState(tuning, { ...profile, adapter: 'Some GPU 2' })).toBe('other-adapter');
+    expect(tuningState(tuning, { ...profile, architecture: 'two' })).toBe('other-adapter');
+    expect(tuningState({ ...tuning, shaders: '00000000' }, profile)).toBe('other-shaders');
+  });
+
+  it('survives JSON', () => {
+    expect(asTuning(JSON.parse(JSON.stringify(tuning)))).toEqual(tuning);
+  });
+
+  it('gives its tiles to shapes of its keys, the default ones to others', () => {
+    const tiles = tunedTiles(tuning, profile);
+    expect(tiles(shape)).toEqual(other);
+    expect(tiles({ ...shape, sizes: [1, 1100, 1, 1100] })).toEqual(other);
+    for (const unknown of [{ ...shape, sizes: [1, 1000, 1, 1000] as const }, { ...shape, batches: 1 }]) {
+      expect(tiles(unknown)).toEqual(defaultTile(unknown, profile));
+    }
+  });
+
+  it('can name no tile that does not suit the shape and the device', () => {
+    const usual = defaultTile(shape, profile);
+    const odd = [{ ...other, lanes: 999 }, { ...other, kind: '__proto__' }, { kind: 'plain' }, candidateTiles(shape, { ...profile, subgroupSize: 8 })
+      .find(({ kind }) => kind === 'subgroup8')!];
+    for (const tile of odd) {
+      const tampered = asTuning({ ...tuning, shapes: { [key]: { tile, best: 1, usual: 2 } } });
+      expect(tunedTiles(tampered, profile)(shape)).toEqual(usual);
+    }
+  });
+
+  it('takes a later one’s word for its shapes', () => {
+    const later = tuningOf(profile, { [key]: { best: 2, usual: 2 } });
+    const earlier = { ...tuning, shapes: { ...tuning.shapes, more: { best: 1, usual: 1 } } };
+    expect(mergedTuning(earlier, later).shapes).toEqual({ more: { best: 1, usual: 1 }, [key]: { best: 2, usual: 2 } });
+    expect(mergedTuning({ ...earlier, shaders: 'old' }, later)).toEqual(later);
+    expect(mergedTuning(undefined, later)).toEqual(later);
+  });
+
+  it('has the same hash for a browser’s shaders, another for other shaders', () => {
+    expect(shaderHash(tileSources.map(minifyWgsl))).toBe(shaderHash());
+    expect(shaderHash(tileSources.map((code) => code.replace('fma', 'fms')))).not.toBe(shaderHash());
+    // FNV-1a's published value.
+    expect(shaderHash(['foobar'])).toBe('bf9cf968');
+  });
+
+  it.each([
+    [undefined, /it is no object/],
+    [[], /it is no object/],
+    [{}, /its format is undefined where 1 is expected/],
+    [{ ...tuning, format: 2 }, /its format is 2/],
+    [{ ...tuning, adapter: 3 }, /its adapter is no text/],
+    [{ ...tuning, shapes: [] }, /its shapes are missing/],
+    [{ ...tuning, shapes: { a: null } }, /its entry for a is not complete/],
+    [{ ...tuning, shapes: { a: { best: 1 } } }, /its entry for a is not complete/],
+    [{ ...tuning, shapes: { a: { best: 1, usual: 1, tile: 'plain' } } }, /its entry for a is not complete/],
+    [{ ...tuning, shapes: { a: { best: 1, usual: 1, faults: [1] } } }, /its entry for a is not complete/],
+  ])('that is none is refused: %j', (value, message) => {
+    expect(() => asTuning(value, 'x.json')).toThrow(message);
+    expect(() => asTuning(value, 'x.json')).toThrow(expect.objectContaining({ code: 'argument', message: expect.stringMatching(/^x\.json is no tuning: /) as string }));
+  });
+});
+
+describe('the largest difference', () => {
+  const values = (...all: number[]) => Float32Array.from(all);
+  it('is a part of the largest value', () => {
+    expect(largestDifference(values(1, -4), values(1, -4))).toBe(0);
+    expect(largestDifference(values(1, -3), values(1, -4))).toBe(0.25);
+    expect(largestDifference(values(0, 0), values(0, 0))).toBe(0);
+  });
+
+  it('is none for what is no number', () => {
+    expect(largestDifference(values(NaN, 1), values(1, 1))).toBeNaN();
+    expect(largestDifference(values(1, NaN), values(1, 1))).toBeNaN();
+    expect(largestDifference(values(1, Infinity), values(1, 1))).toBe(Infinity);
+  });
+});
