@@ -7,7 +7,7 @@ import type { Gpu } from '../gpu/context.js';
 import type { Resource } from '../gpu/kernel.js';
 import { type PackedConv, packConv } from '../layers/conv.js';
 import type { ConvWeights } from '../layers/conv-weights.js';
-import { packDepthwise } from '../layers/depthwise.js';
+import { packDepthwise } from '../layers/fpem-filter.js';
 import { packWeights } from '../layers/pack.js';
 import { type Precision, type PrecisionChoice, choosePrecision } from '../layers/precision.js';
 import { type Pyramid, packPyramidConv } from '../layers/pyramid-conv.js';
