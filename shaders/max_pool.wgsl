@@ -20,6 +20,15 @@ struct Sizes {
 @group(0) @binding(1) var<storage, read_write> output: array<output4>;
 @group(0) @binding(2) var<uniform> sizes: Sizes;
 
+fn rowMaximum(y: i32, left: i32, middle: i32, right: i32, channel: u32) -> vec4f {
+  let row = y * sizes.inWidth;
+  return max(max(at(row + left, channel), at(row + middle, channel)), at(row + right, channel));
+}
+
+fn at(pixel: i32, channel: u32) -> vec4f {
+  return vec4f(input[u32(pixel) * CHANNELS4 + channel]);
+}
+
 @compute @workgroup_size(64)
 fn main(
   @builtin(workgroup_id) group: vec3u,
@@ -35,11 +44,9 @@ fn main(
   let centre = vec2i(pixel % sizes.outWidth, pixel / sizes.outWidth + sizes.firstRow) * 2;
   let low = max(centre - 1, vec2i(0));
   let high = min(centre + 1, vec2i(sizes.inWidth, sizes.inHeight) - 1);
-  var largest = input[u32(centre.y * sizes.inWidth + centre.x) * CHANNELS4 + channel];
-  for (var y = low.y; y <= high.y; y++) {
-    for (var x = low.x; x <= high.x; x++) {
-      largest = max(largest, input[u32(y * sizes.inWidth + x) * CHANNELS4 + channel]);
-    }
-  }
-  output[index] = largest;
+  let above = rowMaximum(low.y, low.x, centre.x, high.x, channel);
+  let here = rowMaximum(centre.y, low.x, centre.x, high.x, channel);
+  let below = rowMaximum(high.y, low.x, centre.x, high.x, channel);
+  let largest = max(max(above, here), below);
+  output[index] = output4(largest);
 }

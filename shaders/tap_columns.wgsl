@@ -4,7 +4,7 @@
 // level2, level3, level4 [height][levelWidth][3 columns of taps][CHANNELS4]   vec4 of channels
 // output                 [height][width][CHANNELS4]
 //
-// One invocation an output vec4.
+// One invocation four pixels of a row and a vec4: the width is a multiple of 4. Shifted reads outside the upsampled map count as zero.
 // Source: spec, Detection head ("a property worth using").
 override CHANNELS4: u32;
 
@@ -22,23 +22,10 @@ struct Sizes {
 @group(0) @binding(3) var<storage, read_write> output: array<output4>;
 @group(0) @binding(4) var<uniform> sizes: Sizes;
 
-// Where one shifted column lies between two columns of a level, as offsets of this tap's channels in the level's array.
-struct Between {
-  low: u32,
-  high: u32,
-  share: f32,
-}
-
-fn between(y: u32, shifted: i32, tap: u32, levelWidth: i32, channel: u32) -> Between {
-  let source = max((f32(shifted) + 0.5) * (f32(levelWidth) / f32(sizes.width)) - 0.5, 0.0);
-  let low = min(i32(source), levelWidth - 1);
-  let high = min(low + 1, levelWidth - 1);
-  let row = y * u32(levelWidth);
-  return Between(
-    ((row + u32(low)) * 3u + tap) * CHANNELS4 + channel,
-    ((row + u32(high)) * 3u + tap) * CHANNELS4 + channel,
-    source - f32(low),
-  );
+// Where the taps of four columns from `low` on begin.
+fn places(y: u32, low: i32, levelWidth: i32, channel: u32) -> vec4u {
+  let columns = clamp(low + vec4i(0, 1, 2, 3), vec4i(0), vec4i(levelWidth - 1));
+  return (y * u32(levelWidth) + vec4u(columns)) * 3u * CHANNELS4 + channel;
 }
 
 @compute @workgroup_size(64)
@@ -48,24 +35,48 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let index = (group.y * groups.x + group.x) * 64u + lane;
-  let rowLength = u32(sizes.width) * CHANNELS4;
+  let rowLength = u32(sizes.width) / 4u * CHANNELS4;
   if (index >= sizes.height * rowLength) {
     return;
   }
   let y = index / rowLength;
-  let x = i32(index % rowLength / CHANNELS4);
+  let x = i32(index % rowLength / CHANNELS4) * 4;
   let channel = index % CHANNELS4;
-  var sum = vec4f();
+  let scale2 = f32(sizes.width2) / f32(sizes.width);
+  let scale3 = f32(sizes.width3) / f32(sizes.width);
+  let scale4 = f32(sizes.width4) / f32(sizes.width);
+  let low2 = lowest(x, scale2);
+  let low3 = lowest(x, scale3);
+  let low4 = lowest(x, scale4);
+  let at2 = places(y, low2, sizes.width2, channel);
+  let at3 = places(y, low3, sizes.width3, channel);
+  let at4 = places(y, low4, sizes.width4, channel);
+  var s0 = vec4f();
+  var s1 = vec4f();
+  var s2 = vec4f();
+  var s3 = vec4f();
   for (var tap = 0u; tap < 3u; tap++) {
-    let shifted = x + i32(tap) - 1;
-    if (shifted >= 0 && shifted < sizes.width) {
-      let in2 = between(y, shifted, tap, sizes.width2, channel);
-      let in3 = between(y, shifted, tap, sizes.width3, channel);
-      let in4 = between(y, shifted, tap, sizes.width4, channel);
-      sum += mix(vec4f(level2[in2.low]), vec4f(level2[in2.high]), in2.share);
-      sum += mix(vec4f(level3[in3.low]), vec4f(level3[in3.high]), in3.share);
-      sum += mix(vec4f(level4[in4.low]), vec4f(level4[in4.high]), in4.share);
-    }
+    let first = x + i32(tap) - 1;
+    let step = tap * CHANNELS4;
+    let m2 = mat4x4f(vec4f(level2[at2.x + step]), vec4f(level2[at2.y + step]), vec4f(level2[at2.z + step]), vec4f(level2[at2.w + step]));
+    s0 += m2 * shares(first, sizes.width, low2, scale2);
+    s1 += m2 * shares(first + 1, sizes.width, low2, scale2);
+    s2 += m2 * shares(first + 2, sizes.width, low2, scale2);
+    s3 += m2 * shares(first + 3, sizes.width, low2, scale2);
+    let m3 = mat3x4f(vec4f(level3[at3.x + step]), vec4f(level3[at3.y + step]), vec4f(level3[at3.z + step]));
+    s0 += m3 * shares(first, sizes.width, low3, scale3).xyz;
+    s1 += m3 * shares(first + 1, sizes.width, low3, scale3).xyz;
+    s2 += m3 * shares(first + 2, sizes.width, low3, scale3).xyz;
+    s3 += m3 * shares(first + 3, sizes.width, low3, scale3).xyz;
+    let m4 = mat3x4f(vec4f(level4[at4.x + step]), vec4f(level4[at4.y + step]), vec4f(level4[at4.z + step]));
+    s0 += m4 * shares(first, sizes.width, low4, scale4).xyz;
+    s1 += m4 * shares(first + 1, sizes.width, low4, scale4).xyz;
+    s2 += m4 * shares(first + 2, sizes.width, low4, scale4).xyz;
+    s3 += m4 * shares(first + 3, sizes.width, low4, scale4).xyz;
   }
-  output[index] = output4(sum);
+  let to = (y * u32(sizes.width) + u32(x)) * CHANNELS4 + channel;
+  output[to] = output4(s0);
+  output[to + CHANNELS4] = output4(s1);
+  output[to + 2u * CHANNELS4] = output4(s2);
+  output[to + 3u * CHANNELS4] = output4(s3);
 }

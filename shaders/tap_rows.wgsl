@@ -6,8 +6,8 @@
 // input  [rows from firstTapRow on][width][3 rows of taps][3 columns of taps][CHANNELS4]   vec4 of channels
 // output [rows][width][3 columns of taps][CHANNELS4]
 //
-// The maps are bands of rows of a level's inHeight and the finest level's outHeight.
-// One invocation an output vec4. Shifted reads outside the upsampled map count as zero; bilinear, half-pixel centres.
+// The maps are bands of rows of a level's inHeight and the finest level's outHeight. What the level's rows in the band give is complete.
+// One invocation four rows and a vec4. Shifted reads outside the upsampled map count as zero.
 // Source: spec, Detection head ("a property worth using").
 override CHANNELS4: u32;
 
@@ -16,6 +16,7 @@ struct Sizes {
   outHeight: i32,
   width: u32,
   firstTapRow: i32,
+  tapRows: i32,
   // The output's band.
   firstRow: i32,
   rows: u32,
@@ -25,11 +26,6 @@ struct Sizes {
 @group(0) @binding(1) var<storage, read_write> output: array<output4>;
 @group(0) @binding(2) var<uniform> sizes: Sizes;
 
-// Where a row of the level begins in the band, in rows of the output's length.
-fn tapRow(row: i32) -> u32 {
-  return u32(row - sizes.firstTapRow) * 3u;
-}
-
 @compute @workgroup_size(64)
 fn main(
   @builtin(workgroup_id) group: vec3u,
@@ -38,25 +34,39 @@ fn main(
 ) {
   let index = (group.y * groups.x + group.x) * 64u + lane;
   let rowLength = sizes.width * 3u * CHANNELS4;
-  if (index >= sizes.rows * rowLength) {
+  let row = index / rowLength * 4u;
+  if (row >= sizes.rows) {
     return;
   }
-  let y = sizes.firstRow + i32(index / rowLength);
-  let inRow = index % rowLength;
-  let column = inRow / (3u * CHANNELS4);
-  let channel = inRow % (3u * CHANNELS4);
+  let column = index % rowLength / (3u * CHANNELS4);
+  let channel = index % (3u * CHANNELS4);
+  let y = sizes.firstRow + i32(row);
   let scale = f32(sizes.inHeight) / f32(sizes.outHeight);
-  var sum = vec4f();
+  let low = lowest(y, scale);
+  let tapRows = vec4u(clamp(low - sizes.firstTapRow + vec4i(0, 1, 2, 3), vec4i(0), vec4i(sizes.tapRows - 1)));
+  let begin = (tapRows * sizes.width + column) * 9u * CHANNELS4 + channel;
+  var s0 = vec4f();
+  var s1 = vec4f();
+  var s2 = vec4f();
+  var s3 = vec4f();
   for (var tap = 0; tap < 3; tap++) {
-    let shifted = y + tap - 1;
-    if (shifted >= 0 && shifted < sizes.outHeight) {
-      let source = max((f32(shifted) + 0.5) * scale - 0.5, 0.0);
-      let low = min(i32(source), sizes.inHeight - 1);
-      let high = min(low + 1, sizes.inHeight - 1);
-      let share = source - f32(low);
-      let at = (column * 3u + u32(tap)) * 3u * CHANNELS4 + channel;
-      sum += mix(vec4f(input[tapRow(low) * rowLength + at]), vec4f(input[tapRow(high) * rowLength + at]), share);
-    }
+    let at = begin + u32(tap) * 3u * CHANNELS4;
+    let values = mat4x4f(vec4f(input[at.x]), vec4f(input[at.y]), vec4f(input[at.z]), vec4f(input[at.w]));
+    let first = y + tap - 1;
+    s0 += values * shares(first, sizes.outHeight, low, scale);
+    s1 += values * shares(first + 1, sizes.outHeight, low, scale);
+    s2 += values * shares(first + 2, sizes.outHeight, low, scale);
+    s3 += values * shares(first + 3, sizes.outHeight, low, scale);
   }
-  output[index] = output4(sum);
+  let to = row * rowLength + index % rowLength;
+  store(to, row, s0);
+  store(to + rowLength, row + 1u, s1);
+  store(to + 2u * rowLength, row + 2u, s2);
+  store(to + 3u * rowLength, row + 3u, s3);
+}
+
+fn store(at: u32, row: u32, sum: vec4f) {
+  if (row < sizes.rows) {
+    output[at] = output4(sum);
+  }
 }

@@ -1,13 +1,11 @@
-// Bilinear upsampling to another map's size, optionally plus that map: U(x, y) of the neck.
+// Bilinear upsampling: the head's map brought to a larger scale.
 //
-// input  [inHeight][inWidth][CHANNELS4]    vec4 of channels
-// finer  [outHeight][outWidth][CHANNELS4]  added if ADD
+// input  [inHeight][inWidth][CHANNELS4]      vec4 of channels
 // output [outHeight][outWidth][CHANNELS4]
 //
 // One invocation an output vec4. Half-pixel centres, clamped at the edges (align_corners = false).
-// Source: spec, Neck; PyTorch's interpolate(mode = 'bilinear').
+// Source: spec, Detection head; PyTorch's interpolate(mode = 'bilinear').
 override CHANNELS4: u32;
-override ADD: bool;
 
 struct Sizes {
   inHeight: i32,
@@ -17,9 +15,8 @@ struct Sizes {
 }
 
 @group(0) @binding(0) var<storage, read> input: array<input4>;
-@group(0) @binding(1) var<storage, read> finer: array<input4>;
-@group(0) @binding(2) var<storage, read_write> output: array<output4>;
-@group(0) @binding(3) var<uniform> sizes: Sizes;
+@group(0) @binding(1) var<storage, read_write> output: array<output4>;
+@group(0) @binding(2) var<uniform> sizes: Sizes;
 
 @compute @workgroup_size(64)
 fn main(
@@ -42,11 +39,7 @@ fn main(
   let share = source - vec2f(low);
   let top = mix(at(low.x, low.y, channel), at(high.x, low.y, channel), share.x);
   let bottom = mix(at(low.x, high.y, channel), at(high.x, high.y, channel), share.x);
-  var value = mix(top, bottom, share.y);
-  if (ADD) {
-    value += vec4f(finer[index]);
-  }
-  output[index] = output4(value);
+  output[index] = output4(mix(top, bottom, share.y));
 }
 
 fn at(x: i32, y: i32, channel: u32) -> vec4f {

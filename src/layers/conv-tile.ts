@@ -247,11 +247,13 @@ export function shapeKey(shape: ConvShape): string {
   return `${kernel}x${kernel}/${stride} ${inChannels}>${outChannels} x${batches} ${pixelBucket(shape)}px ${types.input} ${types.weight} ${types.output}`;
 }
 
-/** A tile in words: `tiled 64x64 by 8x8, 16 deep` is 64 pixels × 64 channels, 8 × 8 of them an invocation. */
+/** A tile in words, no two alike: `tiled 64x64 by 8x8, 16 deep` is 64 pixels × 64 channels, 8 × 8 of them an invocation. */
 export function tileName(tile: ConvTile): string {
   const [pixels, out4] = tileSize(tile);
-  const deep = tile.depth > 0 ? `, ${tile.depth} deep` : '';
-  return `${tile.kind} ${pixels}x${4 * out4} by ${tile.pixels}x${4 * tile.vectors}${deep}`;
+  const { kind, depth, matrix } = tile;
+  const deep = depth > 0 ? `, ${depth} deep` : '';
+  const matrices = matrix ? `, ${matrix.M}x${matrix.N}x${matrix.K} by ${matrix.subgroup}` : '';
+  return `${kind} ${pixels}x${4 * out4} by ${tile.pixels}x${4 * tile.vectors}${deep}${matrices}`;
 }
 
 function largestDivisor(value: number, limit: number): number {

@@ -3,6 +3,7 @@
 // shaders/tap_columns.wgsl). Exact, and about three times fewer multiplications for four levels.
 // Source: spec, Detection head ("a property worth using").
 import columnsShader from '../../shaders/tap_columns.wgsl';
+import common from '../../shaders/tap_common.wgsl';
 import rowsShader from '../../shaders/tap_rows.wgsl';
 import { type Kernel, gridOf } from '../gpu/kernel.js';
 import { type PackedConv, packConv, planConv } from './conv.js';
@@ -36,8 +37,12 @@ export function packPyramidConv(packer: WeightPacker, label: string, conv: ConvW
   return [finest, taps(2), taps(3), taps(4)];
 }
 
+/** Pixels of a row or a column that an invocation computes in tap_columns.wgsl and tap_rows.wgsl. */
+const pixelsEach = 4;
+
 /**
- * Plans relu(conv3×3(concatenate(upsample(levels))) + bias) from the split weights.
+ * Plans relu(conv3×3(concatenate(upsample(levels))) + bias) from the split weights. A level is half as high and wide as the finer one, the
+ * finest one's sides are multiples of 8.
  * @param bandValues how many values the nine taps of a band of rows may have
  */
 export function planPyramidConv(
@@ -57,11 +62,11 @@ export function planPyramidConv(
   const columns = featureMap(`${label}.columns`, height, width, channels, precision);
   kernels.push({
     label: columns.slot.label,
-    code: withTypes(columnsShader, { input: precision, output: precision }),
+    code: withTypes(columnsShader + common, { input: precision, output: precision }),
     constants: { CHANNELS4: vec4s(channels) },
     bindings: [...byRows.map(readMap), writeMap(columns)],
     uniforms: [height, width, ...byRows.map((map) => map.width)],
-    workgroups: gridOf(Math.ceil((height * width * vec4s(channels)) / lanesPerGroup)),
+    workgroups: gridOf(Math.ceil(((height * width) / pixelsEach) * vec4s(channels) / lanesPerGroup)),
   });
   const finest = planConv(label, levels[0], weights[0], { relu: true, residual: columns });
   return { output: finest.output, kernels: [...kernels, ...finest.kernels] };
@@ -83,11 +88,11 @@ function planTapRows(label: string, level: FeatureMap, conv: PackedConv, output:
     const rows = rowsOf(output, first * factor, (end - first) * factor);
     kernels.push(...taps.kernels, {
       label: output.slot.label,
-      code: withTypes(rowsShader, { input: precision, output: precision }),
+      code: withTypes(rowsShader + common, { input: precision, output: precision }),
       constants: { CHANNELS4: vec4s(output.channels / 3) },
       bindings: [readMap(taps.output), writeMap(rows)],
-      uniforms: [level.height, output.height, level.width, top, first * factor, rows.height],
-      workgroups: gridOf(Math.ceil((rows.height * rows.width * vec4s(rows.channels)) / lanesPerGroup)),
+      uniforms: [level.height, output.height, level.width, top, taps.output.height, first * factor, rows.height],
+      workgroups: gridOf(Math.ceil((Math.ceil(rows.height / pixelsEach) * rows.width * vec4s(rows.channels)) / lanesPerGroup)),
     });
   }
   return kernels;

@@ -1,35 +1,19 @@
-// Bilinear upsampling, and upsampling plus the finer map (shaders/upsample.wgsl).
+// Bilinear upsampling (shaders/upsample.wgsl).
 import shader from '../../shaders/upsample.wgsl';
 import { type Kernel, gridOf } from '../gpu/kernel.js';
 import { type FeatureMap, featureMap, lanesPerGroup, readMap, sizesOf, vec4s, writeMap } from './feature-map.js';
 import { withTypes } from './precision.js';
 
 /** Plans the upsampling of `input` to a height and width. */
-export function planUpsample(label: string, input: FeatureMap, height: number, width: number) {
-  return plan(label, input, height, width);
-}
-
-/** Plans U(x, y) = upsample(coarse) + finer, the neck's join of two levels. */
-export function planUpsampleAdd(label: string, coarse: FeatureMap, finer: FeatureMap) {
-  return plan(label, coarse, finer.height, finer.width, finer);
-}
-
-function plan(
-  label: string,
-  input: FeatureMap,
-  height: number,
-  width: number,
-  finer?: FeatureMap,
-): { output: FeatureMap; kernels: Kernel[] } {
+export function planUpsample(label: string, input: FeatureMap, height: number, width: number): { output: FeatureMap; kernels: Kernel[] } {
   const { precision } = input;
   const output = featureMap(label, height, width, input.channels, precision);
   const channels4 = vec4s(input.channels);
   const planned: Kernel = {
     label,
     code: withTypes(shader, { input: precision, output: precision }),
-    constants: { CHANNELS4: channels4, ADD: Number(finer !== undefined) },
-    // Something must be bound where nothing is added; it is not read.
-    bindings: [readMap(input), readMap(finer ?? input), writeMap(output)],
+    constants: { CHANNELS4: channels4 },
+    bindings: [readMap(input), writeMap(output)],
     uniforms: sizesOf(input, output),
     workgroups: gridOf(Math.ceil((height * width * channels4) / lanesPerGroup)),
   };

@@ -4,11 +4,11 @@ import type { Kernel } from '../gpu/kernel.js';
 import { isSlot } from '../gpu/memory.js';
 import { planAdd } from '../layers/add.js';
 import { type ConvOptions, planConv } from '../layers/conv.js';
-import { planDepthwise } from '../layers/depthwise.js';
 import { type FeatureMap, rowsOf } from '../layers/feature-map.js';
+import { planFpemFilter } from '../layers/fpem-filter.js';
 import { planMaxPool, pooledMap } from '../layers/pool.js';
 import { type Pyramid, planPyramidConv } from '../layers/pyramid-conv.js';
-import { planUpsample, planUpsampleAdd } from '../layers/upsample.js';
+import { planUpsample } from '../layers/upsample.js';
 import type { ModelConfig } from './config.js';
 import { blockNames, type fpemUnits } from './parameters.js';
 import type { NetworkWeights } from './weights.js';
@@ -148,9 +148,8 @@ class NetworkPlanner {
   }
 
   #fpemUnit(fpem: string, unit: (typeof fpemUnits)[number], coarse: FeatureMap, finer: FeatureMap, stride: 1 | 2): FeatureMap {
-    const joined = this.#take(planUpsampleAdd(`${fpem}.join${unit}`, coarse, finer));
     const name = `${fpem}.dwconv${unit}`;
-    const filtered = this.#take(planDepthwise(name, joined, this.weights.depthwise(name), stride));
+    const filtered = this.#take(planFpemFilter(name, coarse, finer, this.weights.depthwise(name), stride));
     return this.#conv(`${fpem}.smooth_layer${unit}.conv`, filtered, { relu: true });
   }
 

@@ -8,7 +8,7 @@ import type { Resource } from '../gpu/kernel.js';
 import { type PackedConv, packConv } from '../layers/conv.js';
 import type { ConvWeights } from '../layers/conv-weights.js';
 import type { TileChooser } from '../layers/conv-tile.js';
-import { packDepthwise } from '../layers/depthwise.js';
+import { packDepthwise } from '../layers/fpem-filter.js';
 import { packWeights } from '../layers/pack.js';
 import { type Precision, type PrecisionChoice, choosePrecision } from '../layers/precision.js';
 import { type Pyramid, packPyramidConv } from '../layers/pyramid-conv.js';

@@ -2,7 +2,7 @@
 // given to `loadModel`; it is used on the adapter and with the shaders that it was measured with, and nowhere else.
 import { PanppError } from '../errors.js';
 import type { GpuProfile } from '../gpu/context.js';
-import { type ConvTile, type TileChooser, type TileDevice, candidateTiles, defaultTile, shapeKey, tileSources } from '../layers/conv-tile.js';
+import { type ConvTile, type TileChooser, type TileDevice, candidateTiles, defaultTile, shapeKey, tileName, tileSources } from '../layers/conv-tile.js';
 
 /** What was found for one shape. */
 export interface TunedShape {
@@ -66,7 +66,7 @@ export function tunedTiles({ shapes }: Tuning, device: TileDevice): TileChooser 
 }
 
 export function sameTile(a: ConvTile, b: ConvTile): boolean {
-  return (Object.keys(a) as (keyof ConvTile)[]).every((name) => a[name] === b[name]);
+  return tileName(a) === tileName(b);
 }
 
 /** Two tunings of one adapter as one; where both know a shape, the later one's word counts. */

@@ -20,9 +20,9 @@ const matrixTiles = (shape: ConvShape, on: TileDevice = device) => candidateTile
 
 describe('tiles of subgroup matrices', () => {
   it.each([
-    [shapeOf(64, 1600), 'matrix 128x64 by 64x32, 32 deep'],
-    [shapeOf(64, 100), 'matrix 64x64 by 32x32, 32 deep'],
-    [shapeOf(512, 20), 'matrix 32x128 by 32x32, 32 deep'],
+    [shapeOf(64, 1600), 'matrix 128x64 by 64x32, 32 deep, 16x16x16 by 32'],
+    [shapeOf(64, 60), 'matrix 64x64 by 32x32, 32 deep, 16x16x16 by 32'],
+    [shapeOf(512, 20), 'matrix 32x128 by 32x32, 32 deep, 16x16x16 by 32'],
   ] as const)('are the default where they fit: %j', (shape, name) => {
     expect(tileName(defaultTile(shape, device))).toBe(name);
   });

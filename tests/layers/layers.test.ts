@@ -2,13 +2,13 @@ import { describe, expect, it } from 'vitest';
 import { planAdd } from '../../src/layers/add.js';
 import { type ConvMethod, convMethod, packConv, planConv } from '../../src/layers/conv.js';
 import type { ConvWeights } from '../../src/layers/conv-weights.js';
-import { packDepthwise, planDepthwise } from '../../src/layers/depthwise.js';
 import type { FeatureMap } from '../../src/layers/feature-map.js';
+import { packDepthwise, planFpemFilter } from '../../src/layers/fpem-filter.js';
 import { packWeights } from '../../src/layers/pack.js';
 import { planMaxPool, pooledMap } from '../../src/layers/pool.js';
 import type { Precision } from '../../src/layers/precision.js';
 import { packPyramidConv, planPyramidConv, type Pyramid } from '../../src/layers/pyramid-conv.js';
-import { planUpsample, planUpsampleAdd } from '../../src/layers/upsample.js';
+import { planUpsample } from '../../src/layers/upsample.js';
 import type { Gpu } from '../../src/gpu/context.js';
 import { expectClose } from '../support/close.js';
 import { describeOnGpus } from '../support/gpu.js';
@@ -102,13 +102,33 @@ function testLayers(gpu: Gpu, precision: Precision): void {
     expectClose(widened.data.subarray(0, expected.data.length), expected.data, sums, 'widened');
   });
 
-  it.each([1, 2] as const)('convolves depthwise, stride %i', async (stride) => {
-    const input = random(12, 7, 10);
-    const weight = values(12 * 9, 3);
-    const { packed: weights } = packWeights(gpu, precision, (packer) => packDepthwise(packer, 'dw', weight, 12));
-    const actual = await run([input], ([map]) => planDepthwise('dw', map, weights, stride));
-    expectClose(actual.data, depthwise3x3(input, weight, stride).data, bound, 'depthwise');
+  it('joins and filters by hand: a window of ones sums what lies inside', async () => {
+    const constant = (value: number, height: number, width: number) => planes(4, height, width, new Float32Array(4 * height * width).fill(value));
+    const filter = (weight: Float32Array, coarse: Planes, stride: 1 | 2) => {
+      const { packed: weights } = packWeights(gpu, precision, (packer) => packDepthwise(packer, 'dw', weight, 4));
+      return run([coarse, constant(1, 2, 4)], ([map, finer]) => planFpemFilter('dw', map, finer, weights, stride));
+    };
+    const ones = new Float32Array(36).fill(1);
+    // 2 + 1 everywhere, so 3 for each of the window's places that lie inside: 4 in the corners, 6 between them.
+    expect([...(await filter(ones, constant(2, 1, 2), 1)).data.subarray(0, 8)]).toEqual([12, 18, 18, 12, 12, 18, 18, 12]);
+    expect([...(await filter(ones, constant(2, 1, 2), 2)).data.subarray(0, 2)]).toEqual([12, 18]);
+    // The middle tap alone shows the upsampling: quarter shares, edges clamped; plus 1.
+    const middle = Float32Array.from({ length: 36 }, (_, index) => Number(index % 9 === 4));
+    const ramp = planes(4, 1, 2, Float32Array.of(0, 4, 0, 4, 0, 4, 0, 4));
+    expect([...(await filter(middle, ramp, 1)).data.subarray(0, 8)]).toEqual([1, 2, 4, 5, 1, 2, 4, 5]);
   });
+
+  it.each([[1, 1, 1], [4, 5, 1], [9, 2, 1], [1, 1, 2], [4, 5, 2], [3, 17, 2]] as const)(
+    'joins %i × %i with the map of twice its sides and filters it, stride %i',
+    async (height, width, stride) => {
+      const [coarse, finer] = [random(12, height, width), random(12, 2 * height, 2 * width, 5)];
+      const weight = values(12 * 9, 3);
+      const { packed: weights } = packWeights(gpu, precision, (packer) => packDepthwise(packer, 'dw', weight, 12));
+      const actual = await run([coarse, finer], ([map, fine]) => planFpemFilter('dw', map, fine, weights, stride));
+      const sum = add(upsample(coarse, 2 * height, 2 * width), finer);
+      expectClose(actual.data, depthwise3x3(sum, weight, stride).data, bound, 'filter');
+    },
+  );
 
   it('pools by hand', async () => {
     const input = planes(4, 3, 3, Float32Array.from({ length: 36 }, (_, index) => 9 - index));
@@ -128,13 +148,10 @@ function testLayers(gpu: Gpu, precision: Precision): void {
     expect([...output.data.subarray(0, 4)]).toEqual([0, 1, 3, 4]);
   });
 
-  it.each([[3, 4, 6, 8], [1, 1, 4, 2], [5, 7, 40, 56], [2, 3, 5, 10]])('upsamples %i × %i to %i × %i, alone and added', async (h, w, height, width) => {
+  it.each([[3, 4, 6, 8], [1, 1, 4, 2], [5, 7, 40, 56], [2, 3, 5, 10]])('upsamples %i × %i to %i × %i', async (h, w, height, width) => {
     const input = random(8, h, w);
-    const finer = random(8, height, width, 5);
     const expected = upsample(input, height, width);
     expectClose((await run([input], ([map]) => planUpsample('up', map, height, width))).data, expected.data, bound, 'upsample');
-    const sum = await run([input, finer], ([coarse, fine]) => planUpsampleAdd('up', coarse, fine));
-    expectClose(sum.data, add(expected, finer).data, bound, 'upsample-add');
   });
 
   it('adds', async () => {

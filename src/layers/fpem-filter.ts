@@ -1,0 +1,36 @@
+// First half of an FPEM unit (shaders/fpem_filter.wgsl): a coarser level upsampled and added to a finer one, then filtered depthwise.
+import shader from '../../shaders/fpem_filter.wgsl';
+import { type Kernel, type Resource, gridOf, read } from '../gpu/kernel.js';
+import { type FeatureMap, featureMap, lanesPerGroup, readMap, vec4s, writeMap } from './feature-map.js';
+import type { WeightPacker } from './pack.js';
+import { withTypes } from './precision.js';
+
+/** [tap][channel] from PyTorch's channels × 1 × 3 × 3. */
+export function packDepthwise(packer: WeightPacker, label: string, weight: Float32Array, channels: number): Resource {
+  return packer.pack(label, weight, { counts: [9, 1, channels], strides: [1, 0, 9] });
+}
+
+/**
+ * Plans depthwise3×3(upsample(coarse) + finer) with padding 1. `finer` is twice as high and wide as `coarse`. The weights are stored as the
+ * maps are.
+ */
+export function planFpemFilter(
+  label: string,
+  coarse: FeatureMap,
+  finer: FeatureMap,
+  weights: Resource,
+  stride: 1 | 2,
+): { output: FeatureMap; kernels: Kernel[] } {
+  const { height, width, channels, precision } = coarse;
+  const output = featureMap(label, finer.height / stride, finer.width / stride, channels, precision);
+  const channels4 = vec4s(channels);
+  const planned: Kernel = {
+    label,
+    code: withTypes(shader, { input: precision, weight: precision, output: precision }),
+    constants: { STRIDE: stride, CHANNELS4: channels4 },
+    bindings: [readMap(coarse), readMap(finer), read(weights), writeMap(output)],
+    uniforms: [height, width],
+    workgroups: gridOf(Math.ceil((height * width * channels4) / lanesPerGroup)),
+  };
+  return { output, kernels: [planned] };
+}
