@@ -15,11 +15,8 @@ import { type BenchRecord, type LeftOut, fileNameOf, newRecord } from './record.
 import { type Size, nameOf, pixelsOf } from './sizes.js';
 import { type BenchWeights, readPackagedWeights } from './weights.js';
 
-/** Dawn rounds timestamps to 0.1 ms otherwise. */
-const disabledToggles = ['timestamp_quantization'];
-
 /** Opens an adapter for measuring. @throws PanppError `adapter` */
-export function openForBench(adapter: string, { toggles }: BenchOptions): Promise<Gpu> {
+export function openForBench(adapter: string, { toggles, disabledToggles }: BenchOptions): Promise<Gpu> {
   return openGpu({ adapter, toggles, disabledToggles });
 }
 
@@ -42,7 +39,7 @@ const work: Readonly<Record<Part, (task: Task) => Promise<void>>> = {
 /** Measures what the options ask for. @param adapter the name by which `gpu` was opened */
 export async function benchAdapter(gpu: Gpu, adapter: string, options: BenchOptions): Promise<BenchRecord> {
   const weights = readPackagedWeights();
-  const record = newRecord(gpu, weights.file.config, options.quick, options.effort, disabledToggles);
+  const record = newRecord(gpu, weights.file.config, options.quick, options.effort, options.disabledToggles);
   const path = join(options.out, 'records', `${fileNameOf(record)}.json`);
   await mkdir(dirname(path), { recursive: true });
   for (const part of options.parts) {

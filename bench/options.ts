@@ -17,6 +17,7 @@ export interface BenchOptions {
   readonly quick: boolean;
   readonly effort: Effort;
   readonly toggles: readonly string[];
+  readonly disabledToggles: readonly string[];
   /** Folder of the results. */
   readonly out: string;
 }
@@ -29,7 +30,7 @@ export const usage = `
   --runs N           runs that count, of each, at least (default: 10; quick: 3)
   --seconds N        a series of runs ends after so long; sizes whose single run would take half of it are left out
                      (default: 300; quick: 40)
-  --toggles LIST     Dawn toggles, for example disable_robustness
+  --toggles LIST     Dawn toggles, for example allow_unsafe_apis; with a minus, switched off: --toggles=-disable_robustness
   --quick            few runs, small sizes, for a look; its results go to bench/dist/quick unless --out is given
   --out DIR          folder of the results (default: bench; on a GPU host $OUT if that is set)`;
 
@@ -39,6 +40,7 @@ const quickSizes: readonly Size[] = standardSizes.slice(0, 2);
 export function parseOptions(args: readonly string[]): BenchOptions {
   const values = readFlags(args);
   const quick = values.quick === true;
+  const toggles = values.toggles?.split(',') ?? [];
   const number = (name: 'runs' | 'seconds', otherwise: number) => {
     const value = Number(values[name] ?? otherwise);
     if (!(value >= 1)) throw new PanppError('argument', `--${name} is ${values[name]}; give a number from 1 on`);
@@ -54,7 +56,9 @@ export function parseOptions(args: readonly string[]): BenchOptions {
       warmups: quick ? 1 : 2,
       seconds: number('seconds', quick ? 40 : 300),
     },
-    toggles: values.toggles?.split(',') ?? [],
+    toggles: toggles.filter((name) => !name.startsWith('-')),
+    // Dawn rounds timestamps to 0.1 ms otherwise.
+    disabledToggles: ['timestamp_quantization', ...toggles.filter((name) => name.startsWith('-')).map((name) => name.slice(1))],
     out: values.out ?? (quick ? join(projectFile('bench/dist'), 'quick') : projectFile('bench')),
   };
 }

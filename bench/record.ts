@@ -5,6 +5,7 @@ import { createRequire } from 'node:module';
 import { cpus, release } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Gpu } from '../src/gpu/context.js';
+import { defaultToggles } from '../src/node/adapters.js';
 import type { ModelConfig } from '../src/network/config.js';
 import type { AggregationEntry } from './aggregation.js';
 import type { RecognitionEntry } from './recognition.js';
@@ -112,9 +113,11 @@ function describeAdapter({ device, profile }: Gpu, disabledToggles: readonly str
   };
 }
 
-/** Name of a record's files: the adapter's and the toggles'. */
+/** Name of a record's files: the adapter's, with the toggles that are not as usual. */
 export function fileNameOf({ adapter: { name, toggles } }: Pick<BenchRecord, 'adapter'>): string {
-  return [name, ...toggles]
+  const others = toggles.filter((toggle) => !defaultToggles.includes(toggle));
+  const missing = defaultToggles.filter((toggle) => !toggles.includes(toggle)).map((toggle) => `no ${toggle}`);
+  return [name, ...others, ...missing]
     .join(' ')
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, '-')

@@ -20,7 +20,7 @@ struct Order {
 @group(0) @binding(2) var<uniform> order: Order;
 
 // The powers of the points 0, 5/8, −5/8, 3/2, −3/2, each over the product of its point's distances to the others; then infinity.
-const G = array(
+const G = array<vec3f, 6>(
   vec3f(256, 0, 0) / 225,
   vec3f(64, 40, 25) * -32 / 2975,
   vec3f(64, -40, 25) * -32 / 2975,

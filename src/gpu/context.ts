@@ -30,7 +30,7 @@ export interface GpuProfile {
   readonly maxBindingBytes: number;
   /** Largest buffer, bytes. */
   readonly maxBufferBytes: number;
-  /** Dawn toggles that were asked for; none in a browser. */
+  /** Dawn toggles that were switched on; none in a browser. */
   readonly toggles: readonly string[];
 }
 
@@ -66,7 +66,10 @@ const wantedLimits = [
 export class Gpu {
   /** What the device is and can do. */
   readonly profile: GpuProfile;
-  /** For one's own work beside panpp's. */
+  /**
+   * For one's own work beside panpp's. In Node, indices in its shaders are not clamped unless the Gpu was opened with
+   * `disabledToggles: ['disable_robustness']`.
+   */
   readonly device: GPUDevice;
   /** Compiled pipelines by kernel identity; see kernel.ts. */
   readonly pipelines = new Map<string, Promise<GPUComputePipeline>>();

@@ -26,9 +26,12 @@ export interface AdapterOptions {
    * embedded one), `hardware` (no software adapter) or `software` (no hardware). Without it: the best there is.
    */
   readonly adapter?: string;
-  /** Dawn toggles to switch on besides the default one, such as `disable_robustness` or `allow_unsafe_apis`. */
+  /** Dawn toggles to switch on besides the default ones, such as `allow_unsafe_apis`, without which there are no subgroup matrices. */
   readonly toggles?: readonly string[];
-  /** Dawn toggles to switch off, such as `timestamp_quantization`. */
+  /**
+   * Dawn toggles to switch off: `timestamp_quantization` for exact timings; `disable_robustness` if shaders of your own run on the device too and
+   * may index out of bounds.
+   */
   readonly disabledToggles?: readonly string[];
 }
 
@@ -48,8 +51,16 @@ export interface AdapterName {
   readonly backend: string;
 }
 
-/** Without it Dawn hides half floats on NVIDIA's Vulkan driver; elsewhere it does nothing. */
-const DEFAULT_TOGGLES = ['vulkan_enable_f16_on_nvidia'];
+/**
+ * Switched on unless the caller switches them off. Without the first Dawn hides half floats on NVIDIA's Vulkan driver; elsewhere it does nothing. The
+ * second leaves out the clamps that Dawn puts around every index: ours are in bounds (tests/gpu/bounds.test.ts).
+ */
+export const defaultToggles: readonly string[] = ['vulkan_enable_f16_on_nvidia', 'disable_robustness'];
+
+/** The toggles that are switched on for a request. */
+export function togglesOf({ toggles = [], disabledToggles = [] }: AdapterOptions): string[] {
+  return [...new Set([...defaultToggles, ...toggles])].filter((name) => !disabledToggles.includes(name));
+}
 
 const LAVAPIPE = 'llvmpipe'; // the name by which lavapipe lists itself
 const SWIFTSHADER = 'SwiftShader Device (Subzero)';
@@ -173,8 +184,9 @@ interface Search {
   readonly toggleFlags: readonly string[];
 }
 
-async function startSearch({ toggles = [], disabledToggles = [] }: AdapterOptions): Promise<Search> {
-  const toggleFlags = [`enable-dawn-features=${[...DEFAULT_TOGGLES, ...toggles].join(',')}`];
+async function startSearch(options: AdapterOptions): Promise<Search> {
+  const { disabledToggles = [] } = options;
+  const toggleFlags = [`enable-dawn-features=${togglesOf(options).join(',')}`];
   if (disabledToggles.length > 0) toggleFlags.push(`disable-dawn-features=${disabledToggles.join(',')}`);
   try {
     return { create: (await import('webgpu')).create, toggleFlags };

@@ -17,7 +17,8 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { parseAdapterList } from '../../src/node/adapters.js';
+import { openGpu } from '../../src/node.js';
+import { defaultToggles, parseAdapterList, togglesOf } from '../../src/node/adapters.js';
 import { describeDiagnosis } from '../../src/node/doctor.js';
 import { isEmbeddedPlatform } from '../../src/node/embedded-driver.js';
 import type { ProbeResult, ProbeTask } from './probe.js';
@@ -124,6 +125,20 @@ describe('findAdapter', () => {
       const { error } = await probe({ find: { adapter } });
       expect(error?.code).toBe('adapter');
       expect(error?.message).toMatch(new RegExp(`^no WebGPU adapter matches "${adapter}".*there (are|is)[^\\n]*$`));
+    }
+  });
+});
+
+describe('toggles', () => {
+  it('leave clamps around indices out unless the caller wants them', async () => {
+    expect(togglesOf({})).toEqual(defaultToggles);
+    expect(togglesOf({ toggles: ['allow_unsafe_apis', 'disable_robustness'] })).toEqual([...defaultToggles, 'allow_unsafe_apis']);
+    const disabledToggles = ['disable_robustness'];
+    expect(togglesOf({ disabledToggles })).toEqual(['vulkan_enable_f16_on_nvidia']);
+    for (const [options, toggles] of [[{}, defaultToggles], [{ disabledToggles }, ['vulkan_enable_f16_on_nvidia']]] as const) {
+      const gpu = await openGpu(options);
+      expect(gpu.profile.toggles).toEqual(toggles);
+      gpu.dispose();
     }
   });
 });

@@ -1,0 +1,181 @@
+// No shader indexes out of bounds: devices are opened without the drivers' clamps. Everything that a model can do runs under watch, at sizes with
+// remainders everywhere, on SwiftShader, which compiles fastest; then what only other adapters get.
+import { readFileSync } from 'node:fs';
+import { afterAll, describe, expect, it } from 'vitest';
+import { aggregateWithSums } from '../../src/aggregation/aggregate.js';
+import type { AggregationMode } from '../../src/aggregation/input.js';
+import { Model } from '../../src/detection/model.js';
+import { type Kernel, read, write } from '../../src/gpu/kernel.js';
+import { Program } from '../../src/gpu/program.js';
+import { decodeImage } from '../../src/images/decode.js';
+import type { PixelImage } from '../../src/images/image.js';
+import { packConv, planConv } from '../../src/layers/conv.js';
+import { type ConvTile, type TileDevice, candidateTiles, defaultTile, tileName } from '../../src/layers/conv-tile.js';
+import { packWeights } from '../../src/layers/pack.js';
+import { type ModelConfig, vocabularies } from '../../src/network/config.js';
+import { readWeights } from '../../src/network/weights-file.js';
+import { uploadWeights } from '../../src/network/weights.js';
+import { openGpu, packagedWeights } from '../../src/node.js';
+import { uploadRecognition } from '../../src/recognition/weights.js';
+import { livelyWeights, spotterConfig } from '../recognition/run-recognition.js';
+import { instrument, watchBounds } from '../support/bounds.js';
+import { gpus } from '../support/gpu.js';
+import { randomPlanes, randomValues, runLayer } from '../support/run-layer.js';
+
+describe('the watch', () => {
+  const header = '@group(0) @binding(0) var<storage, read> input: array<u32>; @group(0) @binding(1) var<storage, read_write> output: array<u32>;';
+
+  it.each([
+    ['a read', '', 'output[0] = input[INDEX];', 'lane', '16u + lane', 'input[INDEX]'],
+    ['a write', '', 'output[INDEX] = 1u;', 'lane * 5u', 'lane * 6u', 'output[INDEX]'],
+    ['a negative index', '', 'output[0] = input[INDEX];', 'i32(lane)', 'i32(lane) - 1', 'input[INDEX]'],
+    ['an index within an index', '', 'output[0] = input[input[INDEX] % 2u];', 'lane', 'lane + 13u', 'input[INDEX]'],
+    ['workgroup memory', 'var<workgroup> held: array<u32, 3>;', 'held[INDEX] = 1u; output[0] = input[0] + held[0];', 'lane / 2u', 'lane', 'held[INDEX]'],
+    ['an atomic', 'var<workgroup> held: array<atomic<u32>, 3>;', 'atomicAdd(&held[INDEX], 1u); output[0] = input[0];', 'lane / 2u', 'lane', 'held[INDEX]'],
+    ['a vector', '', 'let v = vec3u(1u); output[0] = v[INDEX] + input[0];', 'lane / 2u', 'lane', 'v[INDEX]'],
+    ['a vector in an array', 'var<workgroup> held: array<vec2u, 4>;', 'output[0] = held[lane][INDEX] + input[0];', 'lane / 2u', 'lane', 'held[][INDEX]'],
+    ['a struct’s array', 'struct S { values: array<u32, 3>, }', 'var s = S(); s.values[INDEX] = 1u; output[0] = input[0];', 'lane / 2u', 'lane', '.values[INDEX]'],
+  ])('sees %s out of bounds', async (_, declared, statement, right, wrong, expression) => {
+    const gpu = await openGpu({ adapter: 'swiftshader' });
+    const watch = watchBounds(gpu);
+    const run = async (index: string) => {
+      const slots = ['in', 'out'].map((label) => ({ label, bytes: 64 }));
+      const main = `@compute @workgroup_size(4) fn main(@builtin(local_invocation_index) lane: u32) { ${statement.replace('INDEX', index)} }`;
+      const bindings = [read(slots[0]), write(slots[1])];
+      const kernel: Kernel = { label: 'wrong', code: `${header} ${declared} ${main}`, bindings, workgroups: [1, 1, 1] };
+      const program = await Program.create(gpu, [{ name: 'test', kernels: [kernel] }], slots);
+      const encoder = gpu.device.createCommandEncoder();
+      program.encode(encoder);
+      gpu.device.queue.submit([encoder.finish()]);
+      program.dispose();
+      return watch.report();
+    };
+    expect((await run(right)).faults).toEqual([]);
+    expect((await run(wrong)).faults).toEqual([`wrong: ${expression.replace('INDEX', wrong)}`]);
+    gpu.dispose();
+  });
+
+  it('refuses what it can’t measure', () => {
+    expect(() => instrument('fn f(p: ptr<function, array<u32, 4>>, at: u32) -> u32 { return (*p)[at]; }', 0)).toThrow('not known');
+    expect(() => instrument('fn f(at: u32) -> u32 { let m = g(); return m[at]; }', 0)).toThrow('not known');
+    expect(() => instrument('var<workgroup> a: array<u32, 4>; fn f() { var a = array<u32, 5>(); a[1] = 1u; }', 0)).toThrow('two lengths');
+  });
+});
+
+const shipped = readWeights(readFileSync(packagedWeights()));
+const config: ModelConfig = { ...shipped.config, recognition: { vocabulary: vocabularies.lowercase } };
+const head = [...livelyWeights(spotterConfig(vocabularies.lowercase), 8)].filter(([name]) => name.startsWith('rec_head'));
+const tensors = new Map([...[...shipped.tensors].filter(([name]) => !name.startsWith('rec_head')), ...head]);
+const street = await decodeImage(readFileSync(new URL('../../examples/street.jpg', import.meta.url)), 'street.jpg');
+
+function imageOf(width: number, height: number, value: (at: number) => number): PixelImage {
+  return { width, height, channels: 3, data: Uint8Array.from({ length: 3 * width * height }, (_, at) => value(at)) };
+}
+
+describe('on SwiftShader', async () => {
+  const gpu = await openGpu({ adapter: 'swiftshader' });
+  const watch = watchBounds(gpu);
+  const model = new Model(gpu, config, uploadWeights(gpu, tensors, config), uploadRecognition(gpu, tensors, config));
+  afterAll(() => {
+    model.dispose();
+    gpu.dispose();
+  });
+  const inBounds = async (ran: RegExp) => {
+    const report = await watch.report();
+    expect(report.faults).toEqual([]);
+    expect(report.ran.some((label) => ran.test(label))).toBe(true);
+  };
+
+  it.each([
+    ['a photograph', street, 160],
+    ['one large enough for bands', street, 480],
+    ['noise', imageOf(91, 37, (at) => (at * 7919) % 256), 64],
+    ['a dark strip', imageOf(7, 300, () => 0), 32],
+    ['a pixel', imageOf(1, 1, () => 255), 32],
+  ] as const)('detection: %s', async (_, image, shortSide) => {
+    await model.detect(image, { shortSide });
+    await inBounds(/^aggregation.region_sums/);
+  });
+
+  it.each([1, 2] as const)('detection at scale %i, instance vectors always checked', async (scale) => {
+    await model.detect(street, { shortSide: 96, scale, mode: 'always' });
+    await inBounds(/^map/);
+  });
+
+  it('a picture in a texture', async () => {
+    const usage = GPUTextureUsage.TEXTURE_BINDING | GPUTextureUsage.COPY_DST | GPUTextureUsage.RENDER_ATTACHMENT;
+    const texture = gpu.device.createTexture({ size: [75, 53], format: 'rgba8unorm', usage });
+    await model.detect(texture, { shortSide: 64 });
+    texture.destroy();
+    await inBounds(/texels/);
+  });
+
+  it('reading, greedy and with a beam', async () => {
+    const { regions } = await model.spot(street, { shortSide: 160, characters: true });
+    expect(regions.length).toBeGreaterThan(0);
+    await model.spot(street, { shortSide: 160, beam: 3 });
+    await inBounds(/decode/);
+  });
+
+  it('reading at the image’s corners', async () => {
+    const { width, height } = street;
+    const boxes = [
+      { left: 0, top: 0, right: 40, bottom: 300 },
+      { left: width - 9, top: height - 5, right: width, bottom: height },
+      { left: 0, top: 0, right: width, bottom: height },
+    ];
+    expect((await model.recognize(street, boxes, { shortSide: 96 })).words).toHaveLength(3);
+    await inBounds(/roi|crops/i);
+  });
+
+  it.each([
+    ['nothing', () => [-1, -1]],
+    ['all one kernel', () => [1, 1]],
+    ['single pixels', (x, y) => [(x + y) % 2 ? -1 : 1, 1]],
+    ['text with a kernel here and there', (x, y) => [1, x % 5 === 0 && y % 3 === 0 ? 1 : -1]],
+    ['rows', (x, y) => [y % 2 ? -1 : 1, x < 2 ? 1 : -1]],
+  ] as [string, (x: number, y: number) => [number, number]][])('aggregation, both ways of growing: %s', async (_, logits) => {
+    for (const [height, width] of [[1, 1], [1, 65], [33, 1], [9, 31], [17, 32], [10, 33], [40, 97]]) {
+      const at = (channel: number) => Float32Array.from({ length: height * width }, (__, pixel) => logits(pixel % width, Math.floor(pixel / width))[channel]);
+      for (const software of [true, false]) {
+        for (const mode of ['reference', 'always'] as AggregationMode[]) {
+          const input = { text: at(0), kernel: at(1), embedding: randomValues(4 * height * width), height, width, minKernelArea: 2, mode, distance: 1 };
+          await aggregateWithSums(gpu, input, { height: 4 * height - 1, width: 4 * width - 1 }, { software });
+        }
+      }
+    }
+    await inBounds(/grow_levels/);
+  });
+});
+
+/** Of each kind and number of pixels an invocation, one tile that ragged channels fit and one that they don't. */
+function someTiles(tiles: readonly ConvTile[]): ConvTile[] {
+  return [...new Map(tiles.map((tile) => [`${tile.kind} ${tile.pixels} ${tile.vectors}`, tile])).values()].filter(({ pixels }) => pixels < 16);
+}
+
+describe.each(gpus)('convolutions on $name', ({ gpu }) => {
+  const watch = watchBounds(gpu);
+
+  it.each([
+    { out: 64, in: 20, kernel: 3, stride: 2, height: 13, width: 29 },
+    { out: 68, in: 16, kernel: 3, stride: 1, height: 11, width: 10 },
+  ])('in tiles of every kind: $in → $out channels, kernel $kernel, stride $stride, $height × $width', async ({ out, in: channels, kernel, stride, height, width }) => {
+    const weights = { weight: randomValues(out * channels * kernel ** 2), bias: randomValues(out), outChannels: out, inChannels: channels, kernel };
+    const device: TileDevice = { ...gpu.profile, software: false };
+    const convolve = async (choose: (tiles: ConvTile[]) => ConvTile | undefined) => {
+      let tiles: ConvTile[] = [];
+      const { packed } = packWeights(gpu, 'f32', (packer) => packConv(packer, 'conv', weights, stride, 'direct'), (shape) => {
+        tiles = candidateTiles(shape, device);
+        return choose(tiles) ?? defaultTile(shape, gpu.profile);
+      });
+      await runLayer(gpu, [randomPlanes(channels, height, width)], ([map]) => planConv('conv', map, packed, { relu: true }));
+      return tiles;
+    };
+    const tiles = someTiles(await convolve(() => undefined));
+    expect(new Set(tiles.map(({ kind }) => kind)).size).toBeGreaterThan(1);
+    for (const tile of tiles) {
+      await convolve(() => tile);
+      expect((await watch.report()).faults, tileName(tile)).toEqual([]);
+    }
+  });
+});
