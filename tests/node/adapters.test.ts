@@ -60,6 +60,7 @@ beforeAll(() =>
     format: 'esm',
     platform: 'node',
     packages: 'external',
+    loader: { '.wgsl': 'text' },
   }),
 );
 
