@@ -32,7 +32,7 @@ export default {
   out: 'docs/api',
   readme: 'README.md',
   projectDocuments: [
-    ...['docs/how-it-works.md', 'docs/bring-your-own-checkpoint.md', 'docs/spec.md'],
+    ...['docs/how-it-works.md', 'docs/tuning.md', 'docs/bring-your-own-checkpoint.md', 'docs/spec.md'],
     ...['training/README.md', 'weights/README.md', 'bench/README.md', 'bench/RESULTS.md', 'CHANGELOG.md'],
   ],
   // The repository's address is not known here.

@@ -1,4 +1,5 @@
 // panpp tune: measures which tiles the convolutions are fastest in on this adapter, and keeps that for the other commands.
+import { dirname } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { PanppError } from '../errors.js';
 import { tileName } from '../layers/conv-tile.js';
@@ -6,7 +7,7 @@ import { readTuning, tuningPath } from '../node/tuning-cache.js';
 import { type TuneSize, tune } from '../tuning/tune.js';
 import { type Tuning, mergedTuning } from '../tuning/tuning.js';
 import { type ModelOptions, asWeights, openAdapter, readWeightsBytes, withModelOptions } from './engine.js';
-import { shown, writeBytes } from './files.js';
+import { openOutputFolder, shown, writeBytes } from './files.js';
 import { Progress, errorLine, exitCodes, print, say } from './report.js';
 import { exiting } from './usage.js';
 
@@ -46,6 +47,7 @@ async function tuneAdapter({ size, out, ...options }: TuneFlags): Promise<number
   try {
     const path = out ?? tuningPath(gpu.profile);
     if (path === undefined) throw new PanppError('file', 'there is no home folder to keep the tuning in; give --out, or set XDG_CACHE_HOME');
+    await openOutputFolder(dirname(path));
     const earlier = await earlierTuning(path);
     let progress: Progress | undefined;
     try {
@@ -73,12 +75,12 @@ async function tuneAdapter({ size, out, ...options }: TuneFlags): Promise<number
   return exitCodes.done;
 }
 
-// What is broken is about to be replaced.
+// What is no tuning is about to be replaced.
 async function earlierTuning(path: string): Promise<Tuning | undefined> {
   try {
     return await readTuning(path);
   } catch (error) {
-    if (!(error instanceof PanppError)) throw error;
+    if (!(error instanceof PanppError) || error.code !== 'argument') throw error;
     say(`panpp: ${errorLine(error)}; it will be replaced`);
     return undefined;
   }

@@ -21,7 +21,7 @@ export function tuningPath({ adapter, vendor, architecture }: AdapterIdentity): 
 /**
  * Reads a tuning from a file.
  * @returns undefined if there is no such file
- * @throws PanppError `file` if it can't be read or is none
+ * @throws PanppError `file` if it can't be read, `argument` if it is none
  */
 export async function readTuning(path: string): Promise<Tuning | undefined> {
   let text: string;
@@ -32,11 +32,14 @@ export async function readTuning(path: string): Promise<Tuning | undefined> {
     if (code === 'ENOENT') return undefined;
     throw new PanppError('file', `${path}: ${message.split(',')[0]}`, { cause });
   }
+  return asTuning(parsed(text, path), path);
+}
+
+function parsed(text: string, path: string): unknown {
   try {
-    return asTuning(JSON.parse(text), path);
+    return JSON.parse(text);
   } catch (cause) {
-    const reason = cause instanceof PanppError ? cause.message : `${path} is no tuning: it is no JSON; make one with panpp tune`;
-    throw new PanppError('file', reason, { cause });
+    throw new PanppError('argument', `${path} is no tuning: it is no JSON; make one with panpp tune`, { cause });
   }
 }
 
