@@ -38,8 +38,8 @@ const work: Readonly<Record<Part, (task: Task) => Promise<void>>> = {
 
 /** Measures what the options ask for. @param adapter the name by which `gpu` was opened */
 export async function benchAdapter(gpu: Gpu, adapter: string, options: BenchOptions): Promise<BenchRecord> {
-  const weights = readPackagedWeights();
-  const record = newRecord(gpu, weights.file.config, options.quick, options.effort, options.disabledToggles);
+  const weights = await readPackagedWeights(gpu, options);
+  const record = newRecord(gpu, weights, options);
   const path = join(options.out, 'records', `${fileNameOf(record)}.json`);
   await mkdir(dirname(path), { recursive: true });
   for (const part of options.parts) {
@@ -82,7 +82,7 @@ async function peers({ gpu, weights, options, record }: Task): Promise<void> {
     );
     record.peers.push(
       await unlessLeftOut(size, forecasts.get('ours')!.problem(size), async () => {
-        const entry = await measurePeers(gpu, weights.file, size, options.effort, tooSlow);
+        const entry = await measurePeers(gpu, weights, size, options.effort, tooSlow);
         forecasts.get('ours')!.learn(size, entry.ours.wall.median);
         for (const [name, { wall }] of Object.entries(entry.peers)) forecasts.get(name)!.learn(size, wall.median);
         return entry;
@@ -94,7 +94,7 @@ async function peers({ gpu, weights, options, record }: Task): Promise<void> {
 async function readings({ gpu, weights, options, record }: Task): Promise<void> {
   for (const regions of readCounts) {
     progress(record, `reading ${regions} regions`);
-    record.recognition.push(await measureRecognition(gpu, weights.file, regions, options.effort));
+    record.recognition.push(await measureRecognition(gpu, weights, regions, options.effort));
   }
 }
 

@@ -5,12 +5,10 @@ import type { Gpu } from '../src/gpu/context.js';
 import { planMemory } from '../src/gpu/memory.js';
 import type { PixelImage } from '../src/images/image.js';
 import { prepareUpload } from '../src/images/upload.js';
-import { uploadWeights } from '../src/network/weights.js';
-import type { WeightsFile } from '../src/network/weights-file.js';
 import { type Effort, type Statistics, type Times, median, measure, summarise, timed } from './measure.js';
 import { photographAt } from './photograph.js';
 import type { Size } from './sizes.js';
-import type { BenchWeights } from './weights.js';
+import { type BenchWeights, uploadNetwork } from './weights.js';
 
 export interface DetectionEntry extends Size {
   readonly regions: number;
@@ -41,7 +39,7 @@ export async function measureDetection(
 ): Promise<DetectionEntry> {
   const image = await photographAt(size);
   // A model of its own, so that the memory is that of this size.
-  const model = await loadModel(gpu, weights.bytes);
+  const model = await loadModel(gpu, weights.bytes, weights.load);
   const detect = () => model.detect(image, { shortSide: Math.min(size.height, size.width) });
   try {
     const first = await detect();
@@ -51,7 +49,7 @@ export async function measureDetection(
       ...{ regions: first.regions.length, setup: first.timings.setup, times },
       overlapped:
         callsAtOnce * times.wall.median < longestOverlap ? await measureOverlapped(detect, effort) : undefined,
-      memory: { ...model.memory, live: liveBytesOf(gpu, weights.file, image) },
+      memory: { ...model.memory, live: liveBytesOf(gpu, weights, image) },
     };
   } finally {
     model.dispose();
@@ -70,11 +68,11 @@ async function measureOverlapped(detect: () => Promise<unknown>, effort: Effort)
   return median(times.map(({ wall }) => wall));
 }
 
-function liveBytesOf(gpu: Gpu, { config, tensors }: WeightsFile, image: PixelImage): number {
-  const weights = uploadWeights(gpu, tensors, config);
+function liveBytesOf(gpu: Gpu, model: BenchWeights, image: PixelImage): number {
+  const weights = uploadNetwork(gpu, model);
   try {
     const upload = prepareUpload(image, image.height, image.width);
-    const { stages, pinned } = planDetection(config, weights, upload, image, gpu.profile);
+    const { stages, pinned } = planDetection(model.file.config, weights, upload, image, gpu.profile);
     return planMemory(
       stages.flatMap(({ kernels }) => kernels),
       pinned,

@@ -26,7 +26,7 @@ async function main(options: BenchOptions): Promise<number> {
   const [adapter = 'hardware'] = options.adapters;
   const gpu = await openForBench(adapter, options);
   try {
-    const checks = await checkParity(gpu);
+    const checks = await checkParity(gpu, options.precision);
     await mkdir(options.out, { recursive: true });
     await writeFile(
       join(options.out, 'parity.json'),

@@ -11,9 +11,8 @@ import { type ResizePlan, planResize } from '../src/layers/resize.js';
 import type { FeatureMap } from '../src/layers/feature-map.js';
 import { mapChannels } from '../src/network/config.js';
 import { planNetwork } from '../src/network/plan.js';
-import { uploadWeights } from '../src/network/weights.js';
-import type { WeightsFile } from '../src/network/weights-file.js';
 import { type Times, timed } from './measure.js';
+import { type BenchWeights, uploadNetwork } from './weights.js';
 
 export class NetworkRunner {
   private constructor(
@@ -28,12 +27,12 @@ export class NetworkRunner {
   ) {}
 
   /** For one image, looked at at its own size. */
-  static async create(gpu: Gpu, { config, tensors }: WeightsFile, image: PixelImage): Promise<NetworkRunner> {
+  static async create(gpu: Gpu, model: BenchWeights, image: PixelImage): Promise<NetworkRunner> {
     const upload = prepareUpload(image, image.height, image.width);
-    const weights = uploadWeights(gpu, tensors, config);
+    const weights = uploadNetwork(gpu, model);
     try {
       const resize = planResize(upload.rows, upload.columns, image.height, image.width);
-      const network = planNetwork(config, weights, resize.output);
+      const network = planNetwork(model.file.config, weights, resize.output);
       const det = network.maps.get('det')!;
       const stages = [
         { name: 'preprocess', kernels: resize.kernels },

@@ -2,6 +2,8 @@
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { PanppError } from '../src/errors.js';
+import type { PrecisionChoice } from '../src/layers/precision.js';
+import { parseToggles } from '../src/node/adapters.js';
 import type { Effort } from './measure.js';
 import { projectFile } from './paths.js';
 import { type Size, parseSizes, standardSizes } from './sizes.js';
@@ -18,6 +20,9 @@ export interface BenchOptions {
   readonly effort: Effort;
   readonly toggles: readonly string[];
   readonly disabledToggles: readonly string[];
+  readonly precision: PrecisionChoice;
+  /** A file that `panpp tune` wrote. */
+  readonly tuning?: string;
   /** Folder of the results. */
   readonly out: string;
 }
@@ -31,6 +36,8 @@ export const usage = `
   --seconds N        a series of runs ends after so long; sizes whose single run would take half of it are left out
                      (default: 300; quick: 40)
   --toggles LIST     Dawn toggles, for example allow_unsafe_apis; with a minus, switched off: --toggles=-disable_robustness
+  --precision BITS   f32, f16 or auto (default: f32)
+  --tuning FILE      what panpp tune wrote (default: none)
   --quick            few runs, small sizes, for a look; its results go to bench/dist/quick unless --out is given
   --out DIR          folder of the results (default: bench; on a GPU host $OUT if that is set)`;
 
@@ -40,7 +47,7 @@ const quickSizes: readonly Size[] = standardSizes.slice(0, 2);
 export function parseOptions(args: readonly string[]): BenchOptions {
   const values = readFlags(args);
   const quick = values.quick === true;
-  const toggles = values.toggles?.split(',') ?? [];
+  const { toggles, disabledToggles } = parseToggles(values.toggles ?? '');
   const number = (name: 'runs' | 'seconds', otherwise: number) => {
     const value = Number(values[name] ?? otherwise);
     if (!(value >= 1)) throw new PanppError('argument', `--${name} is ${values[name]}; give a number from 1 on`);
@@ -56,9 +63,9 @@ export function parseOptions(args: readonly string[]): BenchOptions {
       warmups: quick ? 1 : 2,
       seconds: number('seconds', quick ? 40 : 300),
     },
-    toggles: toggles.filter((name) => !name.startsWith('-')),
+    ...{ toggles, tuning: values.tuning, precision: values.precision as PrecisionChoice },
     // Dawn rounds timestamps to 0.1 ms otherwise.
-    disabledToggles: ['timestamp_quantization', ...toggles.filter((name) => name.startsWith('-')).map((name) => name.slice(1))],
+    disabledToggles: ['timestamp_quantization', ...disabledToggles],
     out: values.out ?? (quick ? join(projectFile('bench/dist'), 'quick') : projectFile('bench')),
   };
 }
@@ -74,6 +81,8 @@ function readFlags(args: readonly string[]) {
         runs: { type: 'string' },
         seconds: { type: 'string' },
         toggles: { type: 'string' },
+        precision: { type: 'string', default: 'f32' },
+        tuning: { type: 'string' },
         quick: { type: 'boolean' },
         out: { type: 'string' },
       },

@@ -8,6 +8,7 @@ import type { AggregationMode } from '../src/aggregation/input.js';
 import { readSafetensors } from '../src/checkpoint/safetensors.js';
 import { Model } from '../src/detection/model.js';
 import type { Gpu } from '../src/gpu/context.js';
+import { type Precision, type PrecisionChoice, choosePrecision } from '../src/layers/precision.js';
 import { type ModelConfig, detectionPresets, resnet18 } from '../src/network/config.js';
 import { foldCheckpoint, uploadWeights } from '../src/network/weights.js';
 import { relativeDifference } from '../tests/support/difference.js';
@@ -21,17 +22,21 @@ export interface Check {
 }
 
 /** What a tensor may differ by, ‖ours − theirs‖ / ‖theirs‖. */
-const bound = 1e-4;
+const bounds: Readonly<Record<Precision, number>> = { f32: 1e-4, f16: 2e-2 };
 
-export async function checkParity(gpu: Gpu): Promise<Check[]> {
+/** @param precision how the network's maps are stored; float32 is checked always */
+export async function checkParity(gpu: Gpu, precision: PrecisionChoice): Promise<Check[]> {
+  const precisions = new Set<Precision>(['f32', choosePrecision(precision, gpu.profile)]);
+  const networks: Check[] = [];
+  for (const each of precisions) networks.push(await checkNetwork(gpu, each));
   return [
-    await checkNetwork(gpu),
+    ...networks,
     await checkAggregation(gpu, 'pixel_aggregation', 'reference'),
     await checkAggregation(gpu, 'pixel_aggregation_always', 'always'),
   ];
 }
 
-async function checkNetwork(gpu: Gpu): Promise<Check> {
+async function checkNetwork(gpu: Gpu, precision: Precision): Promise<Check> {
   const config: ModelConfig = {
     backbone: resnet18,
     neck: { fpems: 2, fusion: 'pan++' },
@@ -43,7 +48,7 @@ async function checkNetwork(gpu: Gpu): Promise<Check> {
   const model = new Model(
     gpu,
     config,
-    uploadWeights(gpu, foldCheckpoint(proceduralCheckpoint(config), config, 'procedural'), config),
+    uploadWeights(gpu, foldCheckpoint(proceduralCheckpoint(config), config, 'procedural'), config, precision),
   );
   try {
     const maps = await model.forward({ width, height, channels: 4, data }, { outputs, shortSide: 224 });
@@ -52,8 +57,8 @@ async function checkNetwork(gpu: Gpu): Promise<Check> {
     );
     const worst = differences.indexOf(Math.max(...differences));
     return {
-      name: 'network, ResNet-18 with procedural weights',
-      passed: outputs.length > 0 && differences.every((difference) => difference <= bound),
+      name: `network, ResNet-18 with procedural weights, ${precision}`,
+      passed: outputs.length > 0 && differences.every((difference) => difference <= bounds[precision]),
       detail: `${outputs.length} tensors, the farthest ${outputs[worst]}: ${differences[worst]?.toExponential(1)}`,
     };
   } finally {

@@ -4,12 +4,13 @@ import { loadModel } from '../src/detection/model.js';
 import type { Gpu } from '../src/gpu/context.js';
 import { vocabularies } from '../src/network/config.js';
 import { foldCheckpoint } from '../src/network/weights.js';
-import { type WeightsFile, writeWeights } from '../src/network/weights-file.js';
+import { writeWeights } from '../src/network/weights-file.js';
 import type { Box } from '../src/shapes/geometry.js';
 import { proceduralCheckpoint } from '../tests/support/procedural.js';
 import { type Effort, type Statistics, measure, summarise, timed } from './measure.js';
 import { photographAt } from './photograph.js';
 import type { Size } from './sizes.js';
+import type { BenchWeights } from './weights.js';
 
 export const readCounts = [1, 30, 300] as const;
 /** The authors' short side on a photograph of 16 : 9. */
@@ -25,10 +26,10 @@ export interface RecognitionEntry extends Size {
   readonly share?: number;
 }
 
-export async function measureRecognition(gpu: Gpu, detector: WeightsFile, regions: number, effort: Effort): Promise<RecognitionEntry> {
+export async function measureRecognition(gpu: Gpu, { file: detector, load }: BenchWeights, regions: number, effort: Effort): Promise<RecognitionEntry> {
   const config = { ...detector.config, recognition: { vocabulary: vocabularies.lowercase } };
   const reader = foldCheckpoint(proceduralCheckpoint(config), config, 'procedural');
-  const model = await loadModel(gpu, writeWeights({ config, tensors: new Map([...reader, ...detector.tensors]) }, false));
+  const model = await loadModel(gpu, writeWeights({ config, tensors: new Map([...reader, ...detector.tensors]) }, false), load);
   const image = await photographAt(readSize);
   const boxes = boxesIn(readSize, regions);
   const read = async () => {

@@ -14,6 +14,9 @@ import type { DetectionEntry } from './detection.js';
 import type { Effort } from './measure.js';
 import type { PeersEntry } from './peers.js';
 import type { Size } from './sizes.js';
+import type { BenchWeights } from './weights.js';
+import type { BenchOptions } from './options.js';
+import { type Precision, choosePrecision } from '../src/layers/precision.js';
 
 /** A size without figures, and why. */
 export interface LeftOut extends Size {
@@ -29,7 +32,9 @@ export interface BenchRecord {
   readonly machine: ReturnType<typeof describeMachine>;
   readonly adapter: ReturnType<typeof describeAdapter>;
   readonly model: string;
-  readonly precision: 'f32';
+  readonly precision: Precision;
+  /** Whether convolutions are tuned (`--tuning`). */
+  readonly tuned: boolean;
   coldStart?: ColdStartEntry;
   readonly detection: (DetectionEntry | LeftOut)[];
   readonly peers: (PeersEntry | LeftOut)[];
@@ -42,15 +47,13 @@ declare const builtCommit: string;
 
 export function newRecord(
   gpu: Gpu,
-  config: ModelConfig,
-  quick: boolean,
-  effort: Effort,
-  disabledToggles: readonly string[],
+  { file: { config }, load }: BenchWeights,
+  { quick, effort, disabledToggles }: BenchOptions,
 ): BenchRecord {
   return {
     ...{ date: new Date().toISOString(), commit: builtCommit, quick, effort },
     ...{ machine: describeMachine(), adapter: describeAdapter(gpu, disabledToggles) },
-    ...{ model: describeModel(config), precision: 'f32' },
+    ...{ model: describeModel(config), precision: choosePrecision(load.precision, gpu.profile), tuned: load.tuning !== undefined },
     ...{ detection: [], peers: [], aggregation: [], recognition: [] },
   };
 }
@@ -113,11 +116,11 @@ function describeAdapter({ device, profile }: Gpu, disabledToggles: readonly str
   };
 }
 
-/** Name of a record's files: the adapter's, with the toggles that are not as usual. */
-export function fileNameOf({ adapter: { name, toggles } }: Pick<BenchRecord, 'adapter'>): string {
+/** Name of a record's files: the adapter's, with what is not as usual. */
+export function fileNameOf({ adapter: { name, toggles }, precision, tuned }: Pick<BenchRecord, 'adapter' | 'precision' | 'tuned'>): string {
   const others = toggles.filter((toggle) => !defaultToggles.includes(toggle));
   const missing = defaultToggles.filter((toggle) => !toggles.includes(toggle)).map((toggle) => `no ${toggle}`);
-  return [name, ...others, ...missing]
+  return [name, ...(precision === 'f32' ? [] : [precision]), ...(tuned ? ['tuned'] : []), ...others, ...missing]
     .join(' ')
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, '-')

@@ -68,7 +68,7 @@ export function describeRecord(record: BenchRecord, charts: readonly string[] = 
   ].join('\n');
 }
 
-function describeOrigin({ adapter, machine, model, precision, effort, quick, date, commit }: BenchRecord): string[] {
+function describeOrigin({ adapter, machine, model, precision, tuned, effort, quick, date, commit }: BenchRecord): string[] {
   const able = (['f16', 'subgroups', 'timestamps'] as const).filter((name) => adapter[name]);
   const toggles = [...adapter.toggles, ...adapter.disabledToggles.map((name) => `no ${name}`)].join(', ');
   return [
@@ -76,7 +76,7 @@ function describeOrigin({ adapter, machine, model, precision, effort, quick, dat
     `- Largest binding ${mebibytes(adapter.maxBindingBytes)} MiB`,
     `- ${machine.cpu}, ${machine.cores} cores, ${machine.platform}`,
     `- Node ${machine.node}, webgpu ${machine.webgpu}, onnxruntime ${machine.onnxruntime ?? 'not installed'}`,
-    `- ${model}, ${precision}; medians of ${effort.runs} runs or more${quick ? ', a quick look' : ''}`,
+    `- ${model}, ${precision}${tuned ? ', tuned' : ''}; medians of ${effort.runs} runs or more${quick ? ', a quick look' : ''}`,
     `- ${date.slice(0, 10)}, commit ${commit}`,
     '',
     'Milliseconds; `GPU` is the GPU’s own clock, `wall` the wall clock from call to result.',

@@ -1,15 +1,32 @@
-// The model that is measured: the package's weights.
+// The model that is measured: the package's weights, as the options want them loaded.
 import { readFileSync } from 'node:fs';
+import type { LoadOptions } from '../src/detection/model.js';
+import type { Gpu } from '../src/gpu/context.js';
 import { type WeightsFile, readWeights } from '../src/network/weights-file.js';
+import { type NetworkWeights, uploadWeights } from '../src/network/weights.js';
+import { PanppError } from '../src/errors.js';
+import { readTuning } from '../src/node/tuning-cache.js';
+import { tunedTiles, tuningState } from '../src/tuning/tuning.js';
+import type { BenchOptions } from './options.js';
 import { projectFile } from './paths.js';
 
 export interface BenchWeights {
   /** As `loadModel` takes them. */
   readonly bytes: Uint8Array;
   readonly file: WeightsFile;
+  readonly load: Required<Pick<LoadOptions, 'precision'>> & Pick<LoadOptions, 'tuning'>;
 }
 
-export function readPackagedWeights(): BenchWeights {
+/** @throws PanppError for a tuning that is none or does not fit the adapter */
+export async function readPackagedWeights({ profile }: Gpu, { precision, tuning: path }: BenchOptions): Promise<BenchWeights> {
   const bytes = readFileSync(projectFile('weights/pan-pp-resnet18.safetensors'));
-  return { bytes, file: readWeights(bytes) };
+  const tuning = path === undefined ? undefined : await readTuning(path);
+  const state = tuningState(tuning, profile);
+  if (path !== undefined && state !== 'used') throw new PanppError('file', `${path} is no tuning for ${profile.adapter} (${state})`);
+  return { bytes, file: readWeights(bytes), load: { precision, tuning } };
+}
+
+/** Uploads the network alone. */
+export function uploadNetwork(gpu: Gpu, { file: { tensors, config }, load: { precision, tuning } }: BenchWeights): NetworkWeights {
+  return uploadWeights(gpu, tensors, config, precision, tuning && tunedTiles(tuning, gpu.profile));
 }

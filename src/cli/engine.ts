@@ -6,6 +6,7 @@ import { PanppError } from '../errors.js';
 import type { Gpu } from '../gpu/context.js';
 import { type WeightsFile, readWeights } from '../network/weights-file.js';
 import { openGpu, packagedWeights } from '../node.js';
+import { parseToggles } from '../node/adapters.js';
 import { readTuning, tuningPath } from '../node/tuning-cache.js';
 import type { Tuning } from '../tuning/tuning.js';
 import type { PrecisionChoice } from '../layers/precision.js';
@@ -16,20 +17,21 @@ export interface ModelOptions {
   readonly weights?: string;
   readonly adapter?: string;
   readonly precision?: PrecisionChoice;
+  readonly toggles?: string;
 }
 
 export interface EngineOptions extends ModelOptions {
   readonly tuning?: string;
 }
 
-/** Adds `--weights`, `--adapter`, `--precision` and `--tuning`. */
+/** Adds `--weights`, `--adapter`, `--precision`, `--toggles` and `--tuning`. */
 export function withEngineOptions(command: Command): Command {
   return withModelOptions(command).addOption(
     new Option('--tuning <file>', 'what `panpp tune` wrote, or none (default: the adapter’s own in your cache folder, if it is there)'),
   );
 }
 
-/** Adds `--weights`, `--adapter` and `--precision`. */
+/** Adds `--weights`, `--adapter`, `--precision` and `--toggles`. */
 export function withModelOptions(command: Command): Command {
   return command
     .addOption(new Option('--weights <file>', 'weights made by `panpp convert` (default: those of the package)'))
@@ -38,6 +40,9 @@ export function withModelOptions(command: Command): Command {
     )
     .addOption(
       new Option('--precision <bits>', 'how maps and weights are stored (default: f32); auto: f16 on a GPU that has it').choices(['f32', 'f16', 'auto']),
+    )
+    .addOption(
+      new Option('--toggles <names>', 'Dawn toggles, with commas; a minus before those to switch off, such as --toggles=-disable_robustness'),
     );
 }
 
@@ -69,8 +74,8 @@ export async function openEngine(options: EngineOptions, weights?: WeightsBytes)
 }
 
 /** Opens the adapter; a software adapter gets one line on stderr. */
-export async function openAdapter({ adapter }: ModelOptions): Promise<Gpu> {
-  const gpu = await openGpu({ adapter });
+export async function openAdapter({ adapter, toggles = '' }: ModelOptions): Promise<Gpu> {
+  const gpu = await openGpu({ adapter, ...parseToggles(toggles) });
   if (gpu.profile.software)
     say(`panpp: ${gpu.profile.adapter} computes on the CPU; a GPU is many times faster (panpp doctor tells more)`);
   return gpu;

@@ -35,6 +35,13 @@ export interface AdapterOptions {
   readonly disabledToggles?: readonly string[];
 }
 
+/** Toggles as a command line gives them: names with commas between them, a minus before those to switch off. */
+export function parseToggles(list: string): Required<Pick<AdapterOptions, 'toggles' | 'disabledToggles'>> {
+  const names = list.split(',').map((name) => name.trim()).filter(Boolean);
+  const isOff = (name: string) => name.startsWith('-');
+  return { toggles: names.filter((name) => !isOff(name)), disabledToggles: names.filter(isOff).map((name) => name.slice(1)) };
+}
+
 export interface FoundAdapter {
   readonly adapter: GPUAdapter;
   /** Name and driver, for people. */

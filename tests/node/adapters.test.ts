@@ -18,7 +18,7 @@ import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { openGpu } from '../../src/node.js';
-import { defaultToggles, parseAdapterList, togglesOf } from '../../src/node/adapters.js';
+import { defaultToggles, parseAdapterList, parseToggles, togglesOf } from '../../src/node/adapters.js';
 import { describeDiagnosis } from '../../src/node/doctor.js';
 import { isEmbeddedPlatform } from '../../src/node/embedded-driver.js';
 import type { ProbeResult, ProbeTask } from './probe.js';
@@ -131,6 +131,11 @@ describe('findAdapter', () => {
 });
 
 describe('toggles', () => {
+  it('come as names with commas, those to switch off with a minus', () => {
+    expect(parseToggles('')).toEqual({ toggles: [], disabledToggles: [] });
+    expect(parseToggles('a, -b,c')).toEqual({ toggles: ['a', 'c'], disabledToggles: ['b'] });
+  });
+
   it('leave clamps around indices out unless the caller wants them', async () => {
     expect(togglesOf({})).toEqual(defaultToggles);
     expect(togglesOf({ toggles: ['allow_unsafe_apis', 'disable_robustness'] })).toEqual([...defaultToggles, 'allow_unsafe_apis']);
