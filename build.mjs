@@ -16,10 +16,21 @@ const shared = {
   logLevel: 'warning',
 };
 
+// What most shaders' `main` begins with is there once.
+const mainParameters = minifyWgsl(
+  '@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32',
+).trim();
 const smallWgsl = {
   name: 'small-wgsl',
-  setup({ onLoad }) {
-    onLoad({ filter: /\.wgsl$/ }, async ({ path }) => ({ contents: minifyWgsl(await readFile(path, 'utf8')), loader: 'text' }));
+  setup({ onLoad, onResolve }) {
+    onResolve({ filter: /^main-parameters$/ }, ({ path }) => ({ path, namespace: 'wgsl' }));
+    // `let`, for the text of a `const` would be put wherever it is used.
+    onLoad({ filter: /.*/, namespace: 'wgsl' }, () => ({ contents: `export let mainParameters = ${JSON.stringify(mainParameters)}` }));
+    onLoad({ filter: /\.wgsl$/ }, async ({ path }) => {
+      const parts = minifyWgsl(await readFile(path, 'utf8')).split(mainParameters);
+      const text = parts.map((part) => JSON.stringify(part)).join('+mainParameters+');
+      return { contents: `import { mainParameters } from 'main-parameters'; export default ${text}`, loader: 'js' };
+    });
   },
 };
 

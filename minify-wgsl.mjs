@@ -7,8 +7,11 @@ export function minifyWgsl(code) {
     code
       .replace(/\/\/.*/g, '')
       .replace(/\s+/g, ' ')
-      // Not before the = of `array<f32, 4> = …`: `>=` would be another token. Not beside - and &, of which `--` and `&&` could come.
-      .replace(/ ?([,;(){}[\]:+*/|!?]|(?<!> )=) ?/g, '$1')
+      // Not before the = of `array<f32, 4> = …`: `>=` would be another token. - and & follow below: of two,
+      // `--` and `&&` could come.
+      .replace(/ ?([,;(){}[\]:+*/%^|!?]|(?<!> )=) ?/g, '$1')
+      // These between a value and a value, where no second one of the kind can follow.
+      .replace(/(?<=[\w)\]]) (-|&&?) (?=[\w(])/g, '$1')
       .trim() + '\n'
   );
 }
