@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 
 import { PanppError } from '../errors.js';
 import { adapterName } from '../gpu/context.js';
-import { type FoundAdapter, LAVAPIPE_PACKAGES, eachAdapter, findAdapter } from './adapters.js';
+import { type FoundAdapter, LAVAPIPE_PACKAGES, defaultToggles, eachAdapter, findAdapter } from './adapters.js';
 import { DRIVER_VARIABLES, EMBEDDED_PACKAGE, findEmbeddedPackage } from './embedded-driver.js';
 import { type TuningReport, reportTuning } from './tuning-cache.js';
 
@@ -50,6 +50,8 @@ export interface Diagnosis {
   readonly embedded?: { readonly package: string; readonly version: string };
   /** Variables that choose Vulkan drivers, where they are set. */
   readonly environment: Readonly<Record<string, string>>;
+  /** Dawn toggles that are switched on unless told otherwise. */
+  readonly toggles: readonly string[];
   /** In Dawn's order, the embedded one last. */
   readonly adapters: readonly AdapterReport[];
   /** Whether there is an adapter to work with. */
@@ -75,6 +77,7 @@ export async function diagnose(): Promise<Diagnosis> {
     environment: Object.fromEntries(
       DRIVER_VARIABLES.flatMap((name) => [[name, process.env[name]]]).filter(([, value]) => value),
     ),
+    toggles: defaultToggles,
     adapters,
     usable: preferred !== undefined,
     preferred,
@@ -84,11 +87,12 @@ export async function diagnose(): Promise<Diagnosis> {
 
 /** The diagnosis as text for a terminal. */
 export function describeDiagnosis(diagnosis: Diagnosis): string {
-  const { platform, node, webgpu, embedded, environment, adapters, preferred, advice } = diagnosis;
+  const { platform, node, webgpu, embedded, environment, toggles, adapters, preferred, advice } = diagnosis;
   return [
     `platform   ${platform}`,
     `node       ${node}`,
     `webgpu     ${webgpu} (Dawn)`,
+    `toggles    ${toggles.join(' ')}`,
     `embedded   ${embedded ? `${embedded.package} ${embedded.version}` : 'not installed'}`,
     ...Object.entries(environment).map(([name, value]) => `${name}=${value}`),
     ...adapters.flatMap(describeAdapter),

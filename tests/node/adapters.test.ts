@@ -281,6 +281,7 @@ describe('diagnose', () => {
     expect(diagnosis).toMatchObject({ usable: true, preferred: used.description });
 
     const text = describeDiagnosis(diagnosis!);
+    expect(text).toContain(`toggles    ${defaultToggles.join(' ')}`);
     for (const { description } of diagnosis!.adapters) expect(text).toContain(description);
     for (const line of diagnosis!.advice) expect(text).toContain(`! ${line}`);
   });
