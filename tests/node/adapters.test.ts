@@ -59,6 +59,7 @@ beforeAll(() =>
     format: 'esm',
     platform: 'node',
     packages: 'external',
+    loader: { '.wgsl': 'text' },
   }),
 );
 
