@@ -7,10 +7,8 @@ import type { GpuProfile } from '../gpu/context.js';
 import { type Tuning, type TuningState, asTuning, tuningState } from '../tuning/tuning.js';
 import { userCacheFolder } from './folders.js';
 
-type AdapterIdentity = Pick<GpuProfile, 'adapter' | 'vendor' | 'architecture'>;
-
 /** Where `panpp tune` puts what it finds out on an adapter, and the other commands look for it; undefined for a user without a home. */
-export function tuningPath({ adapter, vendor, architecture }: AdapterIdentity): string | undefined {
+export function tuningPath({ adapter, vendor, architecture }: Pick<GpuProfile, 'adapter' | 'vendor' | 'architecture'>): string | undefined {
   const folder = userCacheFolder();
   // The name is for people; two adapters whose names differ in signs alone are two.
   const name = adapter.toLowerCase().replace(/[^a-z0-9]+/g, '-').replace(/^-|-$/g, '').slice(0, 60);
@@ -56,7 +54,7 @@ export interface TuningReport {
 }
 
 /** What there is for an adapter. Never throws for what it finds. */
-export async function reportTuning(adapter: AdapterIdentity): Promise<TuningReport> {
+export async function reportTuning(adapter: Parameters<typeof tuningPath>[0]): Promise<TuningReport> {
   const path = tuningPath(adapter);
   try {
     const tuning = path === undefined ? undefined : await readTuning(path);
