@@ -6,7 +6,7 @@
  * @module panpp
  */
 export { PanppError, type ErrorCode } from './errors.js';
-export { type Gpu, type GpuProfile, type GpuRequest, requestGpu } from './gpu/context.js';
+export { type Gpu, type GpuProfile, type GpuRequest, type SubgroupMatrix, requestGpu } from './gpu/context.js';
 export type { PixelImage } from './images/image.js';
 export { type ImageSource, imageFrom } from './browser/image-source.js';
 export { type LoadProgress, type LoadWeightsOptions, loadWeights } from './browser/load-weights.js';

@@ -36,8 +36,11 @@ export interface GpuProfile {
 
 /** Rows and columns of matrices of 16-bit floats, M × K times K × N, whose products are summed in float32. */
 export interface SubgroupMatrix {
+  /** Rows of the left matrix. */
   readonly M: number;
+  /** Columns of the right matrix. */
   readonly N: number;
+  /** Columns of the left matrix, rows of the right one. */
   readonly K: number;
 }
 
