@@ -5,11 +5,10 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
-import { isMainThread } from 'node:worker_threads';
 
 import { PanppError } from '../errors.js';
 import {
+  type EmbeddedDriver,
   DRIVER_VARIABLES,
   EMBEDDED_PACKAGE,
   embeddedDriverHint,
@@ -18,6 +17,7 @@ import {
   loadEmbeddedDriver,
   withOnlyEmbeddedDriver,
 } from './embedded-driver.js';
+import { inTurn } from './turns.js';
 
 /** Which adapter is wanted, and how Dawn is set up. */
 export interface AdapterOptions {
@@ -172,15 +172,9 @@ async function preferLavapipe(search: Search, found: FoundAdapter): Promise<Foun
 async function embeddedAdapter(search: Search): Promise<FoundAdapter | undefined> {
   if (!isEmbeddedPlatform || !findEmbeddedPackage()) return undefined;
   const driver = await loadEmbeddedDriver();
-  // In a worker thread another one may put the environment, which they share, back in the middle of it; so it may take several tries.
-  const tries = isMainThread ? 1 : 6;
-  for (let attempt = 1; attempt <= tries; attempt++) {
-    // Dawn looks for drivers before requestAdapter() returns its promise, so the environment is changed for no one else in this thread.
-    const found = await withOnlyEmbeddedDriver(driver, () => request(search, ['backend=vulkan']));
-    // Where the environment does not reach the loader (see withOnlyEmbeddedDriver), another driver may have answered.
-    if (found?.adapter.info.architecture === 'swiftshader') return { ...found, embedded: true };
-    await delay(attempt * (20 + 40 * Math.random()));
-  }
+  const found = await request(search, ['backend=vulkan'], {}, driver);
+  // Where the environment does not reach the loader (see withOnlyEmbeddedDriver), another driver may have answered.
+  if (found?.adapter.info.architecture === 'swiftshader') return { ...found, embedded: true };
   throw new PanppError('adapter', `the embedded software adapter does not start; ${embeddedDriverHint(driver)}`);
 }
 
@@ -212,7 +206,7 @@ async function listAdapters({ create }: Search): Promise<AdapterName[]> {
   if (!hasVulkanLoader()) return [];
   try {
     // Dawn lists the adapters in one place only: its error for a name that is not there.
-    await create(['adapter=(list the adapters)']).requestAdapter();
+    await lookForAdapter(create(['adapter=(list the adapters)']));
     return [];
   } catch (error) {
     return parseAdapterList((error as Error).message);
@@ -235,11 +229,12 @@ async function request(
   { create, toggleFlags }: Search,
   flags: readonly string[],
   options: GPURequestAdapterOptions = {},
+  onlyDriver?: EmbeddedDriver,
 ): Promise<FoundAdapter | undefined> {
   const allFlags = [...toggleFlags, ...flags];
   const key = allFlags.join(' ');
   const gpu = instances.get(key) ?? create(allFlags);
-  const adapter = await gpu.requestAdapter(options);
+  const adapter = await lookForAdapter(gpu, options, onlyDriver);
   if (!adapter) return undefined;
   instances.set(key, gpu);
   const { device, description, isFallbackAdapter: software } = adapter.info;
@@ -249,6 +244,12 @@ async function request(
     software,
     embedded: false,
   };
+}
+
+/** A turn is long enough: Dawn looks for drivers before requestAdapter() returns its promise. */
+function lookForAdapter(gpu: GPU, options?: GPURequestAdapterOptions, onlyDriver?: EmbeddedDriver): Promise<GPUAdapter | null> {
+  const look = () => gpu.requestAdapter(options);
+  return inTurn(() => (onlyDriver ? withOnlyEmbeddedDriver(onlyDriver, look) : look()));
 }
 
 /** Without a Vulkan loader Dawn need not be asked on Linux; its answer would be a stack trace on stderr. */

@@ -2,11 +2,13 @@
 import { SHARE_ENV, Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
 
+import { openGpu } from '../../src/node.js';
+
 const library = new URL('../../dist/node.js', import.meta.url).href;
 const example = new URL('../../examples/street.jpg', import.meta.url).href;
 
 /** What a worker does: a picture in, the polygons of its regions out; or the error. */
-const code = `
+const codeOfDetection = `
   const { parentPort, workerData } = require('node:worker_threads');
   const { readFile } = require('node:fs/promises');
   import(workerData.library).then(async ({ decodeImage, loadModel, openGpu, packagedWeights }) => {
@@ -22,7 +24,19 @@ const code = `
   }).catch((error) => parentPort.postMessage(String(error)));
 `;
 
-function runWorker(): Promise<{ messages: unknown[]; exitCode: number }> {
+/** What a worker does: which adapters it gets, one after another. */
+const codeOfSearch = `
+  const { parentPort, workerData } = require('node:worker_threads');
+  import(workerData.library).then(async ({ openGpu }) => {
+    for (const adapter of ['swiftshader', 'software', 'swiftshader']) {
+      const gpu = await openGpu({ adapter });
+      parentPort.postMessage(gpu.profile.adapter);
+      gpu.dispose();
+    }
+  }).catch((error) => parentPort.postMessage(String(error)));
+`;
+
+function runWorker(code: string): Promise<{ messages: unknown[]; exitCode: number }> {
   return new Promise((resolve, reject) => {
     const messages: unknown[] = [];
     // Shared, because the embedded driver is named to the loader by an environment variable.
@@ -33,11 +47,26 @@ function runWorker(): Promise<{ messages: unknown[]; exitCode: number }> {
   });
 }
 
+async function nameOf(adapter: string): Promise<string> {
+  const gpu = await openGpu({ adapter });
+  gpu.dispose();
+  return gpu.profile.adapter;
+}
+
 describe('worker threads', () => {
   it('work side by side, give the same, and end by themselves', async () => {
-    const outcomes = await Promise.all([runWorker(), runWorker()]);
+    const outcomes = await Promise.all([runWorker(codeOfDetection), runWorker(codeOfDetection)]);
     const [first] = outcomes[0].messages as unknown[][];
     expect(first.length).toBeGreaterThan(0);
     for (const outcome of outcomes) expect(outcome).toEqual({ messages: [first, first], exitCode: 0 });
+  });
+
+  it('look for adapters in turn, and leave the environment as it was', async () => {
+    const before = { ...process.env };
+    const [swiftshader, software] = [await nameOf('swiftshader'), await nameOf('software')];
+    const outcomes = await Promise.all(Array.from({ length: 6 }, () => runWorker(codeOfSearch)));
+    const expected = { messages: [swiftshader, software, swiftshader], exitCode: 0 };
+    expect(outcomes).toEqual(outcomes.map(() => expected));
+    expect({ ...process.env }).toEqual(before);
   });
 });
