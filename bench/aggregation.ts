@@ -53,7 +53,8 @@ export async function measureAggregation(
   const other = await AggregationRunner.create(gpu, input, { software: !software });
   try {
     const expected = aggregateSequential(input);
-    for (const { labels, kernelCount } of [await runner.run(), await other.run()]) {
+    for (const { maps } of [await runner.run(), await other.run()]) {
+      const [{ labels, kernelCount }] = maps;
       if (kernelCount === expected.kernelCount && labels.every((label, pixel) => label === expected.labels[pixel])) continue;
       throw new Error(
         `${gpu.profile.adapter}: the labels of ${regions} words at ${nameOf(size)} are not the sequential twin's`,
@@ -115,7 +116,7 @@ class AggregationRunner {
     gpu.device.queue.writeBuffer(program.bufferOf(map.slot), 0, mapPixels(input));
     gpu.device.queue.writeBuffer(program.bufferOf(plan.settings), 0, packSettings(input));
     const timeline = Timeline.create(gpu);
-    return new AggregationRunner(gpu, program, timeline, new LabelReadback(gpu, plan, program, timeline));
+    return new AggregationRunner(gpu, program, timeline, new LabelReadback(gpu, [plan], program, timeline));
   }
 
   async run() {

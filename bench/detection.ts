@@ -5,7 +5,7 @@ import type { Gpu } from '../src/gpu/context.js';
 import { planMemory } from '../src/gpu/memory.js';
 import type { PixelImage } from '../src/images/image.js';
 import { prepareUpload } from '../src/images/upload.js';
-import { type Effort, type Statistics, type Times, median, measure, summarise, timed } from './measure.js';
+import { type Effort, type Statistics, type Times, measure, measureInTurns, median, ratioOf, summarise, timed } from './measure.js';
 import { photographAt } from './photograph.js';
 import type { Size } from './sizes.js';
 import { type BenchWeights, uploadNetwork } from './weights.js';
@@ -18,17 +18,29 @@ export interface DetectionEntry extends Size {
   readonly setup: number;
   /** Milliseconds of the later runs: the GPU's clock for its stages, `wall` from call to result. */
   readonly times: Readonly<Record<string, Statistics>>;
-  /** Milliseconds of wall clock an image where several calls are under way at once; only where that is quick. */
-  readonly overlapped?: number;
+  /** Several images of this size; only where that is quick. */
+  readonly several?: Several;
   /**
    * Bytes of GPU memory: held for weights, held for this size, and the least that the widest point of this size needs.
    */
   readonly memory: { readonly weights: number; readonly programs: number; readonly live: number };
 }
 
-const callsAtOnce = 8;
-/** Longest round of overlapping calls, milliseconds. */
-const longestOverlap = 4000;
+/** Milliseconds of wall clock an image, and how many times as fast as one after another. */
+export interface Several {
+  readonly oneByOne: number;
+  /** All calls under way at once. */
+  readonly overlapped: number;
+  readonly overlappedRatio: number;
+  /** One `detectBatch`. */
+  readonly batch: number;
+  readonly batchRatio: number;
+}
+
+/** Images that make several. */
+export const severalImages = 8;
+/** The most that so many images may take one by one, milliseconds. */
+const longestRound = 4000;
 
 /** @throws PanppError `argument` if the adapter can't hold the size */
 export async function measureDetection(
@@ -47,9 +59,8 @@ export async function measureDetection(
     return {
       ...size,
       ...{ regions: first.regions.length, setup: first.timings.setup, times },
-      overlapped:
-        callsAtOnce * times.wall.median < longestOverlap ? await measureOverlapped(detect, effort) : undefined,
       memory: { ...model.memory, live: liveBytesOf(gpu, weights, image) },
+      several: severalImages * times.wall.median < longestRound ? await measureSeveral(model, image, effort) : undefined,
     };
   } finally {
     model.dispose();
@@ -60,12 +71,27 @@ function timesOf({ total, setup: _, ...stages }: Awaited<ReturnType<Model['detec
   return { ...stages, wall: total };
 }
 
-async function measureOverlapped(detect: () => Promise<unknown>, effort: Effort): Promise<number> {
-  const times = await measure(async () => {
-    const { wall } = await timed(() => Promise.all(Array.from({ length: callsAtOnce }, detect)));
-    return { wall: wall / callsAtOnce };
-  }, effort);
-  return median(times.map(({ wall }) => wall));
+async function measureSeveral(model: Model, image: PixelImage, effort: Effort): Promise<Several> {
+  const options = { shortSide: Math.min(image.height, image.width) };
+  const images = new Array<PixelImage>(severalImages).fill(image);
+  const an = async (work: () => Promise<unknown>): Promise<Times> => ({ wall: (await timed(work)).wall / severalImages });
+  const times = await measureInTurns(
+    {
+      oneByOne: () =>
+        an(async () => {
+          for (const each of images) await model.detect(each, options);
+        }),
+      overlapped: () => an(() => Promise.all(images.map((each) => model.detect(each, options)))),
+      batch: () => an(() => model.detectBatch(images, options)),
+    },
+    effort,
+  );
+  const [oneByOne, overlapped, batch] = [times.oneByOne, times.overlapped, times.batch].map((runs) => median(runs.map(({ wall }) => wall)));
+  return {
+    ...{ oneByOne, overlapped, batch },
+    overlappedRatio: ratioOf(times.oneByOne, times.overlapped),
+    batchRatio: ratioOf(times.oneByOne, times.batch),
+  };
 }
 
 function liveBytesOf(gpu: Gpu, model: BenchWeights, image: PixelImage): number {

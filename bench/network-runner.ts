@@ -4,7 +4,7 @@ import { Program } from '../src/gpu/program.js';
 import { Readback } from '../src/gpu/readback.js';
 import { Timeline } from '../src/gpu/timeline.js';
 import type { Gpu } from '../src/gpu/context.js';
-import { inputsOf, writeUpload } from '../src/detection/pass.js';
+import { inputsOf, writeUploads } from '../src/detection/pass.js';
 import type { PixelImage } from '../src/images/image.js';
 import { type ImageUpload, prepareUpload } from '../src/images/upload.js';
 import { type ResizePlan, planResize } from '../src/layers/resize.js';
@@ -68,7 +68,7 @@ export class NetworkRunner {
 
   async #run<T>(use: (det: Float32Array, gpuTimes: Record<string, number>) => T): Promise<T> {
     const { device } = this.gpu;
-    writeUpload(device.queue, this.program, this.resize, this.upload);
+    writeUploads(device.queue, this.program, this.resize, [this.upload]);
     const encoder = device.createCommandEncoder();
     this.timeline?.reset();
     this.program.encode(encoder, this.timeline);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { AggregationEntry } from './aggregation.js';
 import { writeCharts } from './charts.js';
 import type { ColdStartEntry } from './cold-start.js';
-import type { DetectionEntry } from './detection.js';
+import { type DetectionEntry, severalImages } from './detection.js';
 import type { Statistics } from './measure.js';
 import type { PeersEntry } from './peers.js';
 import { providers } from './peers/onnxruntime.js';
@@ -61,6 +61,7 @@ export function describeRecord(record: BenchRecord, charts: readonly string[] = 
     ...describeOrigin(record),
     ...(record.coldStart ? coldStartTable(record.coldStart) : []),
     ...section('Detection', detectionTable(record.detection)),
+    ...section(`${severalImages} images of a size, milliseconds an image`, severalTable(record.detection)),
     ...section('The network beside general runtimes', peersTable(record.peers)),
     ...section('Aggregation by number of words', aggregationTable(record.aggregation)),
     ...section('Reading by number of regions', recognitionTable(record.recognition)),
@@ -125,7 +126,6 @@ function detectionTable(entries: readonly (DetectionEntry | LeftOut)[]): string[
       'aggregation GPU',
       'regions',
       'wall',
-      'overlapped',
       'first time’s setup',
     ],
     ...['GPU memory MiB', '÷ (widest point + weights)', 'runs'],
@@ -135,11 +135,21 @@ function detectionTable(entries: readonly (DetectionEntry | LeftOut)[]): string[
     const { weights, programs, live } = entry.memory;
     return [
       ...[nameOf(entry), ...stages.map((stage) => shown(entry.times[stage]))],
-      ...[entry.overlapped === undefined ? '' : digits(entry.overlapped), digits(entry.setup)],
-      ...[mebibytes(weights + programs), digits((weights + programs) / (weights + live)), `${entry.times.wall.runs}`],
+      ...[digits(entry.setup), mebibytes(weights + programs), digits((weights + programs) / (weights + live)), `${entry.times.wall.runs}`],
     ];
   };
   return rowsAndReasons(header, entries, row);
+}
+
+function severalTable(entries: readonly (DetectionEntry | LeftOut)[]): string[] {
+  const measured = entries.flatMap((entry) => ('several' in entry && entry.several ? [{ size: nameOf(entry), ...entry.several }] : []));
+  if (measured.length === 0) return [];
+  return table(
+    ['size', 'one by one', 'overlapped', 'one by one ÷ overlapped', 'batch', 'one by one ÷ batch'],
+    measured.map(({ size, oneByOne, overlapped, overlappedRatio, batch, batchRatio }) => [
+      ...[size, digits(oneByOne), digits(overlapped), `**${digits(overlappedRatio)}**`, digits(batch), `**${digits(batchRatio)}**`],
+    ]),
+  );
 }
 
 function peersTable(entries: readonly (PeersEntry | LeftOut)[]): string[] {

@@ -8,6 +8,7 @@ export interface Size {
 
 /** What the network sees; 736 × 1312 is an ICDAR 2015 photograph at the authors' short side. */
 export const standardSizes: readonly Size[] = [
+  { height: 128, width: 128 },
   { height: 320, width: 320 },
   { height: 640, width: 640 },
   { height: 736, width: 1312 },

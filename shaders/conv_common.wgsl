@@ -1,12 +1,13 @@
 // What conv.wgsl, conv_subgroup8.wgsl, conv_tiled.wgsl and conv_matrix.wgsl share: the convolution's bindings, where its reads lie, and what becomes of a sum.
 //
 // out = relu(W * in + b + residual): 2-D convolution, square kernel, any stride, padding KERNEL / 2. A batched matrix product, such as the
-// inner one of a Winograd convolution, is a 1×1 convolution of several batches, each with weights of its own.
+// inner one of a Winograd convolution, is a 1×1 convolution of several batches, each with weights of its own; where these are SHARED, batches
+// are images.
 //
 // input    [batches][inHeight][inWidth][in4]        vec4 of channels
-// weights  [batches][KERNEL·KERNEL][in4·4][out4]    vec4 of output channels, or one by one, as the shader's alias `Weight` says
+// weights  [batches][KERNEL·KERNEL][in4·4][out4]    vec4 of output channels, or one by one, as the shader's alias `Weight` says; one batch if SHARED
 // biases   [out4]                                   read if BIAS
-// residual [outHeight][outWidth][out4]              read if RESIDUAL, of one batch
+// residual [batches][outHeight][outWidth][out4]     read if RESIDUAL
 // output   [batches][outHeight][outWidth][out4]
 //
 // The lanes of a workgroup (local x) share their pixels and take neighbouring channels: reads of the input are the same for all of them, reads of
@@ -14,6 +15,7 @@
 // Source: batch norm folded as in the spec; padding as everywhere in ResNet, FPEM and heads.
 override KERNEL: u32;
 override STRIDE: u32;
+override SHARED: bool;
 override LANES: u32;
 override BIAS: bool;
 override RELU: bool;
@@ -61,9 +63,14 @@ fn fetch(index: u32, inside: bool) -> vec4f {
   return select(vec4f(), vec4f(input[index]), inside);
 }
 
+// Whose weights a batch has.
+fn weightsOf(batch: u32) -> u32 {
+  return select(batch, 0u, SHARED);
+}
+
 // Where a batch's weights for an output channel begin.
 fn firstWeight(batch: u32, channel: u32) -> u32 {
-  return batch * KERNEL * KERNEL * sizes.in4 * 4u * sizes.out4 + channel;
+  return weightsOf(batch) * KERNEL * KERNEL * sizes.in4 * 4u * sizes.out4 + channel;
 }
 
 // Four input channels times their 4 × 4 weights.

@@ -74,7 +74,7 @@ fn main(
       }
       workgroupBarrier();
       for (var k = 0u; k < 2u * K; k += K) {
-        let row = ((batch * KERNEL * KERNEL + tap) * inChannels + channel + k) * outChannels + right;
+        let row = ((weightsOf(batch) * KERNEL * KERNEL + tap) * inChannels + channel + k) * outChannels + right;
         let w$q = subgroupMatrixLoad<Right, row_major>(&weights, row + $qu * N, outChannels);
         let x$p = subgroupMatrixLoad<Left, row_major>(&inputs, left + $pu * M * PITCH + k, PITCH);
         s$p_$q = subgroupMatrixMultiplyAccumulate(x$p, w$q, s$p_$q);

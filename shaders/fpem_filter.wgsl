@@ -1,12 +1,12 @@
 // First half of an FPEM unit: depthwise 3×3 convolution, padding 1, stride 1 or 2, of upsample(coarse) + finer, without a map for the sum.
 //
-// coarse  [height][width][CHANNELS4]         vec4 of channels
-// finer   [2·height][2·width][CHANNELS4]
+// coarse  [images][height][width][CHANNELS4]         vec4 of channels
+// finer   [images][2·height][2·width][CHANNELS4]
 // weights [9][CHANNELS4]
-// output  [2·height][2·width][CHANNELS4], with stride 2 [height][width][CHANNELS4]
+// output  [images][2·height][2·width][CHANNELS4], with stride 2 [images][height][width][CHANNELS4]
 //
 // One invocation a coarse pixel and a vec4: the sums around it are made of 3 × 3 values of the coarse map and 4 × 4 of the finer one, and
-// give 2 × 2 outputs, or the first of these with stride 2. Half-pixel centres, clamped at the edges; the convolution takes what lies
+// give 2 × 2 outputs, or the first of these with stride 2; workgroups' third dimension are the images. Half-pixel centres, clamped at the edges; the convolution takes what lies
 // outside as zero.
 // Source: U(x, y) and the separable convolution of PAN++'s FPEM; spec, Neck.
 override STRIDE: u32;
@@ -30,12 +30,13 @@ struct Three {
   right: vec4f,
 }
 
-fn coarseRow(y: i32, x: i32, channel: u32) -> Three {
+// In these, `first` is the image's first value of the channel.
+fn coarseRow(y: i32, x: i32, first: u32) -> Three {
   let row = clamp(y, 0, sizes.height - 1) * sizes.width;
   return Three(
-    vec4f(coarse[u32(row + max(x - 1, 0)) * CHANNELS4 + channel]),
-    vec4f(coarse[u32(row + x) * CHANNELS4 + channel]),
-    vec4f(coarse[u32(row + min(x + 1, sizes.width - 1)) * CHANNELS4 + channel]),
+    vec4f(coarse[u32(row + max(x - 1, 0)) * CHANNELS4 + first]),
+    vec4f(coarse[u32(row + x) * CHANNELS4 + first]),
+    vec4f(coarse[u32(row + min(x + 1, sizes.width - 1)) * CHANNELS4 + first]),
   );
 }
 
@@ -58,11 +59,11 @@ struct Four {
 
 // upsampled + finer in row y of the finer map, from column 2x − 1 on; zero outside. `row` is the coarse map upsampled to that row alone. The
 // inner columns are inside always.
-fn joinedRow(row: Three, y: i32, x: i32, channel: u32) -> Four {
+fn joinedRow(row: Three, y: i32, x: i32, first: u32) -> Four {
   let inside = y >= 0 && y < 2 * sizes.height;
   let insideLeft = inside && x > 0;
   let insideRight = inside && x < sizes.width - 1;
-  let at = u32((clamp(y, 0, 2 * sizes.height - 1) * sizes.width + x) * 2) * CHANNELS4 + channel;
+  let at = u32((clamp(y, 0, 2 * sizes.height - 1) * sizes.width + x) * 2) * CHANNELS4 + first;
   var sums = Four();
   sums.a = select(vec4f(), mix(row.left, row.middle, 0.25) + vec4f(finer[at - select(0u, CHANNELS4, x > 0)]), insideLeft);
   sums.b = select(vec4f(), mix(row.left, row.middle, 0.75) + vec4f(finer[at]), inside);
@@ -77,9 +78,9 @@ fn multiply(sum: vec4f, a: vec4f, b: vec4f, c: vec4f, taps: Three) -> vec4f {
   return fma(c, taps.right, fma(b, taps.middle, fma(a, taps.left, sum)));
 }
 
-fn store(y: i32, x: i32, channel: u32, value: vec4f) {
+fn store(y: i32, x: i32, first: u32, value: vec4f) {
   let width = select(sizes.width, 2 * sizes.width, STRIDE == 1u);
-  output[u32(y * width + x) * CHANNELS4 + channel] = output4(value);
+  output[u32(y * width + x) * CHANNELS4 + first] = output4(value);
 }
 
 @compute @workgroup_size(64)
@@ -89,32 +90,36 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let index = (group.y * groups.x + group.x) * 64u + lane;
-  if (index >= u32(sizes.height * sizes.width) * CHANNELS4) {
+  let values = u32(sizes.height * sizes.width) * CHANNELS4;
+  if (index >= values) {
     return;
   }
   let channel = index % CHANNELS4;
+  let ofCoarse = group.z * values + channel;
+  let ofFiner = group.z * 4u * values + channel;
+  let ofOutput = select(ofFiner, ofCoarse, STRIDE == 2u);
   let y = i32(index / CHANNELS4) / sizes.width;
   let x = i32(index / CHANNELS4) % sizes.width;
-  let above = coarseRow(y - 1, x, channel);
-  let here = coarseRow(y, x, channel);
-  let below = coarseRow(y + 1, x, channel);
+  let above = coarseRow(y - 1, x, ofCoarse);
+  let here = coarseRow(y, x, ofCoarse);
+  let below = coarseRow(y + 1, x, ofCoarse);
   let top = tapRow(0u, channel);
   let middle = tapRow(1u, channel);
   let bottom = tapRow(2u, channel);
-  let r0 = joinedRow(between(above, here, 0.25), 2 * y - 1, x, channel);
-  let r1 = joinedRow(between(above, here, 0.75), 2 * y, x, channel);
-  let r2 = joinedRow(between(here, below, 0.25), 2 * y + 1, x, channel);
+  let r0 = joinedRow(between(above, here, 0.25), 2 * y - 1, x, ofFiner);
+  let r1 = joinedRow(between(above, here, 0.75), 2 * y, x, ofFiner);
+  let r2 = joinedRow(between(here, below, 0.25), 2 * y + 1, x, ofFiner);
   let s00 = multiply(multiply(multiply(vec4f(), r0.a, r0.b, r0.c, top), r1.a, r1.b, r1.c, middle), r2.a, r2.b, r2.c, bottom);
   if (STRIDE == 2u) {
-    store(y, x, channel, s00);
+    store(y, x, ofOutput, s00);
     return;
   }
-  let r3 = joinedRow(between(here, below, 0.75), 2 * y + 2, x, channel);
+  let r3 = joinedRow(between(here, below, 0.75), 2 * y + 2, x, ofFiner);
   let s01 = multiply(multiply(multiply(vec4f(), r0.b, r0.c, r0.d, top), r1.b, r1.c, r1.d, middle), r2.b, r2.c, r2.d, bottom);
   let s10 = multiply(multiply(multiply(vec4f(), r1.a, r1.b, r1.c, top), r2.a, r2.b, r2.c, middle), r3.a, r3.b, r3.c, bottom);
   let s11 = multiply(multiply(multiply(vec4f(), r1.b, r1.c, r1.d, top), r2.b, r2.c, r2.d, middle), r3.b, r3.c, r3.d, bottom);
-  store(2 * y, 2 * x, channel, s00);
-  store(2 * y, 2 * x + 1, channel, s01);
-  store(2 * y + 1, 2 * x, channel, s10);
-  store(2 * y + 1, 2 * x + 1, channel, s11);
+  store(2 * y, 2 * x, ofOutput, s00);
+  store(2 * y, 2 * x + 1, ofOutput, s01);
+  store(2 * y + 1, 2 * x, ofOutput, s10);
+  store(2 * y + 1, 2 * x + 1, ofOutput, s11);
 }

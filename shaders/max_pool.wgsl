@@ -1,9 +1,9 @@
 // Max-pooling 3×3, stride 2, padding 1: the end of the stem.
 //
-// input  [inHeight][inWidth][CHANNELS4]    vec4 of channels
-// output [outHeight][outWidth][CHANNELS4]
+// input  [images][inHeight][inWidth][CHANNELS4]    vec4 of channels
+// output [images][outHeight][outWidth][CHANNELS4]
 //
-// One invocation an output vec4. Positions outside the map are left out of the maximum.
+// One invocation an output vec4, workgroups' third dimension the images. Positions outside the map are left out of the maximum.
 // Source: spec, Backbone.
 override CHANNELS4: u32;
 
@@ -20,8 +20,8 @@ struct Sizes {
 @group(0) @binding(1) var<storage, read_write> output: array<output4>;
 @group(0) @binding(2) var<uniform> sizes: Sizes;
 
-fn rowMaximum(y: i32, left: i32, middle: i32, right: i32, channel: u32) -> vec4f {
-  let row = y * sizes.inWidth;
+// `row` is the row's first pixel.
+fn rowMaximum(row: i32, left: i32, middle: i32, right: i32, channel: u32) -> vec4f {
   return max(max(at(row + left, channel), at(row + middle, channel)), at(row + right, channel));
 }
 
@@ -36,7 +36,8 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let index = (group.y * groups.x + group.x) * 64u + lane;
-  if (index >= u32(sizes.outHeight * sizes.outWidth) * CHANNELS4) {
+  let values = u32(sizes.outHeight * sizes.outWidth) * CHANNELS4;
+  if (index >= values) {
     return;
   }
   let channel = index % CHANNELS4;
@@ -44,9 +45,10 @@ fn main(
   let centre = vec2i(pixel % sizes.outWidth, pixel / sizes.outWidth + sizes.firstRow) * 2;
   let low = max(centre - 1, vec2i(0));
   let high = min(centre + 1, vec2i(sizes.inWidth, sizes.inHeight) - 1);
-  let above = rowMaximum(low.y, low.x, centre.x, high.x, channel);
-  let here = rowMaximum(centre.y, low.x, centre.x, high.x, channel);
-  let below = rowMaximum(high.y, low.x, centre.x, high.x, channel);
+  let rows = (vec3i(low.y, centre.y, high.y) + i32(group.z) * sizes.inHeight) * sizes.inWidth;
+  let above = rowMaximum(rows.x, low.x, centre.x, high.x, channel);
+  let here = rowMaximum(rows.y, low.x, centre.x, high.x, channel);
+  let below = rowMaximum(rows.z, low.x, centre.x, high.x, channel);
   let largest = max(max(above, here), below);
-  output[index] = output4(largest);
+  output[group.z * values + index] = output4(largest);
 }

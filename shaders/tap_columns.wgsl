@@ -1,15 +1,15 @@
 // Second step of conv3×3(upsample(f)) on coarse maps (see tap_rows.wgsl), for the three coarser levels of the pyramid at once:
 // upsamples along x, sums the three columns of taps, and sums the levels.
 //
-// level2, level3, level4 [height][levelWidth][3 columns of taps][CHANNELS4]   vec4 of channels
-// output                 [height][width][CHANNELS4]
+// level2, level3, level4 [rows][levelWidth][3 columns of taps][CHANNELS4]   vec4 of channels
+// output                 [rows][width][CHANNELS4]
 //
-// One invocation four pixels of a row and a vec4: the width is a multiple of 4. Shifted reads outside the upsampled map count as zero.
+// The rows of all images. One invocation four pixels of a row and a vec4: the width is a multiple of 4. Shifted reads outside the upsampled map count as zero.
 // Source: spec, Detection head ("a property worth using").
 override CHANNELS4: u32;
 
 struct Sizes {
-  height: u32,
+  rows: u32,
   width: i32,
   width2: i32,
   width3: i32,
@@ -36,7 +36,7 @@ fn main(
 ) {
   let index = (group.y * groups.x + group.x) * 64u + lane;
   let rowLength = u32(sizes.width) / 4u * CHANNELS4;
-  if (index >= sizes.height * rowLength) {
+  if (index >= sizes.rows * rowLength) {
     return;
   }
   let y = index / rowLength;

@@ -3,11 +3,11 @@
 // made W_tap · f for all 9 taps at the coarse size; this step upsamples along y and sums the three rows of taps. tap_columns.wgsl
 // does the same along x.
 //
-// input  [rows from firstTapRow on][width][3 rows of taps][3 columns of taps][CHANNELS4]   vec4 of channels
-// output [rows][width][3 columns of taps][CHANNELS4]
+// input  [images][rows from firstTapRow on][width][3 rows of taps][3 columns of taps][CHANNELS4]   vec4 of channels
+// output [images][rows][width][3 columns of taps][CHANNELS4]
 //
 // The maps are bands of rows of a level's inHeight and the finest level's outHeight. What the level's rows in the band give is complete.
-// One invocation four rows and a vec4. Shifted reads outside the upsampled map count as zero.
+// One invocation four rows and a vec4, workgroups' third dimension the images. Shifted reads outside the upsampled map count as zero.
 // Source: spec, Detection head ("a property worth using").
 override CHANNELS4: u32;
 
@@ -44,7 +44,7 @@ fn main(
   let scale = f32(sizes.inHeight) / f32(sizes.outHeight);
   let low = lowest(y, scale);
   let tapRows = vec4u(clamp(low - sizes.firstTapRow + vec4i(0, 1, 2, 3), vec4i(0), vec4i(sizes.tapRows - 1)));
-  let begin = (tapRows * sizes.width + column) * 9u * CHANNELS4 + channel;
+  let begin = ((tapRows + group.z * u32(sizes.tapRows)) * sizes.width + column) * 9u * CHANNELS4 + channel;
   var s0 = vec4f();
   var s1 = vec4f();
   var s2 = vec4f();
@@ -58,7 +58,7 @@ fn main(
     s2 += values * shares(first + 2, sizes.outHeight, low, scale);
     s3 += values * shares(first + 3, sizes.outHeight, low, scale);
   }
-  let to = row * rowLength + index % rowLength;
+  let to = (group.z * sizes.rows + row) * rowLength + index % rowLength;
   store(to, row, s0);
   store(to + rowLength, row + 1u, s1);
   store(to + 2u * rowLength, row + 2u, s2);

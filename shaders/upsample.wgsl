@@ -1,9 +1,9 @@
 // Bilinear upsampling: the head's map brought to a larger scale.
 //
-// input  [inHeight][inWidth][CHANNELS4]      vec4 of channels
-// output [outHeight][outWidth][CHANNELS4]
+// input  [images][inHeight][inWidth][CHANNELS4]      vec4 of channels
+// output [images][outHeight][outWidth][CHANNELS4]
 //
-// One invocation an output vec4. Half-pixel centres, clamped at the edges (align_corners = false).
+// One invocation an output vec4, workgroups' third dimension the images. Half-pixel centres, clamped at the edges (align_corners = false).
 // Source: spec, Detection head; PyTorch's interpolate(mode = 'bilinear').
 override CHANNELS4: u32;
 
@@ -25,10 +25,12 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let index = (group.y * groups.x + group.x) * 64u + lane;
-  if (index >= u32(sizes.outHeight * sizes.outWidth) * CHANNELS4) {
+  let values = u32(sizes.outHeight * sizes.outWidth) * CHANNELS4;
+  if (index >= values) {
     return;
   }
-  let channel = index % CHANNELS4;
+  // The image's first value of the channel.
+  let first = group.z * u32(sizes.inHeight * sizes.inWidth) * CHANNELS4 + index % CHANNELS4;
   let pixel = i32(index / CHANNELS4);
   let inSize = vec2i(sizes.inWidth, sizes.inHeight);
   let outSize = vec2i(sizes.outWidth, sizes.outHeight);
@@ -37,11 +39,11 @@ fn main(
   let low = min(vec2i(source), inSize - 1);
   let high = min(low + 1, inSize - 1);
   let share = source - vec2f(low);
-  let top = mix(at(low.x, low.y, channel), at(high.x, low.y, channel), share.x);
-  let bottom = mix(at(low.x, high.y, channel), at(high.x, high.y, channel), share.x);
-  output[index] = output4(mix(top, bottom, share.y));
+  let top = mix(at(low.x, low.y, first), at(high.x, low.y, first), share.x);
+  let bottom = mix(at(low.x, high.y, first), at(high.x, high.y, first), share.x);
+  output[group.z * values + index] = output4(mix(top, bottom, share.y));
 }
 
-fn at(x: i32, y: i32, channel: u32) -> vec4f {
-  return vec4f(input[u32(y * sizes.inWidth + x) * CHANNELS4 + channel]);
+fn at(x: i32, y: i32, first: u32) -> vec4f {
+  return vec4f(input[u32(y * sizes.inWidth + x) * CHANNELS4 + first]);
 }

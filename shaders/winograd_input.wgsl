@@ -1,10 +1,10 @@
 // Winograd convolution F(4×4, 3×3), step 1: every 4 × 4 tile of the output needs a 6 × 6 patch d of the input; this writes Bᵀ d B.
 //
-// input  [height][width][channels]
+// input  [images][height][width][channels]
 // output [36][count][channels]       place in the transformed patch, tile
 //
 // One invocation a tile and a channel (not four: drivers that compile for a CPU take many seconds over so long a shader);
-// tiles `firstTile` … `firstTile + count` in raster order. Reads outside the map count as zero.
+// tiles `firstTile` … `firstTile + count` in raster order, image after image. Reads outside an image's map count as zero.
 // Source: Lavin and Gray 2015, "Fast Algorithms for Convolutional Neural Networks", section 4.1; winograd.ts on the points 0, ±5/8, ±3/2.
 struct Sizes {
   height: i32,
@@ -35,20 +35,21 @@ fn transform(d: array<f32, 6>) -> array<f32, 6> {
   );
 }
 
-fn fetch(y: i32, x: i32, channel: u32) -> f32 {
+// `first` is the image's first value of the channel.
+fn fetch(y: i32, x: i32, first: u32) -> f32 {
   let inside = y >= 0 && y < sizes.height && x >= 0 && x < sizes.width;
   let at = clamp(y, 0, sizes.height - 1) * sizes.width + clamp(x, 0, sizes.width - 1);
-  return select(0.0, f32(input[u32(at) * sizes.channels + channel]), inside);
+  return select(0.0, f32(input[u32(at) * sizes.channels + first]), inside);
 }
 
-fn column(top: i32, x: i32, channel: u32) -> array<f32, 6> {
+fn column(top: i32, x: i32, first: u32) -> array<f32, 6> {
   return transform(array<f32, 6>(
-    fetch(top, x, channel),
-    fetch(top + 1, x, channel),
-    fetch(top + 2, x, channel),
-    fetch(top + 3, x, channel),
-    fetch(top + 4, x, channel),
-    fetch(top + 5, x, channel),
+    fetch(top, x, first),
+    fetch(top + 1, x, first),
+    fetch(top + 2, x, first),
+    fetch(top + 3, x, first),
+    fetch(top + 4, x, first),
+    fetch(top + 5, x, first),
   ));
 }
 
@@ -77,14 +78,17 @@ fn main(
   }
   let channel = index % sizes.channels;
   let place = sizes.firstTile + tile;
-  let top = i32(place / sizes.tilesAcross) * 4 - 1;
+  let tilesDown = u32(sizes.height + 3) / 4u;
+  let row = place / sizes.tilesAcross;
+  let top = i32(row % tilesDown) * 4 - 1;
   let left = i32(place % sizes.tilesAcross) * 4 - 1;
-  let c0 = column(top, left, channel);
-  let c1 = column(top, left + 1, channel);
-  let c2 = column(top, left + 2, channel);
-  let c3 = column(top, left + 3, channel);
-  let c4 = column(top, left + 4, channel);
-  let c5 = column(top, left + 5, channel);
+  let first = row / tilesDown * u32(sizes.height * sizes.width) * sizes.channels + channel;
+  let c0 = column(top, left, first);
+  let c1 = column(top, left + 1, first);
+  let c2 = column(top, left + 2, first);
+  let c3 = column(top, left + 3, first);
+  let c4 = column(top, left + 4, first);
+  let c5 = column(top, left + 5, first);
   storeRow(0u, tile, channel, array<f32, 6>(c0[0], c1[0], c2[0], c3[0], c4[0], c5[0]));
   storeRow(1u, tile, channel, array<f32, 6>(c0[1], c1[1], c2[1], c3[1], c4[1], c5[1]));
   storeRow(2u, tile, channel, array<f32, 6>(c0[2], c1[2], c2[2], c3[2], c4[2], c5[2]));

@@ -2,10 +2,10 @@
 //
 // products [36][count][channels]       place in the transformed patch, tile
 // bias     [channels]
-// residual [height][width][channels]   read if RESIDUAL
-// output   [height][width][channels]
+// residual [images][height][width][channels]   read if RESIDUAL
+// output   [images][height][width][channels]
 //
-// One invocation a tile and a channel; tiles `firstTile` … `firstTile + count` in raster order.
+// One invocation a tile and a channel; tiles `firstTile` … `firstTile + count` in raster order, image after image.
 // Source: Lavin and Gray 2015, as winograd_input.wgsl.
 override RELU: bool;
 override RESIDUAL: bool;
@@ -52,11 +52,12 @@ fn column(x: u32, tile: u32, channel: u32) -> array<f32, 4> {
   ));
 }
 
-fn store(y: u32, x: u32, channel: u32, sum: f32) {
+// `image` is the image's first pixel.
+fn store(image: u32, y: u32, x: u32, channel: u32, sum: f32) {
   if (y >= sizes.height || x >= sizes.width) {
     return;
   }
-  let at = (y * sizes.width + x) * sizes.channels + channel;
+  let at = (image + y * sizes.width + x) * sizes.channels + channel;
   var value = sum + bias[channel];
   if (RESIDUAL) {
     value += f32(residual[at]);
@@ -67,12 +68,12 @@ fn store(y: u32, x: u32, channel: u32, sum: f32) {
   output[at] = output1(value);
 }
 
-fn storeRow(y: u32, x: u32, channel: u32, product_row: array<f32, 6>) {
+fn storeRow(image: u32, y: u32, x: u32, channel: u32, product_row: array<f32, 6>) {
   let result = transform(product_row);
-  store(y, x, channel, result[0]);
-  store(y, x + 1u, channel, result[1]);
-  store(y, x + 2u, channel, result[2]);
-  store(y, x + 3u, channel, result[3]);
+  store(image, y, x, channel, result[0]);
+  store(image, y, x + 1u, channel, result[1]);
+  store(image, y, x + 2u, channel, result[2]);
+  store(image, y, x + 3u, channel, result[3]);
 }
 
 @compute @workgroup_size(64)
@@ -88,7 +89,10 @@ fn main(
   }
   let channel = index % sizes.channels;
   let place = sizes.firstTile + tile;
-  let y = place / sizes.tilesAcross * 4u;
+  let tilesDown = (sizes.height + 3u) / 4u;
+  let row = place / sizes.tilesAcross;
+  let image = row / tilesDown * sizes.height * sizes.width;
+  let y = row % tilesDown * 4u;
   let x = place % sizes.tilesAcross * 4u;
   let c0 = column(0u, tile, channel);
   let c1 = column(1u, tile, channel);
@@ -96,8 +100,8 @@ fn main(
   let c3 = column(3u, tile, channel);
   let c4 = column(4u, tile, channel);
   let c5 = column(5u, tile, channel);
-  storeRow(y, x, channel, array<f32, 6>(c0[0], c1[0], c2[0], c3[0], c4[0], c5[0]));
-  storeRow(y + 1u, x, channel, array<f32, 6>(c0[1], c1[1], c2[1], c3[1], c4[1], c5[1]));
-  storeRow(y + 2u, x, channel, array<f32, 6>(c0[2], c1[2], c2[2], c3[2], c4[2], c5[2]));
-  storeRow(y + 3u, x, channel, array<f32, 6>(c0[3], c1[3], c2[3], c3[3], c4[3], c5[3]));
+  storeRow(image, y, x, channel, array<f32, 6>(c0[0], c1[0], c2[0], c3[0], c4[0], c5[0]));
+  storeRow(image, y + 1u, x, channel, array<f32, 6>(c0[1], c1[1], c2[1], c3[1], c4[1], c5[1]));
+  storeRow(image, y + 2u, x, channel, array<f32, 6>(c0[2], c1[2], c2[2], c3[2], c4[2], c5[2]));
+  storeRow(image, y + 3u, x, channel, array<f32, 6>(c0[3], c1[3], c2[3], c3[3], c4[3], c5[3]));
 }

@@ -12,6 +12,7 @@ export { type ImageSource, imageFrom } from './browser/image-source.js';
 export { type LoadProgress, type LoadWeightsOptions, loadWeights } from './browser/load-weights.js';
 export {
   type CallOptions,
+  type BatchDetection,
   type Detection,
   type DetectionTimings,
   type DetectOptions,

@@ -31,13 +31,14 @@ export async function aggregateWithSums(
   const plan = planAggregation(map, image, profile);
   const pinned = [map.slot, plan.settings, plan.labels, plan.listed, plan.sums];
   const program = await Program.create(gpu, [{ name: 'aggregation', kernels: plan.kernels }], pinned);
-  const readback = new LabelReadback(gpu, plan, program);
+  const readback = new LabelReadback(gpu, [plan], program);
   try {
     gpu.device.queue.writeBuffer(program.bufferOf(map.slot), 0, interleave(input));
     gpu.device.queue.writeBuffer(program.bufferOf(plan.settings), 0, packSettings(input));
     const encoder = gpu.device.createCommandEncoder();
     program.encode(encoder);
-    return await readback.submit(encoder);
+    const { maps } = await readback.submit(encoder);
+    return maps[0];
   } finally {
     readback.dispose();
     program.dispose();

@@ -1,8 +1,8 @@
-// What comes back to the host after aggregation: the label map, the number of kernels, every region's sums, and the run's timestamps;
-// one read, but for maps with thousands of kernels.
+// What comes back to the host after aggregation: of each image the label map, the number of kernels, and every region's sums; the run's
+// timestamps. One read, but for maps with thousands of kernels.
 import type { Gpu } from '../gpu/context.js';
 import type { Program } from '../gpu/program.js';
-import { Readback } from '../gpu/readback.js';
+import { type ReadRange, Readback } from '../gpu/readback.js';
 import type { Timeline } from '../gpu/timeline.js';
 import type { RegionSum } from '../shapes/regions.js';
 import { type AggregationPlan, countsBytes, readKernelCount, readSum, sumBytes } from './plan.js';
@@ -11,6 +11,12 @@ import type { AggregationResult } from './input.js';
 /** Result of aggregation with the sums of every label that has pixels. */
 export interface LabelMap extends AggregationResult {
   readonly sums: RegionSum[];
+}
+
+/** Results of a run. */
+export interface LabelMaps {
+  /** One for each image. */
+  readonly maps: LabelMap[];
   /** Milliseconds on the GPU by stage; empty without timestamps. */
   readonly gpuTimings: Readonly<Record<string, number>>;
 }
@@ -18,59 +24,74 @@ export interface LabelMap extends AggregationResult {
 /** Labels whose sums come back with the first read; more need a second one. */
 const sumsAtOnce = 4096;
 
+/** What is read of one image. */
+interface ImageRead {
+  readonly plan: AggregationPlan;
+  /** A copy of the sums where one read may not be enough: by the second, another run may have begun to overwrite them. */
+  readonly allSums?: GPUBuffer;
+}
+
 export class LabelReadback {
   readonly #gpu: Gpu;
-  readonly #plan: AggregationPlan;
+  readonly #images: readonly ImageRead[];
   readonly #program: Program;
   readonly #timeline: Timeline | undefined;
   readonly #readback: Readback;
-  /** A copy of the sums where one read may not be enough: by the second, another run may have begun to overwrite them. */
-  readonly #allSums: GPUBuffer | undefined;
 
-  constructor(gpu: Gpu, plan: AggregationPlan, program: Program, timeline?: Timeline) {
+  /** @param plans one for each image */
+  constructor(gpu: Gpu, plans: readonly AggregationPlan[], program: Program, timeline?: Timeline) {
     this.#gpu = gpu;
-    this.#plan = plan;
     this.#program = program;
     this.#timeline = timeline;
-    const bytes = [plan.labels.bytes, countsBytes, this.#firstSumBytes, timeline?.bytes ?? 0];
-    this.#readback = new Readback(gpu, bytes.reduce((sum, part) => sum + part + 8, 0));
-    if (plan.sums.bytes > this.#firstSumBytes) {
+    const bytes = plans.flatMap((plan) => [plan.labels.bytes, countsBytes, firstSumBytes(plan)]);
+    this.#readback = new Readback(gpu, [...bytes, timeline?.bytes ?? 0].reduce((sum, part) => sum + part + 8, 0));
+    this.#images = plans.map((plan) => {
+      if (plan.sums.bytes <= firstSumBytes(plan)) return { plan };
       const usage = GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
-      this.#allSums = gpu.device.createBuffer({ label: 'panpp sums', size: plan.sums.bytes, usage });
-    }
-  }
-
-  get #firstSumBytes(): number {
-    return Math.min(sumsAtOnce * sumBytes, this.#plan.sums.bytes);
+      return { plan, allSums: gpu.device.createBuffer({ label: 'panpp sums', size: plan.sums.bytes, usage }) };
+    });
   }
 
   /** Submits what `encoder` holds with the copies of the results, and waits for them. */
-  async submit(encoder: GPUCommandEncoder): Promise<LabelMap> {
-    const { labels, listed, sums } = this.#plan;
-    const labelRange = this.#readback.copy(encoder, this.#program.bufferOf(labels), labels.bytes);
-    const countRange = this.#readback.copy(encoder, this.#program.bufferOf(listed), countsBytes);
-    const sumRange = this.#readback.copy(encoder, this.#program.bufferOf(sums), this.#firstSumBytes);
-    if (this.#allSums) encoder.copyBufferToBuffer(this.#program.bufferOf(sums), 0, this.#allSums, 0, sums.bytes);
+  async submit(encoder: GPUCommandEncoder): Promise<LabelMaps> {
+    const ranges = this.#images.map((image) => this.#copy(encoder, image));
     const timeRange = this.#timeline && this.#readback.reserve(this.#timeline.bytes);
     if (timeRange) this.#timeline!.resolve(encoder, this.#readback.buffer, timeRange.offset);
     this.#gpu.device.queue.submit([encoder.finish()]);
-    const first = await this.#readback.read((bytes) => ({
-      labels: new Int32Array(bytes.slice(labelRange.offset, labelRange.offset + labelRange.bytes)),
-      kernelCount: readKernelCount(new Uint32Array(bytes, countRange.offset, countsBytes / 4)),
-      sums: new Uint32Array(bytes.slice(sumRange.offset, sumRange.offset + sumRange.bytes)),
-      gpuTimings: timeRange ? this.#timeline!.read(bytes.slice(timeRange.offset, timeRange.offset + timeRange.bytes)) : {},
-    }));
-    const { labels: labelMap, kernelCount, gpuTimings } = first;
-    const allSums = kernelCount < sumsAtOnce ? first.sums : await this.#readAllSums(kernelCount);
-    return { labels: labelMap, kernelCount, sums: sumsOf(allSums, kernelCount), gpuTimings };
+    const { first, gpuTimings } = await this.#readback.read((bytes) => {
+      const copyOf = ({ offset, bytes: count }: ReadRange) => bytes.slice(offset, offset + count);
+      return {
+        first: ranges.map(({ labels, counts, sums }) => ({
+          labels: new Int32Array(copyOf(labels)),
+          kernelCount: readKernelCount(new Uint32Array(copyOf(counts))),
+          sums: new Uint32Array(copyOf(sums)),
+        })),
+        gpuTimings: timeRange ? this.#timeline!.read(copyOf(timeRange)) : {},
+      };
+    });
+    const maps = first.map(async ({ labels, kernelCount, sums }, index) => {
+      const allSums = kernelCount < sumsAtOnce ? sums : await this.#readAllSums(this.#images[index], kernelCount);
+      return { labels, kernelCount, sums: sumsOf(allSums, kernelCount) };
+    });
+    return { maps: await Promise.all(maps), gpuTimings };
   }
 
-  async #readAllSums(kernelCount: number): Promise<Uint32Array> {
+  #copy(encoder: GPUCommandEncoder, { plan, allSums }: ImageRead): Record<'labels' | 'counts' | 'sums', ReadRange> {
+    const sums = this.#program.bufferOf(plan.sums);
+    if (allSums) encoder.copyBufferToBuffer(sums, 0, allSums, 0, plan.sums.bytes);
+    return {
+      labels: this.#readback.copy(encoder, this.#program.bufferOf(plan.labels), plan.labels.bytes),
+      counts: this.#readback.copy(encoder, this.#program.bufferOf(plan.listed), countsBytes),
+      sums: this.#readback.copy(encoder, sums, firstSumBytes(plan)),
+    };
+  }
+
+  async #readAllSums({ allSums }: ImageRead, kernelCount: number): Promise<Uint32Array> {
     const bytes = (kernelCount + 1) * sumBytes;
     const readback = new Readback(this.#gpu, bytes);
     try {
       const encoder = this.#gpu.device.createCommandEncoder();
-      readback.copy(encoder, this.#allSums!, bytes);
+      readback.copy(encoder, allSums!, bytes);
       this.#gpu.device.queue.submit([encoder.finish()]);
       return await readback.read((all) => new Uint32Array(all.slice(0, bytes)));
     } finally {
@@ -80,8 +101,12 @@ export class LabelReadback {
 
   dispose(): void {
     this.#readback.dispose();
-    this.#allSums?.destroy();
+    for (const { allSums } of this.#images) allSums?.destroy();
   }
+}
+
+function firstSumBytes({ sums }: AggregationPlan): number {
+  return Math.min(sumsAtOnce * sumBytes, sums.bytes);
 }
 
 function sumsOf(sums: Uint32Array, kernelCount: number): RegionSum[] {

@@ -15,7 +15,7 @@ import union from '../../shaders/aggregation/union.wgsl';
 import { PanppError } from '../errors.js';
 import { type Binding, type Kernel, type Slot, floatBits, gridOf, read, uniform, write } from '../gpu/kernel.js';
 import type { GpuProfile } from '../gpu/context.js';
-import { type FeatureMap, lanesPerGroup } from '../layers/feature-map.js';
+import { type FeatureMap, lanesPerGroup, readMap } from '../layers/feature-map.js';
 import type { AggregationInput } from './input.js';
 
 export interface AggregationPlan {
@@ -50,7 +50,7 @@ const groups = { kernels: 4, growQueue: 16, growLevels: 256 };
 const maxMagnification = 32;
 
 /**
- * Plans the aggregation of a map (channels: text logit, kernel logit, 4 of instance vector, 2 unused).
+ * Plans the aggregation of one image's map (channels: text logit, kernel logit, 4 of instance vector, 2 unused).
  * @param image size at which areas are counted
  * @param profile a software adapter's kernels grow in queues, each by one invocation; a hardware one's in parallel, level by level
  */
@@ -94,14 +94,14 @@ export function planAggregation(
   });
   const each = (invocations: number) => Math.ceil(invocations / lanesPerGroup);
   const eachWord = each(Math.ceil(height / strip) * strip * across);
-  const growInputs = [map.slot, bits, listed, components, kernels].map(read);
+  const growInputs = [readMap(map), ...[bits, listed, components, kernels].map(read)];
   return {
     settings,
     labels,
     listed,
     sums,
     kernels: [
-      step('masks', masks, [read(map.slot), ...[bits, parents, areas, components, counts].map(write)], eachWord),
+      step('masks', masks, [readMap(map), ...[bits, parents, areas, components, counts].map(write)], eachWord),
       step('union', union, [read(bits), write(parents)], each(2 * words)),
       step('measure', measure, [read(bits), ...[parents, areas, counts].map(write)], each(2 * words)),
       step('number', number, [...[bits, parents, counts].map(read), ...[areas, kernels, listed].map(write)], each(blocks)),
@@ -115,7 +115,7 @@ export function planAggregation(
       step(
         'seed',
         seed,
-        [...[map.slot, parents, areas].map(read), ...[bits, components, kernels, labels].map(write)],
+        [readMap(map), ...[parents, areas].map(read), ...[bits, components, kernels, labels].map(write)],
         eachWord,
       ),
       profile.software
@@ -126,7 +126,7 @@ export function planAggregation(
             [...growInputs, ...[labels, origins, queue].map(write), uniform(settings)],
             groups.growLevels,
           ),
-      step('region_sums', regionSums, [read(map.slot), read(bits), write(labels), write(sums)], eachWord),
+      step('region_sums', regionSums, [readMap(map), read(bits), write(labels), write(sums)], eachWord),
     ],
   };
 }

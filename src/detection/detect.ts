@@ -1,4 +1,4 @@
-// One image through a detection pass: pixels in, regions out.
+// Images through a detection pass: pixels in, regions out.
 import { resizedSize } from '../images/size.js';
 import { type ImageUpload, type PixelSource, prepareUpload } from '../images/upload.js';
 import { type Region, regionsFromLabels } from '../shapes/regions.js';
@@ -29,24 +29,31 @@ export interface DetectedRegions {
   readonly regions: Region[];
   /** The label map that they come from, of the pass's `mapSize`. */
   readonly labels: Int32Array;
-  /** Milliseconds: the GPU's stages, and the regions' shapes on the CPU. */
-  readonly timings: Readonly<Record<string, number>> & { readonly regions: number };
 }
 
-/** Finds the regions of an image. @param onSubmitted called when the GPU has the work, and may be given more */
+/**
+ * Finds the regions of images.
+ * @param inputs as many as the pass is for, of one size
+ * @param onSubmitted called when the GPU has the work, and may be given more
+ * @returns one for each image; milliseconds of all together: the GPU's stages, and the regions' shapes on the CPU
+ */
 export async function detectRegions(
   pass: DetectionPass,
-  input: ImageInput,
+  inputs: readonly ImageInput[],
   settings: MapSettings,
   onSubmitted?: () => void,
-): Promise<DetectedRegions> {
-  const { upload, size, original } = input;
-  const { labels, sums, gpuTimings } = await pass.run(upload, aggregationSettings(settings), onSubmitted);
+): Promise<{ detected: DetectedRegions[]; timings: Readonly<Record<string, number>> & { readonly regions: number } }> {
+  const { size, original } = inputs[0];
+  const uploads = inputs.map(({ upload }) => upload);
+  const { maps, gpuTimings } = await pass.run(uploads, aggregationSettings(settings), onSubmitted);
   const start = performance.now();
-  const regions = regionsFromLabels({
-    ...{ labels, sums, settings },
-    ...pass.mapSize,
-    ...{ imageHeight: size.height, imageWidth: size.width, originalHeight: original.height, originalWidth: original.width },
+  const detected = maps.map(({ labels, sums }) => {
+    const regions = regionsFromLabels({
+      ...{ labels, sums, settings },
+      ...pass.mapSize,
+      ...{ imageHeight: size.height, imageWidth: size.width, originalHeight: original.height, originalWidth: original.width },
+    });
+    return { regions, labels };
   });
-  return { regions, labels, timings: { ...gpuTimings, regions: performance.now() - start } };
+  return { detected, timings: { ...gpuTimings, regions: performance.now() - start } };
 }

@@ -10,7 +10,7 @@ import { planResize } from '../layers/resize.js';
 import { type ModelConfig, mapChannels } from '../network/config.js';
 import { type NetworkPlan, kernelsUpTo, planNetwork } from '../network/plan.js';
 import type { NetworkWeights } from '../network/weights.js';
-import { inputsOf, writeUpload } from './pass.js';
+import { inputsOf, writeUploads } from './pass.js';
 
 /** A map of the network. */
 export interface OutputTensor {
@@ -40,7 +40,7 @@ export async function forwardMaps(
   const program = await Program.create(gpu, [{ name: 'network', kernels }], [...inputsOf(resize), ...wanted]);
   const readback = new Readback(gpu, maps.reduce((sum, map) => sum + map.slot.bytes + 8, 0));
   try {
-    writeUpload(gpu.device.queue, program, resize, upload);
+    writeUploads(gpu.device.queue, program, resize, [upload]);
     const encoder = gpu.device.createCommandEncoder();
     program.encode(encoder);
     const ranges = maps.map((map) => readback.copy(encoder, program.bufferOf(map.slot), map.slot.bytes));

@@ -77,6 +77,18 @@ export interface Detection {
   readonly timings: DetectionTimings;
 }
 
+/** What `detectBatch` finds. */
+export interface BatchDetection {
+  /** Of each image, in the images' order, as `Detection.regions`. */
+  readonly regions: Region[][];
+  /** Pixels of the images' rows. */
+  readonly width: number;
+  /** The images' rows. */
+  readonly height: number;
+  /** Where the time for all of them went. */
+  readonly timings: DetectionTimings;
+}
+
 /** Settings of one call of `spot`. */
 export interface SpotOptions extends DetectOptions, ReadOptions, CorrectionOptions {}
 
@@ -177,11 +189,29 @@ export class Model {
    */
   async detect(image: ImageSource, options: DetectOptions = {}): Promise<Detection> {
     const { config, settings } = this.#settings(options);
-    return this.#look(image, settings.shortSide, options.signal, `detect ${settings.scale}`, {
-      create: ({ upload, size }) => DetectionPass.create(this.gpu, config, this.#weights, upload, size),
-      work: async (pass, input, next) => {
-        const { regions, timings } = await detectRegions(pass, input, settings, next);
-        return { regions, timings };
+    return this.#look([image], settings.shortSide, options.signal, `detect ${settings.scale}`, {
+      create: ([{ upload, size }]) => DetectionPass.create(this.gpu, config, this.#weights, upload, size),
+      work: async (pass, inputs, next) => {
+        const { detected, timings } = await detectRegions(pass, inputs, settings, next);
+        return { regions: detected[0].regions, timings };
+      },
+    });
+  }
+
+  /**
+   * Finds the text regions of several images of one size at once: each layer sees all of them, so that small images fill a large GPU. Takes as many
+   * times the working memory; results are those of `detect`. For images of any size there is `detectAll`.
+   * @throws PanppError `argument` for no image, or images of different sizes; else as `detect`
+   */
+  async detectBatch(images: readonly ImageSource[], options: DetectOptions = {}): Promise<BatchDetection> {
+    const { config, settings } = this.#settings(options);
+    const count = images.length;
+    if (count === 0) throw new PanppError('argument', 'a batch has no images; give at least one');
+    return this.#look(images, settings.shortSide, options.signal, `detect ${settings.scale} x${count}`, {
+      create: ([{ upload, size }]) => DetectionPass.create(this.gpu, config, this.#weights, upload, size, count),
+      work: async (pass, inputs, next) => {
+        const { detected, timings } = await detectRegions(pass, inputs, settings, next);
+        return { regions: detected.map(({ regions }) => regions), timings };
       },
     });
   }
@@ -209,9 +239,9 @@ export class Model {
     const head = this.#head();
     const decoding = decodingOf(options);
     const { config, settings } = this.#settings(options);
-    return this.#look(image, settings.shortSide, options.signal, `spot ${settings.scale} ${decoding.beam}`, {
-      create: (input) => SpottingPass.create(this.gpu, config, this.#weights, head, input, decoding),
-      work: (pass, input) => pass.spot(input, settings, options),
+    return this.#look([image], settings.shortSide, options.signal, `spot ${settings.scale} ${decoding.beam}`, {
+      create: ([input]) => SpottingPass.create(this.gpu, config, this.#weights, head, input, decoding),
+      work: (pass, [input]) => pass.spot(input, settings, options),
     });
   }
 
@@ -230,9 +260,9 @@ export class Model {
   async recognize(image: ImageSource, regions: readonly (Polygon | Box)[], options: RecognizeOptions = {}): Promise<Recognition> {
     const head = this.#head();
     const decoding = decodingOf(options);
-    return this.#look(image, options.shortSide ?? this.config.detection.shortSide, options.signal, `recognize ${decoding.beam}`, {
-      create: (input) => RecognitionPass.create(this.gpu, this.config, this.#weights, head, input, decoding),
-      work: (pass, input) => pass.recognize(input, regions, options),
+    return this.#look([image], options.shortSide ?? this.config.detection.shortSide, options.signal, `recognize ${decoding.beam}`, {
+      create: ([input]) => RecognitionPass.create(this.gpu, this.config, this.#weights, head, input, decoding),
+      work: (pass, [input]) => pass.recognize(input, regions, options),
     });
   }
 
@@ -244,7 +274,7 @@ export class Model {
     image: ImageSource,
     { outputs, shortSide = this.config.detection.shortSide, signal }: ForwardOptions,
   ): Promise<Map<string, OutputTensor>> {
-    return this.#inTurn(image, signal, async (pixels) => {
+    return this.#inTurn([image], signal, async ([pixels]) => {
       const { upload, size } = prepareInput(pixels, shortSide);
       return forwardMaps(this.gpu, this.config, this.#weights, upload, size, outputs);
     });
@@ -291,47 +321,48 @@ export class Model {
     return { weights: this.#recognition, vocabulary: recognition.vocabulary };
   }
 
-  // Prepares an image, finds or makes the pass for its size, and works on it in turn. `work` may call `next` once the GPU has all.
+  // Prepares images of one size, finds or makes the pass for them, and works on them in turn. `work` may call `next` once the GPU has all.
   #look<P extends Pass, R extends { timings: object }>(
-    source: ImageSource,
+    sources: readonly ImageSource[],
     shortSide: number,
     signal: AbortSignal | undefined,
     task: string,
-    steps: { create: (input: ImageInput) => Promise<P>; work: (pass: P, input: ImageInput, next: () => void) => Promise<R> },
+    steps: { create: (inputs: readonly ImageInput[]) => Promise<P>; work: (pass: P, inputs: readonly ImageInput[], next: () => void) => Promise<R> },
   ) {
-    return this.#inTurn(source, signal, async (image, next) => {
+    return this.#inTurn(sources, signal, async (images, next) => {
       const start = performance.now();
-      const input = prepareInput(image, shortSide);
+      const { width, height } = oneSizeOf(images);
+      const inputs = images.map((image) => prepareInput(image, shortSide));
       const uploaded = performance.now();
-      const { upload, size } = input;
-      const kept = await this.#passFor([task, upload.rows, upload.columns, size.height, size.width].join(), () => steps.create(input));
+      const { upload, size } = inputs[0];
+      const kept = await this.#passFor([task, upload.rows, upload.columns, size.height, size.width].join(), () => steps.create(inputs));
       const ready = performance.now();
-      const work = steps.work(kept.pass as P, input, next);
+      const work = steps.work(kept.pass as P, inputs, next);
       kept.used = Promise.allSettled([kept.used, work]);
       const result = await work;
       const timings = { upload: uploaded - start, setup: ready - uploaded, ...result.timings, total: performance.now() - start };
-      return { ...result, width: image.width, height: image.height, timings };
+      return { ...result, width, height, timings };
     });
   }
 
   // In the order of the calls; a failed one does not hold up the next.
   #inTurn<T>(
-    source: ImageSource,
+    sources: readonly ImageSource[],
     signal: AbortSignal | undefined,
-    work: (image: PixelSource, next: () => void) => Promise<T>,
+    work: (images: PixelSource[], next: () => void) => Promise<T>,
   ): Promise<T> {
     signal?.throwIfAborted();
     this.#assertUsable();
     // At once: a canvas or video may have moved on by the call's turn.
-    const pixels = pixelsFrom(source, this.gpu);
-    pixels.catch(() => {}); // told in the call's turn
+    const pixels = sources.map((source) => pixelsFrom(source, this.gpu));
+    for (const each of pixels) each.catch(() => {}); // told in the call's turn
     return this.#turns.take(async (next) => {
       try {
         signal?.throwIfAborted();
         this.#assertUsable();
-        return await work(await pixels, next);
+        return await work(await Promise.all(pixels), next);
       } finally {
-        void pixels.then((image) => image instanceof TexturePixels && image.dispose()).catch(() => {});
+        for (const each of pixels) void each.then((image) => image instanceof TexturePixels && image.dispose()).catch(() => {});
       }
     }, signal);
   }
@@ -389,6 +420,18 @@ export async function loadModel(gpu: Gpu, weights: Uint8Array | ArrayBuffer, { s
   const network = uploadWeights(gpu, tensors, config, precision, state === 'used' ? tunedTiles(tuned!, gpu.profile) : undefined);
   await network.ready;
   return new Model(gpu, config, network, uploadRecognition(gpu, tensors, config), state);
+}
+
+/** @throws PanppError `argument` if the images have different sizes */
+function oneSizeOf(images: readonly PixelSource[]): { width: number; height: number } {
+  const [{ width, height }] = images;
+  const odd = images.findIndex((image) => image.width !== width || image.height !== height);
+  if (odd < 0) return { width, height };
+  const other = images[odd];
+  throw new PanppError(
+    'argument',
+    `image ${odd} of the batch has ${other.width} × ${other.height} pixels and image 0 has ${width} × ${height}; use detectAll for images of different sizes`,
+  );
 }
 
 function withoutUndefined<T extends object>(options: T): Partial<T> {

@@ -1,5 +1,5 @@
-// One image through the GPU, for one size of source and of network input: resize, network, aggregation, region sums; one submit.
-import { type LabelMap, LabelReadback } from '../aggregation/label-readback.js';
+// Images of one size through the GPU, for one size of network input: resize, network, aggregation, region sums; one submit.
+import { type LabelMaps, LabelReadback } from '../aggregation/label-readback.js';
 import { packSettings, planAggregation } from '../aggregation/plan.js';
 import type { AggregationPlan } from '../aggregation/plan.js';
 import type { AggregationInput } from '../aggregation/input.js';
@@ -9,6 +9,7 @@ import { Pool } from '../gpu/pool.js';
 import { Program, type Stage } from '../gpu/program.js';
 import { Timeline } from '../gpu/timeline.js';
 import type { ImageUpload } from '../images/upload.js';
+import { imagesOf } from '../layers/feature-map.js';
 import { type ResizePlan, planResize } from '../layers/resize.js';
 import type { ModelConfig } from '../network/config.js';
 import { type NetworkPlan, planNetwork } from '../network/plan.js';
@@ -25,32 +26,34 @@ interface Size {
 export interface DetectionPlan {
   readonly resize: ResizePlan;
   readonly network: NetworkPlan;
-  readonly aggregation: AggregationPlan;
+  /** One for each image. */
+  readonly aggregations: readonly AggregationPlan[];
   /** `preprocess`, `network`, `aggregation`. */
   readonly stages: readonly Stage[];
   /** What the program must pin. */
   readonly pinned: readonly Slot[];
 }
 
-/** Plans the detection of text in images with `rows` × `columns` uploaded pixels, looked at at `size`. */
+/** Plans the detection of text in `images` at once with `rows` × `columns` uploaded pixels, looked at at `size`. */
 export function planDetection(
   config: ModelConfig,
   weights: NetworkWeights,
   { rows, columns }: Pick<ImageUpload, 'rows' | 'columns'>,
   size: Size,
   profile: Pick<GpuProfile, 'software'>,
+  images = 1,
 ): DetectionPlan {
-  const resize = planResize(rows, columns, size.height, size.width);
+  const resize = planResize(rows, columns, size.height, size.width, images);
   const network = planNetwork(config, weights, resize.output);
-  const aggregation = planAggregation(network.map, size, profile);
+  const aggregations = resize.pixels.map((_, index) => planAggregation(imagesOf(network.map, index, 1), size, profile));
   return {
-    ...{ resize, network, aggregation },
+    ...{ resize, network, aggregations },
     stages: [
       { name: 'preprocess', kernels: resize.kernels },
       { name: 'network', kernels: network.kernels },
-      { name: 'aggregation', kernels: aggregation.kernels },
+      { name: 'aggregation', kernels: aggregations.flatMap(({ kernels }) => kernels) },
     ],
-    pinned: [...inputsOf(resize), aggregation.settings, aggregation.labels, aggregation.listed, aggregation.sums],
+    pinned: [...inputsOf(resize), ...aggregations.flatMap(({ settings, labels, listed, sums }) => [settings, labels, listed, sums])],
   };
 }
 
@@ -79,7 +82,7 @@ export class DetectionPass {
     this.#program = program;
     this.#outcomes = new Pool(runsAtOnce, () => {
       const timeline = Timeline.create(gpu);
-      return { timeline, readback: new LabelReadback(gpu, plan.aggregation, program, timeline) };
+      return { timeline, readback: new LabelReadback(gpu, plan.aggregations, program, timeline) };
     });
   }
 
@@ -90,8 +93,9 @@ export class DetectionPass {
     weights: NetworkWeights,
     upload: Pick<ImageUpload, 'rows' | 'columns'>,
     size: Size,
+    images = 1,
   ): Promise<DetectionPass> {
-    const plan = planDetection(config, weights, upload, size, gpu.profile);
+    const plan = planDetection(config, weights, upload, size, gpu.profile, images);
     return new DetectionPass(gpu, plan, await Program.create(gpu, plan.stages, plan.pinned));
   }
 
@@ -102,15 +106,16 @@ export class DetectionPass {
 
   /**
    * Stages timed on the GPU: `preprocess`, `network`, `aggregation`.
+   * @param uploads as many as planned for
    * @param onSubmitted called when the GPU has the work: another run may begin
    */
-  async run(upload: ImageUpload, settings: PassSettings, onSubmitted?: () => void): Promise<LabelMap> {
+  async run(uploads: readonly ImageUpload[], settings: PassSettings, onSubmitted?: () => void): Promise<LabelMaps> {
     const outcome = await this.#outcomes.take();
     try {
       const { device } = this.#gpu;
-      const { resize, aggregation, stages } = this.#plan;
-      writeUpload(device.queue, this.#program, resize, upload);
-      device.queue.writeBuffer(this.#program.bufferOf(aggregation.settings), 0, packSettings(settings));
+      const { resize, aggregations, stages } = this.#plan;
+      writeUploads(device.queue, this.#program, resize, uploads);
+      for (const aggregation of aggregations) device.queue.writeBuffer(this.#program.bufferOf(aggregation.settings), 0, packSettings(settings));
       const encoder = device.createCommandEncoder();
       outcome.timeline?.reset();
       this.#program.encode(encoder, outcome.timeline, stages.map(({ name }) => name));
@@ -132,15 +137,18 @@ export class DetectionPass {
   }
 }
 
-/** The slots that `writeUpload` fills. */
+/** The slots that `writeUploads` fills. */
 export function inputsOf({ pixels, columnTaps, rowTaps }: ResizePlan) {
-  return [pixels, columnTaps, rowTaps];
+  return [...pixels, columnTaps, rowTaps];
 }
 
-export function writeUpload(queue: GPUQueue, program: Program, resize: ResizePlan, upload: ImageUpload): void {
-  const { pixels } = upload;
-  if (pixels instanceof Uint8Array) queue.writeBuffer(program.bufferOf(resize.pixels), 0, pixels);
-  else pixels.texture.gather(pixels.rows, pixels.columns, program.bufferOf(resize.pixels));
-  queue.writeBuffer(program.bufferOf(resize.columnTaps), 0, upload.columnTaps);
-  queue.writeBuffer(program.bufferOf(resize.rowTaps), 0, upload.rowTaps);
+/** @param uploads one for each image of the plan; all of one size, so that they are resized alike */
+export function writeUploads(queue: GPUQueue, program: Program, resize: ResizePlan, uploads: readonly ImageUpload[]): void {
+  uploads.forEach(({ pixels }, index) => {
+    const target = program.bufferOf(resize.pixels[index]);
+    if (pixels instanceof Uint8Array) queue.writeBuffer(target, 0, pixels);
+    else pixels.texture.gather(pixels.rows, pixels.columns, target);
+  });
+  queue.writeBuffer(program.bufferOf(resize.columnTaps), 0, uploads[0].columnTaps);
+  queue.writeBuffer(program.bufferOf(resize.rowTaps), 0, uploads[0].rowTaps);
 }

@@ -50,11 +50,11 @@ export function floatBits(value: number): number {
 
 const maxWorkgroups = 65535;
 
-/** Workgroup counts for `total` workgroups in a row: the second dimension takes what the first can't hold. */
-export function gridOf(total: number): [number, number, number] {
-  if (total <= maxWorkgroups) return [Math.max(total, 1), 1, 1];
+/** Workgroup counts for `total` workgroups in a row, of each of `layers`: the second dimension takes what the first can't hold. */
+export function gridOf(total: number, layers = 1): [number, number, number] {
+  if (total <= maxWorkgroups) return [Math.max(total, 1), 1, layers];
   const rows = Math.ceil(total / maxWorkgroups);
-  return [Math.ceil(total / rows), rows, 1];
+  return [Math.ceil(total / rows), rows, layers];
 }
 
 /** The pipeline of a kernel; kernels of the same code, overrides and binding types share one. */

@@ -58,7 +58,7 @@ export class Program {
     if (full) {
       for (const buffer of buffers) buffer.destroy();
       const needed = Math.ceil(memory.buffers.reduce((sum, bytes) => sum + bytes, 0) / 2 ** 20);
-      throw new PanppError('argument', `${needed} MiB of GPU memory are needed, which ${gpu.profile.adapter} can't give; use a smaller short side`);
+      throw new PanppError('argument', `${needed} MiB of GPU memory are needed, which ${gpu.profile.adapter} can't give; use a smaller short side, or a smaller batch`);
     }
     device.pushErrorScope('validation');
     const uniforms = packUniforms(device, kernels);
@@ -172,7 +172,7 @@ function assertFits(gpu: Gpu, kernels: readonly Kernel[]): void {
   const { maxBindingBytes, maxBufferBytes, adapter } = gpu.profile;
   const refuse = (label: string, bytes: number, what: string, limit: number): never => {
     const [needs, allowed] = [bytes, limit].map((count) => Math.ceil(count / 2 ** 20));
-    throw new PanppError('argument', `${label} needs ${needs} MiB in one ${what} and ${adapter} allows ${allowed} MiB; use a smaller short side`);
+    throw new PanppError('argument', `${label} needs ${needs} MiB in one ${what} and ${adapter} allows ${allowed} MiB; use a smaller short side, or a smaller batch`);
   };
   for (const { resource, range } of kernels.flatMap((kernel) => kernel.bindings)) {
     const bytes = range?.bytes ?? sizeOf(resource);

@@ -5,9 +5,9 @@ import { type FeatureMap, featureMap, lanesPerGroup, readMap, vec4s, writeMap } 
 import { withTypes } from './precision.js';
 
 export function planAdd(label: string, a: FeatureMap, b: FeatureMap): { output: FeatureMap; kernels: Kernel[] } {
-  const { precision } = a;
-  const output = featureMap(label, a.height, a.width, a.channels, precision);
-  const count = a.height * a.width * vec4s(a.channels);
+  const { images, precision } = a;
+  const output = featureMap(label, a.height, a.width, a.channels, precision, images);
+  const count = images * a.height * a.width * vec4s(a.channels);
   const planned: Kernel = {
     label,
     code: withTypes(shader, { input: precision, output: precision }),

@@ -74,10 +74,15 @@ export function planConv(
 ): { output: FeatureMap; kernels: Kernel[] } {
   const { kernel, stride, outChannels } = conv;
   const outSize = (size: number) => Math.floor((size + 2 * (kernel >> 1) - kernel) / stride) + 1;
-  const output = featureMap(label, outSize(input.height), outSize(input.width), outChannels, precision);
+  const { images } = input;
+  const output = featureMap(label, outSize(input.height), outSize(input.width), outChannels, precision, images);
   if (conv.method === 'winograd') return { output, kernels: planWinograd({ label, input, output, ...conv, relu, residual }) };
+  // Without a window, images one after another are one high image.
+  const isOne = kernel === 1 && stride === 1;
+  const [high, wide] = [images * input.height, input.width];
   const planned = planDirectConv(conv.tiles, {
-    ...{ label, input: readMap(input), output: writeMap(output), sizes: sizesOf(input, output) },
+    ...{ label, input: readMap(input), output: writeMap(output) },
+    ...(isOne ? { sizes: [high, wide, high, wide] } : { sizes: sizesOf(input, output), batches: images, sharedWeights: true }),
     ...{ weights: conv.weights, bias: conv.bias, inChannels: conv.inChannels, outChannels, kernel, stride },
     types: { input: input.precision, weight: conv.precision, output: output.precision },
     ...{ relu, residual: residual && readMap(residual) },

@@ -8,19 +8,21 @@ export interface DirectConvPlan extends ConvShape {
   readonly label: string;
   /** [batches][height][width][inChannels] */
   readonly input: Binding;
-  /** [batches][kernel · kernel][inChannels][outChannels] */
+  /** [batches][kernel · kernel][inChannels][outChannels], of one batch if they are shared */
   readonly weights: Resource;
   /** [batches][height][width][outChannels] */
   readonly output: Binding;
+  /** All batches have the same weights: they are images. */
+  readonly sharedWeights?: boolean;
   readonly bias?: Resource;
   readonly relu?: boolean;
-  /** Added before the ReLU, of one batch; of the output's shape and type. */
+  /** Added before the ReLU; of the output's shape and type. */
   readonly residual?: Binding;
 }
 
 /** Plans relu(conv(input) + bias + residual), padding kernel / 2. */
 export function planDirectConv(tiles: TileChooser, plan: DirectConvPlan): Kernel {
-  const { label, input, weights, output, sizes, inChannels, outChannels, kernel, stride, types, batches = 1, bias, relu = false, residual } = plan;
+  const { label, input, weights, output, sizes, inChannels, outChannels, kernel, stride, types, batches = 1, sharedWeights = false, bias, relu = false, residual } = plan;
   const out4 = outChannels / 4;
   const tile = tiles(plan);
   const [tilePixels, tileOut4] = tileSize(tile);
@@ -30,7 +32,7 @@ export function planDirectConv(tiles: TileChooser, plan: DirectConvPlan): Kernel
     label,
     code: withTypes(code, types),
     constants: {
-      ...{ KERNEL: kernel, STRIDE: stride, ...constants },
+      ...{ KERNEL: kernel, STRIDE: stride, SHARED: Number(sharedWeights), ...constants },
       ...{ BIAS: Number(bias !== undefined), RELU: Number(relu), RESIDUAL: Number(residual !== undefined) },
     },
     // Something must be bound where there is no bias or residual; it is not read.

@@ -1,9 +1,12 @@
-// What the layers pass to one another: a map on the GPU, row by row, the channels of a pixel together (height, width, channels).
+// What the layers pass to one another: a map on the GPU, row by row, the channels of a pixel together (height, width, channels); of several
+// images one after another.
 import { type Binding, type ByteRange, type Slot, read, write } from '../gpu/kernel.js';
 import { type Precision, valueBytes } from './precision.js';
 
 export interface FeatureMap {
   readonly slot: Slot;
+  /** Images of one size, each with a map of `height` × `width`. */
+  readonly images: number;
   readonly height: number;
   readonly width: number;
   /** A multiple of 4: shaders read channels four at a time. */
@@ -14,13 +17,27 @@ export interface FeatureMap {
   readonly offset?: number;
 }
 
-export function featureMap(label: string, height: number, width: number, channels: number, precision: Precision = 'f32'): FeatureMap {
-  return { slot: { label, bytes: height * width * channels * valueBytes[precision] }, height, width, channels, precision };
+export function featureMap(label: string, height: number, width: number, channels: number, precision: Precision = 'f32', images = 1): FeatureMap {
+  return { slot: { label, bytes: images * height * width * channels * valueBytes[precision] }, images, height, width, channels, precision };
 }
 
-/** Some rows of a map, as a map of its own in the same memory. A row's bytes must be a multiple of 256 unless it is the first. */
+/**
+ * Some rows of an image's map (all rows of several images' maps), as a map of its own in the same memory. A row's bytes must be a multiple of 256
+ * unless it is the first.
+ */
 export function rowsOf(map: FeatureMap, first: number, count: number): FeatureMap {
   return { ...map, height: count, offset: (map.offset ?? 0) + first * rowBytes(map) };
+}
+
+/** The maps of some of the images, likewise. */
+export function imagesOf(map: FeatureMap, first: number, count: number): FeatureMap {
+  return { ...map, images: count, offset: (map.offset ?? 0) + first * map.height * rowBytes(map) };
+}
+
+/** A map's images in groups that have at most `limit` values, with `rowValues` in a row: first image and count of each; one image at least. */
+export function groupsOf({ images, height }: FeatureMap, rowValues: number, limit: number): [first: number, count: number][] {
+  const atOnce = Math.max(1, Math.floor(limit / (height * rowValues)));
+  return Array.from({ length: Math.ceil(images / atOnce) }, (_, group) => [group * atOnce, Math.min(atOnce, images - group * atOnce)]);
 }
 
 export function readMap(map: FeatureMap): Binding {
@@ -32,7 +49,7 @@ export function writeMap(map: FeatureMap): Binding {
 }
 
 function rangeOf(map: FeatureMap): ByteRange | undefined {
-  return map.offset === undefined ? undefined : { offset: map.offset, bytes: map.height * rowBytes(map) };
+  return map.offset === undefined ? undefined : { offset: map.offset, bytes: map.images * map.height * rowBytes(map) };
 }
 
 function rowBytes({ width, channels, precision }: FeatureMap): number {

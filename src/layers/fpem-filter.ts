@@ -21,8 +21,8 @@ export function planFpemFilter(
   weights: Resource,
   stride: 1 | 2,
 ): { output: FeatureMap; kernels: Kernel[] } {
-  const { height, width, channels, precision } = coarse;
-  const output = featureMap(label, finer.height / stride, finer.width / stride, channels, precision);
+  const { images, height, width, channels, precision } = coarse;
+  const output = featureMap(label, finer.height / stride, finer.width / stride, channels, precision, images);
   const channels4 = vec4s(channels);
   const planned: Kernel = {
     label,
@@ -30,7 +30,7 @@ export function planFpemFilter(
     constants: { STRIDE: stride, CHANNELS4: channels4 },
     bindings: [readMap(coarse), readMap(finer), read(weights), writeMap(output)],
     uniforms: [height, width],
-    workgroups: gridOf(Math.ceil((height * width * channels4) / lanesPerGroup)),
+    workgroups: gridOf(Math.ceil((height * width * channels4) / lanesPerGroup), images),
   };
   return { output, kernels: [planned] };
 }

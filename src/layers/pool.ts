@@ -5,9 +5,9 @@ import { type FeatureMap, featureMap, lanesPerGroup, readMap, sizesOf, vec4s, wr
 import { type Precision, withTypes } from './precision.js';
 
 /** The map that pooling a map of these sizes gives. */
-export function pooledMap(label: string, height: number, width: number, channels: number, precision: Precision): FeatureMap {
+export function pooledMap(label: string, height: number, width: number, channels: number, precision: Precision, images = 1): FeatureMap {
   const pooled = (size: number) => Math.floor((size - 1) / 2) + 1;
-  return featureMap(label, pooled(height), pooled(width), channels, precision);
+  return featureMap(label, pooled(height), pooled(width), channels, precision, images);
 }
 
 /** Plans the pooling of `input` to `output`, which is stored alike and whose first row is the pooled input's `firstRow`. */
@@ -19,6 +19,6 @@ export function planMaxPool(label: string, input: FeatureMap, output: FeatureMap
     constants: { CHANNELS4: channels4 },
     bindings: [readMap(input), writeMap(output)],
     uniforms: [...sizesOf(input, output), firstRow],
-    workgroups: gridOf(Math.ceil((output.height * output.width * channels4) / lanesPerGroup)),
+    workgroups: gridOf(Math.ceil((output.height * output.width * channels4) / lanesPerGroup), output.images),
   };
 }

@@ -8,7 +8,7 @@ import rowsShader from '../../shaders/tap_rows.wgsl';
 import { type Kernel, gridOf } from '../gpu/kernel.js';
 import { type PackedConv, packConv, planConv } from './conv.js';
 import type { ConvWeights } from './conv-weights.js';
-import { type FeatureMap, featureMap, lanesPerGroup, readMap, rowsOf, vec4s, writeMap } from './feature-map.js';
+import { type FeatureMap, featureMap, groupsOf, imagesOf, lanesPerGroup, readMap, rowsOf, vec4s, writeMap } from './feature-map.js';
 import type { WeightPacker } from './pack.js';
 import { withTypes } from './precision.js';
 
@@ -52,33 +52,39 @@ export function planPyramidConv(
   bandValues = 4 * 2 ** 20,
 ): { output: FeatureMap; kernels: Kernel[] } {
   const kernels: Kernel[] = [];
-  const { height, width, precision } = levels[0];
+  const { images, height, width, precision } = levels[0];
   const channels = weights[0].outChannels;
   const byRows = [1, 2, 3].map((index) => {
-    const rows = featureMap(`${label}.level${index + 1}.rows`, height, levels[index].width, 3 * channels, precision);
+    const rows = featureMap(`${label}.level${index + 1}.rows`, height, levels[index].width, 3 * channels, precision, images);
     kernels.push(...planTapRows(`${label}.level${index + 1}`, levels[index], weights[index], rows, bandValues));
     return rows;
   });
-  const columns = featureMap(`${label}.columns`, height, width, channels, precision);
+  const columns = featureMap(`${label}.columns`, height, width, channels, precision, images);
   kernels.push({
     label: columns.slot.label,
     code: withTypes(columnsShader + common, { input: precision, output: precision }),
     constants: { CHANNELS4: vec4s(channels) },
     bindings: [...byRows.map(readMap), writeMap(columns)],
-    uniforms: [height, width, ...byRows.map((map) => map.width)],
-    workgroups: gridOf(Math.ceil(((height * width) / pixelsEach) * vec4s(channels) / lanesPerGroup)),
+    uniforms: [images * height, width, ...byRows.map((map) => map.width)],
+    workgroups: gridOf(Math.ceil(((images * height * width) / pixelsEach) * vec4s(channels) / lanesPerGroup)),
   });
   const finest = planConv(label, levels[0], weights[0], { relu: true, residual: columns });
   return { output: finest.output, kernels: [...kernels, ...finest.kernels] };
 }
 
 // The taps of a level (nine times the channels) and their sums by rows (three times), in bands of the level's rows: the taps of all
-// rows at once would be the network's largest map.
+// rows at once would be the network's largest map. Of several small images as many at once as make a band.
 function planTapRows(label: string, level: FeatureMap, conv: PackedConv, output: FeatureMap, bandValues: number): Kernel[] {
+  const rowValues = level.width * conv.outChannels;
+  return groupsOf(level, rowValues, bandValues).flatMap(([first, count]) => {
+    const band = Math.ceil(level.height / Math.ceil((level.height * rowValues) / bandValues));
+    return planTapBands(label, imagesOf(level, first, count), conv, imagesOf(output, first, count), band);
+  });
+}
+
+function planTapBands(label: string, level: FeatureMap, conv: PackedConv, output: FeatureMap, band: number): Kernel[] {
   const { precision } = level;
   const factor = output.height / level.height;
-  const rowValues = level.width * conv.outChannels;
-  const band = Math.ceil(level.height / Math.ceil((level.height * rowValues) / bandValues));
   const kernels: Kernel[] = [];
   for (let first = 0; first < level.height; first += band) {
     const end = Math.min(first + band, level.height);
@@ -92,7 +98,7 @@ function planTapRows(label: string, level: FeatureMap, conv: PackedConv, output:
       constants: { CHANNELS4: vec4s(output.channels / 3) },
       bindings: [readMap(taps.output), writeMap(rows)],
       uniforms: [level.height, output.height, level.width, top, taps.output.height, first * factor, rows.height],
-      workgroups: gridOf(Math.ceil((Math.ceil(rows.height / pixelsEach) * rows.width * vec4s(rows.channels)) / lanesPerGroup)),
+      workgroups: gridOf(Math.ceil((Math.ceil(rows.height / pixelsEach) * rows.width * vec4s(rows.channels)) / lanesPerGroup), rows.images),
     });
   }
   return kernels;

@@ -6,8 +6,8 @@ import { withTypes } from './precision.js';
 
 /** Plans the upsampling of `input` to a height and width. */
 export function planUpsample(label: string, input: FeatureMap, height: number, width: number): { output: FeatureMap; kernels: Kernel[] } {
-  const { precision } = input;
-  const output = featureMap(label, height, width, input.channels, precision);
+  const { images, precision } = input;
+  const output = featureMap(label, height, width, input.channels, precision, images);
   const channels4 = vec4s(input.channels);
   const planned: Kernel = {
     label,
@@ -15,7 +15,7 @@ export function planUpsample(label: string, input: FeatureMap, height: number, w
     constants: { CHANNELS4: channels4 },
     bindings: [readMap(input), writeMap(output)],
     uniforms: sizesOf(input, output),
-    workgroups: gridOf(Math.ceil((height * width * channels4) / lanesPerGroup)),
+    workgroups: gridOf(Math.ceil((height * width * channels4) / lanesPerGroup), images),
   };
   return { output, kernels: [planned] };
 }

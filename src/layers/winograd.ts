@@ -37,7 +37,7 @@ const bandValues = 8 * 2 ** 20;
 
 export function planWinograd({ label, input, output, weights, precision, bias, tiles: chooser, relu, residual }: WinogradPlan): Kernel[] {
   const across = Math.ceil(input.width / tile);
-  const tiles = across * Math.ceil(input.height / tile);
+  const tiles = input.images * across * Math.ceil(input.height / tile);
   const valuesPerTile = winogradPlaces * (input.channels + output.channels);
   const bands = Math.ceil((tiles * valuesPerTile) / bandValues);
   const band = Math.ceil(tiles / bands);

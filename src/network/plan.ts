@@ -4,7 +4,7 @@ import type { Kernel } from '../gpu/kernel.js';
 import { isSlot } from '../gpu/memory.js';
 import { planAdd } from '../layers/add.js';
 import { type ConvOptions, planConv } from '../layers/conv.js';
-import { type FeatureMap, rowsOf } from '../layers/feature-map.js';
+import { type FeatureMap, groupsOf, imagesOf, rowsOf } from '../layers/feature-map.js';
 import { planFpemFilter } from '../layers/fpem-filter.js';
 import { planMaxPool, pooledMap } from '../layers/pool.js';
 import { type Pyramid, planPyramidConv } from '../layers/pyramid-conv.js';
@@ -27,7 +27,7 @@ export interface NetworkPlan {
 type Weights = Pick<NetworkWeights, 'precision' | 'conv' | 'depthwise' | 'pyramidConv'>;
 
 /**
- * Plans the detector on a preprocessed image (4 channels, the last one zero; sides multiples of 32). The image and the last map are
+ * Plans the detector on preprocessed images (4 channels, the last one zero; sides multiples of 32). The image and the last map are
  * float32, what is between them is stored as the weights are.
  * @param stemBandValues how many values a band of the stem's widest maps may have
  */
@@ -93,12 +93,20 @@ class NetworkPlanner {
     return outputs as unknown as Pyramid;
   }
 
-  // In bands of rows: at half the image's size, the stem's maps would be several times larger than any other. A band is computed like
-  // an image of its own, with as many rows more as border effects reach, and only the rows that are right are pooled.
+  // In bands of rows: at half the image's size, the stem's maps would be several times larger than any other. Of several small images as many at
+  // once as make a band.
   #stem(image: FeatureMap): FeatureMap {
-    const output = pooledMap('backbone.maxpool', image.height / 2, image.width / 2, stemChannels, this.weights.precision);
+    const output = pooledMap('backbone.maxpool', image.height / 2, image.width / 2, stemChannels, this.weights.precision, image.images);
     const rowValues = 2 * (image.width / 2) * stemChannels;
     const band = Math.ceil(output.height / Math.ceil((output.height * rowValues) / this.stemBandValues));
+    for (const [first, count] of groupsOf(output, rowValues, this.stemBandValues)) {
+      this.#stemBands(imagesOf(image, first, count), imagesOf(output, first, count), band);
+    }
+    return output;
+  }
+
+  // A band is computed like an image of its own, with as many rows more as border effects reach, and only the rows that are right are pooled.
+  #stemBands(image: FeatureMap, output: FeatureMap, band: number): void {
     for (let first = 0; first < output.height; first += band) {
       const end = Math.min(first + band, output.height);
       const top = Math.max(0, first - stemHalo);
@@ -107,7 +115,6 @@ class NetworkPlanner {
       for (const name of ['backbone.conv1', 'backbone.conv2', 'backbone.conv3']) map = this.#conv(name, map, { relu: true });
       this.#kernels.push(planMaxPool(output.slot.label, map, rowsOf(output, first, end - first), first - top));
     }
-    return output;
   }
 
   #residualBlock(input: FeatureMap, layer: number, block: number): FeatureMap {

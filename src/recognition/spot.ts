@@ -1,7 +1,7 @@
 // Reading text in images: detection with recognition behind it, and recognition alone on given regions.
 import { PanppError } from '../errors.js';
 import { type ImageInput, detectRegions } from '../detection/detect.js';
-import { DetectionPass, inputsOf, planDetection, writeUpload } from '../detection/pass.js';
+import { DetectionPass, inputsOf, planDetection, writeUploads } from '../detection/pass.js';
 import type { MapSettings } from '../detection/regions-from-map.js';
 import type { Gpu } from '../gpu/context.js';
 import { Program } from '../gpu/program.js';
@@ -107,7 +107,8 @@ export class SpottingPass {
     settings: MapSettings,
     options: ReadOptions & CorrectionOptions,
   ): Promise<{ regions: SpottedRegion[]; timings: Record<string, number> & { regions: number; reading: number } }> {
-    const { regions, labels, timings } = await detectRegions(this.#detection, input, settings);
+    const { detected, timings } = await detectRegions(this.#detection, [input], settings);
+    const [{ regions, labels }] = detected;
     const start = performance.now();
     const { width, height } = this.#detection.mapSize;
     const maskScale = input.size.height / height;
@@ -176,7 +177,7 @@ export class RecognitionPass {
   ): Promise<{ words: TextReading[]; timings: Record<string, number> & { reading: number } }> {
     const rois = shapes.map((shape, index) => roiOfShape(shape, `region ${index}`, input.size, input.original));
     const start = performance.now();
-    writeUpload(this.#gpu.device.queue, this.#program, this.#resize, input.upload);
+    writeUploads(this.#gpu.device.queue, this.#program, this.#resize, [input.upload]);
     const { words, gpuTimings } = await this.#reader.read({ rois, maskScale: 1 }, ['preprocess', 'network', 'features']);
     return {
       words: words.map((word, index) => readingOf(word, rois[index], input, options)),

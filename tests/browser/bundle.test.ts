@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { build } from 'esbuild';
 import { globSync } from 'tinyglobby';
 import { describe, expect, it } from 'vitest';
-import { minifyWgsl } from '../../minify-wgsl.mjs';
+import { minifyWgsl, shortNames } from '../../minify-wgsl.mjs';
 
 const bundle = new URL('../../dist/browser.js', import.meta.url);
 
@@ -36,10 +36,34 @@ describe('WGSL made small', () => {
     expect(() => minifyWgsl('/* what */')).toThrow('block comments');
   });
 
-  it.each(globSync('shaders/**/*.wgsl'))('keeps every token of %s', (path) => {
+  it('calls what shaders declare by short names, and nothing else', () => {
+    const common = 'struct Sizes { width: u32 } fn shared(width: u32) -> u32 { return width; }';
+    const main = 'override LANES: u32; fn own(value: f32) -> f32 { let s$p_$c = value; let bits = own(min(value, 32f)); return shared(sizes.width) + input4(LANES) + bits; }';
+    const names = shortNames([common, main]);
+    expect(Object.fromEntries(names)).toEqual({ value: 'aA', bits: 'aB', own: 'aC', Sizes: 'aD' });
+    expect(minifyWgsl(main, names)).toBe(
+      'override LANES:u32;fn aC(aA:f32)-> f32{let s$p_$c=aA;let aB=aC(min(aA,32f));return shared(sizes.width)+input4(LANES)+aB;}\n',
+    );
+    // Not what another shader uses as WGSL's own.
+    expect([...shortNames(['fn f() { let distance = 1; }', 'fn g() -> f32 { return distance(a, b); }']).keys()]).toEqual([]);
+  });
+
+  const paths = globSync('shaders/**/*.wgsl');
+  const names = shortNames(paths.map((path) => readFileSync(path, 'utf8')));
+
+  it('gives every name one that no shader has', () => {
+    expect(names.size).toBeGreaterThan(100);
+    expect(new Set(names.values()).size).toBe(names.size);
+    const words = new Set(paths.flatMap((path) => readFileSync(path, 'utf8').replace(/\/\/.*/g, '').match(/\w+/g)!));
+    expect([...names.values()].filter((name) => words.has(name))).toEqual([]);
+  });
+
+  it.each(paths)('keeps every token of %s, by its name', (path) => {
     const code = readFileSync(path, 'utf8');
     const tokens = code.replace(/\/\/.*/g, '').match(token)!;
     expect(tokens.length).toBeGreaterThan(20);
+    const longNames = new Map([...names].map(([long, short]) => [short, long]));
+    expect(minifyWgsl(code, names).match(token)!.map((word) => longNames.get(word) ?? word)).toEqual(tokens);
     expect(minifyWgsl(code).match(token)).toEqual(tokens);
   });
 });

@@ -161,6 +161,29 @@ describe('a model with many callers', async () => {
     await expect(all(model.detectAll(images, small))).rejects.toMatchObject({ code: 'argument' });
   });
 
+  it('looks at several images of one size at once as at each of them', async () => {
+    const batch = [image, mirrored(image), image];
+    const [{ regions, width, height, timings }, single, { regions: turned }] = await Promise.all([
+      model.detectBatch(batch, small),
+      model.detectBatch([image], small),
+      model.detect(mirrored(image), small),
+    ]);
+    expect(regions).toEqual([alone, turned, alone]);
+    expect(single.regions).toEqual([alone]);
+    expect([width, height]).toEqual([image.width, image.height]);
+    expect(timings.total).toBeGreaterThan(timings.network ?? 0);
+  });
+
+  it('refuses batches that are none', async () => {
+    await expect(model.detectBatch([])).rejects.toThrow('a batch has no images; give at least one');
+    await expect(model.detectBatch([image, image, cropped(image, 64, 48)], small)).rejects.toThrow(
+      `image 2 of the batch has 64 × 48 pixels and image 0 has ${image.width} × ${image.height}; use detectAll for images of different sizes`,
+    );
+    await expect(model.detectBatch([image, { ...image, width: 7 }], small)).rejects.toMatchObject({ code: 'argument' });
+    await expect(model.detectBatch([image], { signal: AbortSignal.abort(new Error('no')) })).rejects.toThrow('no');
+    expect((await model.detect(image, small)).regions).toEqual(alone);
+  });
+
   it('stops waiting when aborted: before, in the queue, and at work', async () => {
     const reason = new Error('never mind');
     await expect(model.detect(image, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);

@@ -97,6 +97,11 @@ describe('on SwiftShader', async () => {
     await inBounds(/^aggregation.region_sums/);
   });
 
+  it('detection of several images at once', async () => {
+    await model.detectBatch([street, street, street], { shortSide: 96, scale: 1 });
+    await inBounds(/^map/);
+  });
+
   it.each([1, 2] as const)('detection at scale %i, instance vectors always checked', async (scale) => {
     await model.detect(street, { shortSide: 96, scale, mode: 'always' });
     await inBounds(/^map/);

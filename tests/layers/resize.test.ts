@@ -3,7 +3,7 @@ import { prepareUpload } from '../../src/images/upload.js';
 import { planResize } from '../../src/layers/resize.js';
 import { Program } from '../../src/gpu/program.js';
 import { Readback } from '../../src/gpu/readback.js';
-import { inputsOf, writeUpload } from '../../src/detection/pass.js';
+import { inputsOf, writeUploads } from '../../src/detection/pass.js';
 import type { PixelImage } from '../../src/images/image.js';
 import { describeOnGpus } from '../support/gpu.js';
 import { randomValues } from '../support/run-layer.js';
@@ -29,7 +29,7 @@ describeOnGpus('resize', (gpu) => {
     expect(upload.rows * upload.columns).toBeLessThanOrEqual(4 * height * width);
     const plan = planResize(upload.rows, upload.columns, height, width);
     const program = await Program.create(gpu, [{ name: 'resize', kernels: plan.kernels }], [...inputsOf(plan), plan.output.slot]);
-    writeUpload(gpu.device.queue, program, plan, upload);
+    writeUploads(gpu.device.queue, program, plan, [upload]);
     const readback = new Readback(gpu, plan.output.slot.bytes);
     const encoder = gpu.device.createCommandEncoder();
     program.encode(encoder);

@@ -1,6 +1,6 @@
 // Runs parts of the recognition plan on a GPU.
 import { prepareInput } from '../../src/detection/detect.js';
-import { inputsOf, writeUpload } from '../../src/detection/pass.js';
+import { inputsOf, writeUploads } from '../../src/detection/pass.js';
 import type { Gpu } from '../../src/gpu/context.js';
 import type { Kernel, Slot } from '../../src/gpu/kernel.js';
 import { Program } from '../../src/gpu/program.js';
@@ -128,7 +128,7 @@ export async function recognizeRois(
       [plan.words, count * wordFields * 4],
     ],
     inputs: inputsOf(resize),
-    prepare: (program) => writeUpload(gpu.device.queue, program, resize, upload),
+    prepare: (program) => writeUploads(gpu.device.queue, program, resize, [upload]),
   });
   weights.dispose();
   recognitionWeights.dispose();

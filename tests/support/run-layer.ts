@@ -5,7 +5,7 @@ import type { Kernel } from '../../src/gpu/kernel.js';
 import { Program } from '../../src/gpu/program.js';
 import { Readback } from '../../src/gpu/readback.js';
 import { type FeatureMap, featureMap } from '../../src/layers/feature-map.js';
-import { type Precision, readValues } from '../../src/layers/precision.js';
+import { type Precision, readValues, valueBytes } from '../../src/layers/precision.js';
 import { type Planes, planes } from './twin.js';
 
 /** The precisions that a GPU can store. */
@@ -22,10 +22,11 @@ export function toPixels({ channels, height, width, data }: Planes, padded = cha
   return pixels;
 }
 
-function toPlanes(pixels: Float32Array, { channels, height, width }: FeatureMap): Planes {
-  const output = planes(channels, height, width);
+function toPlanes(pixels: Float32Array, { images, channels, height, width }: FeatureMap): Planes {
+  const output = planes(channels, images * height, width);
+  const count = output.height * width;
   for (let channel = 0; channel < channels; channel++) {
-    for (let pixel = 0; pixel < height * width; pixel++) output.data[channel * height * width + pixel] = pixels[pixel * channels + channel];
+    for (let pixel = 0; pixel < count; pixel++) output.data[channel * count + pixel] = pixels[pixel * channels + channel];
   }
   return output;
 }
@@ -57,15 +58,16 @@ export async function runLayer(
   return output;
 }
 
-/** As `runLayer`, of layers with several outputs. */
+/** As `runLayer`, of layers with several outputs. @param images how many images lie above one another in each of the planes */
 export async function runLayers(
   gpu: Gpu,
   inputs: readonly Planes[],
   plan: (maps: FeatureMap[]) => Layers<readonly FeatureMap[]>,
   precision: Precision = 'f32',
+  images = 1,
 ): Promise<Planes[]> {
   const maps = inputs.map(({ height, width, channels }, index) =>
-    featureMap(`input ${index}`, height, width, Math.ceil(channels / 4) * 4, precision),
+    featureMap(`input ${index}`, height / images, width, Math.ceil(channels / 4) * 4, precision, images),
   );
   const { output: outputs, kernels } = plan(maps);
   const program = await Program.create(gpu, [{ name: 'test', kernels }], [...maps, ...outputs].map(({ slot }) => slot));
@@ -79,7 +81,7 @@ export async function runLayers(
   const ranges = outputs.map(({ slot }) => readback.copy(encoder, program.bufferOf(slot), slot.bytes));
   gpu.device.queue.submit([encoder.finish()]);
   const results = await readback.read((bytes) =>
-    outputs.map((map, index) => toPlanes(readValues(map.precision, bytes, ranges[index].offset, map.height * map.width * map.channels), map)),
+    outputs.map((map, index) => toPlanes(readValues(map.precision, bytes, ranges[index].offset, map.slot.bytes / valueBytes[map.precision]), map)),
   );
   readback.dispose();
   program.dispose();
