@@ -30,7 +30,7 @@ export interface BenchOptions {
 export const usage = `
   --adapter NAME     as in panpp detect; may be given several times (default: all of hardware, lavapipe, swiftshader
                      that are there)
-  --sizes LIST       height x width, for example 320x320,736x1312 (default: 320² to 2560²)
+  --sizes LIST       height x width, for example 320x320,736x1312 (default: 128² to 2560²)
   --parts LIST       of ${parts.join(',')} (default: all)
   --runs N           runs that count, of each, at least (default: 10; quick: 3)
   --seconds N        a series of runs ends after so long; sizes whose single run would take half of it are left out
