@@ -229,11 +229,6 @@ export function defaultTile(shape: ConvShape, device: TileDevice): ConvTile {
   return fitting.find(Boolean) ?? plainTile(8, lanes);
 }
 
-/** What every shape gets without a tuning. */
-export function defaultTiles(device: TileDevice): TileChooser {
-  return (shape) => defaultTile(shape, device);
-}
-
 /** Output pixels of one batch, up to the next power of two: shapes that differ in less get the same tile. */
 function pixelBucket({ sizes }: ConvShape): number {
   return 2 ** Math.ceil(Math.log2(sizes[2] * sizes[3]));

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { minifyWgsl } from '../../minify-wgsl.mjs';
-import { type ConvShape, candidateTiles, defaultTile, shapeKey, tileSources } from '../../src/layers/conv-tile.js';
+import { type ConvShape, candidateTiles, defaultTile, shapeKey } from '../../src/layers/conv-tile.js';
 import { largestDifference } from '../../src/tuning/trial.js';
-import { asTuning, mergedTuning, shaderHash, tunedTiles, tuningOf, tuningState } from '../../src/tuning/tuning.js';
+import { asTuning, mergedTuning, shaderHash, tunedChoices, tunedSources, tuningOf, tuningState } from '../../src/tuning/tuning.js';
 
 const profile = { adapter: 'Some GPU', vendor: 'some', architecture: 'one', software: false, maxWorkgroupBytes: 16384 };
 const shape: ConvShape = {
@@ -27,7 +27,7 @@ describe('a tuning', () => {
   });
 
   it('gives its tiles to shapes of its keys, the default ones to others', () => {
-    const tiles = tunedTiles(tuning, profile);
+    const tiles = tunedChoices(tuning, profile).tile;
     expect(tiles(shape)).toEqual(other);
     expect(tiles({ ...shape, sizes: [1, 1100, 1, 1100] })).toEqual(other);
     for (const unknown of [{ ...shape, sizes: [1, 1000, 1, 1000] as const }, { ...shape, batches: 1 }]) {
@@ -41,7 +41,7 @@ describe('a tuning', () => {
       .find(({ kind }) => kind === 'subgroup8')!];
     for (const tile of odd) {
       const tampered = asTuning({ ...tuning, shapes: { [key]: { tile, best: 1, usual: 2 } } });
-      expect(tunedTiles(tampered, profile)(shape)).toEqual(usual);
+      expect(tunedChoices(tampered, profile).tile(shape)).toEqual(usual);
     }
   });
 
@@ -54,8 +54,12 @@ describe('a tuning', () => {
   });
 
   it('has the same hash for a browser’s shaders, another for other shaders', () => {
-    expect(shaderHash(tileSources.map(minifyWgsl))).toBe(shaderHash());
-    expect(shaderHash(tileSources.map((code) => code.replace('fma', 'fms')))).not.toBe(shaderHash());
+    expect(shaderHash(tunedSources.map(minifyWgsl))).toBe(shaderHash());
+    for (const changed of ['fma(', 'let narrow =', 'let wideSum =']) {
+      const others = tunedSources.map((code) => code.replace(changed, '0;' + changed));
+      expect(others).not.toEqual(tunedSources);
+      expect(shaderHash(others)).not.toBe(shaderHash());
+    }
     // FNV-1a's published value.
     expect(shaderHash(['foobar'])).toBe('bf9cf968');
   });

@@ -1,0 +1,80 @@
+// What a trial compares, on random values: a shape of convolution in any tile, and a convolution by any method.
+import type { Gpu } from '../gpu/context.js';
+import { type Kernel, type Resource, read, write } from '../gpu/kernel.js';
+import type { ConvMethod } from '../layers/conv-method.js';
+import { type ConvShape, type ConvTile, tileName } from '../layers/conv-tile.js';
+import { type PackedConv, planConv } from '../layers/conv.js';
+import { planDirectConv } from '../layers/direct-conv.js';
+import { featureMap } from '../layers/feature-map.js';
+import { type Precision, valueBytes } from '../layers/precision.js';
+
+/** Ways to compute the same on the GPU. */
+export interface Ways<T> {
+  /** What a way runs; all of them write `output`. */
+  kernels(way: T): readonly Kernel[];
+  name(way: T): string;
+  readonly output: GPUBuffer;
+  /** How the output is stored. */
+  readonly precision: Precision;
+  /** What else was made for them and is to be freed with the output. */
+  readonly inputs: readonly GPUBuffer[];
+}
+
+/** A shape of convolution, in tiles. */
+export function tileWays(gpu: Gpu, shape: ConvShape): Ways<ConvTile> {
+  const { kernel, inChannels, outChannels, batches = 1, sizes, types } = shape;
+  const input = randomBuffer(gpu, batches * sizes[0] * sizes[1] * inChannels, types.input);
+  const weights = randomBuffer(gpu, batches * kernel ** 2 * inChannels * outChannels, types.weight);
+  const output = outputBuffer(gpu, batches * sizes[2] * sizes[3] * outChannels, types.output);
+  return {
+    kernels: (tile) => [planDirectConv(() => tile, { ...shape, label: tileName(tile), input: read(input), weights, output: write(output) })],
+    name: tileName,
+    ...{ output, precision: types.output, inputs: [input, weights] },
+  };
+}
+
+/** A convolution of a map of height × width, by methods that its weights are packed for. They stay the caller's. */
+export function methodWays(gpu: Gpu, packed: ReadonlyMap<ConvMethod, PackedConv>, [height, width]: readonly number[]): Ways<ConvMethod> {
+  const [{ inChannels, outChannels, precision }] = packed.values();
+  const map = featureMap('input', height, width, inChannels, precision);
+  const input = randomBuffer(gpu, height * width * inChannels, precision);
+  const output = outputBuffer(gpu, height * width * outChannels, precision);
+  return {
+    kernels(method) {
+      const planned = planConv(method, map, packed.get(method)!);
+      const buffers = new Map<Resource, GPUBuffer>([[map.slot, input], [planned.output.slot, output]]);
+      return planned.kernels.map((kernel) => ({
+        ...kernel,
+        bindings: kernel.bindings.map((binding) => ({ ...binding, resource: buffers.get(binding.resource) ?? binding.resource })),
+      }));
+    },
+    name: (method) => method,
+    ...{ output, precision, inputs: [input] },
+  };
+}
+
+const usage = (): number => GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC;
+
+function outputBuffer({ device }: Gpu, count: number, precision: Precision): GPUBuffer {
+  return device.createBuffer({ label: 'panpp trial', size: count * valueBytes[precision], usage: usage() });
+}
+
+function randomBuffer({ device }: Gpu, count: number, precision: Precision): GPUBuffer {
+  const buffer = device.createBuffer({ label: 'panpp trial', size: count * valueBytes[precision], usage: usage(), mappedAtCreation: true });
+  const mapped = buffer.getMappedRange();
+  randomize(precision === 'f16' ? new Uint16Array(mapped) : new Float32Array(mapped));
+  buffer.unmap();
+  return buffer;
+}
+
+/** Puts values in −1 … 1 into floats, or into halves as bits; reproducible. */
+export function randomize<T extends Float32Array | Uint16Array>(values: T): T {
+  let state = 1;
+  for (let index = 0; index < values.length; index++) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    // Of a half: sign, exponent of 1/16 to 1/2, mantissa.
+    values[index] =
+      values instanceof Uint16Array ? (state >>> 31 << 15) | ((11 + ((state >>> 26) & 3)) << 10) | ((state >>> 12) & 1023) : state / 2 ** 31 - 1;
+  }
+  return values;
+}
