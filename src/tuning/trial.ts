@@ -4,15 +4,13 @@ import type { Gpu } from '../gpu/context.js';
 import { Program } from '../gpu/program.js';
 import { Readback } from '../gpu/readback.js';
 import { Timeline } from '../gpu/timeline.js';
-import { type Precision, readValues, valueBytes } from '../layers/precision.js';
+import { readValues, valueBytes } from '../layers/precision.js';
 import type { Ways } from './ways.js';
 
 /** Milliseconds that a measurement should last: many times what clocks are rounded to (0.1 ms). */
 const measured = 5;
 /** Computations in one measurement at most. */
 const mostRepeats = 100;
-/** What results may differ by, as a part of the largest value: sums are float32, results are stored as they are. */
-const tolerance: Readonly<Record<Precision, number>> = { f32: 1e-4, f16: 2 ** -8 };
 
 /** Times ways to compute the same; ends with `dispose`, which frees their buffers too. */
 export class Trial<T> {
@@ -43,7 +41,7 @@ export class Trial<T> {
       const result = await this.#result(way);
       this.#expected ??= result;
       const difference = largestDifference(result, this.#expected);
-      if (!(difference <= tolerance[this.#ways.precision])) return `${name} is wrong: values differ by ${difference.toExponential(1)} of the largest`;
+      if (!(difference <= this.#ways.tolerance)) return `${name} is wrong: values differ by ${difference.toExponential(1)} of the largest`;
       return undefined;
     } catch (error) {
       if (error instanceof PanppError && error.code === 'shader') return `${name}: ${error.message}`;

@@ -16,9 +16,16 @@ export interface Ways<T> {
   readonly output: GPUBuffer;
   /** How the output is stored. */
   readonly precision: Precision;
+  /** What outputs may differ by, as a part of the largest value. */
+  readonly tolerance: number;
   /** What else was made for them and is to be freed with the output. */
   readonly inputs: readonly GPUBuffer[];
 }
+
+/** Sums are float32, and results are stored as they are. */
+const tileTolerance: Readonly<Record<Precision, number>> = { f32: 1e-4, f16: 2 ** -8 };
+/** Winograd's way rounds to 16 bits four times, and errors grow on the way (winograd.ts): 1.8e-3 of the values, by root mean squares. */
+const methodTolerance: Readonly<Record<Precision, number>> = { f32: 1e-4, f16: 2 ** -7 };
 
 /** A shape of convolution, in tiles. */
 export function tileWays(gpu: Gpu, shape: ConvShape): Ways<ConvTile> {
@@ -29,7 +36,7 @@ export function tileWays(gpu: Gpu, shape: ConvShape): Ways<ConvTile> {
   return {
     kernels: (tile) => [planDirectConv(() => tile, { ...shape, label: tileName(tile), input: read(input), weights, output: write(output) })],
     name: tileName,
-    ...{ output, precision: types.output, inputs: [input, weights] },
+    ...{ output, precision: types.output, tolerance: tileTolerance[types.output], inputs: [input, weights] },
   };
 }
 
@@ -49,7 +56,7 @@ export function methodWays(gpu: Gpu, packed: ReadonlyMap<ConvMethod, PackedConv>
       }));
     },
     name: (method) => method,
-    ...{ output, precision, inputs: [input] },
+    ...{ output, precision, tolerance: methodTolerance[precision], inputs: [input] },
   };
 }
 

@@ -45,6 +45,48 @@ describe('a tuning', () => {
     }
   });
 
+  const conv = { kernel: 3, stride: 1, inChannels: 64, outChannels: 64, precision: 'f32' } as const;
+  const classes = { '3x3/1 64>64 f32': { method: 'direct', best: 1, usual: 2 } } as const;
+
+  it('gives its methods to classes of its keys, the usual ones to others', () => {
+    const { method } = tunedChoices(asTuning(JSON.parse(JSON.stringify(tuningOf(profile, {}, classes)))), profile);
+    expect(method(conv)).toBe('direct');
+    for (const change of [{ outChannels: 128 }, { precision: 'f16' as const }]) expect(method({ ...conv, ...change })).toBe('winograd');
+    expect(method({ ...conv, stride: 2 })).toBe('direct');
+  });
+
+  it('tells methods with subgroup matrices from those without', () => {
+    const matrices = { ...profile, subgroupMatrix: { M: 16, N: 16, K: 16 } };
+    const half = { ...conv, precision: 'f16' as const };
+    const { methods } = tuningOf(profile, {}, { '3x3/1 64>64 f16 matrix': classes['3x3/1 64>64 f32'] });
+    expect(tunedChoices({ shapes: {}, methods }, matrices).method(half)).toBe('direct');
+    expect(tunedChoices({ shapes: {}, methods }, profile).method(half)).toBe('winograd');
+  });
+
+  it('can name no method that does not suit the class and the device', () => {
+    const { shapes } = tuning;
+    expect(tunedChoices({ shapes, methods: classes }, { ...profile, software: true }).method(conv)).toBe('winograd');
+    const oneByOne = { '1x1/1 64>64 f32': { method: 'winograd', best: 1, usual: 2 } } as const;
+    expect(tunedChoices({ shapes, methods: oneByOne }, profile).method({ ...conv, kernel: 1 })).toBe('direct');
+    const odd = asTuning({ ...tuning, methods: { '3x3/1 64>64 f32': { method: 'fft', best: 1, usual: 2 } } });
+    expect(tunedChoices(odd, profile).method(conv)).toBe('winograd');
+  });
+
+  it('may have no methods, as those that were made before there was a choice', () => {
+    const { methods, ...older } = tuning;
+    expect(methods).toEqual({});
+    expect(tunedChoices(asTuning(older), profile).method(conv)).toBe('winograd');
+    expect(mergedTuning(asTuning(older), tuning)).toEqual(tuning);
+  });
+
+  it('takes a later one’s word for its classes', () => {
+    const stays = { best: 3, usual: 3 };
+    const earlier = { ...tuning, methods: { ...classes, more: stays } };
+    const later = { ...tuning, methods: { '3x3/1 64>64 f32': stays } };
+    expect(mergedTuning(earlier, later).methods).toEqual({ '3x3/1 64>64 f32': stays, more: stays });
+    expect(mergedTuning(earlier, tuning).methods).toEqual(earlier.methods);
+  });
+
   it('takes a later one’s word for its shapes', () => {
     const later = tuningOf(profile, { [key]: { best: 2, usual: 2 } });
     const earlier = { ...tuning, shapes: { ...tuning.shapes, more: { best: 1, usual: 1 } } };
@@ -75,6 +117,9 @@ describe('a tuning', () => {
     [{ ...tuning, shapes: { a: { best: 1 } } }, /its entry for a is not complete/],
     [{ ...tuning, shapes: { a: { best: 1, usual: 1, tile: 'plain' } } }, /its entry for a is not complete/],
     [{ ...tuning, shapes: { a: { best: 1, usual: 1, faults: [1] } } }, /its entry for a is not complete/],
+    [{ ...tuning, methods: [] }, /its methods are no object/],
+    [{ ...tuning, methods: { a: { usual: 1 } } }, /its entry for a is not complete/],
+    [{ ...tuning, methods: { a: { best: 1, usual: 1, method: 3 } } }, /its entry for a is not complete/],
   ])('that is none is refused: %j', (value, message) => {
     expect(() => asTuning(value, 'x.json')).toThrow(message);
     expect(() => asTuning(value, 'x.json')).toThrow(expect.objectContaining({ code: 'argument', message: expect.stringMatching(/^x\.json is no tuning: /) as string }));
