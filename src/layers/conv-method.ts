@@ -1,7 +1,7 @@
 // Which way a convolution is computed. Its weights are packed for that way, before any image's size is known, so that the choice is one for all
 // convolutions that are alike (a class); which way is fastest depends on the adapter, so a tuning (src/tuning) can choose it.
 import type { GpuProfile } from '../gpu/context.js';
-import { type TileChooser, type TileDevice, defaultTile } from './conv-tile.js';
+import { type TileChooser, type TileDevice, convName, defaultTile } from './conv-tile.js';
 import type { Precision } from './precision.js';
 
 /**
@@ -46,6 +46,6 @@ export function defaultChoices(device: TileDevice): ConvChoices {
  * A class in words: `3x3/1 64>128 f16`, and `matrix` behind it where a device has subgroup matrices for it: the same adapter has none without the
  * toggle, and what is fastest with them is not without.
  */
-export function classKey({ kernel, stride, inChannels, outChannels, precision }: ConvClass, { subgroupMatrix }: TileDevice): string {
-  return `${kernel}x${kernel}/${stride} ${inChannels}>${outChannels} ${precision}${precision === 'f16' && subgroupMatrix ? ' matrix' : ''}`;
+export function classKey(conv: ConvClass, { subgroupMatrix }: TileDevice): string {
+  return `${convName(conv)} ${conv.precision}${conv.precision === 'f16' && subgroupMatrix ? ' matrix' : ''}`;
 }

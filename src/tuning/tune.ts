@@ -15,7 +15,7 @@ import { readWeights } from '../network/weights-file.js';
 import { race } from './race.js';
 import { Trial } from './trial.js';
 import { type TunedMethod, type TunedShape, type Tuning, sameTile, tunedChoices, tuningOf } from './tuning.js';
-import { methodWays, randomize, tileWays } from './ways.js';
+import { type Ways, methodWays, randomize, tileWays } from './ways.js';
 
 /** The pixels that a network sees. */
 export interface TuneSize {
@@ -59,92 +59,67 @@ export interface TuneOptions {
  */
 export async function tune(gpu: Gpu, weights: Uint8Array | ArrayBuffer, options: TuneOptions = {}): Promise<Tuning> {
   gpu.assertUsable();
-  const { uses, classes } = await convolutionsOf(gpu, weights, options);
+  const { shapes, classes } = await convolutionsOf(gpu, weights, options);
   const compiled = new Set(gpu.pipelines.keys());
-  const shapes: Record<string, TunedShape> = {};
+  const tiles: Record<string, TunedShape> = {};
   const methods: Record<string, TunedMethod> = {};
   let done = 0;
-  const measure = async <F extends TunedShape | TunedMethod>(all: Record<string, F>, key: string, found: () => Promise<F>) => {
+  const keep = async <F extends TunedShape | TunedMethod>(all: Record<string, F>, shape: string, measured: () => Promise<F>) => {
     options.signal?.throwIfAborted();
-    all[key] = await found();
+    const found = (all[shape] = await measured());
     // The pipelines of those that lost.
     for (const pipeline of gpu.pipelines.keys()) if (!compiled.has(pipeline)) gpu.pipelines.delete(pipeline);
-    options.onProgress?.({ shape: key, found: all[key], done: ++done, total: uses.size + classes.size });
+    options.onProgress?.({ shape, found, done: ++done, total: shapes.size + classes.size });
   };
   try {
-    for (const [key, { shape }] of uses) await measure(shapes, key, () => tuneShape(gpu, shape));
-    const choices = tunedChoices({ shapes }, gpu.profile);
-    for (const [key, own] of classes) await measure(methods, key, () => tuneMethod(gpu, own, choices));
+    for (const [key, shape] of shapes) await keep(tiles, key, () => tuneShape(gpu, key, shape));
+    const choices = tunedChoices({ shapes: tiles }, gpu.profile);
+    for (const [key, own] of classes) await keep(methods, key, () => tuneMethod(gpu, key, own, choices));
   } catch (error) {
     // A lost device comes as all sorts of errors.
     gpu.assertUsable();
     throw error;
   }
-  return tuningOf(gpu.profile, shapes, methods);
-}
-
-/** Where a network needs a shape of convolution. */
-interface ShapeUse {
-  /** Of all that share a key, the largest. */
-  readonly shape: ConvShape;
-  /** Output pixels of all of them. */
-  readonly pixels: number;
+  return tuningOf(gpu.profile, tiles, methods);
 }
 
 /**
- * The shapes that planning a network asks a tile for, by their keys, whatever the methods; and by their keys too the classes that have a choice of
- * methods, with their direct shapes.
+ * The shapes that planning a network asks a tile for, by any method: by their keys, of those that share one, the largest. And the classes that have
+ * a choice of methods, by theirs: all direct shapes of each, those that are alike too.
  */
 export async function convolutionsOf(
   gpu: Gpu,
   weights: Uint8Array | ArrayBuffer,
   { source, precision, sizes }: TuneOptions,
-  device: TileDevice = gpu.profile,
-): Promise<{ uses: ReadonlyMap<string, ShapeUse>; classes: ReadonlyMap<string, readonly ShapeUse[]> }> {
+): Promise<{ shapes: ReadonlyMap<string, ConvShape>; classes: ReadonlyMap<string, readonly ConvShape[]> }> {
+  const { profile } = gpu;
   const { config, tensors } = readWeights(weights instanceof Uint8Array ? weights : new Uint8Array(weights), source);
   const chosen = (sizes ?? usualSizes(config)).map(checkedSize);
-  let uses = new Map<string, ShapeUse>();
-  const choices = defaultChoices(device);
-  const tile: TileChooser = (asked) => {
-    const key = shapeKey(asked);
-    const { shape, pixels } = uses.get(key) ?? { shape: shapeAlone(asked), pixels: 0 };
-    uses.set(key, { shape: pixelsOf(shape) < pixelsOf(asked) ? shapeAlone(asked) : shape, pixels: pixels + pixelsOf(asked) });
-    return choices.tile(asked);
+  const shapes = new Map<string, ConvShape>();
+  const classes = new Map<string, ConvShape[]>();
+  const choices = defaultChoices(profile);
+  const tile: TileChooser = (shape) => {
+    const key = shapeKey(shape);
+    const known = shapes.get(key);
+    if (!known || known.sizes[2] * known.sizes[3] < shape.sizes[2] * shape.sizes[3]) shapes.set(key, shape);
+    const conv = classOf(shape);
+    const own = classKey(conv, profile);
+    if (candidateMethods(conv, profile).length > 1) classes.set(own, [...(classes.get(own) ?? []), shape]);
+    return choices.tile(shape);
   };
   const network = uploadWeights(gpu, tensors, config, precision, { ...choices, tile });
   try {
     await network.ready;
-    const usesOf = (planned: NetworkWeights) => {
-      uses = new Map();
-      for (const size of chosen) planConvolutions(config, planned, size);
-      return uses;
-    };
-    const usual = usesOf(network);
-    const other = usesOf(otherwise(network, device));
-    const classes = new Map<string, ShapeUse[]>();
-    for (const use of other.values()) {
-      const conv = classOf(use.shape);
-      const key = classKey(conv, device);
-      if (candidateMethods(conv, device).length > 1) classes.set(key, [...(classes.get(key) ?? []), use]);
-    }
-    return { uses: new Map([...usual, ...other]), classes };
+    for (const planned of [network, otherwise(network, profile)]) for (const size of chosen) planConvolutions(config, planned, size);
   } finally {
     network.dispose();
   }
-}
-
-// Planning gives the whole plan of a convolution.
-function shapeAlone({ kernel, stride, inChannels, outChannels, batches, sizes, types }: ConvShape): ConvShape {
-  return { kernel, stride, inChannels, outChannels, batches, sizes, types };
-}
-
-function pixelsOf({ sizes }: ConvShape): number {
-  return sizes[2] * sizes[3];
+  return { shapes, classes };
 }
 
 /** The class of a convolution from its direct shape. */
-function classOf({ kernel, stride, inChannels, outChannels, types }: ConvShape): ConvClass {
-  return { kernel, stride, inChannels, outChannels, precision: types.weight };
+function classOf(shape: ConvShape): ConvClass {
+  return { ...shape, precision: shape.types.weight };
 }
 
 /** Weights to plan by the methods that are not the usual ones. Planning does not ask what they were packed for. */
@@ -176,71 +151,58 @@ function checkedSize(size: TuneSize): TuneSize {
   return { height: aligned(size.height), width: aligned(size.width) };
 }
 
-async function tuneShape(gpu: Gpu, shape: ConvShape): Promise<TunedShape> {
+async function tuneShape(gpu: Gpu, key: string, shape: ConvShape): Promise<TunedShape> {
   const usual = defaultTile(shape, gpu.profile);
   const others = candidateTiles(shape, gpu.profile).filter((tile) => !sameTile(tile, usual));
-  const trial = new Trial(gpu, tileWays(gpu, shape));
-  const { winner, ...found } = await fastest(shapeKey(shape), [usual, ...others], [{ trial, times: 1 }]);
+  const { winner, ...found } = await fastest(gpu, key, tileWays(gpu, shape), [usual, ...others]);
   return { ...(winner && { tile: winner }), ...found };
 }
 
 /**
- * Finds the fastest method of a class, over all that the network has of it.
- * @param uses its direct shapes, one at least
+ * Finds the fastest method of a class, for all places together where the network has it.
+ * @param shapes its direct shapes there
  * @param choices the tiles that every method gets
  * @param methods the usual one first
  */
 export async function tuneMethod(
   gpu: Gpu,
-  uses: readonly ShapeUse[],
+  key: string,
+  shapes: readonly ConvShape[],
   choices: ConvChoices,
-  methods = candidateMethods(classOf(uses[0].shape), gpu.profile),
+  methods = candidateMethods(classOf(shapes[0]), gpu.profile),
 ): Promise<TunedMethod> {
-  const own = classOf(uses[0].shape);
-  const { kernel, stride, inChannels, outChannels, precision } = own;
-  const weight = randomize(new Float32Array(outChannels * inChannels * kernel ** 2));
-  const conv = { weight, bias: new Float32Array(outChannels), outChannels, inChannels, kernel };
-  const pack = (packer: WeightPacker) => new Map(methods.map((method) => [method, packConv(packer, method, conv, stride, method)]));
-  const { packed, ready, dispose } = packWeights(gpu, precision, pack, choices);
+  const own = classOf(shapes[0]);
+  const weight = randomize(new Float32Array(own.outChannels * own.inChannels * own.kernel ** 2));
+  const conv = { ...own, weight, bias: new Float32Array(own.outChannels) };
+  const pack = (packer: WeightPacker) => new Map(methods.map((method) => [method, packConv(packer, method, conv, own.stride, method)]));
+  const { packed, ready, dispose } = packWeights(gpu, own.precision, pack, choices);
   try {
     await ready;
-    const trials = uses.map(({ shape, pixels }) => ({
-      trial: new Trial(gpu, methodWays(gpu, packed, shape.sizes)),
-      times: pixels / pixelsOf(shape),
-    }));
-    const { winner, ...found } = await fastest(classKey(own, gpu.profile), methods, trials);
+    const { winner, ...found } = await fastest(gpu, key, methodWays(gpu, packed, shapes), methods);
     return { ...(winner && { method: winner }), ...found };
   } finally {
     dispose();
   }
 }
 
-/** Races those that give the usual one's values, by the sum of several trials, each so many times. Ends the trials. */
-async function fastest<T>(key: string, [usual, ...others]: readonly T[], trials: readonly { readonly trial: Trial<T>; readonly times: number }[]) {
-  const firstFault = async (way: T) => {
-    let fault: string | undefined;
-    for (const { trial } of trials) fault ??= await trial.faultOf(way);
-    return fault;
-  };
+/** Races those that give the first one's values. */
+async function fastest<T>(gpu: Gpu, key: string, ways: Ways<T>, [usual, ...others]: readonly T[]) {
+  const trial = new Trial(gpu, ways);
   try {
-    const ofUsual = await firstFault(usual);
-    if (ofUsual) throw new PanppError('shader', `${key} can't be measured: ${ofUsual}`);
     const faults: string[] = [];
     const sound: T[] = [];
+    const ofUsual = await trial.faultOf(usual);
+    if (ofUsual) throw new PanppError('shader', `${key} can't be measured: ${ofUsual}`);
     for (const way of others) {
-      const fault = await firstFault(way);
+      const fault = await trial.faultOf(way);
       if (fault) faults.push(fault);
       else sound.push(way);
     }
-    for (const { trial } of trials) await trial.setRepeats(usual);
-    const { winner, ...found } = await race(usual, sound, async (way) => {
-      let sum = 0;
-      for (const { trial, times } of trials) sum += times * (await trial.time(way));
-      return sum;
-    });
-    return { winner, best: rounded(found.best), usual: rounded(found.usual), ...(faults.length > 0 && { faults }) };
+    await trial.setRepeats(usual);
+    const { winner, ...times } = await race(usual, sound, (way) => trial.time(way));
+    return { winner, best: rounded(times.best), usual: rounded(times.usual), ...(faults.length > 0 && { faults }) };
   } finally {
-    for (const { trial } of trials) trial.dispose();
+    trial.dispose();
   }
 }
 

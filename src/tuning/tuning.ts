@@ -128,13 +128,8 @@ function faultOf(value: unknown): string | undefined {
 // A shape's entry or a class's: keys of the two are never alike.
 function isFound(value: unknown): boolean {
   if (!isRecord(value) || typeof value.best !== 'number' || typeof value.usual !== 'number') return false;
-  const { tile, method = '', faults = [] } = value;
-  return (
-    (tile === undefined || (isRecord(tile) && typeof tile.kind === 'string')) &&
-    typeof method === 'string' &&
-    Array.isArray(faults) &&
-    faults.every((line) => typeof line === 'string')
-  );
+  const { tile, faults = [] } = value;
+  return (tile === undefined || (isRecord(tile) && typeof tile.kind === 'string')) && Array.isArray(faults) && faults.every((line) => typeof line === 'string');
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

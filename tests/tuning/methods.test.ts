@@ -4,7 +4,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { loadModel, packagedWeights, tune } from '../../src/node.js';
 import { type ConvMethod, defaultChoices } from '../../src/layers/conv-method.js';
 import { type PackedConv, packConv } from '../../src/layers/conv.js';
-import type { ConvShape } from '../../src/layers/conv-tile.js';
+import { type ConvShape, shapeKey } from '../../src/layers/conv-tile.js';
 import { packWeights } from '../../src/layers/pack.js';
 import type { Precision } from '../../src/layers/precision.js';
 import { planPyramidConv } from '../../src/layers/pyramid-conv.js';
@@ -33,18 +33,16 @@ const image = { ...size, channels: 3 as const, data: Uint8Array.from({ length: 6
 
 describe('a network’s classes', () => {
   it('are those of its 3 × 3 convolutions with stride 1, with all places where they are', async () => {
-    const { uses, classes } = await convolutionsOf(gpu, weights, { sizes: [size, { height: 60, width: 64 }] });
+    const { shapes, classes } = await convolutionsOf(gpu, weights, { sizes: [size, { height: 60, width: 64 }] });
     expect([...classes.keys()].sort()).toEqual(
       ['3x3/1 64>64 f32', '3x3/1 64>128 f32', '3x3/1 128>64 f32', '3x3/1 128>128 f32', '3x3/1 256>256 f32', '3x3/1 512>512 f32'].sort(),
     );
-    // Layer 4 has three of them, of 2 × 3 and of 2 × 2 pixels: two keys.
-    expect(classes.get('3x3/1 512>512 f32')!.map(({ shape, pixels }) => [shape.sizes, pixels])).toEqual([
-      [[2, 3, 2, 3], 18],
-      [[2, 2, 2, 2], 12],
-    ]);
-    for (const own of classes.values()) for (const use of own) expect([...uses.values()]).toContain(use);
+    // Layer 4 has three of them.
+    const [first, second] = [[2, 3, 2, 3], [2, 2, 2, 2]];
+    expect(classes.get('3x3/1 512>512 f32')!.map(({ sizes }) => sizes)).toEqual([first, first, first, second, second, second]);
+    for (const own of classes.values()) for (const shape of own) expect([...shapes.keys()]).toContain(shapeKey(shape));
     // Winograd's products are there as well.
-    expect([...uses.keys()].some((key) => key.startsWith('1x1/1 512>512 x36 '))).toBe(true);
+    expect([...shapes.keys()].some((key) => key.startsWith('1x1/1 512>512 x36 '))).toBe(true);
   });
 });
 
@@ -87,12 +85,11 @@ describeOnGpus('methods', (device) => {
 
   // Which is faster on hardware is what nobody knows before.
   it.skipIf(!device.profile.software).each(precisionsOf(device))('race, and the faster one wins, in %s', async (precision) => {
-    const large = { shape: shapeOf(128, 24, precision), pixels: 3 * 24 ** 2 };
-    const small = { shape: shapeOf(128, 12, precision), pixels: 12 ** 2 };
+    const shapes = [24, 12, 24].map((side) => shapeOf(128, side, precision));
     // Where direct is the usual one, it loses, for it has four times the multiplications.
-    const found = await tuneMethod(device, [large, small], choices, ['direct', 'winograd']);
+    const found = await tuneMethod(device, 'a class', shapes, choices, ['direct', 'winograd']);
     expect(found).toEqual({ method: 'winograd', best: expect.any(Number) as number, usual: expect.any(Number) as number });
-    const stays = await tuneMethod(device, [large, small], choices, ['winograd', 'direct']);
+    const stays = await tuneMethod(device, 'a class', shapes, choices, ['winograd', 'direct']);
     expect(stays).toEqual({ best: stays.usual, usual: expect.any(Number) as number });
   });
 
@@ -109,7 +106,7 @@ describeOnGpus('methods', (device) => {
           ['direct', packConv(packer, 'd', convOf(wrong), 1, 'direct')],
         ]),
     );
-    const trial = new Trial(device, methodWays(device, packed, [9, 14]));
+    const trial = new Trial(device, methodWays(device, packed, [{ sizes: [9, 14, 9, 14] }, { sizes: [5, 5, 5, 5] }]));
     expect(await trial.faultOf('winograd')).toBeUndefined();
     expect(await trial.faultOf('direct')).toMatch(/^direct is wrong: values differ by \d\.\de-[12] of the largest$/);
     trial.dispose();
