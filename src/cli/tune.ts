@@ -23,8 +23,8 @@ export function addTune(program: Command): void {
     .summary('measure what is fastest on this adapter, once')
     .description(
       'Measures in which tiles, and on GPUs by which method, the network’s convolutions are fastest on an adapter and keeps that in a ' +
-        'file, which the other commands use from then on. Takes from seconds on a GPU to some minutes on a software adapter; let the machine do nothing else meanwhile. What an ' +
-        'earlier run found for other sizes, weights or another precision is kept.',
+        'file, which the other commands use from then on. Takes from seconds on a GPU to some minutes on a software adapter; let the machine ' +
+        'do nothing else meanwhile. What an earlier run found for other sizes, weights or another precision is kept.',
     )
     .addOption(
       new Option(
