@@ -6,7 +6,7 @@ import { type WeightsFile, readWeights } from '../src/network/weights-file.js';
 import { type NetworkWeights, uploadWeights } from '../src/network/weights.js';
 import { PanppError } from '../src/errors.js';
 import { readTuning } from '../src/node/tuning-cache.js';
-import { tunedTiles, tuningState } from '../src/tuning/tuning.js';
+import { tunedChoices, tuningState } from '../src/tuning/tuning.js';
 import type { BenchOptions } from './options.js';
 import { projectFile } from './paths.js';
 
@@ -28,5 +28,5 @@ export async function readPackagedWeights({ profile }: Gpu, { precision, tuning:
 
 /** Uploads the network alone. */
 export function uploadNetwork(gpu: Gpu, { file: { tensors, config }, load: { precision, tuning } }: BenchWeights): NetworkWeights {
-  return uploadWeights(gpu, tensors, config, precision, tuning && tunedTiles(tuning, gpu.profile));
+  return uploadWeights(gpu, tensors, config, precision, tuning && tunedChoices(tuning, gpu.profile));
 }

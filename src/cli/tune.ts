@@ -1,11 +1,12 @@
-// panpp tune: measures which tiles the convolutions are fastest in on this adapter, and keeps that for the other commands.
+// panpp tune: measures in which tiles and by which methods the convolutions are fastest on this adapter, and keeps that for the other commands.
 import { dirname } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { PanppError } from '../errors.js';
+import type { GpuProfile } from '../gpu/context.js';
 import { tileName } from '../layers/conv-tile.js';
 import { readTuning, tuningPath } from '../node/tuning-cache.js';
 import { type TuneSize, tune } from '../tuning/tune.js';
-import { type Tuning, mergedTuning } from '../tuning/tuning.js';
+import { type TunedMethod, type TunedShape, type Tuning, mergedTuning, tuningState } from '../tuning/tuning.js';
 import { type ModelOptions, asWeights, openAdapter, readWeightsBytes, withModelOptions } from './engine.js';
 import { openOutputFolder, shown, writeBytes } from './files.js';
 import { Progress, errorLine, exitCodes, print, say } from './report.js';
@@ -21,9 +22,9 @@ export function addTune(program: Command): void {
     .command('tune')
     .summary('measure what is fastest on this adapter, once')
     .description(
-      'Measures in which tiles the network’s convolutions are fastest on an adapter and keeps that in a file, which the other commands use from ' +
-        'then on. Takes from seconds on a GPU to some minutes on a software adapter; let the machine do nothing else meanwhile. What an ' +
-        'earlier run found for other sizes, weights or another precision is kept.',
+      'Measures in which tiles, and on GPUs by which method, the network’s convolutions are fastest on an adapter and keeps that in a ' +
+        'file, which the other commands use from then on. Takes from seconds on a GPU to some minutes on a software adapter; let the machine ' +
+        'do nothing else meanwhile. What an earlier run found for other sizes, weights or another precision is kept.',
     )
     .addOption(
       new Option(
@@ -48,7 +49,7 @@ async function tuneAdapter({ size, out, ...options }: TuneFlags): Promise<number
     const path = out ?? tuningPath(gpu.profile);
     if (path === undefined) throw new PanppError('file', 'there is no home folder to keep the tuning in; give --out, or set XDG_CACHE_HOME');
     await openOutputFolder(dirname(path));
-    const earlier = await earlierTuning(path);
+    const earlier = await earlierTuning(path, gpu.profile);
     let progress: Progress | undefined;
     try {
       const start = performance.now();
@@ -56,7 +57,7 @@ async function tuneAdapter({ size, out, ...options }: TuneFlags): Promise<number
         tune(gpu, bytes, {
           ...{ source, precision: options.precision, sizes: size },
           onProgress({ total, shape, found }) {
-            progress ??= new Progress(total, 'shapes');
+            progress ??= new Progress(total, 'convolutions');
             progress.step();
             for (const fault of found.faults ?? []) progress.say(`panpp: ${shape}: ${fault}; not used, please report it`);
           },
@@ -75,10 +76,14 @@ async function tuneAdapter({ size, out, ...options }: TuneFlags): Promise<number
   return exitCodes.done;
 }
 
-// What is no tuning is about to be replaced.
-async function earlierTuning(path: string): Promise<Tuning | undefined> {
+// What is no tuning, or is one for something else, is about to be replaced.
+async function earlierTuning(path: string, profile: GpuProfile): Promise<Tuning | undefined> {
   try {
-    return await readTuning(path);
+    const earlier = await readTuning(path);
+    const state = tuningState(earlier, profile);
+    if (state === 'other-adapter') say(`panpp: ${path} is of ${earlier!.adapter}; it will be replaced`);
+    if (state === 'other-shaders') say(`panpp: ${path} is of another version of panpp; it will be replaced`);
+    return earlier;
   } catch (error) {
     if (!(error instanceof PanppError) || error.code !== 'argument') throw error;
     say(`panpp: ${errorLine(error)}; it will be replaced`);
@@ -86,15 +91,23 @@ async function earlierTuning(path: string): Promise<Tuning | undefined> {
   }
 }
 
-/** A table of the shapes that another tile won, and a line about the rest. */
-export function describeTuning({ adapter, shapes }: Tuning): string {
-  const all = Object.entries(shapes);
-  const won = all.flatMap(([shape, { tile, best, usual }]) => (tile ? [{ shape, tile, best, usual }] : []));
-  const rows = won
-    .sort((a, b) => b.usual - b.best - (a.usual - a.best))
-    .map(({ shape, tile, best, usual }) => [shape, usual.toFixed(2), best.toFixed(2), `-${(100 * (1 - best / usual)).toFixed(0)} %`, tileName(tile)]);
-  const table = rows.length > 0 ? [['convolution', 'default ms', 'tuned ms', '', 'tile'], ...rows] : [];
+/** A table of the shapes that another tile won and the classes that another method won, and a line about the rest. */
+export function describeTuning({ adapter, shapes, methods = {} }: Tuning): string {
+  const rowsOf = <F extends TunedShape | TunedMethod>(all: Readonly<Record<string, F>>, winner: (found: F) => string | undefined) =>
+    Object.entries(all)
+      .filter(([, found]) => winner(found))
+      .sort(([, a], [, b]) => b.usual - b.best - (a.usual - a.best))
+      .map(([key, found]) => {
+        const { best, usual } = found;
+        return [key, usual.toFixed(2), best.toFixed(2), `-${(100 * (1 - best / usual)).toFixed(0)} %`, winner(found)!];
+      });
+  const tiles = rowsOf(shapes, ({ tile }) => tile && tileName(tile));
+  const others = rowsOf(methods, ({ method }) => method);
+  const rows = [...tiles, ...others];
+  const table = rows.length > 0 ? [['convolution', 'default ms', 'tuned ms', '', 'tile or method'], ...rows] : [];
   const widths = ['', '', '', '', ''].map((_, column) => Math.max(0, ...table.map((row) => row[column].length)));
   const lines = table.map((row) => row.map((cell, column) => cell.padEnd(widths[column])).join('  ').trimEnd());
-  return [...lines, `${adapter}: ${won.length} of ${all.length} shapes are faster in another tile`, ''].join('\n');
+  const [shapeCount, classCount] = [shapes, methods].map((all) => Object.keys(all).length);
+  const byMethod = classCount > 0 ? `, ${others.length} of ${classCount} classes by another method` : '';
+  return [...lines, `${adapter}: ${tiles.length} of ${shapeCount} shapes are faster in another tile${byMethod}`, ''].join('\n');
 }

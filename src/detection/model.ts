@@ -20,7 +20,7 @@ import {
   decodingOf,
 } from '../recognition/spot.js';
 import { type RecognitionWeights, uploadRecognition } from '../recognition/weights.js';
-import { type Tuning, type TuningState, asTuning, tunedTiles, tuningState } from '../tuning/tuning.js';
+import { type Tuning, type TuningState, asTuning, tunedChoices, tuningState } from '../tuning/tuning.js';
 import type { Box, Polygon } from '../shapes/geometry.js';
 import type { Region } from '../shapes/regions.js';
 import { checkRegionSettings } from '../shapes/settings.js';
@@ -417,7 +417,7 @@ export async function loadModel(gpu: Gpu, weights: Uint8Array | ArrayBuffer, { s
   const tuned = tuning && asTuning(tuning);
   const state = tuningState(tuned, gpu.profile);
   const { config, tensors } = readWeights(weights instanceof Uint8Array ? weights : new Uint8Array(weights), source);
-  const network = uploadWeights(gpu, tensors, config, precision, state === 'used' ? tunedTiles(tuned!, gpu.profile) : undefined);
+  const network = uploadWeights(gpu, tensors, config, precision, state === 'used' ? tunedChoices(tuned!, gpu.profile) : undefined);
   await network.ready;
   return new Model(gpu, config, network, uploadRecognition(gpu, tensors, config), state);
 }

@@ -229,22 +229,22 @@ export function defaultTile(shape: ConvShape, device: TileDevice): ConvTile {
   return fitting.find(Boolean) ?? plainTile(8, lanes);
 }
 
-/** What every shape gets without a tuning. */
-export function defaultTiles(device: TileDevice): TileChooser {
-  return (shape) => defaultTile(shape, device);
-}
-
 /** Output pixels of one batch, up to the next power of two: shapes that differ in less get the same tile. */
 function pixelBucket({ sizes }: ConvShape): number {
   return 2 ** Math.ceil(Math.log2(sizes[2] * sizes[3]));
+}
+
+/** What convolutions of one kind have in common, in words: `3x3/2 64>128`. */
+export function convName({ kernel, stride, inChannels, outChannels }: Pick<ConvShape, 'kernel' | 'stride' | 'inChannels' | 'outChannels'>): string {
+  return `${kernel}x${kernel}/${stride} ${inChannels}>${outChannels}`;
 }
 
 /**
  * What shapes that get the same tile have in common, in words: `1x1/1 64>128 x36 1024px f32 f32 f32`.
  */
 export function shapeKey(shape: ConvShape): string {
-  const { kernel, stride, inChannels, outChannels, batches = 1, types } = shape;
-  return `${kernel}x${kernel}/${stride} ${inChannels}>${outChannels} x${batches} ${pixelBucket(shape)}px ${types.input} ${types.weight} ${types.output}`;
+  const { batches = 1, types } = shape;
+  return `${convName(shape)} x${batches} ${pixelBucket(shape)}px ${types.input} ${types.weight} ${types.output}`;
 }
 
 /** A tile in words, no two alike: `tiled 64x64 by 8x8, 16 deep` is 64 pixels × 64 channels, 8 × 8 of them an invocation. */

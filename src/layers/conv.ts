@@ -1,5 +1,6 @@
-// 2-D convolution: which of two ways it is computed, how its weights are packed for that, and its plan.
+// 2-D convolution: how its weights are packed for the way that it is computed, and its plan.
 import type { Kernel, Resource } from '../gpu/kernel.js';
+import type { ConvMethod } from './conv-method.js';
 import type { ConvWeights } from './conv-weights.js';
 import type { TileChooser } from './conv-tile.js';
 import { planDirectConv } from './direct-conv.js';
@@ -7,12 +8,6 @@ import { type FeatureMap, featureMap, readMap, sizesOf, vec4s, writeMap } from '
 import type { WeightPacker } from './pack.js';
 import type { Precision } from './precision.js';
 import { planWinograd, winogradPlaces } from './winograd.js';
-
-/**
- * How a conv is computed: `direct` (any kernel and stride), or `winograd` (3×3, stride 1: a quarter of the multiplications, differences to
- * `direct` near 1e-6 relative).
- */
-export type ConvMethod = 'direct' | 'winograd';
 
 /** Packed weights on the GPU, with what a plan needs to know of them. Channels are counted with padding to a multiple of 4. */
 export interface PackedConv {
@@ -28,32 +23,28 @@ export interface PackedConv {
   readonly stride: number;
 }
 
-/** The method that suits a conv. */
-export function convMethod({ kernel, inChannels }: Pick<ConvWeights, 'kernel' | 'inChannels'>, stride: number): ConvMethod {
-  // With few input channels the transforms cost more than they save.
-  return stride === 1 && kernel === 3 && inChannels >= 16 ? 'winograd' : 'direct';
-}
-
-/** Packs a conv for its method. */
+/** Packs a conv for its method: the packer's choice unless given. */
 export function packConv(
   packer: WeightPacker,
   label: string,
   conv: ConvWeights,
   stride = 1,
-  method = convMethod(conv, stride),
+  given?: ConvMethod,
 ): PackedConv {
   const { weight, bias, outChannels, inChannels, kernel } = conv;
   const taps = kernel * kernel;
   const { outStride = inChannels * taps } = conv;
   const [paddedIn, paddedOut] = [inChannels, outChannels].map((channels) => vec4s(channels) * 4);
+  const { precision, choices } = packer;
+  const method = given ?? choices.method({ kernel, stride, inChannels: paddedIn, outChannels: paddedOut, precision });
   const winograd = method === 'winograd';
   const weights = packer.pack(label, weight, {
     counts: [winograd ? winogradPlaces : taps, paddedIn, paddedOut],
     ...{ used: [inChannels, outChannels], strides: [1, taps, outStride], winograd },
   });
   return {
-    ...{ method, weights, precision: packer.precision, bias: packer.bias(label, bias) },
-    ...{ tiles: packer.tiles, outChannels: paddedOut, inChannels: paddedIn, kernel, stride },
+    ...{ method, weights, precision, bias: packer.bias(label, bias) },
+    ...{ tiles: choices.tile, outChannels: paddedOut, inChannels: paddedIn, kernel, stride },
   };
 }
 

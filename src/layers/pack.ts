@@ -5,7 +5,7 @@ import { PanppError } from '../errors.js';
 import type { Gpu } from '../gpu/context.js';
 import { type Kernel, gridOf, read, write } from '../gpu/kernel.js';
 import { submitOnce } from '../gpu/program.js';
-import { type TileChooser, defaultTiles } from './conv-tile.js';
+import { type ConvChoices, defaultChoices } from './conv-method.js';
 import { lanesPerGroup, vec4s } from './feature-map.js';
 import { type Precision, valueBytes, withTypes } from './precision.js';
 
@@ -30,12 +30,12 @@ export class WeightPacker {
 
   /**
    * @param precision how weights are stored; biases are float32 always
-   * @param tiles what convolutions are computed in
+   * @param choices how convolutions are computed
    */
   constructor(
     readonly gpu: Gpu,
     readonly precision: Precision,
-    readonly tiles: TileChooser,
+    readonly choices: ConvChoices,
   ) {}
 
   /** A tensor in another order. */
@@ -87,10 +87,10 @@ export function packWeights<T>(
   gpu: Gpu,
   precision: Precision,
   pack: (packer: WeightPacker) => T,
-  tiles = defaultTiles(gpu.profile),
+  choices = defaultChoices(gpu.profile),
 ): PackedWeights<T> {
   const { device } = gpu;
-  const packer = new WeightPacker(gpu, precision, tiles);
+  const packer = new WeightPacker(gpu, precision, choices);
   const { buffers, tensors } = packer;
   const dispose = () => buffers.forEach((buffer) => buffer.destroy());
   const scopes = ['out-of-memory', 'validation'] as const;

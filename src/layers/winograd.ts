@@ -12,6 +12,9 @@ import { planDirectConv } from './direct-conv.js';
 import { type FeatureMap, lanesPerGroup, readMap, writeMap } from './feature-map.js';
 import { type Precision, valueBytes, withTypes } from './precision.js';
 
+/** The WGSL around the products. */
+export const winogradSources: readonly string[] = [inputShader, outputShader];
+
 /** Pixels of a tile's side, and of the patch that it needs. */
 const tile = 4;
 const patch = 6;

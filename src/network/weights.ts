@@ -6,8 +6,8 @@ import { PanppError } from '../errors.js';
 import type { Gpu } from '../gpu/context.js';
 import type { Resource } from '../gpu/kernel.js';
 import { type PackedConv, packConv } from '../layers/conv.js';
+import type { ConvChoices } from '../layers/conv-method.js';
 import type { ConvWeights } from '../layers/conv-weights.js';
-import type { TileChooser } from '../layers/conv-tile.js';
 import { packDepthwise } from '../layers/fpem-filter.js';
 import { packWeights } from '../layers/pack.js';
 import { type Precision, type PrecisionChoice, choosePrecision } from '../layers/precision.js';
@@ -104,7 +104,7 @@ export function uploadBuffer({ device }: Gpu, label: string, data: Float32Array)
 /**
  * Packs the convolutions of folded weights on the GPU.
  * @param choice how weights and maps are stored; `auto` is f16 on hardware that has it
- * @param tiles what convolutions are computed in; the defaults for the device unless given
+ * @param choices how convolutions are computed; the defaults for the device unless given
  * @throws PanppError `adapter` if the device has no f16
  */
 export function uploadWeights(
@@ -112,7 +112,7 @@ export function uploadWeights(
   tensors: FoldedWeights,
   config: ModelConfig,
   choice: PrecisionChoice = 'f32',
-  tiles?: TileChooser,
+  choices?: ConvChoices,
 ): NetworkWeights {
   const precision = choosePrecision(choice, gpu.profile);
   const convs = new Map<string, PackedConv>();
@@ -125,7 +125,7 @@ export function uploadWeights(
       else if (pyramidConvs.has(name)) pyramids.set(name, packPyramidConv(packer, name, convWeights(tensors, parameters)));
       else convs.set(name, packConv(packer, name, convWeights(tensors, parameters), stride));
     }
-  }, tiles);
+  }, choices);
   return {
     conv: (name) => convs.get(name)!,
     depthwise: (name) => depthwises.get(name)!,

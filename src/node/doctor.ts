@@ -125,10 +125,13 @@ function describeAdapter(adapter: AdapterReport): string[] {
   ];
 }
 
-function describeTuning({ state, path, shapes, tuned }: TuningReport): string {
+function describeTuning({ state, path, shapes, tuned, classes, changed }: TuningReport): string {
   switch (state) {
     case 'used':
-      return `${path}, ${tuned} of ${shapes} shapes in other tiles than the default`;
+      return (
+        `${path}, ${tuned} of ${shapes} shapes in other tiles than the default` +
+        (classes > 0 ? `, ${changed} of ${classes} classes by another method` : '')
+      );
     case 'none':
       return 'none; panpp tune makes one';
     case 'unreadable':

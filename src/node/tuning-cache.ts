@@ -51,6 +51,10 @@ export interface TuningReport {
   readonly shapes: number;
   /** Those of them that are computed in other tiles than the default ones. */
   readonly tuned: number;
+  /** Classes of convolutions whose methods were measured; none on adapters that compute on a CPU. */
+  readonly classes: number;
+  /** Those of them that are computed by another method than the usual one. */
+  readonly changed: number;
 }
 
 /** What there is for an adapter. Never throws for what it finds. */
@@ -58,10 +62,14 @@ export async function reportTuning(adapter: Parameters<typeof tuningPath>[0]): P
   const path = tuningPath(adapter);
   try {
     const tuning = path === undefined ? undefined : await readTuning(path);
-    const shapes = Object.values(tuning?.shapes ?? {});
-    return { state: tuningState(tuning, adapter), path, shapes: shapes.length, tuned: shapes.filter(({ tile }) => tile).length };
+    const [shapes, methods] = [Object.values(tuning?.shapes ?? {}), Object.values(tuning?.methods ?? {})];
+    return {
+      ...{ state: tuningState(tuning, adapter), path },
+      ...{ shapes: shapes.length, tuned: shapes.filter(({ tile }) => tile).length },
+      ...{ classes: methods.length, changed: methods.filter(({ method }) => method).length },
+    };
   } catch (error) {
     if (!(error instanceof PanppError)) throw error;
-    return { state: 'unreadable', path, shapes: 0, tuned: 0 };
+    return { state: 'unreadable', path, shapes: 0, tuned: 0, classes: 0, changed: 0 };
   }
 }

@@ -1,17 +1,21 @@
-// Measures on the user's own adapter which tiles a network's convolutions are fastest in.
+// Measures on the user's own adapter which tiles a network's convolutions are fastest in, and then by which method.
 import { PanppError } from '../errors.js';
 import type { Gpu } from '../gpu/context.js';
-import { type ConvShape, candidateTiles, defaultTile, defaultTiles, shapeKey } from '../layers/conv-tile.js';
+import { type ConvChoices, type ConvClass, candidateMethods, classKey, defaultChoices } from '../layers/conv-method.js';
+import { type ConvShape, type TileChooser, type TileDevice, candidateTiles, defaultTile, shapeKey } from '../layers/conv-tile.js';
+import { type PackedConv, packConv } from '../layers/conv.js';
 import { featureMap } from '../layers/feature-map.js';
+import { type WeightPacker, packWeights } from '../layers/pack.js';
 import type { PrecisionChoice } from '../layers/precision.js';
-import { planPyramidConv } from '../layers/pyramid-conv.js';
+import { type Pyramid, planPyramidConv } from '../layers/pyramid-conv.js';
 import type { ModelConfig } from '../network/config.js';
 import { fusedLevels, planNetwork } from '../network/plan.js';
 import { type NetworkWeights, uploadWeights } from '../network/weights.js';
 import { readWeights } from '../network/weights-file.js';
 import { race } from './race.js';
 import { Trial } from './trial.js';
-import { type TunedShape, type Tuning, sameTile, tuningOf } from './tuning.js';
+import { type TunedMethod, type TunedShape, type Tuning, sameTile, tunedChoices, tuningOf } from './tuning.js';
+import { type Ways, methodWays, randomize, tileWays } from './ways.js';
 
 /** The pixels that a network sees. */
 export interface TuneSize {
@@ -23,13 +27,13 @@ export interface TuneSize {
 
 /** What `tune` says while it works. */
 export interface TuneProgress {
-  /** The shape that was just measured, as in `Tuning.shapes`. */
+  /** The shape that was just measured, as in `Tuning.shapes`, or the class, as in `Tuning.methods`. */
   readonly shape: string;
   /** What was found for it. */
-  readonly found: TunedShape;
-  /** Shapes measured so far. */
+  readonly found: TunedShape | TunedMethod;
+  /** Shapes and classes measured so far. */
   readonly done: number;
-  /** Shapes in all. */
+  /** Shapes and classes in all. */
   readonly total: number;
 }
 
@@ -41,63 +45,91 @@ export interface TuneOptions {
   readonly precision?: PrecisionChoice;
   /** Named in errors, for example the weights file's name. */
   readonly source?: string;
-  /** Called after every shape. */
+  /** Called after every shape and class. */
   readonly onProgress?: (progress: TuneProgress) => void;
-  /** Rejects with the signal's reason before the next shape. */
+  /** Rejects with the signal's reason before the next shape or class. */
   readonly signal?: AbortSignal;
 }
 
 /**
  * Measures the convolutions of a model on an adapter, for `loadModel(gpu, weights, { tuning })`. Takes from seconds to minutes, during which the
- * adapter should do nothing else. A tile whose results are not the default tile's is reported (`TunedShape.faults`) and not used.
+ * adapter should do nothing else. A tile or a method whose results are not the usual one's is reported (`faults`) and not used.
  * @param weights the bytes of a file that `panpp convert` made
  * @throws PanppError as `loadModel`; `argument` for sizes that are none
  */
 export async function tune(gpu: Gpu, weights: Uint8Array | ArrayBuffer, options: TuneOptions = {}): Promise<Tuning> {
   gpu.assertUsable();
-  const shapes = await shapesOf(gpu, weights, options);
+  const { shapes, classes } = await convolutionsOf(gpu, weights, options);
   const compiled = new Set(gpu.pipelines.keys());
-  const found: Record<string, TunedShape> = {};
+  const tiles: Record<string, TunedShape> = {};
+  const methods: Record<string, TunedMethod> = {};
+  let done = 0;
+  const keep = async <F extends TunedShape | TunedMethod>(all: Record<string, F>, shape: string, measured: () => Promise<F>) => {
+    options.signal?.throwIfAborted();
+    const found = (all[shape] = await measured());
+    // The pipelines of those that lost.
+    for (const pipeline of gpu.pipelines.keys()) if (!compiled.has(pipeline)) gpu.pipelines.delete(pipeline);
+    options.onProgress?.({ shape, found, done: ++done, total: shapes.size + classes.size });
+  };
   try {
-    for (const [key, shape] of shapes) {
-      options.signal?.throwIfAborted();
-      found[key] = await tuneShape(gpu, shape);
-      // The pipelines of tiles that lost.
-      for (const pipeline of gpu.pipelines.keys()) if (!compiled.has(pipeline)) gpu.pipelines.delete(pipeline);
-      options.onProgress?.({ shape: key, found: found[key], done: Object.keys(found).length, total: shapes.size });
-    }
+    for (const [key, shape] of shapes) await keep(tiles, key, () => tuneShape(gpu, key, shape));
+    const choices = tunedChoices({ shapes: tiles }, gpu.profile);
+    for (const [key, own] of classes) await keep(methods, key, () => tuneMethod(gpu, key, own, choices));
   } catch (error) {
     // A lost device comes as all sorts of errors.
     gpu.assertUsable();
     throw error;
   }
-  return tuningOf(gpu.profile, found);
+  return tuningOf(gpu.profile, tiles, methods);
 }
 
-/** The shapes that planning asks a tile for, by their keys; of those that share one, the largest. */
-async function shapesOf(gpu: Gpu, weights: Uint8Array | ArrayBuffer, { source, precision, sizes }: TuneOptions): Promise<Map<string, ConvShape>> {
+/**
+ * The shapes that planning a network asks a tile for, by any method: by their keys, of those that share one, the largest. And the classes that have
+ * a choice of methods, by theirs: all direct shapes of each, those that are alike too.
+ */
+export async function convolutionsOf(
+  gpu: Gpu,
+  weights: Uint8Array | ArrayBuffer,
+  { source, precision, sizes }: TuneOptions,
+): Promise<{ shapes: ReadonlyMap<string, ConvShape>; classes: ReadonlyMap<string, readonly ConvShape[]> }> {
+  const { profile } = gpu;
   const { config, tensors } = readWeights(weights instanceof Uint8Array ? weights : new Uint8Array(weights), source);
   const chosen = (sizes ?? usualSizes(config)).map(checkedSize);
   const shapes = new Map<string, ConvShape>();
-  const choose = defaultTiles(gpu.profile);
-  const network = uploadWeights(gpu, tensors, config, precision, (shape) => {
+  const classes = new Map<string, ConvShape[]>();
+  const choices = defaultChoices(profile);
+  const tile: TileChooser = (shape) => {
     const key = shapeKey(shape);
     const known = shapes.get(key);
-    if (!known || known.sizes[2] * known.sizes[3] < shape.sizes[2] * shape.sizes[3]) shapes.set(key, shapeAlone(shape));
-    return choose(shape);
-  });
+    if (!known || known.sizes[2] * known.sizes[3] < shape.sizes[2] * shape.sizes[3]) shapes.set(key, shape);
+    const conv = classOf(shape);
+    const own = classKey(conv, profile);
+    if (candidateMethods(conv, profile).length > 1) classes.set(own, [...(classes.get(own) ?? []), shape]);
+    return choices.tile(shape);
+  };
+  const network = uploadWeights(gpu, tensors, config, precision, { ...choices, tile });
   try {
     await network.ready;
-    for (const size of chosen) planConvolutions(config, network, size);
+    for (const planned of [network, otherwise(network, profile)]) for (const size of chosen) planConvolutions(config, planned, size);
   } finally {
     network.dispose();
   }
-  return shapes;
+  return { shapes, classes };
 }
 
-// Planning gives the whole plan of a convolution.
-function shapeAlone({ kernel, stride, inChannels, outChannels, batches, sizes, types }: ConvShape): ConvShape {
-  return { kernel, stride, inChannels, outChannels, batches, sizes, types };
+/** The class of a convolution from its direct shape. */
+function classOf(shape: ConvShape): ConvClass {
+  return { ...shape, precision: shape.types.weight };
+}
+
+/** Weights to plan by the methods that are not the usual ones. Planning does not ask what they were packed for. */
+function otherwise(weights: NetworkWeights, device: TileDevice): NetworkWeights {
+  const other = (conv: PackedConv): PackedConv => ({ ...conv, method: candidateMethods(conv, device).at(-1)! });
+  return {
+    ...weights,
+    conv: (name) => other(weights.conv(name)),
+    pyramidConv: (name) => weights.pyramidConv(name).map(other) as unknown as Pyramid<PackedConv>,
+  };
 }
 
 function planConvolutions(config: ModelConfig, weights: NetworkWeights, { height, width }: TuneSize): void {
@@ -119,23 +151,56 @@ function checkedSize(size: TuneSize): TuneSize {
   return { height: aligned(size.height), width: aligned(size.width) };
 }
 
-async function tuneShape(gpu: Gpu, shape: ConvShape): Promise<TunedShape> {
+async function tuneShape(gpu: Gpu, key: string, shape: ConvShape): Promise<TunedShape> {
   const usual = defaultTile(shape, gpu.profile);
-  const trial = new Trial(gpu, shape);
+  const others = candidateTiles(shape, gpu.profile).filter((tile) => !sameTile(tile, usual));
+  const { winner, ...found } = await fastest(gpu, key, tileWays(gpu, shape), [usual, ...others]);
+  return { ...(winner && { tile: winner }), ...found };
+}
+
+/**
+ * Finds the fastest method of a class, for all places together where the network has it.
+ * @param shapes its direct shapes there
+ * @param choices the tiles that every method gets
+ * @param methods the usual one first
+ */
+export async function tuneMethod(
+  gpu: Gpu,
+  key: string,
+  shapes: readonly ConvShape[],
+  choices: ConvChoices,
+  methods = candidateMethods(classOf(shapes[0]), gpu.profile),
+): Promise<TunedMethod> {
+  const own = classOf(shapes[0]);
+  const weight = randomize(new Float32Array(own.outChannels * own.inChannels * own.kernel ** 2));
+  const conv = { ...own, weight, bias: new Float32Array(own.outChannels) };
+  const pack = (packer: WeightPacker) => new Map(methods.map((method) => [method, packConv(packer, method, conv, own.stride, method)]));
+  const { packed, ready, dispose } = packWeights(gpu, own.precision, pack, choices);
+  try {
+    await ready;
+    const { winner, ...found } = await fastest(gpu, key, methodWays(gpu, packed, shapes), methods);
+    return { ...(winner && { method: winner }), ...found };
+  } finally {
+    dispose();
+  }
+}
+
+/** Races those that give the first one's values. */
+async function fastest<T>(gpu: Gpu, key: string, ways: Ways<T>, [usual, ...others]: readonly T[]) {
+  const trial = new Trial(gpu, ways);
   try {
     const faults: string[] = [];
-    const others = [];
+    const sound: T[] = [];
     const ofUsual = await trial.faultOf(usual);
-    if (ofUsual) throw new PanppError('shader', `${shapeKey(shape)} can't be measured: ${ofUsual}`);
-    for (const tile of candidateTiles(shape, gpu.profile)) {
-      if (sameTile(tile, usual)) continue;
-      const fault = await trial.faultOf(tile);
+    if (ofUsual) throw new PanppError('shader', `${key} can't be measured: ${ofUsual}`);
+    for (const way of others) {
+      const fault = await trial.faultOf(way);
       if (fault) faults.push(fault);
-      else others.push(tile);
+      else sound.push(way);
     }
     await trial.setRepeats(usual);
-    const { winner, ...times } = await race(usual, others, (tile) => trial.time(tile));
-    return { ...(winner && { tile: winner }), best: rounded(times.best), usual: rounded(times.usual), ...(faults.length > 0 && { faults }) };
+    const { winner, ...times } = await race(usual, sound, (way) => trial.time(way));
+    return { winner, best: rounded(times.best), usual: rounded(times.usual), ...(faults.length > 0 && { faults }) };
   } finally {
     trial.dispose();
   }

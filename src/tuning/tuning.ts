@@ -1,8 +1,11 @@
-// What was measured on an adapter, as plain data: which tile is fastest for which shape of convolution. It can be stored, shipped and
-// given to `loadModel`; it is used on the adapter and with the shaders that it was measured with, and nowhere else.
+// What was measured on an adapter, as plain data: which tile is fastest for which shape of convolution, and which method for which class of
+// them. It can be stored, shipped and given to `loadModel`; it is used on the adapter and with the shaders that it was measured with, and
+// nowhere else.
 import { PanppError } from '../errors.js';
 import type { GpuProfile } from '../gpu/context.js';
-import { type ConvTile, type TileChooser, type TileDevice, candidateTiles, defaultTile, shapeKey, tileName, tileSources } from '../layers/conv-tile.js';
+import { type ConvChoices, type ConvMethod, candidateMethods, classKey, defaultChoices } from '../layers/conv-method.js';
+import { type ConvTile, type TileDevice, candidateTiles, shapeKey, tileName, tileSources } from '../layers/conv-tile.js';
+import { winogradSources } from '../layers/winograd.js';
 
 /** What was found for one shape. */
 export interface TunedShape {
@@ -13,6 +16,18 @@ export interface TunedShape {
   /** Milliseconds in the default tile. */
   readonly usual: number;
   /** Tiles that don't compile or give other values on this adapter, a line each. They are never used; please report them. */
+  readonly faults?: readonly string[];
+}
+
+/** What was found for one class of convolutions. */
+export interface TunedMethod {
+  /** The method that beats the usual one, which is Winograd's; none if that stays. */
+  readonly method?: ConvMethod;
+  /** Milliseconds of all the class's convolutions at the sizes tuned, by that method, or by the usual one if that stays; in their fastest tiles. */
+  readonly best: number;
+  /** Milliseconds by the usual method. */
+  readonly usual: number;
+  /** Methods that don't compile or give other values on this adapter, a line each. They are never used; please report them. */
   readonly faults?: readonly string[];
 }
 
@@ -33,6 +48,11 @@ export interface Tuning {
    * input, weights and output are stored.
    */
   readonly shapes: Readonly<Record<string, TunedShape>>;
+  /**
+   * By class, for example `3x3/1 64>128 f16`: kernel and stride, channels, how values are stored; `matrix` follows where there were subgroup
+   * matrices. Only classes that the adapter leaves a choice for, so none on those that compute on a CPU.
+   */
+  readonly methods?: Readonly<Record<string, TunedMethod>>;
 }
 
 /** Whether a tuning is used: it was given and fits; none was given; it was measured on another adapter, or with other shaders. */
@@ -41,8 +61,8 @@ export type TuningState = 'used' | 'none' | 'other-adapter' | 'other-shaders';
 const format = 1;
 
 /** A tuning for an adapter, of the shaders as they are now. */
-export function tuningOf({ adapter, vendor, architecture }: TuningProfile, shapes: Tuning['shapes']): Tuning {
-  return { format, adapter, vendor, architecture, shaders: shaderHash(), shapes };
+export function tuningOf({ adapter, vendor, architecture }: TuningProfile, shapes: Tuning['shapes'], methods: Tuning['methods'] = {}): Tuning {
+  return { format, adapter, vendor, architecture, shaders: shaderHash(), shapes, methods };
 }
 
 type TuningProfile = Pick<GpuProfile, 'adapter' | 'vendor' | 'architecture'>;
@@ -55,13 +75,20 @@ export function tuningState(tuning: Tuning | undefined, profile: TuningProfile):
   return tuning.shaders === shaderHash() ? 'used' : 'other-shaders';
 }
 
-/** Tiles as a tuning that fits has them; the default ones for shapes that it does not know. */
-export function tunedTiles({ shapes }: Tuning, device: TileDevice): TileChooser {
-  return (shape) => {
-    const tuned = shapes[shapeKey(shape)]?.tile;
-    // Only tiles that this shape can be computed in, wherever the data comes from.
-    const known = tuned && candidateTiles(shape, device).find((tile) => sameTile(tile, tuned));
-    return known ?? defaultTile(shape, device);
+/** Methods and tiles as a tuning that fits has them; the default ones for classes and shapes that it does not know. */
+export function tunedChoices({ shapes, methods = {} }: Pick<Tuning, 'shapes' | 'methods'>, device: TileDevice): ConvChoices {
+  const usual = defaultChoices(device);
+  // Only what this device can compute it by, wherever the data comes from.
+  return {
+    method: (conv) => {
+      const tuned = methods[classKey(conv, device)]?.method;
+      return candidateMethods(conv, device).find((method) => method === tuned) ?? usual.method(conv);
+    },
+    tile: (shape) => {
+      const tuned = shapes[shapeKey(shape)]?.tile;
+      const known = tuned && candidateTiles(shape, device).find((tile) => sameTile(tile, tuned));
+      return known ?? usual.tile(shape);
+    },
   };
 }
 
@@ -69,9 +96,10 @@ export function sameTile(a: ConvTile, b: ConvTile): boolean {
   return tileName(a) === tileName(b);
 }
 
-/** Two tunings of one adapter as one; where both know a shape, the later one's word counts. */
+/** Two tunings of one adapter as one; where both know a shape or a class, the later one's word counts. */
 export function mergedTuning(earlier: Tuning | undefined, later: Tuning): Tuning {
-  return earlier && tuningState(earlier, later) === 'used' ? { ...later, shapes: { ...earlier.shapes, ...later.shapes } } : later;
+  if (tuningState(earlier, later) !== 'used') return later;
+  return { ...later, shapes: { ...earlier!.shapes, ...later.shapes }, methods: { ...earlier!.methods, ...later.methods } };
 }
 
 /**
@@ -90,12 +118,15 @@ function faultOf(value: unknown): string | undefined {
   if (value.format !== format) return `its format is ${String(value.format)} where ${format} is expected`;
   const missing = ['adapter', 'vendor', 'architecture', 'shaders'].find((name) => typeof value[name] !== 'string');
   if (missing) return `its ${missing} is no text`;
-  if (!isRecord(value.shapes)) return 'its shapes are missing';
-  const odd = Object.entries(value.shapes).find(([, shape]) => !isTunedShape(shape));
+  const { shapes, methods = {} } = value;
+  if (!isRecord(shapes)) return 'its shapes are missing';
+  if (!isRecord(methods)) return 'its methods are no object';
+  const odd = Object.entries({ ...shapes, ...methods }).find(([, found]) => !isFound(found));
   return odd && `its entry for ${odd[0]} is not complete`;
 }
 
-function isTunedShape(value: unknown): boolean {
+// A shape's entry or a class's: keys of the two are never alike.
+function isFound(value: unknown): boolean {
   if (!isRecord(value) || typeof value.best !== 'number' || typeof value.usual !== 'number') return false;
   const { tile, faults = [] } = value;
   return (tile === undefined || (isRecord(tile) && typeof tile.kind === 'string')) && Array.isArray(faults) && faults.every((line) => typeof line === 'string');
@@ -105,8 +136,11 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** FNV-1a, 32 bits, of the shaders without comments and spaces, which a browser's build leaves out. */
-export function shaderHash(sources: readonly string[] = tileSources): string {
+/** The WGSL that convolutions are measured in, in every way. */
+export const tunedSources: readonly string[] = [...tileSources, ...winogradSources];
+
+/** FNV-1a, 32 bits, of the shaders without comments and spaces. (A browser's file has other names in them, and a hash of its own.) */
+export function shaderHash(sources = tunedSources): string {
   let hash = 0x811c9dc5;
   for (const character of sources.join('').replace(/\/\/.*/g, '').replace(/\s+/g, '')) {
     hash = Math.imul(hash ^ character.charCodeAt(0), 0x01000193);

@@ -2,6 +2,7 @@ import { readdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { describeTuning } from '../../src/cli/tune.js';
 import type { Tuning } from '../../src/tuning/tuning.js';
 import { crop, inScratch, onAdapter, panpp, read, refused, small, write } from './cli.js';
 
@@ -35,9 +36,15 @@ describe('tune', () => {
 
   it('keeps what it finds in the cache folder, where detect and doctor find it', async () => {
     expect(await detect()).toEqual({ code: 0, messages: [] });
-    const { stdout } = await panpp(['doctor'], env);
+    const tuning = stored();
+    const doctor = async () => (await panpp(['doctor'], env)).stdout;
+    const stdout = await doctor();
     expect(stdout).toContain(`${basename(file)}, `);
-    expect(stdout).toMatch(/tuning: .* \d+ of \d+ shapes in other tiles than the default/);
+    expect(stdout).toMatch(/tuning: .* \d+ of \d+ shapes in other tiles than the default$/m);
+    const found = { best: 1, usual: 2 };
+    write(file, JSON.stringify({ ...tuning, methods: { a: found, b: found, c: { ...found, method: 'direct' } } }));
+    expect(await doctor()).toMatch(/ shapes in other tiles than the default, 1 of 3 classes by another method$/m);
+    write(file, JSON.stringify(tuning));
   }, timeout);
 
   it('adds other sizes', async () => {
@@ -55,6 +62,12 @@ describe('tune', () => {
       messages: [expect.stringMatching(/ is of another version of panpp, and not used; panpp tune makes a new one$/) as string],
     });
     expect(await detect('--tuning', 'none')).toEqual({ code: 0, messages: [] });
+    // A tuning of its own takes its place.
+    expect((await tune('--size', '32x32')).messages).toEqual([
+      expect.stringMatching(/\.json is of another version of panpp; it will be replaced$/) as string,
+      expect.stringMatching(/^panpp: wrote /) as string,
+    ]);
+    expect(stored().shaders).toBe(tuning.shaders);
     write('other.json', JSON.stringify({ ...tuning, adapter: 'Another GPU' }));
     expect(await detect('--tuning', 'other.json')).toEqual({
       code: 0,
@@ -74,6 +87,25 @@ describe('tune', () => {
     expect(messages).toEqual([expect.stringMatching(/; it will be replaced$/), expect.stringMatching(/^panpp: wrote /)]);
     expect(shapesOf(stored())).toBeGreaterThan(15);
   }, timeout);
+
+  it('tells which tiles and methods won', () => {
+    const tile = { kind: 'tiled', pixels: 8, vectors: 2, lanes: 8, rows: 8, depth: 16 } as const;
+    const tuning = {
+      ...{ format: 1, adapter: 'Some GPU', vendor: '', architecture: '', shaders: '' } as const,
+      shapes: { a: { best: 1, usual: 1 }, b: { tile, best: 1, usual: 1.25 }, c: { tile, best: 1, usual: 2 } },
+      methods: { 'd f16': { method: 'direct', best: 3, usual: 4 }, e: { best: 1, usual: 1 } },
+    } as const;
+    expect(describeTuning(tuning).split('\n')).toEqual([
+      'convolution  default ms  tuned ms         tile or method',
+      'c            2.00        1.00      -50 %  tiled 64x64 by 8x8, 16 deep',
+      'b            1.25        1.00      -20 %  tiled 64x64 by 8x8, 16 deep',
+      'd f16        4.00        3.00      -25 %  direct',
+      'Some GPU: 2 of 3 shapes are faster in another tile, 1 of 2 classes by another method',
+      '',
+    ]);
+    const { methods: _, ...software } = tuning;
+    expect(describeTuning({ ...software, shapes: { a: { best: 1, usual: 1 } } })).toBe('Some GPU: 0 of 1 shapes are faster in another tile\n');
+  });
 
   it('refuses what makes no sense', async () => {
     expect(await refused(['detect', ...onAdapter, '--tuning', 'nowhere.json', 'sign.png'])).toMatch(/nowhere\.json: no such file/);

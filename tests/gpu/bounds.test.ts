@@ -170,9 +170,12 @@ describe.each(gpus)('convolutions on $name', ({ name, gpu }) => {
     const device: TileDevice = { ...gpu.profile, software: false };
     const convolve = async (choose: (tiles: ConvTile[]) => ConvTile | undefined) => {
       let tiles: ConvTile[] = [];
-      const { packed } = packWeights(gpu, 'f32', (packer) => packConv(packer, 'conv', weights, stride, 'direct'), (shape) => {
-        tiles = candidateTiles(shape, device);
-        return choose(tiles) ?? defaultTile(shape, gpu.profile);
+      const { packed } = packWeights(gpu, 'f32', (packer) => packConv(packer, 'conv', weights, stride), {
+        method: () => 'direct',
+        tile(shape) {
+          tiles = candidateTiles(shape, device);
+          return choose(tiles) ?? defaultTile(shape, gpu.profile);
+        },
       });
       await runLayer(gpu, [randomPlanes(channels, height, width)], ([map]) => planConv('conv', map, packed, { relu: true }));
       return tiles;

@@ -3,7 +3,7 @@ import { type Kernel, type Slot, floatBits, gridOf, read, write } from '../../sr
 import { planMemory } from '../../src/gpu/memory.js';
 import { detectionPresets, resnet18, resnet50 } from '../../src/network/config.js';
 import { planNetwork } from '../../src/network/plan.js';
-import { defaultTiles } from '../../src/layers/conv-tile.js';
+import { defaultChoices } from '../../src/layers/conv-method.js';
 import { featureMap } from '../../src/layers/feature-map.js';
 import type { Precision } from '../../src/layers/precision.js';
 import type { NetworkWeights } from '../../src/network/weights.js';
@@ -113,7 +113,7 @@ function weightsIn(precision: Precision): NetworkWeights {
   };
 }
 
-const tiles = defaultTiles({ software: true, maxWorkgroupBytes: 16384 });
+const { tile: tiles } = defaultChoices({ software: true, maxWorkgroupBytes: 16384 });
 
 // Channel counts as the plan needs them, from the name alone.
 function packed(name: string, precision: Precision) {

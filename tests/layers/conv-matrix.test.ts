@@ -80,8 +80,8 @@ describe.skipIf(!gpu.profile.subgroupMatrix)(`subgroup matrices on ${gpu.profile
           const { packed } = packWeights(
             gpu,
             'f16',
-            (packer) => packConv(packer, 'conv', weights, stride, method),
-            (asked) => tile ?? defaultTile((shape = asked), gpu.profile),
+            (packer) => packConv(packer, 'conv', weights, stride),
+            { method: () => method, tile: (asked) => tile ?? defaultTile((shape = asked), gpu.profile) },
           );
           return (await runLayer(gpu, [input, residual], ([map, added]) => planConv('conv', map, packed, { relu: true, residual: added }), 'f16')).data;
         };

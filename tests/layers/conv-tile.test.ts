@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Gpu } from '../../src/gpu/context.js';
 import { packConv, planConv } from '../../src/layers/conv.js';
+import { defaultChoices } from '../../src/layers/conv-method.js';
 import {
   type ConvShape,
   type ConvTile,
@@ -152,7 +153,7 @@ async function testTiles(gpu: Gpu, precision: Precision, { out, in: channels, ke
       gpu,
       precision,
       (packer) => packConv(packer, 'conv', weights, stride),
-      (asked) => tile ?? defaultTile((shape = asked), gpu.profile),
+      { ...defaultChoices(gpu.profile), tile: (asked) => tile ?? defaultTile((shape = asked), gpu.profile) },
     );
     return (await runLayer(gpu, [input, residual], ([map, added]) => planConv('conv', map, packed, { relu: true, residual: added }), precision)).data;
   };

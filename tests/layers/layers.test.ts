@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { planAdd } from '../../src/layers/add.js';
-import { type ConvMethod, convMethod, packConv, planConv } from '../../src/layers/conv.js';
+import { packConv, planConv } from '../../src/layers/conv.js';
+import { type ConvMethod, candidateMethods } from '../../src/layers/conv-method.js';
 import type { ConvWeights } from '../../src/layers/conv-weights.js';
 import type { FeatureMap } from '../../src/layers/feature-map.js';
 import { packDepthwise, planFpemFilter } from '../../src/layers/fpem-filter.js';
@@ -76,7 +77,8 @@ function testLayers(gpu: Gpu, precision: Precision): void {
     const input = random(channels, height, width);
     const expected = conv2d(input, weights.weight, weights.bias, kernel, stride);
     const residual = planes(expected.channels, expected.height, expected.width, stored(expected.data, precision));
-    const methods = new Set<ConvMethod>(['direct', convMethod(weights, stride)]);
+    const methods = candidateMethods({ ...weights, stride, precision }, { software: false });
+    expect(methods).toContain('direct');
     for (const method of methods) {
       const conv = packed(weights, stride, method);
       const actual = await run([input], ([map]) => planConv('conv', map, conv));

@@ -4,6 +4,7 @@ import { loadModel, packagedWeights, tune } from '../../src/node.js';
 import { type ConvShape, candidateTiles, defaultTile } from '../../src/layers/conv-tile.js';
 import { Trial } from '../../src/tuning/trial.js';
 import { type Tuning, tuningState } from '../../src/tuning/tuning.js';
+import { tileWays } from '../../src/tuning/ways.js';
 import { relativeDifference } from '../support/close.js';
 import { describeOnGpus, gpus } from '../support/gpu.js';
 
@@ -71,7 +72,7 @@ describeOnGpus('a trial', (device) => {
   const usual = defaultTile(shape, device.profile);
 
   it('finds a tile that leaves values out or does not compile', async () => {
-    const trial = new Trial(device, shape);
+    const trial = new Trial(device, tileWays(device, shape));
     expect(await trial.faultOf(usual)).toBeUndefined();
     // Its invocations compute one vector of channels; for two, there are half as many as it takes.
     expect(await trial.faultOf({ ...usual, vectors: 2 })).toMatch(/is wrong: values differ by/);
@@ -80,7 +81,7 @@ describeOnGpus('a trial', (device) => {
   });
 
   it('times tiles', async () => {
-    const trial = new Trial(device, shape);
+    const trial = new Trial(device, tileWays(device, shape));
     const tiles = [usual, candidateTiles(shape, device.profile).find((tile) => tile.pixels === 8)!];
     for (const tile of tiles) await trial.faultOf(tile);
     await trial.setRepeats(usual);

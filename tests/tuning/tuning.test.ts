@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { minifyWgsl } from '../../minify-wgsl.mjs';
-import { type ConvShape, candidateTiles, defaultTile, shapeKey, tileSources } from '../../src/layers/conv-tile.js';
+import { type ConvShape, candidateTiles, defaultTile, shapeKey } from '../../src/layers/conv-tile.js';
 import { largestDifference } from '../../src/tuning/trial.js';
-import { asTuning, mergedTuning, shaderHash, tunedTiles, tuningOf, tuningState } from '../../src/tuning/tuning.js';
+import { asTuning, mergedTuning, shaderHash, tunedChoices, tunedSources, tuningOf, tuningState } from '../../src/tuning/tuning.js';
 
 const profile = { adapter: 'Some GPU', vendor: 'some', architecture: 'one', software: false, maxWorkgroupBytes: 16384 };
 const shape: ConvShape = {
@@ -27,7 +27,7 @@ describe('a tuning', () => {
   });
 
   it('gives its tiles to shapes of its keys, the default ones to others', () => {
-    const tiles = tunedTiles(tuning, profile);
+    const tiles = tunedChoices(tuning, profile).tile;
     expect(tiles(shape)).toEqual(other);
     expect(tiles({ ...shape, sizes: [1, 1100, 1, 1100] })).toEqual(other);
     for (const unknown of [{ ...shape, sizes: [1, 1000, 1, 1000] as const }, { ...shape, batches: 1 }]) {
@@ -41,8 +41,50 @@ describe('a tuning', () => {
       .find(({ kind }) => kind === 'subgroup8')!];
     for (const tile of odd) {
       const tampered = asTuning({ ...tuning, shapes: { [key]: { tile, best: 1, usual: 2 } } });
-      expect(tunedTiles(tampered, profile)(shape)).toEqual(usual);
+      expect(tunedChoices(tampered, profile).tile(shape)).toEqual(usual);
     }
+  });
+
+  const conv = { kernel: 3, stride: 1, inChannels: 64, outChannels: 64, precision: 'f32' } as const;
+  const classes = { '3x3/1 64>64 f32': { method: 'direct', best: 1, usual: 2 } } as const;
+
+  it('gives its methods to classes of its keys, the usual ones to others', () => {
+    const { method } = tunedChoices(asTuning(JSON.parse(JSON.stringify(tuningOf(profile, {}, classes)))), profile);
+    expect(method(conv)).toBe('direct');
+    for (const change of [{ outChannels: 128 }, { precision: 'f16' as const }]) expect(method({ ...conv, ...change })).toBe('winograd');
+    expect(method({ ...conv, stride: 2 })).toBe('direct');
+  });
+
+  it('tells methods with subgroup matrices from those without', () => {
+    const matrices = { ...profile, subgroupMatrix: { M: 16, N: 16, K: 16 } };
+    const half = { ...conv, precision: 'f16' as const };
+    const { methods } = tuningOf(profile, {}, { '3x3/1 64>64 f16 matrix': classes['3x3/1 64>64 f32'] });
+    expect(tunedChoices({ shapes: {}, methods }, matrices).method(half)).toBe('direct');
+    expect(tunedChoices({ shapes: {}, methods }, profile).method(half)).toBe('winograd');
+  });
+
+  it('can name no method that does not suit the class and the device', () => {
+    const { shapes } = tuning;
+    expect(tunedChoices({ shapes, methods: classes }, { ...profile, software: true }).method(conv)).toBe('winograd');
+    const oneByOne = { '1x1/1 64>64 f32': { method: 'winograd', best: 1, usual: 2 } } as const;
+    expect(tunedChoices({ shapes, methods: oneByOne }, profile).method({ ...conv, kernel: 1 })).toBe('direct');
+    const odd = asTuning({ ...tuning, methods: { '3x3/1 64>64 f32': { method: ['direct'], best: 1, usual: 2 } } });
+    expect(tunedChoices(odd, profile).method(conv)).toBe('winograd');
+  });
+
+  it('may have no methods, as those that were made before there was a choice', () => {
+    const { methods, ...older } = tuning;
+    expect(methods).toEqual({});
+    expect(tunedChoices(asTuning(older), profile).method(conv)).toBe('winograd');
+    expect(mergedTuning(asTuning(older), tuning)).toEqual(tuning);
+  });
+
+  it('takes a later one’s word for its classes', () => {
+    const stays = { best: 3, usual: 3 };
+    const earlier = { ...tuning, methods: { ...classes, more: stays } };
+    const later = { ...tuning, methods: { '3x3/1 64>64 f32': stays } };
+    expect(mergedTuning(earlier, later).methods).toEqual({ '3x3/1 64>64 f32': stays, more: stays });
+    expect(mergedTuning(earlier, tuning).methods).toEqual(earlier.methods);
   });
 
   it('takes a later one’s word for its shapes', () => {
@@ -54,8 +96,12 @@ describe('a tuning', () => {
   });
 
   it('has the same hash whatever the comments and spaces, another for other shaders', () => {
-    expect(shaderHash(tileSources.map((code) => minifyWgsl(code)))).toBe(shaderHash());
-    expect(shaderHash(tileSources.map((code) => code.replace('fma', 'fms')))).not.toBe(shaderHash());
+    expect(shaderHash(tunedSources.map((code) => minifyWgsl(code)))).toBe(shaderHash());
+    for (const changed of ['fma(', 'let narrow =', 'let wideSum =']) {
+      const others = tunedSources.map((code) => code.replace(changed, '0;' + changed));
+      expect(others).not.toEqual(tunedSources);
+      expect(shaderHash(others)).not.toBe(shaderHash());
+    }
     // FNV-1a's published value.
     expect(shaderHash(['foobar'])).toBe('bf9cf968');
   });
@@ -71,6 +117,8 @@ describe('a tuning', () => {
     [{ ...tuning, shapes: { a: { best: 1 } } }, /its entry for a is not complete/],
     [{ ...tuning, shapes: { a: { best: 1, usual: 1, tile: 'plain' } } }, /its entry for a is not complete/],
     [{ ...tuning, shapes: { a: { best: 1, usual: 1, faults: [1] } } }, /its entry for a is not complete/],
+    [{ ...tuning, methods: [] }, /its methods are no object/],
+    [{ ...tuning, methods: { a: { usual: 1 } } }, /its entry for a is not complete/],
   ])('that is none is refused: %j', (value, message) => {
     expect(() => asTuning(value, 'x.json')).toThrow(message);
     expect(() => asTuning(value, 'x.json')).toThrow(expect.objectContaining({ code: 'argument', message: expect.stringMatching(/^x\.json is no tuning: /) as string }));

@@ -1,0 +1,89 @@
+// What a trial compares, on random values: a shape of convolution in any tile, and a convolution by any method.
+import type { Gpu } from '../gpu/context.js';
+import { type Binding, type Kernel, type Resource, read, write } from '../gpu/kernel.js';
+import type { ConvMethod } from '../layers/conv-method.js';
+import { type ConvShape, type ConvTile, tileName } from '../layers/conv-tile.js';
+import { type PackedConv, planConv } from '../layers/conv.js';
+import { planDirectConv } from '../layers/direct-conv.js';
+import { featureMap } from '../layers/feature-map.js';
+import { type Precision, valueBytes } from '../layers/precision.js';
+
+/** Ways to compute the same on the GPU. */
+export interface Ways<T> {
+  /** What a way runs; all of them write `output`. */
+  kernels(way: T): readonly Kernel[];
+  name(way: T): string;
+  readonly output: GPUBuffer;
+  /** How the output is stored. */
+  readonly precision: Precision;
+  /** What outputs may differ by, as a part of the largest value. */
+  readonly tolerance: number;
+  /** What else was made for them and is to be freed with the output. */
+  readonly inputs: readonly GPUBuffer[];
+}
+
+/** What results may differ by, as a part of the largest value: sums are float32, results are stored as they are. */
+const tolerance: Readonly<Record<Precision, number>> = { f32: 1e-4, f16: 2 ** -8 };
+
+/** A shape of convolution, in tiles. */
+export function tileWays(gpu: Gpu, shape: ConvShape): Ways<ConvTile> {
+  const { kernel, inChannels, outChannels, batches = 1, sizes, types } = shape;
+  const input = createBuffer(gpu, batches * sizes[0] * sizes[1] * inChannels, types.input);
+  const weights = createBuffer(gpu, batches * kernel ** 2 * inChannels * outChannels, types.weight);
+  const output = createBuffer(gpu, batches * sizes[2] * sizes[3] * outChannels, types.output);
+  // Where the shape is of a network, it is the whole plan.
+  const alone = { bias: undefined, relu: false, residual: undefined };
+  return {
+    kernels: (tile) => [planDirectConv(() => tile, { ...shape, ...alone, label: tileName(tile), input: read(input), weights, output: write(output) })],
+    name: tileName,
+    ...{ output, precision: types.output, tolerance: tolerance[types.output], inputs: [input, weights] },
+  };
+}
+
+/**
+ * A convolution, by methods that its weights are packed for, of maps of several sizes one after another.
+ * @param packed stays the caller's
+ * @param shapes its direct ones, with stride 1
+ */
+export function methodWays(gpu: Gpu, packed: ReadonlyMap<ConvMethod, PackedConv>, shapes: readonly Pick<ConvShape, 'sizes'>[]): Ways<ConvMethod> {
+  const [{ inChannels, outChannels, precision }] = packed.values();
+  const pixels = Math.max(...shapes.map(({ sizes }) => sizes[0] * sizes[1]));
+  const input = createBuffer(gpu, pixels * inChannels, precision);
+  const output = createBuffer(gpu, pixels * outChannels, precision);
+  return {
+    kernels: (method) =>
+      shapes.flatMap(({ sizes: [height, width] }) => {
+        const map = featureMap('input', height, width, inChannels, precision);
+        const planned = planConv(method, map, packed.get(method)!);
+        // Of any size, they lie at the beginning of the same buffers.
+        const buffers = new Map<Resource, GPUBuffer>([[map.slot, input], [planned.output.slot, output]]);
+        const bound = (binding: Binding) => ({ ...binding, resource: buffers.get(binding.resource) ?? binding.resource });
+        return planned.kernels.map((kernel) => ({ ...kernel, bindings: kernel.bindings.map(bound) }));
+      }),
+    name: (method) => method,
+    // In 16 bits Winograd's way rounds four times, and errors grow on the way (winograd.ts): 3.3e-3 was seen.
+    ...{ output, precision, tolerance: 2 * tolerance[precision], inputs: [input] },
+  };
+}
+
+/** A buffer of random values. */
+function createBuffer({ device }: Gpu, count: number, precision: Precision): GPUBuffer {
+  const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC;
+  const buffer = device.createBuffer({ label: 'panpp trial', size: count * valueBytes[precision], usage, mappedAtCreation: true });
+  const mapped = buffer.getMappedRange();
+  randomize(precision === 'f16' ? new Uint16Array(mapped) : new Float32Array(mapped));
+  buffer.unmap();
+  return buffer;
+}
+
+/** Puts values in −1 … 1 into floats, or into halves as bits; reproducible. */
+export function randomize<T extends Float32Array | Uint16Array>(values: T): T {
+  let state = 1;
+  for (let index = 0; index < values.length; index++) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    // Of a half: sign, exponent of 1/16 to 1/2, mantissa.
+    values[index] =
+      values instanceof Uint16Array ? (state >>> 31 << 15) | ((11 + ((state >>> 26) & 3)) << 10) | ((state >>> 12) & 1023) : state / 2 ** 31 - 1;
+  }
+  return values;
+}
