@@ -31,7 +31,7 @@ export class NetworkRunner {
     const upload = prepareUpload(image, image.height, image.width);
     const weights = uploadNetwork(gpu, model);
     try {
-      const resize = planResize(upload.rows, upload.columns, image.height, image.width);
+      const resize = planResize(upload, image.height, image.width);
       const network = planNetwork(model.file.config, weights, resize.output);
       const det = network.maps.get('det')!;
       const stages = [

@@ -1,6 +1,7 @@
 // Bilinear resize of an 8-bit image in OpenCV's fixed-point arithmetic, then x = (rgb / 255 − mean) / deviation.
 //
-// pixels   [rows][sourceWidth]     RGBA bytes in a u32, red lowest; only the rows that some output row reads
+// pixels   [rows][sourceWidth][CHANNELS]   bytes, four in a u32, the first one lowest: red, green, blue, with 4 CHANNELS alpha; only the rows
+//                                  that some output row reads
 // columnTaps [width]               left and right source column, their weights (11-bit fixed point, sum 2048)
 // rowTaps    [height]              the same for rows
 // output   [height][width][1]      vec4: normalised red, green, blue, and 0
@@ -8,6 +9,8 @@
 // One invocation an output pixel. The grey levels equal cv2.resize's (INTER_LINEAR, 8-bit): products along x are kept whole,
 // those along y drop 4 and then 16 bits, with rounding at the end.
 // Source: spec, Input; OpenCV's resize for 8-bit images.
+override CHANNELS: u32;
+
 struct Tap {
   low: u32,
   high: u32,
@@ -31,7 +34,13 @@ const mean = vec3f(0.485, 0.456, 0.406);
 const deviation = vec3f(0.229, 0.224, 0.225);
 
 fn rgb(row: u32, column: u32) -> vec3i {
-  let bytes = pixels[row * sizes.sourceWidth + column];
+  let first = (row * sizes.sourceWidth + column) * CHANNELS;
+  var bytes = pixels[first / 4u];
+  if (CHANNELS == 3u) {
+    // The pixel begins in this word and may end in the next.
+    let begin = first % 4u * 8u;
+    bytes = (bytes >> begin) | ((pixels[(first + 2u) / 4u] << 1u) << (31u - begin));
+  }
   return vec3i((vec3u(bytes) >> vec3u(0u, 8u, 16u)) & vec3u(255u));
 }
 

@@ -32,7 +32,7 @@ export async function forwardMaps(
   size: { height: number; width: number },
   names: readonly string[],
 ): Promise<Map<string, OutputTensor>> {
-  const resize = planResize(upload.rows, upload.columns, size.height, size.width);
+  const resize = planResize(upload, size.height, size.width);
   const network = planNetwork(config, weights, resize.output);
   const maps = names.map((name) => mapNamed(network, name));
   const wanted = new Set(maps.map((map) => map.slot));

@@ -331,11 +331,12 @@ export class Model {
   ) {
     return this.#inTurn(sources, signal, async (images, next) => {
       const start = performance.now();
-      const { width, height } = oneSizeOf(images);
+      const [{ width, height }] = images;
       const inputs = images.map((image) => prepareInput(image, shortSide));
+      assertAlike(inputs);
       const uploaded = performance.now();
       const { upload, size } = inputs[0];
-      const kept = await this.#passFor([task, upload.rows, upload.columns, size.height, size.width].join(), () => steps.create(inputs));
+      const kept = await this.#passFor([task, upload.rows, upload.columns, upload.channels, size.height, size.width].join(), () => steps.create(inputs));
       const ready = performance.now();
       const work = steps.work(kept.pass as P, inputs, next);
       kept.used = Promise.allSettled([kept.used, work]);
@@ -422,16 +423,18 @@ export async function loadModel(gpu: Gpu, weights: Uint8Array | ArrayBuffer, { s
   return new Model(gpu, config, network, uploadRecognition(gpu, tensors, config), state);
 }
 
-/** @throws PanppError `argument` if the images have different sizes */
-function oneSizeOf(images: readonly PixelSource[]): { width: number; height: number } {
-  const [{ width, height }] = images;
-  const odd = images.findIndex((image) => image.width !== width || image.height !== height);
-  if (odd < 0) return { width, height };
-  const other = images[odd];
-  throw new PanppError(
-    'argument',
-    `image ${odd} of the batch has ${other.width} × ${other.height} pixels and image 0 has ${width} × ${height}; use detectAll for images of different sizes`,
-  );
+/** @throws PanppError `argument` if the images of a batch can't go through one pass */
+function assertAlike(inputs: readonly ImageInput[]): void {
+  const [{ original, upload }] = inputs;
+  const kind = ({ pixels, channels }: ImageInput['upload']) => (pixels instanceof Uint8Array ? `bytes with ${channels} channels` : 'a texture');
+  inputs.forEach((other, index) => {
+    const refuse = (its: string, first: string, todo: string): never => {
+      throw new PanppError('argument', `image ${index} of the batch ${its} and image 0 ${first}; ${todo}`);
+    };
+    const size = ({ width, height }: ImageInput['original']) => `has ${width} × ${height} pixels`;
+    if (size(other.original) !== size(original)) refuse(size(other.original), size(original), 'use detectAll for images of different sizes');
+    if (kind(other.upload) !== kind(upload)) refuse(`is ${kind(other.upload)}`, `is ${kind(upload)}`, 'give all in one form');
+  });
 }
 
 function withoutUndefined<T extends object>(options: T): Partial<T> {

@@ -10,7 +10,7 @@ import { Program, type Stage } from '../gpu/program.js';
 import { Timeline } from '../gpu/timeline.js';
 import type { ImageUpload } from '../images/upload.js';
 import { imagesOf } from '../layers/feature-map.js';
-import { type ResizePlan, planResize } from '../layers/resize.js';
+import { type ResizePlan, type ResizeSource, planResize } from '../layers/resize.js';
 import type { ModelConfig } from '../network/config.js';
 import { type NetworkPlan, planNetwork } from '../network/plan.js';
 import type { NetworkWeights } from '../network/weights.js';
@@ -34,16 +34,16 @@ export interface DetectionPlan {
   readonly pinned: readonly Slot[];
 }
 
-/** Plans the detection of text in `images` at once with `rows` × `columns` uploaded pixels, looked at at `size`. */
+/** Plans the detection of text in `images` at once, looked at at `size`. */
 export function planDetection(
   config: ModelConfig,
   weights: NetworkWeights,
-  { rows, columns }: Pick<ImageUpload, 'rows' | 'columns'>,
+  upload: ResizeSource,
   size: Size,
   profile: Pick<GpuProfile, 'software'>,
   images = 1,
 ): DetectionPlan {
-  const resize = planResize(rows, columns, size.height, size.width, images);
+  const resize = planResize(upload, size.height, size.width, images);
   const network = planNetwork(config, weights, resize.output);
   const aggregations = resize.pixels.map((_, index) => planAggregation(imagesOf(network.map, index, 1), size, profile));
   return {
@@ -91,7 +91,7 @@ export class DetectionPass {
     gpu: Gpu,
     config: ModelConfig,
     weights: NetworkWeights,
-    upload: Pick<ImageUpload, 'rows' | 'columns'>,
+    upload: ResizeSource,
     size: Size,
     images = 1,
   ): Promise<DetectionPass> {
@@ -146,9 +146,19 @@ export function inputsOf({ pixels, columnTaps, rowTaps }: ResizePlan) {
 export function writeUploads(queue: GPUQueue, program: Program, resize: ResizePlan, uploads: readonly ImageUpload[]): void {
   uploads.forEach(({ pixels }, index) => {
     const target = program.bufferOf(resize.pixels[index]);
-    if (pixels instanceof Uint8Array) queue.writeBuffer(target, 0, pixels);
+    if (pixels instanceof Uint8Array) writeBytes(queue, target, pixels);
     else pixels.texture.gather(pixels.rows, pixels.columns, target);
   });
   queue.writeBuffer(program.bufferOf(resize.columnTaps), 0, uploads[0].columnTaps);
   queue.writeBuffer(program.bufferOf(resize.rowTaps), 0, uploads[0].rowTaps);
+}
+
+// Only fours of bytes can be written; what is left goes by itself, with zeros.
+function writeBytes(queue: GPUQueue, target: GPUBuffer, bytes: Uint8Array): void {
+  const whole = bytes.length - (bytes.length % 4);
+  if (whole > 0) queue.writeBuffer(target, 0, bytes as Uint8Array<ArrayBuffer>, 0, whole);
+  if (whole === bytes.length) return;
+  const rest = new Uint8Array(4);
+  rest.set(bytes.subarray(whole));
+  queue.writeBuffer(target, whole, rest);
 }

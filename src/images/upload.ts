@@ -1,5 +1,6 @@
 // What of an image goes to the GPU: bilinear resizing reads at most two source rows and columns for each of the result's, so of a
-// 100-megapixel photograph a few megapixels are enough.
+// 100-megapixel photograph a few megapixels are enough. Bytes go up as they lie wherever that is not far more than what is read: the host has
+// no time to touch every pixel, for a GPU is done with an image in a few milliseconds.
 import { PanppError } from '../errors.js';
 import { TexturePixels } from '../gpu/texture-pixels.js';
 import type { PixelImage } from './image.js';
@@ -18,26 +19,32 @@ export interface Texels {
 export interface ImageUpload {
   readonly rows: number;
   readonly columns: number;
-  /** RGBA bytes of the rows and columns that are read, or where they lie. */
-  readonly pixels: Uint8Array<ArrayBuffer> | Texels;
+  /** Bytes of a pixel: red, green, blue, and perhaps alpha. */
+  readonly channels: 3 | 4;
+  /** Bytes of the rows and columns that go up, perhaps the image's own, or where they lie. */
+  readonly pixels: Uint8Array | Texels;
   /** For every column of the result: left and right index into the columns above, their weights. Four 32-bit words each. */
   readonly columnTaps: Int32Array<ArrayBuffer>;
   readonly rowTaps: Int32Array<ArrayBuffer>;
 }
 
+/** Whole rows go up if of their columns at least this share is read, and if they take no more bytes. */
+const leastShare = 1 / 4;
+const mostBytes = 64 * 2 ** 20;
+
 /** Picks what resizing `image` to `height` × `width` reads. @throws PanppError `argument` if the image's fields contradict one another. */
 export function prepareUpload(image: PixelSource, height: number, width: number): ImageUpload {
   const texture = image instanceof TexturePixels ? image : undefined;
   if (!texture) assertImage(image as PixelImage);
-  const columns = compact(horizontalTaps(image.width, width), image.width);
   const rows = compact(verticalTaps(image.height, height), image.height);
-  return {
-    rows: rows.used.length,
-    columns: columns.used.length,
-    pixels: texture ? { texture, rows: rows.used, columns: columns.used } : gather(image as PixelImage, rows.used, columns.used),
-    columnTaps: columns.taps,
-    rowTaps: rows.taps,
-  };
+  const taps = horizontalTaps(image.width, width);
+  const columns = compact(taps, image.width);
+  const rowTaps = rows.taps;
+  if (texture) return { ...sizeOf(rows, columns), channels: 4, pixels: { texture, rows: rows.used, columns: columns.used }, columnTaps: columns.taps, rowTaps };
+  const { channels } = image as PixelImage;
+  const areWhole = columns.used.length >= leastShare * image.width && rows.used.length * image.width * channels <= mostBytes;
+  const sent = areWhole ? everything(taps, image.width) : columns;
+  return { ...sizeOf(rows, sent), channels, pixels: gather(image as PixelImage, rows.used, sent.used), columnTaps: sent.taps, rowTaps };
 }
 
 function assertImage({ width, height, channels, data }: PixelImage): void {
@@ -50,8 +57,23 @@ function assertImage({ width, height, channels, data }: PixelImage): void {
   }
 }
 
-/** The positions that taps use, ascending, and the taps counted within those. */
-function compact(taps: ResizeTaps, size: number): { used: Uint32Array; taps: Int32Array<ArrayBuffer> } {
+/** Positions along an axis, ascending, and taps counted within those. */
+interface Positions {
+  readonly used: Uint32Array;
+  readonly taps: Int32Array<ArrayBuffer>;
+}
+
+function sizeOf(rows: Positions, columns: Positions): Pick<ImageUpload, 'rows' | 'columns'> {
+  return { rows: rows.used.length, columns: columns.used.length };
+}
+
+function everything(taps: ResizeTaps, size: number): Positions {
+  const used = Uint32Array.from({ length: size }, (_, index) => index);
+  return { used, taps: packed(taps, used) };
+}
+
+/** Only the positions that taps use. */
+function compact(taps: ResizeTaps, size: number): Positions {
   const isUsed = new Uint8Array(size);
   for (const index of taps.index0) isUsed[index] = 1;
   for (const index of taps.index1) isUsed[index] = 1;
@@ -60,28 +82,34 @@ function compact(taps: ResizeTaps, size: number): { used: Uint32Array; taps: Int
   isUsed.forEach((flag, index) => {
     if (flag) place[index] = used.push(index) - 1;
   });
-  const packed = new Int32Array(4 * taps.index0.length);
-  taps.index0.forEach((_, at) => {
-    packed[4 * at] = place[taps.index0[at]];
-    packed[4 * at + 1] = place[taps.index1[at]];
-    packed[4 * at + 2] = taps.weight0[at];
-    packed[4 * at + 3] = taps.weight1[at];
-  });
-  return { used: Uint32Array.from(used), taps: packed };
+  return { used: Uint32Array.from(used), taps: packed(taps, place) };
 }
 
-function gather({ width, channels, data }: PixelImage, rows: Uint32Array, columns: Uint32Array): Uint8Array<ArrayBuffer> {
-  const pixels = new Uint8Array(rows.length * columns.length * 4);
-  const wholeRows = channels === 4 && columns.length === width;
+/** Taps as the shader reads them, with the places of the positions that they name. */
+function packed({ index0, index1, weight0, weight1 }: ResizeTaps, place: Uint32Array): Int32Array<ArrayBuffer> {
+  const words = new Int32Array(4 * index0.length);
+  for (let at = 0; at < index0.length; at++) {
+    words[4 * at] = place[index0[at]];
+    words[4 * at + 1] = place[index1[at]];
+    words[4 * at + 2] = weight0[at];
+    words[4 * at + 3] = weight1[at];
+  }
+  return words;
+}
+
+function gather({ width, height, channels, data }: PixelImage, rows: Uint32Array, columns: Uint32Array): Uint8Array {
+  const hasAllColumns = columns.length === width;
+  if (hasAllColumns && rows.length === height) return data instanceof Uint8Array ? data : new Uint8Array(data.buffer, data.byteOffset, data.length);
+  const pixels = new Uint8Array(rows.length * columns.length * channels);
   let to = 0;
   for (const row of rows) {
     const start = row * width * channels;
-    if (wholeRows) {
-      pixels.set(data.subarray(start, start + width * 4), to);
-      to += width * 4;
+    if (hasAllColumns) {
+      pixels.set(data.subarray(start, start + width * channels), to);
+      to += width * channels;
       continue;
     }
-    for (let at = 0; at < columns.length; at++, to += 4) {
+    for (let at = 0; at < columns.length; at++, to += channels) {
       const source = start + columns[at] * channels;
       pixels[to] = data[source];
       pixels[to + 1] = data[source + 1];

@@ -1,4 +1,4 @@
-// Resize and normalisation of 8-bit images of one size (shaders/resize_normalize.wgsl): from RGBA bytes to the network's input.
+// Resize and normalisation of 8-bit images of one size (shaders/resize_normalize.wgsl): from bytes to the network's input.
 import shader from '../../shaders/resize_normalize.wgsl';
 import { type Kernel, type Slot, gridOf, read } from '../gpu/kernel.js';
 import { type FeatureMap, featureMap, imagesOf, lanesPerGroup, writeMap } from './feature-map.js';
@@ -7,7 +7,7 @@ import { type FeatureMap, featureMap, imagesOf, lanesPerGroup, writeMap } from '
 const tapBytes = 16;
 
 export interface ResizePlan {
-  /** For each image, RGBA bytes of `sourceRows` rows, `sourceWidth` wide. */
+  /** For each image, bytes of `sourceRows` rows, `sourceWidth` wide. */
   readonly pixels: readonly Slot[];
   /** A tap for every output column, and for every output row; rows count within the rows of `pixels`. */
   readonly columnTaps: Slot;
@@ -17,9 +17,17 @@ export interface ResizePlan {
   readonly kernels: readonly Kernel[];
 }
 
-/** Plans the resize of `sourceRows` × `sourceWidth` pixels to `height` × `width`, and the normalisation. */
-export function planResize(sourceRows: number, sourceWidth: number, height: number, width: number, images = 1): ResizePlan {
-  const pixels = Array.from({ length: images }, (): Slot => ({ label: 'image.pixels', bytes: sourceRows * sourceWidth * 4 }));
+/** Pixels that go up: their rows and columns, and bytes of each. */
+export interface ResizeSource {
+  readonly rows: number;
+  readonly columns: number;
+  readonly channels: 3 | 4;
+}
+
+/** Plans the resize of an image, or several, to `height` × `width`, and the normalisation. */
+export function planResize({ rows, columns, channels }: ResizeSource, height: number, width: number, images = 1): ResizePlan {
+  const bytes = Math.ceil((rows * columns * channels) / 4) * 4;
+  const pixels = Array.from({ length: images }, (): Slot => ({ label: 'image.pixels', bytes }));
   const columnTaps: Slot = { label: 'image.columnTaps', bytes: width * tapBytes };
   const rowTaps: Slot = { label: 'image.rowTaps', bytes: height * tapBytes };
   const output = featureMap('image', height, width, 4, 'f32', images);
@@ -27,8 +35,9 @@ export function planResize(sourceRows: number, sourceWidth: number, height: numb
     (slot, index): Kernel => ({
       label: 'image.resize',
       code: shader,
+      constants: { CHANNELS: channels },
       bindings: [read(slot), read(columnTaps), read(rowTaps), writeMap(imagesOf(output, index, 1))],
-      uniforms: [sourceWidth, height, width],
+      uniforms: [columns, height, width],
       workgroups: gridOf(Math.ceil((height * width) / lanesPerGroup)),
     }),
   );

@@ -149,7 +149,7 @@ export class RecognitionPass {
     { upload, size }: ImageInput,
     decoding: DecodingPlan,
   ): Promise<RecognitionPass> {
-    const resize = planResize(upload.rows, upload.columns, size.height, size.width);
+    const resize = planResize(upload, size.height, size.width);
     const network = planNetwork(config, weights, resize.output);
     const reading = planReader(network, weights, head.weights, size, decoding);
     const program = await Program.create(

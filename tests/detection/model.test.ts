@@ -177,7 +177,11 @@ describe('a model with many callers', async () => {
   it('refuses batches that are none', async () => {
     await expect(model.detectBatch([])).rejects.toThrow('a batch has no images; give at least one');
     await expect(model.detectBatch([image, image, cropped(image, 64, 48)], small)).rejects.toThrow(
-      `image 2 of the batch has 64 × 48 pixels and image 0 has ${image.width} × ${image.height}; use detectAll for images of different sizes`,
+      `image 2 of the batch has 64 × 48 pixels and image 0 has ${image.width} × ${image.height} pixels; use detectAll for images of different sizes`,
+    );
+    const grey: PixelImage = { width: image.width, height: image.height, channels: 4, data: new Uint8Array(image.width * image.height * 4) };
+    await expect(model.detectBatch([image, grey], small)).rejects.toThrow(
+      'image 1 of the batch is bytes with 4 channels and image 0 is bytes with 3 channels; give all in one form',
     );
     await expect(model.detectBatch([image, { ...image, width: 7 }], small)).rejects.toMatchObject({ code: 'argument' });
     await expect(model.detectBatch([image], { signal: AbortSignal.abort(new Error('no')) })).rejects.toThrow('no');

@@ -83,7 +83,7 @@ describe('memory plan', () => {
     const weights = weightsIn(precision);
     const config = { backbone: resnet18, neck: { fpems: 2, fusion: 'pan++' as const }, detection: detectionPresets.icdar2015 };
     const size = { height: 736, width: 1312 };
-    const detection = planDetection(config, weights, { rows: 720, columns: 1280 }, size, { software: false });
+    const detection = planDetection(config, weights, { rows: 720, columns: 1280, channels: 3 }, size, { software: false });
     const head = { encoder: {} as GPUBuffer, decoder: {} as GPUBuffer, classes: 97 };
     const reader = planReader(detection.network, weights, head, size, greedy);
     const kernelsOf = (stages: readonly Stage[]) => stages.flatMap(({ kernels }) => kernels);

@@ -21,13 +21,19 @@ describeOnGpus('resize', (gpu) => {
     { from: [1, 1], to: [32, 32], channels: 3 },
     { from: [300, 500], to: [64, 96], channels: 3 },
     { from: [129, 257], to: [64, 128], channels: 4 },
+    // Rows that are not whole words, all columns of some rows, and some columns of some rows.
+    { from: [5, 7], to: [32, 32], channels: 3 },
+    { from: [300, 91], to: [64, 96], channels: 3 },
+    { from: [301, 1025], to: [64, 96], channels: 3 },
+    { from: [301, 1025], to: [64, 96], channels: 4 },
   ] as const)('brings $from to $to as OpenCV does, and normalises', async ({ from, to, channels }) => {
     const image = randomImage(from[1], from[0], channels);
     const [height, width] = to;
     const upload = prepareUpload(image, height, width);
-    // Never more than two source rows and columns for each of the result's.
-    expect(upload.rows * upload.columns).toBeLessThanOrEqual(4 * height * width);
-    const plan = planResize(upload.rows, upload.columns, height, width);
+    // Never more than two source rows for each of the result's, and four times the columns that are read.
+    expect(upload.rows).toBeLessThanOrEqual(2 * height);
+    expect(upload.columns).toBeLessThanOrEqual(8 * width);
+    const plan = planResize(upload, height, width);
     const program = await Program.create(gpu, [{ name: 'resize', kernels: plan.kernels }], [...inputsOf(plan), plan.output.slot]);
     writeUploads(gpu.device.queue, program, plan, [upload]);
     const readback = new Readback(gpu, plan.output.slot.bytes);

@@ -101,7 +101,7 @@ export async function recognizeRois(
   const weights = uploadWeights(gpu, tensors, config, precision);
   const recognitionWeights = uploadRecognition(gpu, tensors, config)!;
   const { upload, size } = prepareInput(image, shortSide);
-  const resize = planResize(upload.rows, upload.columns, size.height, size.width);
+  const resize = planResize(upload, size.height, size.width);
   const network = planNetwork(config, weights, resize.output);
   const reader = planReader(network, weights, recognitionWeights, size, decoding);
   const plan = reader.recognition;
