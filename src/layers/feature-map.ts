@@ -34,9 +34,9 @@ export function imagesOf(map: FeatureMap, first: number, count: number): Feature
   return { ...map, images: count, offset: (map.offset ?? 0) + first * map.height * rowBytes(map) };
 }
 
-/** A map's images in groups that have at most `limit` values, with `rowValues` in a row: first image and count of each; one image at least. */
-export function groupsOf({ images, height }: FeatureMap, rowValues: number, limit: number): [first: number, count: number][] {
-  const atOnce = Math.max(1, Math.floor(limit / (height * rowValues)));
+/** A map's images in groups that take at most `limit` bytes, with `bytes` for a row: first image and count of each; one image at least. */
+export function groupsOf({ images, height }: FeatureMap, bytes: number, limit: number): [first: number, count: number][] {
+  const atOnce = Math.max(1, Math.floor(limit / (height * bytes)));
   return Array.from({ length: Math.ceil(images / atOnce) }, (_, group) => [group * atOnce, Math.min(atOnce, images - group * atOnce)]);
 }
 

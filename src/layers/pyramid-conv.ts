@@ -10,7 +10,7 @@ import { type PackedConv, packConv, planConv } from './conv.js';
 import type { ConvWeights } from './conv-weights.js';
 import { type FeatureMap, featureMap, groupsOf, imagesOf, lanesPerGroup, readMap, rowsOf, vec4s, writeMap } from './feature-map.js';
 import type { WeightPacker } from './pack.js';
-import { withTypes } from './precision.js';
+import { valueBytes, withTypes } from './precision.js';
 
 /** Four levels, finest first. */
 export type Pyramid<T = FeatureMap> = readonly [T, T, T, T];
@@ -43,20 +43,20 @@ const pixelsEach = 4;
 /**
  * Plans relu(conv3×3(concatenate(upsample(levels))) + bias) from the split weights. A level is half as high and wide as the finer one, the
  * finest one's sides are multiples of 8.
- * @param bandValues how many values the nine taps of a band of rows may have
+ * @param bandBytes what the nine taps of a band of rows may take
  */
 export function planPyramidConv(
   label: string,
   levels: Pyramid,
   weights: Pyramid<PackedConv>,
-  bandValues = 4 * 2 ** 20,
+  bandBytes = 16 * 2 ** 20,
 ): { output: FeatureMap; kernels: Kernel[] } {
   const kernels: Kernel[] = [];
   const { images, height, width, precision } = levels[0];
   const channels = weights[0].outChannels;
   const byRows = [1, 2, 3].map((index) => {
     const rows = featureMap(`${label}.level${index + 1}.rows`, height, levels[index].width, 3 * channels, precision, images);
-    kernels.push(...planTapRows(`${label}.level${index + 1}`, levels[index], weights[index], rows, bandValues));
+    kernels.push(...planTapRows(`${label}.level${index + 1}`, levels[index], weights[index], rows, bandBytes));
     return rows;
   });
   const columns = featureMap(`${label}.columns`, height, width, channels, precision, images);
@@ -74,10 +74,10 @@ export function planPyramidConv(
 
 // The taps of a level (nine times the channels) and their sums by rows (three times), in bands of the level's rows: the taps of all
 // rows at once would be the network's largest map. Of several small images as many at once as make a band.
-function planTapRows(label: string, level: FeatureMap, conv: PackedConv, output: FeatureMap, bandValues: number): Kernel[] {
-  const rowValues = level.width * conv.outChannels;
-  return groupsOf(level, rowValues, bandValues).flatMap(([first, count]) => {
-    const band = Math.ceil(level.height / Math.ceil((level.height * rowValues) / bandValues));
+function planTapRows(label: string, level: FeatureMap, conv: PackedConv, output: FeatureMap, bandBytes: number): Kernel[] {
+  const rowBytes = level.width * conv.outChannels * valueBytes[conv.precision];
+  return groupsOf(level, rowBytes, bandBytes).flatMap(([first, count]) => {
+    const band = Math.ceil(level.height / Math.ceil((level.height * rowBytes) / bandBytes));
     return planTapBands(label, imagesOf(level, first, count), conv, imagesOf(output, first, count), band);
   });
 }

@@ -35,14 +35,14 @@ export interface WinogradPlan {
   readonly residual?: FeatureMap;
 }
 
-/** Values of the transformed input and the products of a band together. */
-const bandValues = 8 * 2 ** 20;
+/** Of the transformed input and the products of a band together. */
+const bandBytes = 32 * 2 ** 20;
 
 export function planWinograd({ label, input, output, weights, precision, bias, tiles: chooser, relu, residual }: WinogradPlan): Kernel[] {
   const across = Math.ceil(input.width / tile);
   const tiles = input.images * across * Math.ceil(input.height / tile);
-  const valuesPerTile = winogradPlaces * (input.channels + output.channels);
-  const bands = Math.ceil((tiles * valuesPerTile) / bandValues);
+  const bytesPerTile = winogradPlaces * (input.channels + output.channels) * valueBytes[precision];
+  const bands = Math.ceil((tiles * bytesPerTile) / bandBytes);
   const band = Math.ceil(tiles / bands);
   const slot = (name: string, channels: number): Slot => ({
     label: `${label}.${name}`,

@@ -7,6 +7,7 @@ import { type ConvOptions, planConv } from '../layers/conv.js';
 import { type FeatureMap, groupsOf, imagesOf, rowsOf } from '../layers/feature-map.js';
 import { planFpemFilter } from '../layers/fpem-filter.js';
 import { planMaxPool, pooledMap } from '../layers/pool.js';
+import { valueBytes } from '../layers/precision.js';
 import { type Pyramid, planPyramidConv } from '../layers/pyramid-conv.js';
 import { planUpsample } from '../layers/upsample.js';
 import type { ModelConfig } from './config.js';
@@ -29,10 +30,10 @@ type Weights = Pick<NetworkWeights, 'precision' | 'conv' | 'depthwise' | 'pyrami
 /**
  * Plans the detector on preprocessed images (4 channels, the last one zero; sides multiples of 32). The image and the last map are
  * float32, what is between them is stored as the weights are.
- * @param stemBandValues how many values a band of the stem's widest maps may have
+ * @param stemBandBytes what a band of the stem's widest maps may take
  */
-export function planNetwork(config: ModelConfig, weights: Weights, image: FeatureMap, stemBandValues = 8 * 2 ** 20): NetworkPlan {
-  return new NetworkPlanner(config, weights, stemBandValues).plan(image);
+export function planNetwork(config: ModelConfig, weights: Weights, image: FeatureMap, stemBandBytes = 32 * 2 ** 20): NetworkPlan {
+  return new NetworkPlanner(config, weights, stemBandBytes).plan(image);
 }
 
 /** The kernels of a plan as far as some of its maps need. */
@@ -61,7 +62,7 @@ class NetworkPlanner {
   constructor(
     readonly config: ModelConfig,
     readonly weights: Weights,
-    readonly stemBandValues: number,
+    readonly stemBandBytes: number,
   ) {}
 
   plan(image: FeatureMap): NetworkPlan {
@@ -97,9 +98,9 @@ class NetworkPlanner {
   // once as make a band.
   #stem(image: FeatureMap): FeatureMap {
     const output = pooledMap('backbone.maxpool', image.height / 2, image.width / 2, stemChannels, this.weights.precision, image.images);
-    const rowValues = 2 * (image.width / 2) * stemChannels;
-    const band = Math.ceil(output.height / Math.ceil((output.height * rowValues) / this.stemBandValues));
-    for (const [first, count] of groupsOf(output, rowValues, this.stemBandValues)) {
+    const rowBytes = 2 * (image.width / 2) * stemChannels * valueBytes[this.weights.precision];
+    const band = Math.ceil(output.height / Math.ceil((output.height * rowBytes) / this.stemBandBytes));
+    for (const [first, count] of groupsOf(output, rowBytes, this.stemBandBytes)) {
       this.#stemBands(imagesOf(image, first, count), imagesOf(output, first, count), band);
     }
     return output;

@@ -7,7 +7,7 @@ import type { FeatureMap } from '../../src/layers/feature-map.js';
 import { packDepthwise, planFpemFilter } from '../../src/layers/fpem-filter.js';
 import { type WeightPacker, packWeights } from '../../src/layers/pack.js';
 import { planMaxPool, pooledMap } from '../../src/layers/pool.js';
-import type { Precision } from '../../src/layers/precision.js';
+import { type Precision, valueBytes } from '../../src/layers/precision.js';
 import { packPyramidConv, planPyramidConv, type Pyramid } from '../../src/layers/pyramid-conv.js';
 import { planUpsample } from '../../src/layers/upsample.js';
 import type { Kernel } from '../../src/gpu/kernel.js';
@@ -72,11 +72,11 @@ function testLayers(gpu: Gpu, precision: Precision): void {
   });
 
   // Level 4 has 9 · 64 · 2 · 2 values of taps an image: an image's in two bands, one image at a time, two, and all.
-  it.each([2304 / 2, 2304, 2 * 2304, 1e9])('the pyramid’s convolution, %i values at a time', async (bandValues) => {
+  it.each([2304 / 2, 2304, 2 * 2304, 1e9])('the pyramid’s convolution, %i values at a time', async (values) => {
     const weights = { weight: randomValues(64 * 4 * 64 * 9), bias: randomValues(64), outChannels: 64, inChannels: 4 * 64, kernel: 3 };
     const conv = packed((packer) => packPyramidConv(packer, 'head', weights));
     const shapes = [16, 8, 4, 2].map((side) => [64, side, side] as [number, number, number]);
-    await expectSame(shapes, (maps) => planPyramidConv('head', maps as unknown as Pyramid, conv, bandValues));
+    await expectSame(shapes, (maps) => planPyramidConv('head', maps as unknown as Pyramid, conv, values * valueBytes[precision]));
   });
 }
 

@@ -181,8 +181,8 @@ function testLayers(gpu: Gpu, precision: Precision): void {
     // Rows of every level are multiples of 256 bytes, as the network's are.
     const levels = [1, 2, 4, 8].map((step, index) => random(16, 64 / step, 64 / step, index + 1));
     const { packed: conv } = packWeights(gpu, precision, (packer) => packPyramidConv(packer, 'head', randomConv(16, 64, 3)));
-    const convolved = (bandValues?: number) =>
-      run(levels, (maps) => planPyramidConv('head', maps as unknown as Pyramid, conv, bandValues));
+    const convolved = (bandBytes?: number) =>
+      run(levels, (maps) => planPyramidConv('head', maps as unknown as Pyramid, conv, bandBytes));
     expect((await convolved(1)).data).toEqual((await convolved()).data);
   });
 }

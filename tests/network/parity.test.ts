@@ -60,16 +60,16 @@ describeOnGpus('the stem', (gpu) => {
     const config = panpp({ block: 'basic', blocks: [1, 1, 1, 1] }, 1);
     const weights = uploadWeights(gpu, foldCheckpoint(proceduralCheckpoint(config), config, 'procedural'), config);
     const image = randomPlanes(4, 96, 64);
-    const stem = (stemBandValues: number) =>
+    const stem = (stemBandBytes: number) =>
       runLayer(gpu, [image], ([map]) => {
-        const plan = planNetwork(config, weights, map, stemBandValues);
+        const plan = planNetwork(config, weights, map, stemBandBytes);
         const output = plan.maps.get('backbone.c2')!;
         return { output, kernels: kernelsUpTo(plan, [output]) };
       });
     const whole = await stem(2 ** 30);
-    // 24 pooled rows of 2¹³ values: one, three and six to a band. Winograd's tiles begin elsewhere then, which rounds otherwise; a wrong row
+    // 24 pooled rows of 2¹⁵ bytes: one, three and six to a band. Winograd's tiles begin elsewhere then, which rounds otherwise; a wrong row
     // would differ by 1.
-    for (const rows of [1, 3, 6]) expect(relativeDifference((await stem(rows * 2 ** 13)).data, whole.data)).toBeLessThan(5e-6);
+    for (const rows of [1, 3, 6]) expect(relativeDifference((await stem(rows * 2 ** 15)).data, whole.data)).toBeLessThan(5e-6);
     weights.dispose();
   });
 });
