@@ -49,12 +49,26 @@ export async function measurePeers(
   const absent: Record<string, string> = Object.fromEntries(tooSlow);
   try {
     const model = exportOnnx(weights.file, size);
+    const map = await ours.map();
+    const differences = new Map<string, number>();
     for (const provider of providers.filter((name) => !tooSlow.has(name))) {
       const peer = await openOnnxPeer(model, provider, gpu);
-      if (typeof peer === 'string') absent[provider] = peer;
-      else opened.set(provider, peer);
+      if (typeof peer === 'string') {
+        absent[provider] = peer;
+        continue;
+      }
+      opened.set(provider, peer);
+      let theirs: Float32Array;
+      try {
+        theirs = await peer.run(planes, size);
+      } catch (error) {
+        absent[provider] = `fails: ${(error as Error).message.split('\n')[0]}`;
+        opened.delete(provider);
+        await peer.release();
+        continue;
+      }
+      differences.set(provider, differenceFrom(map, theirs, `${provider} at ${nameOf(size)}`, largestDifference[choosePrecision(weights.load.precision, gpu.profile)]));
     }
-    const differences = await differencesFrom(await ours.map(), opened, planes, size, largestDifference[choosePrecision(weights.load.precision, gpu.profile)]);
     const contestants: Record<string, () => Promise<Times>> = { ours: () => ours.time() };
     for (const [name, peer] of opened)
       contestants[name] = async () => ({ wall: (await timed(() => peer.run(planes, size))).wall });
@@ -74,22 +88,9 @@ export async function measurePeers(
   }
 }
 
-async function differencesFrom(
-  map: Float32Array,
-  opened: ReadonlyMap<string, OnnxPeer>,
-  planes: Float32Array,
-  size: Size,
-  largest: number,
-) {
-  const differences = new Map<string, number>();
-  for (const [name, peer] of opened) {
-    const difference = relativeDifference(await peer.run(planes, size), map);
-    if (!(difference <= largest)) {
-      throw new Error(
-        `${name} at ${nameOf(size)}: its map is ${difference.toExponential(1)} from ours, their times do not compare`,
-      );
-    }
-    differences.set(name, difference);
-  }
-  return differences;
+/** @throws Error if they do not compute the same */
+function differenceFrom(map: Float32Array, theirs: Float32Array, name: string, largest: number): number {
+  const difference = relativeDifference(theirs, map);
+  if (difference <= largest) return difference;
+  throw new Error(`${name}: its map is ${difference.toExponential(1)} from ours, their times do not compare`);
 }

@@ -399,7 +399,7 @@ export interface LoadOptions {
   /** Named in errors, for example the file's name. */
   readonly source?: string;
   /**
-   * How maps and weights are stored: `f32`, unless given; `f16`, half the traffic and little more than half the memory, where the device has `shader-f16`; `auto`, f16
+   * How maps and weights are stored: `f32`, unless given; `f16`, half the traffic and less memory, where the device has `shader-f16`; `auto`, f16
    * on hardware that has it, else f32. Sums are float32 either way, and so is reading.
    */
   readonly precision?: PrecisionChoice;

@@ -1,6 +1,7 @@
 // Which planned buffers may share memory: two whose lifetimes do not meet. Lifetimes are known before anything runs, so the
 // assignment is a pure function. Greedy by size over shared objects (Pisarchyk and Lee 2020, "Efficient Memory Management for
-// Deep Neural Net Inference", section 4.3): the largest slot first, each into the best-fitting buffer that is free throughout.
+// Deep Neural Net Inference", section 4.3): the largest slot first, each into the buffer that is free throughout and unused for the shortest time
+// before or after, which leaves the long gaps of others to slots that last long.
 // Whole buffers are shared rather than ranges of one, because WebGPU forbids reading and writing one buffer in one dispatch.
 import type { Kernel, Resource, Slot } from './kernel.js';
 
@@ -33,11 +34,12 @@ export function planMemory(kernels: readonly Kernel[], pinned: Iterable<Slot>, k
   const tenants: Lifetime[][] = [];
   const bufferOf = new Map<Slot, number>();
   for (const lifetime of [...lifetimes].sort((a, b) => b.slot.bytes - a.slot.bytes)) {
-    // Sizes fall, so every buffer there is large enough; the smallest free one wastes least.
+    // Sizes fall, so every buffer there is large enough.
     let best = -1;
+    let shortest = Infinity;
     for (let index = 0; index < buffers.length; index++) {
-      const free = tenants[index].every((tenant) => tenant.last < lifetime.first || lifetime.last < tenant.first);
-      if (free && (best < 0 || buffers[index] < buffers[best])) best = index;
+      const gap = Math.min(...tenants[index].map((tenant) => gapBetween(tenant, lifetime)));
+      if (gap > 0 && gap < shortest) [best, shortest] = [index, gap];
     }
     if (best < 0) {
       best = buffers.push(lifetime.slot.bytes) - 1;
@@ -47,6 +49,11 @@ export function planMemory(kernels: readonly Kernel[], pinned: Iterable<Slot>, k
     bufferOf.set(lifetime.slot, best);
   }
   return { buffers, bufferOf, liveBytes: liveBytesOf(lifetimes, kernels.length) };
+}
+
+/** Steps from the end of one to the beginning of the other; 0 or less if they meet. */
+function gapBetween(a: Lifetime, b: Lifetime): number {
+  return Math.max(b.first - a.last, a.first - b.last);
 }
 
 function lifetimesOf(kernels: readonly Kernel[], pinned: Iterable<Slot>, kept: Iterable<Slot>): Lifetime[] {

@@ -10,6 +10,6 @@ export interface PixelImage {
   readonly height: number;
   /** 3 = RGB, 4 = RGBA. */
   readonly channels: 3 | 4;
-  /** [height][width][channels], 0 … 255. */
+  /** [height][width][channels], 0 … 255. Not to be changed until the call that was given the image has its result. */
   readonly data: Uint8Array | Uint8ClampedArray;
 }

@@ -37,69 +37,72 @@ export function packPyramidConv(packer: WeightPacker, label: string, conv: ConvW
   return [finest, taps(2), taps(3), taps(4)];
 }
 
+/** Rows of the finest level to one of the coarsest. */
+const rowsToCoarsest = 8;
+
 /** Pixels of a row or a column that an invocation computes in tap_columns.wgsl and tap_rows.wgsl. */
 const pixelsEach = 4;
 
 /**
  * Plans relu(conv3×3(concatenate(upsample(levels))) + bias) from the split weights. A level is half as high and wide as the finer one, the
  * finest one's sides are multiples of 8.
- * @param bandBytes what the nine taps of a band of rows may take
+ * @param bandBytes what the nine taps of level 2 may take in a band of rows
  */
 export function planPyramidConv(
   label: string,
   levels: Pyramid,
   weights: Pyramid<PackedConv>,
-  bandBytes = 16 * 2 ** 20,
+  bandBytes = 24 * 2 ** 20,
 ): { output: FeatureMap; kernels: Kernel[] } {
-  const kernels: Kernel[] = [];
   const { images, height, width, precision } = levels[0];
-  const channels = weights[0].outChannels;
-  const byRows = [1, 2, 3].map((index) => {
-    const rows = featureMap(`${label}.level${index + 1}.rows`, height, levels[index].width, 3 * channels, precision, images);
-    kernels.push(...planTapRows(`${label}.level${index + 1}`, levels[index], weights[index], rows, bandBytes));
-    return rows;
-  });
-  const columns = featureMap(`${label}.columns`, height, width, channels, precision, images);
-  kernels.push({
-    label: columns.slot.label,
-    code: withTypes(columnsShader + common, { input: precision, output: precision }),
-    constants: { CHANNELS4: vec4s(channels) },
-    bindings: [...byRows.map(readMap), writeMap(columns)],
-    uniforms: [images * height, width, ...byRows.map((map) => map.width)],
-    workgroups: gridOf(Math.ceil(((images * height * width) / pixelsEach) * vec4s(channels) / lanesPerGroup)),
-  });
+  const columns = featureMap(`${label}.columns`, height, width, weights[0].outChannels, precision, images);
+  const kernels: Kernel[] = [];
+  // Taps of all rows at once would be the network's largest maps, and their sums by rows the next largest. Of several small images as many at once as
+  // make a band.
+  const rowBytes = (levels[1].width * weights[1].outChannels * valueBytes[precision]) / 2;
+  const bands = Math.ceil((height * rowBytes) / bandBytes);
+  const band = Math.ceil(height / bands / rowsToCoarsest) * rowsToCoarsest;
+  for (const [first, count] of groupsOf(levels[0], rowBytes, bandBytes)) {
+    const own = levels.map((level) => imagesOf(level, first, count)) as unknown as Pyramid;
+    for (let row = 0; row < height; row += band) {
+      const rows = rowsOf(imagesOf(columns, first, count), row, Math.min(band, height - row));
+      kernels.push(...planTaps(label, own, weights, rows, row));
+    }
+  }
   const finest = planConv(label, levels[0], weights[0], { relu: true, residual: columns });
   return { output: finest.output, kernels: [...kernels, ...finest.kernels] };
 }
 
-// The taps of a level (nine times the channels) and their sums by rows (three times), in bands of the level's rows: the taps of all
-// rows at once would be the network's largest map. Of several small images as many at once as make a band.
-function planTapRows(label: string, level: FeatureMap, conv: PackedConv, output: FeatureMap, bandBytes: number): Kernel[] {
-  const rowBytes = level.width * conv.outChannels * valueBytes[conv.precision];
-  return groupsOf(level, rowBytes, bandBytes).flatMap(([first, count]) => {
-    const band = Math.ceil(level.height / Math.ceil((level.height * rowBytes) / bandBytes));
-    return planTapBands(label, imagesOf(level, first, count), conv, imagesOf(output, first, count), band);
-  });
-}
-
-function planTapBands(label: string, level: FeatureMap, conv: PackedConv, output: FeatureMap, band: number): Kernel[] {
-  const { precision } = level;
-  const factor = output.height / level.height;
+/** What the coarser levels give for a band of rows, from row `first` on. */
+function planTaps(label: string, levels: Pyramid, weights: Pyramid<PackedConv>, output: FeatureMap, first: number): Kernel[] {
   const kernels: Kernel[] = [];
-  for (let first = 0; first < level.height; first += band) {
-    const end = Math.min(first + band, level.height);
+  const { images, height, width, channels, precision } = output;
+  const types = { input: precision, output: precision };
+  const byRows = [1, 2, 3].map((index) => {
+    const level = levels[index];
+    const factor = levels[0].height / level.height;
     // An output row reads one level row beyond its own on either side.
-    const top = Math.max(0, first - 1);
-    const taps = planConv(`${label}.taps`, rowsOf(level, top, Math.min(end + 1, level.height) - top), conv);
-    const rows = rowsOf(output, first * factor, (end - first) * factor);
+    const top = Math.max(0, first / factor - 1);
+    const bottom = Math.min((first + height) / factor + 1, level.height);
+    const taps = planConv(`${label}.level${index + 1}.taps`, rowsOf(level, top, bottom - top), weights[index]);
+    const rows = featureMap(`${label}.level${index + 1}.rows`, height, level.width, 3 * channels, precision, images);
     kernels.push(...taps.kernels, {
-      label: output.slot.label,
-      code: withTypes(rowsShader + common, { input: precision, output: precision }),
-      constants: { CHANNELS4: vec4s(output.channels / 3) },
+      label: rows.slot.label,
+      code: withTypes(rowsShader + common, types),
+      constants: { CHANNELS4: vec4s(channels) },
       bindings: [readMap(taps.output), writeMap(rows)],
-      uniforms: [level.height, output.height, level.width, top, taps.output.height, first * factor, rows.height],
-      workgroups: gridOf(Math.ceil((Math.ceil(rows.height / pixelsEach) * rows.width * vec4s(rows.channels)) / lanesPerGroup), rows.images),
+      uniforms: [level.height, levels[0].height, level.width, top, bottom - top, first, height],
+      workgroups: gridOf(Math.ceil((Math.ceil(height / pixelsEach) * rows.width * vec4s(rows.channels)) / lanesPerGroup), images),
     });
-  }
+    return rows;
+  });
+  kernels.push({
+    label: output.slot.label,
+    code: withTypes(columnsShader + common, types),
+    constants: { CHANNELS4: vec4s(channels) },
+    bindings: [...byRows.map(readMap), writeMap(output)],
+    uniforms: [images * height, width, ...byRows.map((map) => map.width)],
+    workgroups: gridOf(Math.ceil((((images * height * width) / pixelsEach) * vec4s(channels)) / lanesPerGroup)),
+  });
   return kernels;
 }

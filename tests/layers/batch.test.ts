@@ -3,6 +3,8 @@ import { describe, expect, it } from 'vitest';
 import type { Gpu } from '../../src/gpu/context.js';
 import { planAdd } from '../../src/layers/add.js';
 import { packConv, planConv } from '../../src/layers/conv.js';
+import { defaultChoices } from '../../src/layers/conv-method.js';
+import { type ConvShape, type ConvTile, candidateTiles } from '../../src/layers/conv-tile.js';
 import type { FeatureMap } from '../../src/layers/feature-map.js';
 import { packDepthwise, planFpemFilter } from '../../src/layers/fpem-filter.js';
 import { type WeightPacker, packWeights } from '../../src/layers/pack.js';
@@ -54,6 +56,14 @@ function testLayers(gpu: Gpu, precision: Precision): void {
     await expectSame([[inChannels, height, width], residualShape], ([map, residual]) => planConv('conv', map, conv, { relu: true, residual }));
   });
 
+  it('convolution in a tile of workgroup memory', async () => {
+    const [outChannels, inChannels, kernel, stride] = [32, 16, 3, 2];
+    const weights = { weight: randomValues(outChannels * inChannels * kernel ** 2), bias: randomValues(outChannels), outChannels, inChannels, kernel };
+    const tile = (shape: ConvShape): ConvTile => candidateTiles(shape, { ...gpu.profile, software: false }).filter(({ kind }) => kind === 'tiled').at(-1)!;
+    const { packed: conv } = packWeights(gpu, precision, (packer) => packConv(packer, 'conv', weights, stride), { ...defaultChoices(gpu.profile), tile });
+    await expectSame([[inChannels, 13, 17]], ([map]) => planConv('conv', map, conv));
+  });
+
   it.each([1, 2] as const)('joining and filtering, stride %i', async (stride) => {
     const weights = packed((packer) => packDepthwise(packer, 'dw', randomValues(12 * 9), 12));
     await expectSame([[12, 3, 4], [12, 6, 8]], ([coarse, finer]) => planFpemFilter('dw', coarse, finer, weights, stride));
@@ -71,8 +81,8 @@ function testLayers(gpu: Gpu, precision: Precision): void {
     await expectSame([[4, 3, 5], [4, 3, 5]], ([a, b]) => planAdd('add', a, b));
   });
 
-  // Level 4 has 9 · 64 · 2 · 2 values of taps an image: an image's in two bands, one image at a time, two, and all.
-  it.each([2304 / 2, 2304, 2 * 2304, 1e9])('the pyramid’s convolution, %i values at a time', async (values) => {
+  // Level 2 has 9 · 64 · 8 · 8 values of taps an image: an image's in two bands, one image at a time, two, and all.
+  it.each([36864 / 2, 36864, 2 * 36864, 1e9])('the pyramid’s convolution, %i values at a time', async (values) => {
     const weights = { weight: randomValues(64 * 4 * 64 * 9), bias: randomValues(64), outChannels: 64, inChannels: 4 * 64, kernel: 3 };
     const conv = packed((packer) => packPyramidConv(packer, 'head', weights));
     const shapes = [16, 8, 4, 2].map((side) => [64, side, side] as [number, number, number]);
