@@ -43,6 +43,8 @@ export async function imageFrom(source: Exclude<ImageSource, GPUTexture>): Promi
  * @throws PanppError as `imageFrom`; `argument` for a texture that can't be read
  */
 export async function pixelsFrom(source: ImageSource, gpu: Gpu): Promise<PixelSource> {
+  // Whoever writes JavaScript may pass anything.
+  if (typeof source !== 'object' || source === null) throw new PanppError('argument', `an image is ${String(source)}; give { width, height, channels, data }, or what the browser draws`);
   if ('createView' in source) return TexturePixels.ofTexture(gpu, source);
   if ('channels' in source || 'data' in source) return imageFrom(source);
   return source instanceof Blob ? decodeBlob(source, (bitmap) => drawOnGpu(bitmap, gpu)) : drawOnGpu(source, gpu);

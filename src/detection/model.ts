@@ -205,8 +205,8 @@ export class Model {
    */
   async detectBatch(images: readonly ImageSource[], options: DetectOptions = {}): Promise<BatchDetection> {
     const { config, settings } = this.#settings(options);
+    if (!Array.isArray(images) || images.length === 0) throw new PanppError('argument', 'a batch is an array of one image at least');
     const count = images.length;
-    if (count === 0) throw new PanppError('argument', 'a batch has no images; give at least one');
     return this.#look(images, settings.shortSide, options.signal, `detect ${settings.scale} x${count}`, {
       create: ([{ upload, size }]) => DetectionPass.create(this.gpu, config, this.#weights, upload, size, count),
       work: async (pass, inputs, next) => {

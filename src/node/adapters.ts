@@ -17,7 +17,7 @@ import {
   loadEmbeddedDriver,
   withOnlyEmbeddedDriver,
 } from './embedded-driver.js';
-import { inTurn } from './turns.js';
+import { inTurn } from './thread-turns.js';
 
 /** Which adapter is wanted, and how Dawn is set up. */
 export interface AdapterOptions {

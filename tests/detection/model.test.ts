@@ -175,7 +175,9 @@ describe('a model with many callers', async () => {
   });
 
   it('refuses batches that are none', async () => {
-    await expect(model.detectBatch([])).rejects.toThrow('a batch has no images; give at least one');
+    for (const none of [[], 'no', image] as never[]) await expect(model.detectBatch(none)).rejects.toThrow('a batch is an array of one image at least');
+    await expect(model.detectBatch([image, null as never])).rejects.toMatchObject({ code: 'argument', message: expect.stringContaining('an image is null') });
+    await expect(model.detect(undefined as never)).rejects.toThrow('an image is undefined; give {');
     await expect(model.detectBatch([image, image, cropped(image, 64, 48)], small)).rejects.toThrow(
       `image 2 of the batch has 64 × 48 pixels and image 0 has ${image.width} × ${image.height} pixels; use detectAll for images of different sizes`,
     );
