@@ -188,14 +188,8 @@ export class Model {
    * @throws PanppError `argument` or `image` for settings or sizes out of range, `device-lost`, `disposed`
    */
   async detect(image: ImageSource, options: DetectOptions = {}): Promise<Detection> {
-    const { config, settings } = this.#settings(options);
-    return this.#look([image], settings.shortSide, options.signal, `detect ${settings.scale}`, {
-      create: ([{ upload, size }]) => DetectionPass.create(this.gpu, config, this.#weights, upload, size),
-      work: async (pass, inputs, next) => {
-        const { detected, timings } = await detectRegions(pass, inputs, settings, next);
-        return { regions: detected[0].regions, timings };
-      },
-    });
+    const { regions, ...rest } = await this.#detectTogether([image], options);
+    return { regions: regions[0], ...rest };
   }
 
   /**
@@ -204,16 +198,8 @@ export class Model {
    * @throws PanppError `argument` for no image, or images of different sizes; else as `detect`
    */
   async detectBatch(images: readonly ImageSource[], options: DetectOptions = {}): Promise<BatchDetection> {
-    const { config, settings } = this.#settings(options);
     if (!Array.isArray(images) || images.length === 0) throw new PanppError('argument', 'a batch is an array of one image at least');
-    const count = images.length;
-    return this.#look(images, settings.shortSide, options.signal, `detect ${settings.scale} x${count}`, {
-      create: ([{ upload, size }]) => DetectionPass.create(this.gpu, config, this.#weights, upload, size, count),
-      work: async (pass, inputs, next) => {
-        const { detected, timings } = await detectRegions(pass, inputs, settings, next);
-        return { regions: detected.map(({ regions }) => regions), timings };
-      },
-    });
+    return this.#detectTogether(images, options);
   }
 
   /**
@@ -319,6 +305,18 @@ export class Model {
       throw new PanppError('weights', 'this model only detects text, its weights have no recognition head; convert a checkpoint that reads, or use detect');
     }
     return { weights: this.#recognition, vocabulary: recognition.vocabulary };
+  }
+
+  async #detectTogether(images: readonly ImageSource[], options: DetectOptions): Promise<BatchDetection> {
+    const { config, settings } = this.#settings(options);
+    const count = images.length;
+    return this.#look(images, settings.shortSide, options.signal, `detect ${settings.scale} x${count}`, {
+      create: ([{ upload, size }]) => DetectionPass.create(this.gpu, config, this.#weights, upload, size, count),
+      work: async (pass, inputs, next) => {
+        const { detected, timings } = await detectRegions(pass, inputs, settings, next);
+        return { regions: detected.map(({ regions }) => regions), timings };
+      },
+    });
   }
 
   // Prepares images of one size, finds or makes the pass for them, and works on them in turn. `work` may call `next` once the GPU has all.
