@@ -1,5 +1,5 @@
 // Whole detections: what a user waits for, stage by stage, at one size of image.
-import { type Model, loadModel } from '../src/detection/model.js';
+import { type Model, loadModel } from '../src/model/model.js';
 import { planDetection } from '../src/detection/pass.js';
 import type { Gpu } from '../src/gpu/context.js';
 import { planMemory } from '../src/gpu/memory.js';

@@ -6,7 +6,7 @@ import { PNG } from 'pngjs';
 import { aggregatePixels } from '../src/aggregation/aggregate.js';
 import type { AggregationMode } from '../src/aggregation/input.js';
 import { readSafetensors } from '../src/checkpoint/safetensors.js';
-import { Model } from '../src/detection/model.js';
+import { Model } from '../src/model/model.js';
 import type { Gpu } from '../src/gpu/context.js';
 import { type Precision, type PrecisionChoice, choosePrecision } from '../src/layers/precision.js';
 import { type ModelConfig, detectionPresets, resnet18 } from '../src/network/config.js';

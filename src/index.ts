@@ -8,8 +8,8 @@
 export { PanppError, type ErrorCode } from './errors.js';
 export { type Gpu, type GpuProfile, type GpuRequest, type SubgroupMatrix, requestGpu } from './gpu/context.js';
 export type { PixelImage } from './images/image.js';
-export { type ImageSource, imageFrom } from './browser/image-source.js';
-export { type LoadProgress, type LoadWeightsOptions, loadWeights } from './browser/load-weights.js';
+export { type ImageSource, imageFrom } from './images/source.js';
+export { type LoadProgress, type LoadWeightsOptions, loadWeights } from './model/load-weights.js';
 export {
   type CallOptions,
   type BatchDetection,
@@ -25,8 +25,8 @@ export {
   type Spotting,
   type SpottingTimings,
   loadModel,
-} from './detection/model.js';
-export type { StreamOptions, Streamed } from './detection/stream.js';
+} from './model/model.js';
+export type { StreamOptions, Streamed } from './model/stream.js';
 export type { CorrectionOptions, ReadOptions, SpottedRegion, TextCharacter, TextReading } from './recognition/spot.js';
 export { type CorrectionSettings, Lexicon, correctWord, defaultCorrection, parseLexicon } from './recognition/lexicon.js';
 export type { Precision, PrecisionChoice } from './layers/precision.js';
@@ -34,7 +34,7 @@ export type { ConvMethod } from './layers/conv-method.js';
 export type { ConvTile, TileKindName } from './layers/conv-tile.js';
 export { type TuneOptions, type TuneProgress, type TuneSize, tune } from './tuning/tune.js';
 export type { TunedMethod, TunedShape, Tuning, TuningState } from './tuning/tuning.js';
-export type { OutputTensor } from './detection/forward.js';
+export type { OutputTensor } from './model/forward.js';
 export { type MapInput, type MapSettings, regionsFromMap } from './detection/regions-from-map.js';
 export { aggregatePixels } from './aggregation/aggregate.js';
 export type { AggregationInput, AggregationMode, AggregationResult } from './aggregation/input.js';

@@ -1,6 +1,6 @@
 // The element types that checkpoints use, by PyTorch's names: their size in a file and how they are widened. Files are
 // little-endian, as every machine with WebGPU is, so that a typed array reads them as they are.
-import { bfloat16ToFloat, halfToFloat } from './half.js';
+import { bfloat16ToFloat, halfToFloat } from '../half.js';
 import type { TensorData } from './tensor.js';
 
 export interface ElementType {

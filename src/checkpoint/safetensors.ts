@@ -4,7 +4,7 @@
 import { PanppError } from '../errors.js';
 import { elementType } from './dtypes.js';
 import type { ElementType } from './dtypes.js';
-import { firstHalfOverflow, floatToHalf } from './half.js';
+import { firstHalfOverflow, floatToHalf } from '../half.js';
 import { failIn, quoted } from './problems.js';
 import type { Fail } from './problems.js';
 import { elementCount, isShape } from './tensor.js';

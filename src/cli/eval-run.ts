@@ -2,7 +2,7 @@
 // after an interruption the same command goes on.
 import { createHash } from 'node:crypto';
 import { basename, resolve } from 'node:path';
-import type { Model } from '../detection/model.js';
+import type { Model } from '../model/model.js';
 import { PanppError } from '../errors.js';
 import { evaluate } from '../evaluation/evaluate.js';
 import type { EvaluationOptions, FileSet, Protocol } from '../evaluation/types.js';

@@ -1,6 +1,6 @@
 // What detect and spot have in common: images named on the command line, one JSON line each on stdout, result files on
 // request.
-import type { Model } from '../detection/model.js';
+import type { Model } from '../model/model.js';
 import { type EngineOptions, openEngine } from './engine.js';
 import { type ImageFile, findImages, shown } from './files.js';
 import { type Look, type Outcome, lookAtEach, resultLine } from './looking.js';

@@ -1,7 +1,7 @@
 // What the commands that look at images have in common: settings as options, a file in, a JSON line out.
 import { type Command, Option } from 'commander';
-import type { Detection, Spotting } from '../detection/model.js';
-import { streamed } from '../detection/stream.js';
+import type { Detection, Spotting } from '../model/model.js';
+import { streamed } from '../model/stream.js';
 import { PanppError } from '../errors.js';
 import { decodeImage } from '../images/decode.js';
 import type { PixelImage } from '../images/image.js';

@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { Argument, type Command, Option } from 'commander';
-import type { Model, SpotOptions } from '../detection/model.js';
+import type { Model, SpotOptions } from '../model/model.js';
 import { PanppError } from '../errors.js';
 import { type CorrectionSettings, type Lexicon, defaultCorrection, parseLexicon } from '../recognition/lexicon.js';
 import { maxBeam } from '../recognition/plan.js';

@@ -1,6 +1,6 @@
 // How values lie in the GPU's memory: in 32 bits or in 16, half the memory and half the traffic. Shaders compute and sum in float32
 // either way. They name the types of what they read and write, and get those names' meaning here, as another shader, not as a branch.
-import { halfToFloat } from '../checkpoint/half.js';
+import { halfToFloat } from '../half.js';
 import { PanppError } from '../errors.js';
 import type { GpuProfile } from '../gpu/context.js';
 

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { aggregatePixels, aggregateWithSums } from '../../src/aggregation/aggregate.js';
 import type { AggregationInput, AggregationMode, AggregationResult } from '../../src/aggregation/input.js';
 import { countsBytes, planAggregation, sumBytes } from '../../src/aggregation/plan.js';
-import { aggregateSequential, sumLabelsSequential } from '../../src/aggregation/sequential.js';
+import { aggregateSequential, sumLabelsSequential } from '../support/sequential-aggregation.js';
 import { readSafetensors } from '../../src/checkpoint/safetensors.js';
 import { PanppError } from '../../src/errors.js';
 import { featureMap } from '../../src/layers/feature-map.js';

@@ -17,7 +17,7 @@ if (!found) console.log('not tested in a browser: no Chromium here; install it, 
 const screenshots = 'panpp-output/browser/';
 const example = new URL('../../examples/street.jpg', import.meta.url);
 const images = new URL('../data/images/', import.meta.url);
-// What is left out and why: src/browser/image-source.ts.
+// What is left out and why: src/images/source.ts.
 const likeInNode = [
   ...['baseline.jpg', 'progressive.jpg', 'half-chroma.jpg', 'full-chroma.jpg', 'grey.jpg', 'profile.jpg', 'gamma.png', 'grey16.png'],
   ...['palette8.png', 'rgb16-interlaced.png', 'lossy.webp', 'orientation-3.jpg', 'orientation-6.jpg', 'orientation-8.png'],
@@ -151,7 +151,7 @@ describe.skipIf(!found)('in Chromium', () => {
         return { differences, sizes, textures: copied };
       }, oriented);
       console.log(`copied by the GPU: ${textures.join(', ')}`);
-      // The frames of videos take a detour on a software adapter; see image-source.ts.
+      // The frames of videos take a detour on a software adapter; see images/source.ts.
       expect(textures).toEqual(Object.keys(sizes).filter((name) => name !== 'VideoFrame'));
       expect(Object.values(sizes)).not.toContain(false);
       expect(Object.keys(differences)).toHaveLength(7);

@@ -3,7 +3,7 @@
 import { PNG } from 'pngjs';
 import { describe, expect, it } from 'vitest';
 import { readSafetensors } from '../../src/checkpoint/safetensors.js';
-import { Model } from '../../src/detection/model.js';
+import { Model } from '../../src/model/model.js';
 import { type OnnxOptions, exportOnnx } from '../../src/export/onnx.js';
 import { Message } from '../../src/export/protobuf.js';
 import { type ModelConfig, detectionPresets, resnet18, resnet50, vocabularies } from '../../src/network/config.js';

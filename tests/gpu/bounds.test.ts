@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { aggregateWithSums } from '../../src/aggregation/aggregate.js';
 import type { AggregationMode } from '../../src/aggregation/input.js';
-import { Model } from '../../src/detection/model.js';
+import { Model } from '../../src/model/model.js';
 import { type Kernel, read, write } from '../../src/gpu/kernel.js';
 import { Program } from '../../src/gpu/program.js';
 import { decodeImage } from '../../src/images/decode.js';

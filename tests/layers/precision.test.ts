@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { floatToHalf } from '../../src/checkpoint/half.js';
+import { floatToHalf } from '../../src/half.js';
 import { featureMap, readMap, rowsOf } from '../../src/layers/feature-map.js';
 import { choosePrecision, readValues, withTypes } from '../../src/layers/precision.js';
 

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { PNG } from 'pngjs';
 import { describe, expect, it } from 'vitest';
-import { floatToHalf } from '../../src/checkpoint/half.js';
+import { floatToHalf } from '../../src/half.js';
 import { readSafetensors } from '../../src/checkpoint/safetensors.js';
 import type { Gpu } from '../../src/gpu/context.js';
 import { decodeImage } from '../../src/images/decode.js';

@@ -2,7 +2,7 @@
 import { PNG } from 'pngjs';
 import { describe, expect, it } from 'vitest';
 import { readSafetensors } from '../../src/checkpoint/safetensors.js';
-import { Model } from '../../src/detection/model.js';
+import { Model } from '../../src/model/model.js';
 import type { Gpu } from '../../src/gpu/context.js';
 import type { PixelImage } from '../../src/images/image.js';
 import { type ModelConfig, detectionPresets, resnet101, resnet18, resnet50 } from '../../src/network/config.js';

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { prepareInput } from '../../src/detection/detect.js';
-import { Model, loadModel } from '../../src/detection/model.js';
+import { Model, loadModel } from '../../src/model/model.js';
 import { DetectionPass } from '../../src/detection/pass.js';
 import { regionsFromMap } from '../../src/detection/regions-from-map.js';
 import type { Gpu } from '../../src/gpu/context.js';

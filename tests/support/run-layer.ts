@@ -1,5 +1,5 @@
 // Runs planned layers on a GPU: planes in, planes out.
-import { floatToHalf, halfToFloat } from '../../src/checkpoint/half.js';
+import { floatToHalf, halfToFloat } from '../../src/half.js';
 import type { Gpu } from '../../src/gpu/context.js';
 import type { Kernel } from '../../src/gpu/kernel.js';
 import { Program } from '../../src/gpu/program.js';

@@ -1,6 +1,6 @@
 // A text detector or spotter: weights on the GPU, and the programs for the image sizes it has met.
 import type { AggregationMode } from '../aggregation/input.js';
-import { type ImageSource, pixelsFrom } from '../browser/image-source.js';
+import { type ImageSource, pixelsFrom } from '../images/source.js';
 import { PanppError } from '../errors.js';
 import type { Gpu } from '../gpu/context.js';
 import { TexturePixels } from '../gpu/texture-pixels.js';
@@ -24,9 +24,9 @@ import { type Tuning, type TuningState, asTuning, tunedChoices, tuningState } fr
 import type { Box, Polygon } from '../shapes/geometry.js';
 import type { Region } from '../shapes/regions.js';
 import { checkRegionSettings } from '../shapes/settings.js';
-import { type ImageInput, detectRegions, prepareInput } from './detect.js';
+import { type ImageInput, detectRegions, prepareInput } from '../detection/detect.js';
 import { type OutputTensor, forwardMaps } from './forward.js';
-import { DetectionPass } from './pass.js';
+import { DetectionPass } from '../detection/pass.js';
 import { type StreamOptions, type Streamed, streamed } from './stream.js';
 import { Turns } from './turns.js';
 

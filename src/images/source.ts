@@ -5,8 +5,8 @@
 import { PanppError } from '../errors.js';
 import type { Gpu } from '../gpu/context.js';
 import { TexturePixels } from '../gpu/texture-pixels.js';
-import type { PixelImage } from '../images/image.js';
-import type { PixelSource } from '../images/upload.js';
+import type { PixelImage } from './image.js';
+import type { PixelSource } from './upload.js';
 
 /**
  * Whatever a picture may come in. Only `PixelImage` and `GPUTexture` exist outside of browsers. A texture belongs to the model's

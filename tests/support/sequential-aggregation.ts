@@ -4,9 +4,9 @@
 //
 // Maps carry a border of one pixel that is never text, so that neighbours need no bounds check.
 
-import { nearestAxis } from '../shapes/nearest.js';
-import type { RegionSum } from '../shapes/regions.js';
-import { type AggregationInput, type AggregationMode, type AggregationResult, checkAggregationInput } from './input.js';
+import { nearestAxis } from '../../src/shapes/nearest.js';
+import type { RegionSum } from '../../src/shapes/regions.js';
+import { type AggregationInput, type AggregationMode, type AggregationResult, checkAggregationInput } from '../../src/aggregation/input.js';
 
 const VECTOR = 4;
 /** Kernels of one text component whose areas differ more than this many times check instance vectors. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { bfloat16ToFloat, firstHalfOverflow, floatToHalf, halfToFloat } from '../../src/checkpoint/half.js';
+import { bfloat16ToFloat, firstHalfOverflow, floatToHalf, halfToFloat } from '../src/half.js';
 
 /** The value of a binary16 pattern by its definition. */
 function valueOf(half: number): number {

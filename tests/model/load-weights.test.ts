@@ -3,7 +3,7 @@ import { type RequestListener, type Server, createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type LoadProgress, loadWeights } from '../../src/browser/load-weights.js';
+import { type LoadProgress, loadWeights } from '../../src/model/load-weights.js';
 
 let server: Server | undefined;
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { type StreamOptions, streamed } from '../../src/detection/stream.js';
-import { Turns } from '../../src/detection/turns.js';
+import { type StreamOptions, streamed } from '../../src/model/stream.js';
+import { Turns } from '../../src/model/turns.js';
 
 const soon = () => new Promise<void>((resolve) => setTimeout(resolve, 5));
 

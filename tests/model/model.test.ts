@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
-import { type Model, loadModel } from '../../src/detection/model.js';
+import { type Model, loadModel } from '../../src/model/model.js';
 import { regionsFromMap } from '../../src/detection/regions-from-map.js';
 import type { Gpu } from '../../src/gpu/context.js';
 import { decodeImage } from '../../src/images/decode.js';
