@@ -1,5 +1,5 @@
 // Bundles src/ into dist/: browser.js by itself for browsers; index.js, node.js and cli.js, which share chunks, for Node;
-// formats.js, which shares them too and runs anywhere.
+// formats.js and tuning.js, which share them too and run anywhere.
 // WGSL is inlined as text, so that a browser needs no second request; for browsers with short names, without comments and needless spaces. Only that file
 // has a source map, for the rest is readable as it is.
 import { build } from 'esbuild';
@@ -54,7 +54,7 @@ await Promise.all([
   }),
   build({
     ...shared,
-    entryPoints: { index: 'src/index.ts', node: 'src/node.ts', formats: 'src/formats/index.ts', cli: 'src/cli/main.ts' },
+    entryPoints: { index: 'src/index.ts', node: 'src/node.ts', formats: 'src/formats/index.ts', tuning: 'src/tuning/index.ts', cli: 'src/cli/main.ts' },
     outdir: 'dist',
     platform: 'node',
     target: 'node20',

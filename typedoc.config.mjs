@@ -27,7 +27,7 @@ function membersInPlaceNeedNoComment(app) {
 export default {
   plugin: [titledByHeading, membersInPlaceNeedNoComment],
   name: 'panpp',
-  entryPoints: ['src/index.ts', 'src/node.ts', 'src/formats/index.ts'],
+  entryPoints: ['src/index.ts', 'src/node.ts', 'src/formats/index.ts', 'src/tuning/index.ts'],
   tsconfig: 'tsconfig.types.json',
   out: 'docs/api',
   readme: 'README.md',

@@ -1,5 +1,5 @@
 // Whole detections: what a user waits for, stage by stage, at one size of image.
-import { type Model, loadModel } from '../src/model/model.js';
+import { type Model } from '../src/model/model.js';
 import { planDetection } from '../src/detection/pass.js';
 import type { Gpu } from '../src/gpu/context.js';
 import { planMemory } from '../src/gpu/memory.js';
@@ -9,6 +9,7 @@ import { type Effort, type Statistics, type Times, measure, measureInTurns, medi
 import { photographAt } from './photograph.js';
 import type { Size } from './sizes.js';
 import { type BenchWeights, uploadNetwork } from './weights.js';
+import { loadModel } from '../src/model/load.js';
 
 export interface DetectionEntry extends Size {
   readonly regions: number;

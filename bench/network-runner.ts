@@ -4,7 +4,7 @@ import { Program } from '../src/gpu/program.js';
 import { Readback } from '../src/gpu/readback.js';
 import { Timeline } from '../src/gpu/timeline.js';
 import type { Gpu } from '../src/gpu/context.js';
-import { inputsOf, writeUploads } from '../src/detection/pass.js';
+import { inputsOf, writeUploads } from '../src/images/write-uploads.js';
 import type { PixelImage } from '../src/images/image.js';
 import { type ImageUpload, prepareUpload } from '../src/images/upload.js';
 import { type ResizePlan, planResize } from '../src/layers/resize.js';

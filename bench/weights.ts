@@ -1,6 +1,6 @@
 // The model that is measured: the package's weights, as the options want them loaded.
 import { readFileSync } from 'node:fs';
-import type { LoadOptions } from '../src/model/model.js';
+import type { LoadOptions } from '../src/model/load.js';
 import type { Gpu } from '../src/gpu/context.js';
 import { type WeightsFile, readWeights } from '../src/network/weights-file.js';
 import { type NetworkWeights, uploadWeights } from '../src/network/weights.js';

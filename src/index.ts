@@ -10,31 +10,27 @@ export { type Gpu, type GpuProfile, type GpuRequest, type SubgroupMatrix, reques
 export type { PixelImage } from './images/image.js';
 export { type ImageSource, imageFrom } from './images/source.js';
 export { type LoadProgress, type LoadWeightsOptions, loadWeights } from './model/load-weights.js';
-export {
-  type CallOptions,
-  type BatchDetection,
-  type Detection,
-  type DetectionTimings,
-  type DetectOptions,
-  type ForwardOptions,
-  type LoadOptions,
-  type Model,
-  type Recognition,
-  type RecognizeOptions,
-  type SpotOptions,
-  type Spotting,
-  type SpottingTimings,
-  loadModel,
-} from './model/model.js';
+export { type LoadOptions, loadModel } from './model/load.js';
+export type { Model } from './model/model.js';
+export type {
+  BatchDetection,
+  CallOptions,
+  Detection,
+  DetectionTimings,
+  DetectOptions,
+  ForwardOptions,
+  Recognition,
+  RecognizeOptions,
+  SpotOptions,
+  Spotting,
+  SpottingTimings,
+} from './model/options.js';
+export type { SpottedRegion } from './model/spotting-pass.js';
 export type { StreamOptions, Streamed } from './model/stream.js';
-export type { CorrectionOptions, ReadOptions, SpottedRegion, TextCharacter, TextReading } from './recognition/spot.js';
+export type { OutputTensor } from './model/forward.js';
+export type { CorrectionOptions, ReadOptions, TextCharacter, TextReading } from './recognition/reading.js';
 export { type CorrectionSettings, Lexicon, correctWord, defaultCorrection, parseLexicon } from './recognition/lexicon.js';
 export type { Precision, PrecisionChoice } from './layers/precision.js';
-export type { ConvMethod } from './layers/conv-method.js';
-export type { ConvTile, TileKindName } from './layers/conv-tile.js';
-export { type TuneOptions, type TuneProgress, type TuneSize, tune } from './tuning/tune.js';
-export type { TunedMethod, TunedShape, Tuning, TuningState } from './tuning/tuning.js';
-export type { OutputTensor } from './model/forward.js';
 export { type MapInput, type MapSettings, regionsFromMap } from './detection/regions-from-map.js';
 export { aggregatePixels } from './aggregation/aggregate.js';
 export type { AggregationInput, AggregationMode, AggregationResult } from './aggregation/input.js';

@@ -54,7 +54,7 @@ function text(path: string): string {
 }
 
 /** The programs that `exports` and `bin` name. */
-const programs = ['dist/browser.js', 'dist/cli.js', 'dist/formats.js', 'dist/index.js', 'dist/node.js'];
+const programs = ['dist/browser.js', 'dist/cli.js', 'dist/formats.js', 'dist/index.js', 'dist/node.js', 'dist/tuning.js'];
 
 describe('what is packed', () => {
   it('is what is needed, and nothing else', () => {
@@ -155,11 +155,11 @@ describe('once installed', () => {
 
   it('can be imported without what only its developers have', () => {
     const code = `
-      const [core, node, formats] = await Promise.all(['panpp', 'panpp/node', 'panpp/formats'].map((name) => import(name)));
+      const [core, node, formats, tuning] = await Promise.all(['panpp', 'panpp/node', 'panpp/formats', 'panpp/tuning'].map((name) => import(name)));
       const { statSync } = await import('node:fs');
-      console.log(typeof core.loadModel, typeof node.openGpu, typeof formats.formatSvg, statSync(node.packagedWeights()).size);`;
+      console.log(typeof core.loadModel, typeof node.openGpu, typeof formats.formatSvg, typeof tuning.tune, statSync(node.packagedWeights()).size);`;
     const weights = files.get('weights/pan-pp-resnet18.safetensors')!.length;
-    expect(run('--input-type=module', '--eval', code)).toBe(`function function function ${weights}\n`);
+    expect(run('--input-type=module', '--eval', code)).toBe(`function function function function ${weights}\n`);
   });
 
   it('has a command', () => {

@@ -1,7 +1,7 @@
 // What every command that computes needs: a GPU and a model, with a word on the adapter.
 import { Option, type Command } from 'commander';
 import type { Model } from '../model/model.js';
-import { loadModel } from '../model/model.js';
+import { loadModel } from '../model/load.js';
 import { PanppError } from '../errors.js';
 import type { Gpu } from '../gpu/context.js';
 import { type WeightsFile, readWeights } from '../network/weights-file.js';

@@ -1,16 +1,17 @@
 // What the commands that look at images have in common: settings as options, a file in, a JSON line out.
 import { type Command, Option } from 'commander';
-import type { Detection, Spotting } from '../model/model.js';
+import type { Detection, Spotting } from '../model/options.js';
 import { streamed } from '../model/stream.js';
 import { PanppError } from '../errors.js';
 import { decodeImage } from '../images/decode.js';
 import type { PixelImage } from '../images/image.js';
 import type { DetectionSettings } from '../network/config.js';
-import type { SpottedRegion, TextCharacter } from '../recognition/spot.js';
+import type { SpottedRegion } from '../model/spotting-pass.js';
 import type { Region } from '../shapes/regions.js';
 import { readBytes } from './files.js';
 import { errorLine } from './report.js';
 import { integerBetween, numberBetween } from './usage.js';
+import type { TextCharacter } from '../recognition/reading.js';
 
 /** Settings of detection given as options. */
 export interface SettingsFlags {

@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { Argument, type Command, Option } from 'commander';
-import type { Model, SpotOptions } from '../model/model.js';
+import type { Model } from '../model/model.js';
 import { PanppError } from '../errors.js';
 import { type CorrectionSettings, type Lexicon, defaultCorrection, parseLexicon } from '../recognition/lexicon.js';
 import { maxBeam } from '../recognition/plan.js';
@@ -12,6 +12,7 @@ import { lookAtFiles } from './look-files.js';
 import { type SettingsFlags, settingsOf, withSettingsOptions } from './looking.js';
 import { type OutputFlags, type ResultTask, withOutputOptions } from './result-files.js';
 import { exiting, integerBetween, numberBetween } from './usage.js';
+import type { SpotOptions } from '../model/options.js';
 
 interface SpotFlags extends OutputFlags, EngineOptions, SettingsFlags, Partial<CorrectionSettings> {
   readonly lexicon?: string;

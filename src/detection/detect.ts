@@ -1,29 +1,8 @@
 // Images through a detection pass: pixels in, regions out.
-import { resizedSize } from '../images/size.js';
-import { type ImageUpload, type PixelSource, prepareUpload } from '../images/upload.js';
+import type { ImageInput } from '../images/input.js';
 import { type Region, regionsFromLabels } from '../shapes/regions.js';
 import type { DetectionPass } from './pass.js';
 import { type MapSettings, aggregationSettings } from './regions-from-map.js';
-
-interface Size {
-  readonly height: number;
-  readonly width: number;
-}
-
-/** An image made ready for the network. */
-export interface ImageInput {
-  readonly upload: ImageUpload;
-  /** What the network sees. */
-  readonly size: Size;
-  /** The image itself. */
-  readonly original: Size;
-}
-
-/** @throws PanppError `argument` or `image` for an image or a size that can't be worked on */
-export function prepareInput(image: PixelSource, shortSide: number): ImageInput {
-  const size = resizedSize(image.height, image.width, shortSide);
-  return { upload: prepareUpload(image, size.height, size.width), size, original: { height: image.height, width: image.width } };
-}
 
 export interface DetectedRegions {
   readonly regions: Region[];

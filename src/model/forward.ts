@@ -10,7 +10,7 @@ import { planResize } from '../layers/resize.js';
 import { type ModelConfig, mapChannels } from '../network/config.js';
 import { type NetworkPlan, kernelsUpTo, planNetwork } from '../network/plan.js';
 import type { NetworkWeights } from '../network/weights.js';
-import { inputsOf, writeUploads } from '../detection/pass.js';
+import { inputsOf, writeUploads } from '../images/write-uploads.js';
 
 /** A map of the network. */
 export interface OutputTensor {

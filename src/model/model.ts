@@ -1,162 +1,40 @@
-// A text detector or spotter: weights on the GPU, and the programs for the image sizes it has met.
-import type { AggregationMode } from '../aggregation/input.js';
-import { type ImageSource, pixelsFrom } from '../images/source.js';
+// A text detector or spotter: weights on the GPU, and the passes for the image sizes it has met.
+import { DetectionPass } from '../detection/pass.js';
+import { detectRegions } from '../detection/detect.js';
 import { PanppError } from '../errors.js';
 import type { Gpu } from '../gpu/context.js';
 import { TexturePixels } from '../gpu/texture-pixels.js';
+import { type ImageInput, prepareInput } from '../images/input.js';
+import { type ImageSource, pixelsFrom } from '../images/source.js';
 import type { PixelSource } from '../images/upload.js';
-import type { Precision, PrecisionChoice } from '../layers/precision.js';
+import type { Precision } from '../layers/precision.js';
 import type { DetectionSettings, ModelConfig } from '../network/config.js';
-import { type NetworkWeights, uploadWeights } from '../network/weights.js';
-import { readWeights } from '../network/weights-file.js';
-import {
-  type CorrectionOptions,
-  type ReadOptions,
-  type RecognitionHead,
-  RecognitionPass,
-  type SpottedRegion,
-  SpottingPass,
-  type TextReading,
-  decodingOf,
-} from '../recognition/spot.js';
-import { type RecognitionWeights, uploadRecognition } from '../recognition/weights.js';
-import { type Tuning, type TuningState, asTuning, tunedChoices, tuningState } from '../tuning/tuning.js';
+import type { NetworkWeights } from '../network/weights.js';
+import { RecognitionPass } from '../recognition/pass.js';
+import { type RecognitionHead, decodingOf } from '../recognition/reading.js';
+import type { RecognitionWeights } from '../recognition/weights.js';
 import type { Box, Polygon } from '../shapes/geometry.js';
-import type { Region } from '../shapes/regions.js';
 import { checkRegionSettings } from '../shapes/settings.js';
-import { type ImageInput, detectRegions, prepareInput } from '../detection/detect.js';
+import type { TuningState } from '../tuning/tuning.js';
 import { type OutputTensor, forwardMaps } from './forward.js';
-import { DetectionPass } from '../detection/pass.js';
+import type { BatchDetection, DetectOptions, Detection, ForwardOptions, Recognition, RecognizeOptions, SpotOptions, Spotting } from './options.js';
+import { type Pass, PassCache, type PassShelf } from './pass-cache.js';
+import { SpottingPass } from './spotting-pass.js';
 import { type StreamOptions, type Streamed, streamed } from './stream.js';
 import { Turns } from './turns.js';
 
-/** What every call takes. */
-export interface CallOptions {
-  /** Rejects the call with the signal's reason, at once; what the GPU has begun is finished in the background. */
-  readonly signal?: AbortSignal;
-}
-
-/** Settings of one call; what is left out is the model's own (`model.config.detection`). */
-export interface DetectOptions extends Partial<DetectionSettings>, CallOptions {
-  /** Which kernels check instance vectors while growing; `reference` unless given. */
-  readonly mode?: AggregationMode;
-  /** Farthest that a checked pixel's instance vector may lie from its kernel's mean; 3 unless given. */
-  readonly distance?: number;
-}
-
-/** Milliseconds. The GPU's own clock for its stages; those are left out on adapters without timestamps. */
-export interface DetectionTimings {
-  /** Choosing and packing the image's pixels, on the CPU. */
-  readonly upload: number;
-  /** Resize and normalisation, on the GPU. */
-  readonly preprocess?: number;
-  /** Backbone, FPEMs and detection head, on the GPU. */
-  readonly network?: number;
-  /** Pixel aggregation and the regions' sums, on the GPU. */
-  readonly aggregation?: number;
-  /** Shapes from the label map, on the CPU. */
-  readonly regions: number;
-  /** Planning, shader compilation and memory, where this image's size is new; else 0. */
-  readonly setup: number;
-  /**
-   * From the image's pixels to the result, wall clock. Decoding and waiting for the call's turn are not counted; where calls overlap,
-   * what the GPU still does for the call before is.
-   */
-  readonly total: number;
-}
-
-/** What `detect` finds. */
-export interface Detection {
-  /** By ascending label, which is the raster order of their kernels. Polygons in pixels of the image. */
-  readonly regions: Region[];
-  /** Pixels of the image's rows. */
-  readonly width: number;
-  /** The image's rows. */
-  readonly height: number;
-  /** Where the time went. */
-  readonly timings: DetectionTimings;
-}
-
-/** What `detectBatch` finds. */
-export interface BatchDetection {
-  /** Of each image, in the images' order, as `Detection.regions`. */
-  readonly regions: Region[][];
-  /** Pixels of the images' rows. */
-  readonly width: number;
-  /** The images' rows. */
-  readonly height: number;
-  /** Where the time for all of them went. */
-  readonly timings: DetectionTimings;
-}
-
-/** Settings of one call of `spot`. */
-export interface SpotOptions extends DetectOptions, ReadOptions, CorrectionOptions {}
-
-/** Milliseconds, as in `DetectionTimings`. */
-export interface SpottingTimings extends DetectionTimings {
-  /** The recognition head's feature map, on the GPU. */
-  readonly features?: number;
-  /** Masked RoI, encoder and decoder, on the GPU. */
-  readonly recognition?: number;
-  /** From the regions to their words, wall clock. */
-  readonly reading: number;
-}
-
-/** What `spot` finds. */
-export interface Spotting {
-  /** As `Detection.regions`, with their text; without those that a correction drops. */
-  readonly regions: SpottedRegion[];
-  /** Pixels of the image's rows. */
-  readonly width: number;
-  /** The image's rows. */
-  readonly height: number;
-  /** Where the time went. */
-  readonly timings: SpottingTimings;
-}
-
-/** Settings of one call of `recognize`. */
-export interface RecognizeOptions extends ReadOptions, CallOptions {
-  /** The image's shorter side while the network looks at it; the model's own unless given. */
-  readonly shortSide?: number;
-}
-
-/** What `recognize` reads. */
-export interface Recognition {
-  /** One for each region given, in their order. */
-  readonly words: TextReading[];
-  /** Pixels of the image's rows. */
-  readonly width: number;
-  /** The image's rows. */
-  readonly height: number;
-  /** Where the time went. */
-  readonly timings: Omit<SpottingTimings, 'aggregation' | 'regions'>;
-}
-
-/** What `forward` gives. */
-export interface ForwardOptions extends CallOptions {
-  /**
-   * Names of maps: `backbone.c2` … `c5`, `reduce.f1` … `f4`, `fpem1.f1` …, `ffm.f1` … (what the head sees), `det` (text logit, kernel logit,
-   * instance vector).
-   */
-  readonly outputs: readonly string[];
-  /** The image's shorter side while the network looks at it; the model's own unless given. */
-  readonly shortSide?: number;
-}
-
-/** A program for one size of image, ready to run. */
-interface Pass {
-  readonly memory: { readonly bytes: number };
-  dispose(): void;
-}
-
-interface KeptPass {
-  readonly pass: Pass;
-  /** Settles when the calls that use it have. */
-  used: Promise<unknown>;
-}
-
-/** Programs kept for image sizes met before; each holds the network's working memory. */
+/** Passes kept for image sizes met before; each holds the network's working memory. */
 const keptPasses = 2;
+
+/** What a call does with its images. */
+interface Task<P extends Pass, R> {
+  readonly passes: PassShelf<P>;
+  /** What the pass depends on besides the images' sizes. */
+  readonly key: readonly number[];
+  readonly create: (inputs: readonly ImageInput[]) => Promise<P>;
+  /** May call `next` once the GPU has all its work: the next call begins. */
+  readonly work: (pass: P, inputs: readonly ImageInput[], next: () => void) => Promise<R>;
+}
 
 /** A network with its weights on a GPU, made by `loadModel`. It keeps programs for the sizes of image met last. */
 export class Model {
@@ -168,8 +46,10 @@ export class Model {
   readonly tuning: TuningState;
   readonly #weights: NetworkWeights;
   readonly #recognition: RecognitionWeights | undefined;
-  // By task and size, in the order of their last use.
-  readonly #passes = new Map<string, KeptPass>();
+  readonly #passes = new PassCache(keptPasses);
+  readonly #detections = this.#passes.shelf<DetectionPass>();
+  readonly #spottings = this.#passes.shelf<SpottingPass>();
+  readonly #recognitions = this.#passes.shelf<RecognitionPass>();
   readonly #turns = new Turns();
   #disposed = false;
 
@@ -225,7 +105,9 @@ export class Model {
     const head = this.#head();
     const decoding = decodingOf(options);
     const { config, settings } = this.#settings(options);
-    return this.#look([image], settings.shortSide, options.signal, `spot ${settings.scale} ${decoding.beam}`, {
+    return this.#run([image], settings.shortSide, options.signal, {
+      passes: this.#spottings,
+      key: [settings.scale, decoding.beam],
       create: ([input]) => SpottingPass.create(this.gpu, config, this.#weights, head, input, decoding),
       work: (pass, [input]) => pass.spot(input, settings, options),
     });
@@ -246,7 +128,9 @@ export class Model {
   async recognize(image: ImageSource, regions: readonly (Polygon | Box)[], options: RecognizeOptions = {}): Promise<Recognition> {
     const head = this.#head();
     const decoding = decodingOf(options);
-    return this.#look([image], options.shortSide ?? this.config.detection.shortSide, options.signal, `recognize ${decoding.beam}`, {
+    return this.#run([image], options.shortSide ?? this.config.detection.shortSide, options.signal, {
+      passes: this.#recognitions,
+      key: [decoding.beam],
       create: ([input]) => RecognitionPass.create(this.gpu, this.config, this.#weights, head, input, decoding),
       work: (pass, [input]) => pass.recognize(input, regions, options),
     });
@@ -275,7 +159,7 @@ export class Model {
   get memory(): { weights: number; programs: number } {
     return {
       weights: this.#weights.bytes + (this.#recognition?.bytes ?? 0),
-      programs: [...this.#passes.values()].reduce((sum, { pass }) => sum + pass.memory.bytes, 0),
+      programs: this.#passes.bytes,
     };
   }
 
@@ -284,8 +168,7 @@ export class Model {
     if (this.#disposed) return;
     this.#disposed = true;
     this.#turns.whenIdle(() => {
-      for (const { pass } of this.#passes.values()) pass.dispose();
-      this.#passes.clear();
+      this.#passes.dispose();
       this.#weights.dispose();
       this.#recognition?.dispose();
     });
@@ -310,7 +193,9 @@ export class Model {
   async #detectTogether(images: readonly ImageSource[], options: DetectOptions): Promise<BatchDetection> {
     const { config, settings } = this.#settings(options);
     const count = images.length;
-    return this.#look(images, settings.shortSide, options.signal, `detect ${settings.scale} x${count}`, {
+    return this.#run(images, settings.shortSide, options.signal, {
+      passes: this.#detections,
+      key: [settings.scale, count],
       create: ([{ upload, size }]) => DetectionPass.create(this.gpu, config, this.#weights, upload, size, count),
       work: async (pass, inputs, next) => {
         const { detected, timings } = await detectRegions(pass, inputs, settings, next);
@@ -319,13 +204,12 @@ export class Model {
     });
   }
 
-  // Prepares images of one size, finds or makes the pass for them, and works on them in turn. `work` may call `next` once the GPU has all.
-  #look<P extends Pass, R extends { timings: object }>(
+  // Prepares images of one size, finds or makes the pass for them, and works on them in turn.
+  #run<P extends Pass, R extends { timings: object }>(
     sources: readonly ImageSource[],
     shortSide: number,
     signal: AbortSignal | undefined,
-    task: string,
-    steps: { create: (inputs: readonly ImageInput[]) => Promise<P>; work: (pass: P, inputs: readonly ImageInput[], next: () => void) => Promise<R> },
+    { passes, key, create, work }: Task<P, R>,
   ) {
     return this.#inTurn(sources, signal, async (images, next) => {
       const start = performance.now();
@@ -334,12 +218,18 @@ export class Model {
       assertAlike(inputs);
       const uploaded = performance.now();
       const { upload, size } = inputs[0];
-      const kept = await this.#passFor([task, upload.rows, upload.columns, upload.channels, size.height, size.width].join(), () => steps.create(inputs));
+      const sizes = [upload.rows, upload.columns, upload.channels, size.height, size.width];
+      const kept = await passes.find([...key, ...sizes].join(), () => create(inputs));
       const ready = performance.now();
-      const work = steps.work(kept.pass as P, inputs, next);
-      kept.used = Promise.allSettled([kept.used, work]);
-      const result = await work;
-      const timings = { upload: uploaded - start, setup: ready - uploaded, ...result.timings, total: performance.now() - start };
+      const working = work(kept.pass, inputs, next);
+      kept.holdFor(working);
+      const result = await working;
+      const timings = {
+        upload: uploaded - start,
+        setup: ready - uploaded,
+        ...result.timings,
+        total: performance.now() - start,
+      };
       return { ...result, width, height, timings };
     });
   }
@@ -370,55 +260,6 @@ export class Model {
     if (this.#disposed) throw new PanppError('disposed', 'this model was disposed of; load it again');
     this.gpu.assertUsable();
   }
-
-  // A key names the task too, so that a pass found is of the type that `create` makes.
-  async #passFor(key: string, create: () => Promise<Pass>): Promise<KeptPass> {
-    const known = this.#passes.get(key);
-    if (known) {
-      this.#passes.delete(key);
-      this.#passes.set(key, known);
-      return known;
-    }
-    // Made room for before the new one takes its memory.
-    while (this.#passes.size >= keptPasses) {
-      const [oldest, { pass, used }] = this.#passes.entries().next().value!;
-      await used;
-      pass.dispose();
-      this.#passes.delete(oldest);
-    }
-    const kept: KeptPass = { pass: await create(), used: Promise.resolve() };
-    this.#passes.set(key, kept);
-    return kept;
-  }
-}
-
-/** How a model is loaded. */
-export interface LoadOptions {
-  /** Named in errors, for example the file's name. */
-  readonly source?: string;
-  /**
-   * How maps and weights are stored: `f32`, unless given; `f16`, half the traffic and less memory, where the device has `shader-f16`; `auto`, f16
-   * on hardware that has it, else f32. Sums are float32 either way, and so is reading.
-   */
-  readonly precision?: PrecisionChoice;
-  /** What `tune` found out on this adapter. One of another adapter or of another version is not used: `model.tuning` says so. */
-  readonly tuning?: Tuning;
-}
-
-/**
- * Puts a converted model on the GPU.
- * @param weights the bytes of a file that `panpp convert` made
- * @throws PanppError `checkpoint` or `weights` if the bytes are not such a file; `adapter` if the device has no f16 that was asked for, or
- *   no memory for the weights; `argument` for a tuning that is none
- */
-export async function loadModel(gpu: Gpu, weights: Uint8Array | ArrayBuffer, { source, precision, tuning }: LoadOptions = {}): Promise<Model> {
-  gpu.assertUsable();
-  const tuned = tuning && asTuning(tuning);
-  const state = tuningState(tuned, gpu.profile);
-  const { config, tensors } = readWeights(weights instanceof Uint8Array ? weights : new Uint8Array(weights), source);
-  const network = uploadWeights(gpu, tensors, config, precision, state === 'used' ? tunedChoices(tuned!, gpu.profile) : undefined);
-  await network.ready;
-  return new Model(gpu, config, network, uploadRecognition(gpu, tensors, config), state);
 }
 
 /** @throws PanppError `argument` if the images of a batch can't go through one pass */

@@ -6,7 +6,7 @@ import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { lookAtFiles } from '../../src/cli/look-files.js';
 import { type Format, ResultFiles, type ResultTask } from '../../src/cli/result-files.js';
-import type { Detection } from '../../src/model/model.js';
+import type { Detection } from '../../src/model/options.js';
 import { PanppError } from '../../src/errors.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'panpp-results-'));

@@ -3,7 +3,7 @@ import { prepareUpload } from '../../src/images/upload.js';
 import { planResize } from '../../src/layers/resize.js';
 import { Program } from '../../src/gpu/program.js';
 import { Readback } from '../../src/gpu/readback.js';
-import { inputsOf, writeUploads } from '../../src/detection/pass.js';
+import { inputsOf, writeUploads } from '../../src/images/write-uploads.js';
 import type { PixelImage } from '../../src/images/image.js';
 import { describeOnGpus } from '../support/gpu.js';
 import { randomValues } from '../support/run-layer.js';

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
-import { type Model, loadModel } from '../../src/model/model.js';
+import { type Model } from '../../src/model/model.js';
 import { regionsFromMap } from '../../src/detection/regions-from-map.js';
 import type { Gpu } from '../../src/gpu/context.js';
 import { decodeImage } from '../../src/images/decode.js';
@@ -10,6 +10,7 @@ import { convertCheckpoint, openGpu, packagedWeights } from '../../src/node.js';
 import { describeOnGpus, gpus } from '../support/gpu.js';
 import { hasWholeReference, referenceBytes, sharedPath } from '../support/reference.js';
 import { readDetectionCases } from '../shapes/detection-cases.js';
+import { loadModel } from '../../src/model/load.js';
 
 describeOnGpus('regions from maps', (gpu) => {
   it.each(readDetectionCases())('equal the reference in case $id', async ({ det, height, width, label, expected }) => {

@@ -1,6 +1,6 @@
 // Runs parts of the recognition plan on a GPU.
-import { prepareInput } from '../../src/detection/detect.js';
-import { inputsOf, writeUploads } from '../../src/detection/pass.js';
+import { prepareInput } from '../../src/images/input.js';
+import { inputsOf, writeUploads } from '../../src/images/write-uploads.js';
 import type { Gpu } from '../../src/gpu/context.js';
 import type { Kernel, Slot } from '../../src/gpu/kernel.js';
 import { Program } from '../../src/gpu/program.js';

@@ -2,8 +2,8 @@
 // detector with a procedural recognition head: real regions, words that mean nothing.
 import { readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
-import { prepareInput } from '../../src/detection/detect.js';
-import { Model, loadModel } from '../../src/model/model.js';
+import { prepareInput } from '../../src/images/input.js';
+import { Model } from '../../src/model/model.js';
 import { DetectionPass } from '../../src/detection/pass.js';
 import { regionsFromMap } from '../../src/detection/regions-from-map.js';
 import type { Gpu } from '../../src/gpu/context.js';
@@ -16,10 +16,11 @@ import { packagedWeights } from '../../src/node.js';
 import { correctWord } from '../../src/recognition/lexicon.js';
 import { greedy } from '../../src/recognition/plan.js';
 import { roiOfLabel } from '../../src/recognition/roi.js';
-import { SpottingPass } from '../../src/recognition/spot.js';
+import { loadModel } from '../../src/model/load.js';
 import { uploadRecognition } from '../../src/recognition/weights.js';
 import { describeOnGpus, gpus } from '../support/gpu.js';
 import { livelyWeights, recognizeRois, spotterConfig } from './run-recognition.js';
+import { SpottingPass } from '../../src/model/spotting-pass.js';
 
 const image = await decodeImage(readFileSync(new URL('../../examples/street.jpg', import.meta.url)), 'street.jpg');
 const shipped = readWeights(readFileSync(packagedWeights()));

@@ -1,7 +1,7 @@
 // Tuning methods: the race is run for real, on adapters that have no choice by themselves.
 import { readFileSync } from 'node:fs';
 import { describe, expect, it, vi } from 'vitest';
-import { loadModel, packagedWeights, tune } from '../../src/node.js';
+import { loadModel, packagedWeights } from '../../src/node.js';
 import { type ConvMethod, defaultChoices } from '../../src/layers/conv-method.js';
 import { type PackedConv, packConv } from '../../src/layers/conv.js';
 import { type ConvShape, shapeKey } from '../../src/layers/conv-tile.js';
@@ -11,7 +11,7 @@ import { planPyramidConv } from '../../src/layers/pyramid-conv.js';
 import { fusedLevels, planNetwork } from '../../src/network/plan.js';
 import { type NetworkWeights, uploadWeights } from '../../src/network/weights.js';
 import { Trial } from '../../src/tuning/trial.js';
-import { convolutionsOf, tuneMethod } from '../../src/tuning/tune.js';
+import { convolutionsOf, tune, tuneMethod } from '../../src/tuning/tune.js';
 import { type Tuning, asTuning, tunedChoices, tuningOf } from '../../src/tuning/tuning.js';
 import { methodWays, randomize } from '../../src/tuning/ways.js';
 import { foldedProcedural, spotterConfig } from '../recognition/run-recognition.js';

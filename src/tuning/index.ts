@@ -1,0 +1,9 @@
+/**
+ * Experimental: measures which convolution is fastest on an adapter. What it finds is plain data for `loadModel`'s option `tuning`.
+ *
+ * @module panpp/tuning
+ */
+export type { ConvMethod } from '../layers/conv-method.js';
+export type { ConvTile, TileKindName } from '../layers/conv-tile.js';
+export { type TuneOptions, type TuneProgress, type TuneSize, tune } from './tune.js';
+export type { TunedMethod, TunedShape, Tuning, TuningState } from './tuning.js';
