@@ -3,7 +3,13 @@ import { execFileSync } from 'node:child_process';
 import { build } from 'esbuild';
 
 await build({
-  entryPoints: ['bench/run.ts', 'bench/gpu-host.ts'],
+  // All side by side: where things lie is told from here (paths.ts).
+  entryPoints: {
+    run: 'bench/run.ts',
+    'gpu-host': 'bench/gpu-host.ts',
+    'static-gpu': 'bench/static-gpu/run.ts',
+    'static-gpu-compile': 'bench/static-gpu/compile.ts',
+  },
   outdir: 'bench/dist',
   bundle: true,
   splitting: true,

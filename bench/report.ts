@@ -1,20 +1,17 @@
 // From the records to RESULTS.md and its charts.
-import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AggregationEntry } from './aggregation.js';
 import { writeCharts } from './charts.js';
 import type { ColdStartEntry } from './cold-start.js';
 import { type DetectionEntry, severalImages } from './detection.js';
+import { digits, table, writeFigures } from './markdown.js';
 import type { Statistics } from './measure.js';
 import type { PeersEntry } from './peers.js';
 import { providers } from './peers/onnxruntime.js';
 import type { RecognitionEntry } from './recognition.js';
 import { type BenchRecord, type LeftOut, fileNameOf } from './record.js';
 import { nameOf } from './sizes.js';
-
-/** What lies between these lines is written anew; the rest of the file is a person's. */
-const begin = '<!-- figures: written by npm run bench -->';
-const end = '<!-- end of figures -->';
 
 /** Writes RESULTS.md and the charts from all records in a folder, and returns the file's path. */
 export async function writeReport(folder: string): Promise<string> {
@@ -31,8 +28,7 @@ export async function writeReport(folder: string): Promise<string> {
     );
   }
   const path = join(folder, 'RESULTS.md');
-  const [before, after] = await surroundings(path);
-  await writeFile(path, `${before}${begin}\n\n${sections.join('\n')}\n${end}${after}`);
+  await writeFigures(path, 'npm run bench', 'Results', sections.join('\n'));
   return path;
 }
 
@@ -43,14 +39,6 @@ async function readRecords(folder: string): Promise<BenchRecord[]> {
   );
   // Hardware first.
   return records.sort((a, b) => Number(a.adapter.software) - Number(b.adapter.software));
-}
-
-async function surroundings(path: string): Promise<[string, string]> {
-  const text = await readFile(path, 'utf8').catch(() => `# Results\n\n${begin}\n${end}\n`);
-  const [from, to] = [text.indexOf(begin), text.indexOf(end)];
-  if (from < 0 || to < from)
-    throw new Error(`${path} lacks the lines "${begin}" and "${end}"; put them where the figures belong`);
-  return [text.slice(0, from), text.slice(to + end.length)];
 }
 
 /** A record as Markdown. */
@@ -211,18 +199,8 @@ function rowsAndReasons<T extends { height: number; width: number }>(
   return [...tables, ...(reasons.length > 0 ? ['', ...reasons] : [])];
 }
 
-function table(header: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
-  return [line(header), line(header.map((_, column) => (column === 0 ? '---' : '---:'))), ...rows.map(line)];
-}
-
 function shown(statistics: Statistics | undefined): string {
   return statistics ? digits(statistics.median) : '';
-}
-
-/** Three significant digits, without powers of ten. */
-function digits(value: number): string {
-  return value >= 100 ? value.toFixed(0) : String(Number(value.toPrecision(3)));
 }
 
 function mebibytes(bytes: number): string {

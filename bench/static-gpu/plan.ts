@@ -1,0 +1,148 @@
+// What panpp would run on a device, kernel by kernel, with the multiply-adds and bytes of each. All that this folder
+// takes from a plan is here.
+import { readFileSync } from 'node:fs';
+import { type DetectionPlan, planDetection } from '../../src/detection/pass.js';
+import type { Gpu } from '../../src/gpu/context.js';
+import type { Kernel, Resource } from '../../src/gpu/kernel.js';
+import { isSlot } from '../../src/gpu/memory.js';
+import { type ConvTile, tileName, tileSize } from '../../src/layers/conv-tile.js';
+import { defaultChoices } from '../../src/layers/conv-method.js';
+import type { DirectConvPlan } from '../../src/layers/direct-conv.js';
+import { type Precision, valueBytes } from '../../src/layers/precision.js';
+import { readWeights } from '../../src/network/weights-file.js';
+import { uploadWeights } from '../../src/network/weights.js';
+import { greedy, planRecognition } from '../../src/recognition/plan.js';
+import { projectFile } from '../paths.js';
+import type { Size } from '../sizes.js';
+
+export interface PlannedKernel {
+  /** `preprocess`, `network`, `aggregation`, `recognition`. */
+  readonly stage: string;
+  readonly kernel: Kernel;
+  readonly work: Work;
+}
+
+/** What a dispatch must do at least, counted from shapes: exact for convolutions, for others all of their bindings once. */
+export interface Work {
+  readonly multiplyAdds: number;
+  /** Read and written once each. */
+  readonly bytes: number;
+  /** Of convolutions: how the tile cuts the work. */
+  readonly tile?: {
+    readonly name: string;
+    /** Multiply-adds of an output value, and of a whole workgroup. */
+    readonly depth: number;
+    readonly perGroup: number;
+    readonly invocations: number;
+  };
+  /**
+   * Of Winograd's three steps: bytes of the band's maps in between, and those of `bytes` that are not them. Where the former fit a
+   * cache, only the latter meet memory.
+   */
+  readonly band?: { readonly between: number; readonly rest: number };
+}
+
+export interface PlannedDetection {
+  readonly plan: DetectionPlan;
+  readonly kernels: readonly PlannedKernel[];
+}
+
+/** A conv that a plan has asked a tile for. */
+interface Conv {
+  readonly shape: DirectConvPlan;
+  readonly tile: ConvTile;
+}
+
+/** Regions that the recognition head's plan is for. */
+const regions = 30;
+
+/** The plan of the packaged model for one image of the network's size, with the default tiles. */
+export async function planPackaged(gpu: Gpu, size: Size, precision: Precision): Promise<PlannedDetection> {
+  const { config, tensors } = readWeights(readFileSync(projectFile('weights/pan-pp-resnet18.safetensors')));
+  const usual = defaultChoices(gpu.profile);
+  const convs: Conv[] = [];
+  const choices: typeof usual = {
+    ...usual,
+    tile(shape) {
+      const tile = usual.tile(shape);
+      convs.push({ shape: shape as DirectConvPlan, tile });
+      return tile;
+    },
+  };
+  const weights = uploadWeights(gpu, tensors, config, precision, choices);
+  await weights.ready;
+  convs.length = 0;
+  const source = { rows: size.height, columns: size.width, channels: 3 } as const;
+  const plan = planDetection(config, weights, source, size, gpu.profile);
+  const kernels = plan.stages.flatMap(({ name, kernels: own }) => own.map((kernel) => ({ stage: name, kernel })));
+  // No packaged model has a recognition head; its kernels are the same whatever its weights.
+  const standIn = gpu.device.createBuffer({ size: 16, usage: GPUBufferUsage.STORAGE });
+  const head = { encoder: standIn, decoder: standIn, classes: 39 };
+  const reading = planRecognition(plan.network.maps.get('ffm.f1')!, size, head, greedy, regions);
+  kernels.push(...reading.kernels.map((kernel) => ({ stage: 'recognition', kernel })));
+  const works = workOf(kernels.map(({ kernel }) => kernel), convs);
+  return { plan, kernels: kernels.map((each, index) => ({ ...each, work: works[index] })) };
+}
+
+/** Convs come in the plan's order and under their kernels' names; Winograd's transforms stand around their products. */
+function workOf(kernels: readonly Kernel[], convs: readonly Conv[]): Work[] {
+  const productsOf = (label: string) => label.replace(/\.products$/, '');
+  const queue = [...convs];
+  let last: Conv | undefined;
+  const works = kernels.map((kernel): Work => {
+    const [next] = queue;
+    if (next && next.shape.label === kernel.label) {
+      last = queue.shift()!;
+      return convWork(last);
+    }
+    if (next && kernel.label === `${productsOf(next.shape.label)}.transformed`) return transformWork(next, 'in', kernel);
+    if (last && last.shape.label === `${kernel.label}.products`) return transformWork(last, 'out', kernel);
+    return { multiplyAdds: 0, bytes: boundBytes(kernel) };
+  });
+  if (queue.length > 0) throw new Error(`no kernel is called ${queue[0].shape.label}, for which a tile was chosen`);
+  return works;
+}
+
+/** Places of a transformed patch, and pixels of a tile, in Winograd's F(4×4, 3×3). */
+const places = 36;
+const pixels = 16;
+
+function convWork({ shape, tile }: Conv): Work {
+  const { kernel, inChannels, outChannels, sizes, types, batches = 1, sharedWeights = false } = shape;
+  const [inHeight, inWidth, outHeight, outWidth] = sizes;
+  const depth = kernel * kernel * inChannels;
+  const outputs = batches * outHeight * outWidth * outChannels;
+  const inBytes = batches * inHeight * inWidth * inChannels * valueBytes[types.input];
+  const weightBytes = (sharedWeights ? 1 : batches) * depth * outChannels * valueBytes[types.weight];
+  const outBytes = outputs * valueBytes[types.output] * (shape.residual ? 2 : 1);
+  const [tilePixels, tileOut4] = tileSize(tile);
+  const isProduct = shape.label.endsWith('.products');
+  return {
+    multiplyAdds: outputs * depth,
+    bytes: inBytes + weightBytes + outBytes,
+    tile: {
+      ...{ name: tileName(tile), depth, perGroup: tilePixels * tileOut4 * 4 * depth },
+      invocations: tile.lanes * tile.rows * (tile.matrix?.subgroup ?? 1),
+    },
+    ...(isProduct && { band: { between: inBytes + outBytes, rest: weightBytes } }),
+  };
+}
+
+function transformWork({ shape }: Conv, side: 'in' | 'out', { constants }: Kernel): Work {
+  const { inChannels, outChannels, sizes, types } = shape;
+  const tiles = sizes[3];
+  const between = tiles * places * (inChannels * valueBytes[types.input] + outChannels * valueBytes[types.output]);
+  const [channels, type] = side === 'in' ? [inChannels, types.input] : [outChannels, types.output];
+  const maps = side === 'out' && constants?.RESIDUAL ? 2 : 1;
+  const rest = tiles * pixels * maps * channels * valueBytes[type];
+  return { multiplyAdds: 0, bytes: tiles * places * channels * valueBytes[type] + rest, band: { between, rest } };
+}
+
+function boundBytes({ bindings }: Kernel): number {
+  const seen = new Map<Resource, number>();
+  for (const { resource, range } of bindings) {
+    const bytes = range?.bytes ?? (isSlot(resource) ? resource.bytes : resource.size);
+    seen.set(resource, Math.max(bytes, seen.get(resource) ?? 0));
+  }
+  return [...seen.values()].reduce((sum, bytes) => sum + bytes, 0);
+}

@@ -1,0 +1,88 @@
+// npm run static-gpu: profiles every family and writes STATIC.md and the baseline.
+import { readFile, writeFile } from 'node:fs/promises';
+import { PanppError } from '../../src/errors.js';
+import type { Precision } from '../../src/layers/precision.js';
+import { projectFile } from '../paths.js';
+import { type Size, nameOf } from '../sizes.js';
+import { type Baseline, findGrowth, knownCode } from './baseline.js';
+import { driversHint, families, findDrivers } from './families.js';
+import { type FamilyProfile, profileFamily } from './profile.js';
+import { type FamilyCode, type SizedPlan, precisions, writeReport } from './report.js';
+
+declare const builtCommit: string;
+
+const usage = `npm run static-gpu -- [--check]
+Compiles the packaged model's kernels with Mesa's compilers for AMD, Intel and NVIDIA and writes bench/STATIC.md and
+bench/static-gpu/baseline.json.
+  --check   only compare with baseline.json; exit code 1 if a kernel spills more or has fewer subgroups in flight than it
+            had, or is new and spills at all or has fewer than 2`;
+
+/** Of the code that is looked at; other sizes share nearly all of it. */
+const codeSize: Size = { height: 640, width: 640 };
+/** Of the plans whose dispatches, work and times are written down. */
+const planSizes: readonly Size[] = [codeSize, { height: 736, width: 1312 }];
+const baselinePath = projectFile('bench/static-gpu/baseline.json');
+
+const args = process.argv.slice(2);
+if (args.includes('--help')) console.log(usage);
+else if (args.some((arg) => arg !== '--check')) {
+  console.error(usage);
+  process.exitCode = 2;
+} else {
+  try {
+    process.exitCode = await main(args.includes('--check'));
+  } catch (error) {
+    console.error(error instanceof PanppError ? error.message : error);
+    process.exitCode = 2;
+  }
+}
+
+async function main(check: boolean): Promise<number> {
+  const drivers = findDrivers();
+  if (!drivers) {
+    console.error(`there are no drivers to compile with; ${driversHint}`);
+    return 2;
+  }
+  const baseline = JSON.parse(await readFile(baselinePath, 'utf8').catch(() => '{"families":{}}')) as Baseline;
+  if (check && baseline.mesa !== drivers.version) {
+    console.error(`baseline.json is of Mesa ${baseline.mesa} and the drivers are of ${drivers.version}; other compilers have other figures`);
+    return 2;
+  }
+  const codes: FamilyCode[] = [];
+  for (const family of families) {
+    const profiles = {} as Record<Precision, FamilyProfile>;
+    for (const precision of precisions) {
+      console.error(`${family.name}, ${precision}`);
+      profiles[precision] = await profileFamily(family, drivers, codeSize, precision);
+    }
+    codes.push({ family, profiles });
+  }
+  const faults = codes.flatMap(({ family, profiles }) =>
+    precisions.flatMap((precision) => {
+      const known = baseline.families[family.name]?.[precision] ?? {};
+      return findGrowth(profiles[precision].pipelines, known).map((fault) => `${family.name} ${precision} ${fault}`);
+    }),
+  );
+  for (const fault of faults) console.error(`worse than known: ${fault}`);
+  if (check) return faults.length > 0 ? 1 : 0;
+
+  await writeFile(baselinePath, describeBaseline({ mesa: drivers.version, size: codeSize, families: Object.fromEntries(codes.map(({ family, profiles }) => [family.name, codeOf(profiles)])) }));
+  const plans: SizedPlan[] = [];
+  for (const size of planSizes) {
+    for (const precision of precisions) {
+      console.error(`plan of ${nameOf(size)}, ${precision}`);
+      plans.push({ size, precision, profile: await profileFamily(families[0], drivers, size, precision) });
+    }
+  }
+  console.error(`wrote ${await writeReport({ drivers, commit: builtCommit, size: codeSize, codes, plans })}`);
+  return 0;
+}
+
+function codeOf(profiles: Readonly<Record<Precision, FamilyProfile>>) {
+  return { f32: knownCode(profiles.f32.pipelines), f16: knownCode(profiles.f16.pipelines) };
+}
+
+/** A kernel a line, so that a change shows what it does. */
+function describeBaseline(baseline: Baseline): string {
+  return `${JSON.stringify(baseline, undefined, 1).replace(/\{\s+("subgroup"[^{}]*?)\s+\}/g, (_, inner: string) => `{ ${inner.replace(/\n */g, ' ')} }`)}\n`;
+}
