@@ -3,7 +3,7 @@ import { Argument, type Command, Option } from 'commander';
 import { PanppError } from '../errors.js';
 import { detectionPresets } from '../network/config.js';
 import { convertCheckpoint } from '../network/convert.js';
-import { readBytes, shown, writeBytes } from './files.js';
+import { assertNoInput, readBytes, shown, writeBytes } from './files.js';
 import { exitCodes, say } from './report.js';
 import { exiting } from './usage.js';
 
@@ -22,7 +22,7 @@ export function addConvert(program: Command): void {
       'Reads a PyTorch checkpoint of PAN++ or PAN (zip or legacy form, without Python), folds its batch norms and writes safetensors with ' +
         'the configuration inside. The backbone and the number of FPEMs are read off the checkpoint.',
     )
-    .addArgument(new Argument('<checkpoint>', 'for example model.pth.tar'))
+    .addArgument(new Argument('<checkpoint>', 'for example model.pth.tar; - is standard input'))
     .addArgument(new Argument('<weights>', 'file to write, for example model.safetensors'))
     .option('--half', 'store 16-bit floats: half the size')
     .addOption(new Option('--architecture <name>', 'how FPEMs are joined').choices(['pan++', 'pan']).default('pan++'))
@@ -36,6 +36,7 @@ export function addConvert(program: Command): void {
 }
 
 async function convert(checkpoint: string, output: string, { half, architecture, settings, vocabulary }: ConvertFlags): Promise<number> {
+  await assertNoInput(output, [checkpoint, vocabulary]);
   const { weights, config } = convertCheckpoint(await readBytes(checkpoint), {
     half,
     vocabulary: vocabulary === undefined ? undefined : await readCharacters(vocabulary),

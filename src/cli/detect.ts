@@ -1,7 +1,7 @@
 // panpp detect: text regions of images, one JSON line an image on stdout.
 import { Argument, type Command } from 'commander';
 import { type EngineOptions, withEngineOptions } from './engine.js';
-import { lookAtFiles } from './look-files.js';
+import { inputsHelp, lookAtFiles } from './look-files.js';
 import { type SettingsFlags, settingsOf, withSettingsOptions } from './looking.js';
 import { type OutputFlags, type ResultTask, withOutputOptions } from './result-files.js';
 import { exiting } from './usage.js';
@@ -15,15 +15,15 @@ export function addDetect(program: Command): void {
         'regions (polygon, box, score, area), timings in milliseconds. An image that fails gives a line with its ' +
         'error, and the rest is done.',
     )
-    .addArgument(new Argument('<images...>', 'files, folders (searched through), globs'));
+    .addArgument(new Argument('<images...>', inputsHelp));
   withEngineOptions(withOutputOptions(withSettingsOptions(command))).action(exiting(detect));
 }
 
 const task: ResultTask = { protocols: { icdar: 'icdar2015', totaltext: 'totaltext' }, reads: false };
 
 async function detect(inputs: string[], flags: OutputFlags & EngineOptions & SettingsFlags): Promise<number> {
-  return lookAtFiles(inputs, flags, task, (model) => {
-    const settings = settingsOf(flags, model.config.detection);
-    return (image) => model.detect(image, settings);
+  return lookAtFiles(inputs, flags, task, ({ detection }) => {
+    const settings = settingsOf(flags, detection);
+    return { settings, lookWith: (model) => (image) => model.detect(image, settings) };
   });
 }

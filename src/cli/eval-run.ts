@@ -10,7 +10,9 @@ import { type DetectionSettings, detectionPresets } from '../network/config.js';
 import type { Polygon } from '../shapes/geometry.js';
 import { type EngineOptions, openEngine, parseWeights, readWeightsBytes } from './engine.js';
 import { findImages, withoutEnding } from './files.js';
+import { onInterrupt } from './interrupt.js';
 import { type Look, type SettingsFlags, lookAtEach, resultLine, settingsOf } from './looking.js';
+import { isRunsPicture } from './output-record.js';
 import { Progress, say } from './report.js';
 import { RunFolder, type RunSettings, type StoredImage, type StoredImages, resultFiles } from './run-folder.js';
 import { packageVersion } from './version.js';
@@ -97,7 +99,7 @@ async function readDone(runFolder: RunFolder, names: Iterable<string>): Promise<
 /** Images by their names without endings, which is what ground truth and results are named after. */
 async function namedImages(input: string): Promise<Map<string, string>> {
   const byName = new Map<string, string>();
-  for (const { path } of (await findImages([input])).images) {
+  for (const { path } of (await findImages([input], isRunsPicture)).images) {
     const name = basename(withoutEnding(path));
     const other = byName.get(name);
     if (other)
@@ -161,14 +163,20 @@ async function lookAtAll(
   store: (name: string, image: StoredImage) => Promise<void>,
 ): Promise<void> {
   const progress = new Progress(images.size, 'images');
+  let done = 0;
+  const stopWatching = onInterrupt(async () =>
+    say(`panpp: interrupted, ${done} of ${images.size} images are done; the same command goes on`),
+  );
   try {
     const files = [...images].map(([name, path]) => ({ name, path }));
     for await (const { image: { name, path }, ...outcome } of lookAtEach(files, look)) {
       if ('error' in outcome) progress.say(`panpp: ${outcome.error}`);
       await store(name, 'error' in outcome ? { file: path, error: outcome.error } : resultLine(path, outcome.looked.found));
+      done++;
       progress.step();
     }
   } finally {
+    stopWatching();
     progress.stop();
   }
 }

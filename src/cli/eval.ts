@@ -10,7 +10,7 @@ import { withEngineOptions } from './engine.js';
 import { jsonOf, tablesOf } from './eval-report.js';
 import { type Run, type RunFlags, runDataset } from './eval-run.js';
 import { readFileSet } from './file-set.js';
-import { shown, writeBytes } from './files.js';
+import { assertNoInput, shown, writeBytes } from './files.js';
 import { withSettingsOptions } from './looking.js';
 import { exitCodes, print, say } from './report.js';
 import { type StoredImages, asFileName, isRunFolder, readRun, regionsOf, resultFiles } from './run-folder.js';
@@ -89,6 +89,7 @@ async function evaluation(flags: EvalFlags): Promise<number> {
   const { protocol } = flags;
   const runFlags = runFlagsOf(flags);
   const options: EvaluationOptions = { iouThreshold: flags.iouThreshold };
+  if (flags.plot !== undefined) await assertNoInput(flags.plot, [flags.gt, flags.results, flags.weights]);
   const groundTruth = await readFileSet(flags.gt, protocol);
   const submission = runFlags
     ? await runSubmission(flags, groundTruth, options, runFlags)

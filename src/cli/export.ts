@@ -3,7 +3,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { exportOnnx } from '../export/onnx.js';
 import { readWeights } from '../network/weights-file.js';
 import { readWeightsBytes } from './engine.js';
-import { shown, writeBytes } from './files.js';
+import { assertNoInput, shown, writeBytes } from './files.js';
 import { exitCodes, say } from './report.js';
 import { exiting } from './usage.js';
 
@@ -38,6 +38,7 @@ function parseSize(text: string): ExportFlags['size'] {
 
 async function writeModel({ onnx, size, ...options }: ExportFlags): Promise<number> {
   const { path, bytes } = await readWeightsBytes(options);
+  await assertNoInput(onnx, [path]);
   const model = exportOnnx(readWeights(bytes, path), size);
   await writeBytes(onnx, model);
   say(`${shown(onnx)}: ${(model.length / 1e6).toFixed(1)} MB`);

@@ -1,10 +1,11 @@
 // Ground truth and results for an evaluation: the files of a folder or of a zip archive.
-import { readdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { PanppError } from '../errors.js';
 import { fileSetFromZip } from '../evaluation/formats/zip.js';
 import type { FileSet, Protocol } from '../evaluation/types.js';
-import { fileError, readBytes } from './files.js';
+import { onDisk } from '../node/paths.js';
+import { fileError, namesIn, readBytes, statOf } from './files.js';
 
 /**
  * Reads all files of a folder, or of a zip archive. Hidden files, which operating systems scatter, are left out of
@@ -13,7 +14,7 @@ import { fileError, readBytes } from './files.js';
  * @throws PanppError `file` or `evaluation`
  */
 export async function readFileSet(path: string, protocol: Protocol): Promise<FileSet> {
-  const info = await stat(path).catch((cause: unknown) => {
+  const info = await stat(onDisk(path)).catch((cause: unknown) => {
     throw fileError(path, '', cause);
   });
   if (info.isDirectory()) return readFolder(path);
@@ -22,13 +23,13 @@ export async function readFileSet(path: string, protocol: Protocol): Promise<Fil
 }
 
 async function readFolder(folder: string): Promise<FileSet> {
-  const names = await readdir(folder).catch((cause: unknown) => {
+  const names = await namesIn(folder).catch((cause: unknown) => {
     throw fileError(folder, '', cause);
   });
   const files = new Map<string, Uint8Array>();
   for (const name of names.filter(isShown).sort()) {
     const path = join(folder, name);
-    const info = await stat(path).catch(() => undefined);
+    const info = await statOf(path);
     if (!info || info.isFile()) files.set(name, await readBytes(path));
   }
   if (files.size === 0) throw new PanppError('file', `${folder}: no files in this folder`);

@@ -1,11 +1,15 @@
 // Files named on the command line: images out of files, folders and globs; output folders.
-import { constants } from 'node:fs';
-import { access, lstat, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { basename, dirname, extname, join, relative, resolve, sep } from 'node:path';
-import { glob, isDynamicPattern } from 'tinyglobby';
+import { type Stats, constants, rmSync } from 'node:fs';
+import { access, lstat, open, readdir, rename, stat, writeFile } from 'node:fs/promises';
+import { basename, dirname, extname, join, relative } from 'node:path';
 import { PanppError } from '../errors.js';
 import { makeFolder } from '../node/folders.js';
+import { onDisk, pathFromBytes } from '../node/paths.js';
+import { filesBelow, filesMatching, isGlob } from './globs.js';
 import { errorLine } from './report.js';
+
+/** The name that stands for standard input. */
+export const standardInput = '-';
 
 /** An image to work on. */
 export interface ImageFile {
@@ -23,19 +27,19 @@ export interface FoundImages {
 const imagePattern = '**/*.{png,apng,jpg,jpeg,jpe,jfif,webp}';
 
 /**
- * Images named by files, folders (searched through for image files, in the order of their names) and globs. A file
- * that does not exist is kept: it fails when its turn comes, and the rest is still done.
- * @param outputFolder where results go; what an earlier run wrote there is found only if there is nothing else
+ * Images named by files, folders (searched through for image files, in the order of their names) and globs; `-` is
+ * standard input. A file that does not exist is kept: it fails when its turn comes, and the rest is still done.
+ * @param isResult whether a file is a run's own result; such are images only if they are named themselves
  * @throws PanppError `file` if there are no images at all
  */
-export async function findImages(inputs: readonly string[], outputFolder?: string): Promise<FoundImages> {
+export async function findImages(inputs: readonly string[], isResult: (path: string) => Promise<boolean>): Promise<FoundImages> {
   const names = new Map<string, string>();
   const problems: FoundImages['problems'][number][] = [];
   for (const input of inputs) {
-    const found = await namedBy(input);
+    const found = await namedBy(input, isResult);
     if (found.length === 0)
       problems.push({ input, error: new PanppError('file', `${input}: no PNG, JPEG or WebP files found`) });
-    for (const { path, name } of withoutResults(found, outputFolder)) names.set(path, names.get(path) ?? name);
+    for (const { path, name } of found) names.set(path, names.get(path) ?? name);
   }
   if (names.size === 0) throw problems[0].error;
   const taken = new Set<string>();
@@ -51,21 +55,16 @@ interface Found {
   readonly name: string;
 }
 
-async function namedBy(input: string): Promise<Found[]> {
-  const info = await stat(input).catch(() => undefined);
-  if (info?.isDirectory()) {
-    const names = await glob(imagePattern, { cwd: input, caseSensitiveMatch: false, expandDirectories: false });
-    return names.sort(byName).map((name) => ({ path: join(input, name), name }));
-  }
-  const paths = !info && isDynamicPattern(input) ? await glob(input, { expandDirectories: false }) : [input];
-  return paths.sort(byName).map((path) => ({ path, name: basename(path) }));
-}
-
-function withoutResults(found: readonly Found[], outputFolder: string | undefined): readonly Found[] {
-  if (outputFolder === undefined) return found;
-  const folder = resolve(outputFolder) + sep;
-  const sources = found.filter(({ path }) => !resolve(path).startsWith(folder));
-  return sources.length > 0 ? sources : found;
+async function namedBy(input: string, isResult: (path: string) => Promise<boolean>): Promise<Found[]> {
+  if (input === standardInput) return [{ path: input, name: 'stdin' }];
+  const info = await statOf(input);
+  if (!info?.isDirectory() && (info || !isGlob(input))) return [{ path: input, name: basename(input) }];
+  const found = info
+    ? (await filesBelow(input, imagePattern)).sort(byName).map((name) => ({ path: join(input, name), name }))
+    : (await filesMatching(input)).sort(byName).map((path) => ({ path, name: basename(path) }));
+  const sources: Found[] = [];
+  for (const file of found) if (!(await isResult(file.path))) sources.push(file);
+  return sources;
 }
 
 /** `folder/a.png` becomes `folder/a`. */
@@ -86,51 +85,138 @@ export function byName(a: string, b: string): number {
   return a.localeCompare(b, 'en', { numeric: true });
 }
 
-/** @throws PanppError `file` that says in words why the file can't be read */
+/** What a path is, links followed; undefined if there is nothing. */
+export async function statOf(path: string): Promise<Stats | undefined> {
+  return stat(onDisk(path)).catch(() => undefined);
+}
+
+/** Names in a folder. */
+export async function namesIn(folder: string): Promise<string[]> {
+  return (await readdir(onDisk(folder), 'buffer')).map(pathFromBytes);
+}
+
+/** Most bytes of what does not tell its size: a pipe, a device, standard input. 512 MiB. */
+export const maxUnsizedBytes = 2 ** 29;
+
+/**
+ * A file's bytes; those of standard input for `-`.
+ * @throws PanppError `file` that says in words why the file can't be read
+ */
 export async function readBytes(path: string): Promise<Uint8Array> {
+  if (path === standardInput) return readStandardInput();
   try {
-    return await readFile(path);
+    const file = await open(onDisk(path));
+    try {
+      const info = await file.stat();
+      if (info.isFile() && info.size > 0) return await file.readFile();
+      if (info.isDirectory()) throw Object.assign(new Error(), { code: 'EISDIR' });
+      return await readUnsized(file.createReadStream({ autoClose: false, highWaterMark: 2 ** 20 }), path);
+    } finally {
+      await file.close();
+    }
   } catch (cause) {
-    throw fileError(path, '', cause);
+    throw cause instanceof PanppError ? cause : fileError(path, '', cause);
   }
+}
+
+let standardInputRead = false;
+
+async function readStandardInput(): Promise<Uint8Array> {
+  const name = 'standard input';
+  if (process.stdin.isTTY) throw new PanppError('file', `${name} is a terminal, and - stands for a file in it; redirect one: panpp … - < file`);
+  if (standardInputRead) throw new PanppError('argument', `${name} can be read once, so - can stand for one file`);
+  standardInputRead = true;
+  try {
+    return await readUnsized(process.stdin, name);
+  } catch (cause) {
+    throw cause instanceof PanppError ? cause : fileError(name, '', cause);
+  }
+}
+
+async function readUnsized(stream: AsyncIterable<Uint8Array>, name: string): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for await (const part of stream) {
+    parts.push(part);
+    length += part.length;
+    if (length > maxUnsizedBytes)
+      throw new PanppError('file', `${name}: gives more than ${maxUnsizedBytes / 2 ** 20} MiB, which is the most that is read of a pipe or a device; give a file`);
+  }
+  return Buffer.concat(parts);
 }
 
 /**
  * Writes a file, making its folder. It is whole or not there, and an earlier file of that name stays until it is
  * whole, even if the process is killed.
+ * @param draftFolder where it is until it is whole; by default where it is going to be
  * @throws PanppError `file`
  */
-export async function writeBytes(path: string, content: Uint8Array | string): Promise<void> {
+export async function writeBytes(path: string, content: Uint8Array | string, draftFolder = dirname(path)): Promise<void> {
   try {
     await makeFolder(dirname(path));
     // A link, a pipe or a device is written to; it would be no longer one if another file took its place.
-    const target = await lstat(path).catch(() => undefined);
-    if (target) await access(path, constants.W_OK);
-    if (!target || target.isFile()) await replaceFile(path, content);
-    else await writeFile(path, content);
+    const target = await lstat(onDisk(path)).catch(() => undefined);
+    if (target) await access(onDisk(path), constants.W_OK);
+    if (!target || target.isFile()) await replaceFile(path, content, draftFolder);
+    else await writeFile(onDisk(path), content);
   } catch (cause) {
     throw fileError(path, "can't be written: ", cause);
   }
 }
 
-let drafts = 0;
+const drafts = new Set<string | Buffer>();
+let draftCount = 0;
+process.on('exit', () => drafts.forEach((draft) => rmSync(draft, { force: true })));
 
-async function replaceFile(path: string, content: Uint8Array | string): Promise<void> {
-  const draft = join(dirname(path), `.panpp-${process.pid}-${drafts++}.draft`);
+async function replaceFile(path: string, content: Uint8Array | string, draftFolder: string): Promise<void> {
+  const draft = onDisk(join(draftFolder, `.panpp-${process.pid}-${draftCount++}.draft`));
+  drafts.add(draft);
   try {
     await writeFile(draft, content);
-    await rename(draft, path);
+    await rename(draft, onDisk(path));
   } catch (error) {
-    await rm(draft, { force: true });
-    throw error;
+    rmSync(draft, { force: true });
+    // The output folder may have folders of other disks in it.
+    if ((error as NodeJS.ErrnoException).code !== 'EXDEV' || draftFolder === dirname(path)) throw error;
+    await replaceFile(path, content, dirname(path));
+  } finally {
+    drafts.delete(draft);
   }
+}
+
+/** Whether a name is that of a draft whose process was killed. */
+export function isOrphan(name: string): boolean {
+  const pid = /^\.panpp-(\d+)-\d+\.draft$/.exec(name)?.[1];
+  if (pid === undefined) return false;
+  try {
+    process.kill(Number(pid), 0);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ESRCH';
+  }
+}
+
+/** Refuses to write where one of the inputs is, under whatever name. @throws PanppError `argument` */
+export async function assertNoInput(output: string, inputs: readonly (string | undefined)[]): Promise<void> {
+  const target = await statOf(output);
+  if (!target?.isFile()) return;
+  for (const input of inputs) {
+    const source = input === undefined || input === standardInput ? undefined : await statOf(input);
+    if (source && isSameFile(source, target))
+      throw new PanppError('argument', `${output} is ${output === input ? 'the file that is read' : `the same file as ${input}, which is read`}; give another name to write to`);
+  }
+}
+
+/** Whether two files are one, by whatever names and links. */
+export function isSameFile(a: Stats, b: Stats): boolean {
+  return a.ino === b.ino && a.dev === b.dev;
 }
 
 /** Makes a folder and sees that files can be written to it, before any work is done. @throws PanppError `file` */
 export async function openOutputFolder(path: string): Promise<void> {
   try {
     await makeFolder(path);
-    await access(path, constants.W_OK | constants.X_OK);
+    await access(onDisk(path), constants.W_OK | constants.X_OK);
   } catch (cause) {
     throw fileError(path, "can't be used as output folder: ", cause);
   }

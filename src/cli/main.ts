@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // The command line: one command a file, exit codes, and errors in one line.
 import { Command, CommanderError } from 'commander';
+import { commandLine } from './command-line.js';
 import { addConvert } from './convert.js';
 import { addDetect } from './detect.js';
 import { addDoctor } from './doctor.js';
@@ -12,10 +13,11 @@ import { addSpot } from './spot.js';
 import { addTune } from './tune.js';
 import { packageVersion } from './version.js';
 
-// A reader that has seen enough (`panpp detect … | head`) is no error; messages that nobody reads are none either.
+// A reader that has seen enough (`panpp detect … | head`) is no error, a full disk is; the files that were asked for are written with either.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(exitCodes.done);
-  endWith(fileError('standard output', '', error));
+  if (error.code === 'EPIPE') return;
+  say(`panpp: ${fileError('standard output', "can't be written: ", error).message}`);
+  process.exitCode ||= exitCodes.someFailed;
 });
 process.stderr.on('error', () => {});
 process.on('uncaughtException', endWith);
@@ -29,10 +31,11 @@ const program = new Command('panpp')
 for (const add of [addDetect, addSpot, addEval, addConvert, addExport, addTune, addDoctor]) add(program);
 
 try {
-  await program.parseAsync();
+  await program.parseAsync(commandLine(), { from: 'user' });
 } catch (error) {
-  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? exitCodes.done : exitCodes.notStarted;
-  else {
+  if (error instanceof CommanderError) {
+    if (error.exitCode !== 0) process.exitCode = exitCodes.notStarted;
+  } else {
     say(`panpp: ${errorLine(error)}`);
     process.exitCode = exitCodes.notStarted;
   }

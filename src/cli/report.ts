@@ -10,10 +10,14 @@ export function say(message: string): void {
   process.stderr.write(`${message.replace(/\p{Cc}/gu, '?')}\n`);
 }
 
-/** Writes to stdout and waits until it is taken, so that a slow reader slows the work down and no memory fills. */
-export async function print(text: string): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    process.stdout.write(text, (error) => (error ? reject(error) : resolve()));
+/**
+ * Writes to stdout and waits until it is taken, so that a slow reader slows the work down and no memory fills.
+ * @returns whether it was: not by a reader that has seen enough, nor by a full disk, of which the program tells (main.ts)
+ */
+export async function print(text: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    // Once the stream has told of its error too.
+    process.stdout.write(text, (error) => (error ? setImmediate(resolve, false) : resolve(true)));
   });
 }
 
@@ -25,7 +29,8 @@ export function errorLine(error: unknown): string {
   return code && !text.includes(code) ? `${code}: ${text}` : text;
 }
 
-const endingSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+/** What ends a process that does not ask for it. */
+export const endingSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** A progress bar on a terminal, nothing elsewhere. */
 export class Progress {
@@ -33,7 +38,8 @@ export class Progress {
   // The bar hides the cursor; whoever ends the process by a signal gets it back.
   readonly #onSignal = (signal: NodeJS.Signals) => {
     this.stop();
-    process.kill(process.pid, signal);
+    // Unless somebody ends it in order (interrupt.ts).
+    if (process.listenerCount(signal) === 0) process.kill(process.pid, signal);
   };
 
   constructor(total: number, what: string) {
@@ -59,9 +65,9 @@ export class Progress {
   }
 
   /** A result that does not tangle with the bar where both go to the same terminal. */
-  async print(text: string): Promise<void> {
+  async print(text: string): Promise<boolean> {
     if (process.stdout.isTTY) this.#clear();
-    await print(text);
+    return print(text);
   }
 
   stop(): void {

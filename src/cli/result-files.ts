@@ -1,4 +1,6 @@
-// The files that detect and spot write: which there are, what they are called, and what is in them.
+// The files that detect and spot write: which there are, what they are called, and what is in them. What is in their places is kept if a
+// person may have made it (output-record.ts).
+import type { Stats } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
@@ -7,14 +9,16 @@ import { formatResults, resultFileName } from '../evaluation/results.js';
 import type { Protocol } from '../evaluation/types.js';
 import { type ImageRegions, formatCocoText } from '../formats/coco-text.js';
 import { formatHocr } from '../formats/hocr.js';
-import type { ImageReference } from '../formats/input.js';
+import type { FormatRegion, ImageReference } from '../formats/input.js';
 import { formatLabelme } from '../formats/labelme.js';
 import { formatSvg } from '../formats/svg.js';
 import { drawMask, drawRegions } from '../images/draw.js';
 import { encodePng } from '../images/encode.js';
 import { imageFormat } from '../images/format.js';
-import { type ImageFile, openOutputFolder, readBytes, shown, writeBytes } from './files.js';
+import { onDisk, pathFromBytes } from '../node/paths.js';
+import { type ImageFile, fileError, isSameFile, openOutputFolder, readBytes, shown, standardInput, statOf, writeBytes } from './files.js';
 import { type Looked, resultLine } from './looking.js';
+import { type Entry, OutputRecord, type ResultLine, hashOf, hashOfFile } from './output-record.js';
 import { errorLine } from './report.js';
 import { packageVersion } from './version.js';
 
@@ -32,13 +36,15 @@ export interface OutputFlags {
   readonly masks?: boolean;
   readonly format?: readonly Format[];
   readonly embedImage?: boolean;
+  readonly overwrite?: boolean;
+  readonly resume?: boolean;
 }
 
-/** Adds `--output`, `--overlay`, `--masks`, `--format` and `--embed-image`. */
+/** Adds `--output`, `--overlay`, `--masks`, `--format`, `--embed-image`, `--overwrite` and `--resume`. */
 export function withOutputOptions(command: Command): Command {
   return command
     .addOption(
-      new Option('--output <folder>', 'folder for result files; not searched for images').default('panpp-output'),
+      new Option('--output <folder>', 'folder for result files, and for .panpp, which records them').default('panpp-output'),
     )
     .addOption(
       new Option('--overlay', 'write NAME.overlay.png: the image with its regions drawn (default for a single image)'),
@@ -55,7 +61,19 @@ export function withOutputOptions(command: Command): Command {
         .choices(formats)
         .argParser(parseFormats),
     )
-    .addOption(new Option('--embed-image', 'with --format svg: the image within the file, not only its name'));
+    .addOption(new Option('--embed-image', 'with --format svg: the image within the file, not only its name'))
+    .addOption(
+      new Option(
+        '--overwrite',
+        'replace result files that panpp did not write, or that were changed since; without it they are kept, and the exit code is 1',
+      ),
+    )
+    .addOption(
+      new Option(
+        '--resume',
+        'go on with a run: images whose files were written before, with these weights and settings, are printed again and not done again',
+      ),
+    );
 }
 
 function parseFormats(list: string, before: readonly Format[] = []): readonly Format[] {
@@ -82,6 +100,11 @@ interface Result extends Looked {
   readonly reference: ImageReference;
   readonly task: ResultTask;
   readonly embedImage: boolean;
+}
+
+interface Size {
+  readonly width: number;
+  readonly height: number;
 }
 
 interface FileKind {
@@ -125,14 +148,15 @@ const kinds: Readonly<Record<Kind, FileKind>> = {
 function benchmarkFile(benchmark: 'icdar' | 'totaltext'): FileKind {
   return {
     // The protocols name results after images; this one's name within the run, with an image's ending.
-    name: (name, { protocols }) => join(dirname(name), resultFileName(protocols[benchmark], `${name}.png`)),
+    name: (name, { protocols }) => join(dirname(name), resultFileName(protocols[benchmark], `${basename(name)}.png`)),
     content: ({ found, task: { protocols } }) => formatResults(protocols[benchmark], found.regions),
   };
 }
 
-/** The image file as it is; but a WebP as PNG, for PNG and JPEG is what every reader of SVG knows. */
+/** The image file as it is; but a WebP, or what can't be read again, as PNG: PNG and JPEG is what every reader of SVG knows. */
 async function imageAsUrl({ path, image }: Result): Promise<string> {
-  const bytes = await readBytes(path);
+  const isFile = path !== standardInput && (await statOf(path))?.isFile();
+  const bytes = isFile ? await readBytes(path) : encodePng(image);
   const isJpeg = imageFormat(bytes) === 'JPEG';
   const known = isJpeg || imageFormat(bytes) === 'PNG' ? bytes : encodePng(image);
   return `data:image/${isJpeg ? 'jpeg' : 'png'};base64,${Buffer.from(known).toString('base64')}`;
@@ -142,6 +166,8 @@ async function imageAsUrl({ path, image }: Result): Promise<string> {
 export class ResultFiles {
   /** What goes into the run's file; no pixels. */
   readonly #run: ImageRegions[] = [];
+  /** The last write, whatever came of it: one goes on at a time. */
+  #writing: Promise<unknown> = Promise.resolve();
 
   private constructor(
     private readonly folder: string,
@@ -150,7 +176,11 @@ export class ResultFiles {
     private readonly kinds: readonly Kind[],
     private readonly withRunFile: boolean,
     private readonly task: ResultTask,
-    private readonly embedImage: boolean,
+    private readonly flags: OutputFlags,
+    /** Undefined if no files are asked for. */
+    private readonly record: OutputRecord | undefined,
+    /** The images themselves, which no result may replace. */
+    private readonly images: readonly Stats[],
   ) {}
 
   /**
@@ -158,12 +188,17 @@ export class ResultFiles {
    * @throws PanppError `argument` for what doesn't go together, `file` for a folder that can't be used
    */
   static async open(flags: OutputFlags, task: ResultTask, images: readonly ImageFile[]): Promise<ResultFiles> {
-    const { output, format = [], embedImage = false } = flags;
+    const { output, format = [], embedImage = false, resume = false } = flags;
     if (format.includes('hocr') && !task.reads) {
       throw new PanppError('argument', '--format hocr needs text that is read; use panpp spot, with weights that read');
     }
     if (embedImage && !format.includes('svg')) {
       throw new PanppError('argument', '--embed-image is for SVG; add --format svg');
+    }
+    const linked = format.find((name) => name === 'labelme' || (name === 'svg' && !embedImage));
+    if (linked && images.some(({ path }) => path === standardInput)) {
+      const advice = linked === 'svg' ? 'add --embed-image, or save it first' : 'save it first';
+      throw new PanppError('argument', `--format ${linked} refers to the image's file, and standard input is none; ${advice}`);
     }
     const asked: readonly (Kind | false)[] = [
       (flags.overlay ?? images.length === 1) && 'overlay',
@@ -174,54 +209,167 @@ export class ResultFiles {
     const withRunFile = format.includes(runFormat);
     assertNoneTwice(output, written, withRunFile, task, images);
     const writes = written.length > 0 || withRunFile;
+    if (resume && !writes) {
+      throw new PanppError('argument', '--resume goes by the files that were written; add --format, --overlay or --masks');
+    }
     if (writes) await openOutputFolder(output);
-    return new ResultFiles(output, writes ? await realpath(output) : output, written, withRunFile, task, embedImage);
+    const record = writes ? await openRecord(output) : undefined;
+    const realFolder = writes ? await realPath(output) : output;
+    const inputs = writes ? await Promise.all(images.map(({ path }) => statOf(path))) : [];
+    const sources = inputs.filter((info) => info !== undefined);
+    return new ResultFiles(output, realFolder, written, withRunFile, task, flags, record, sources);
   }
 
-  /** Writes an image's files; one that can't be written keeps no other from it. */
-  async write(file: ImageFile, looked: Looked): Promise<Written> {
-    if (this.withRunFile) {
-      this.#run.push({ image: await this.#reference(file, looked, ''), regions: looked.found.regions });
+  /** Whether any files are asked for. */
+  get isAsked(): boolean {
+    return this.record !== undefined;
+  }
+
+  /**
+   * What an earlier run found in an image, if all files that are asked for were written then.
+   * @param of a hash of all that the result depends on, if that can be told
+   */
+  async earlier(file: ImageFile, of: string | undefined): Promise<ResultLine | undefined> {
+    const entry = this.flags.resume ? await this.record?.read(file.resultName) : undefined;
+    if (!entry?.result || entry.result.of !== of) return undefined;
+    for (const { name, path } of this.#filesOf(file)) {
+      const hashes = entry.files[name];
+      const there = hashes && (await hashOfFile(path));
+      // The one before is there if a kill came first; with none of ours there, it is to be replaced now if that is asked for.
+      if (!there || there === hashes[1] || (hashes.length === 0 && this.flags.overwrite)) return undefined;
     }
+    return entry.result.line;
+  }
+
+  /** Takes what an earlier run found into the run's file, and tells again which files were not written. */
+  async takeEarlier(file: ImageFile, line: ResultLine): Promise<Written> {
+    await this.#addToRun(file, line);
+    const { files } = (await this.record?.read(file.resultName)) ?? { files: {} };
+    const kept = this.#filesOf(file).filter(({ name }) => files[name]?.length === 0);
+    return { paths: [], problems: kept.map(({ path }) => keptLine(path, false)) };
+  }
+
+  /**
+   * Writes an image's files; one that can't be written keeps no other from it.
+   * @param of a hash of all that the result depends on, if that can be told
+   */
+  async write(file: ImageFile, looked: Looked, of: string | undefined): Promise<Written> {
     const all: Written = { paths: [], problems: [] };
-    for (const kind of this.kinds) {
-      const name = kinds[kind].name(file.resultName, this.task);
-      await this.#writeTo(all, name, async () => {
-        const reference = await this.#reference(file, looked, dirname(name));
-        const { task, embedImage } = this;
-        return kinds[kind].content({ ...looked, path: file.path, reference, task, embedImage });
-      });
+    const contents = new Map<string, Uint8Array | string>();
+    await this.#addToRun(file, looked.found);
+    for (const { kind, name, path } of this.#filesOf(file)) {
+      const { task, flags } = this;
+      const reference = await this.#reference(file, looked.found, dirname(name));
+      const result: Result = { ...looked, path: file.path, reference, task, embedImage: flags.embedImage ?? false };
+      await attempt(path, all, async () => contents.set(name, await kinds[kind].content(result)));
     }
+    await this.#store(all, contents, file.resultName, of === undefined ? undefined : { of, line: resultLine(file.path, looked.found) });
     return all;
   }
 
   /** Writes the run's file, if one was asked for. */
   async finish(): Promise<Written> {
     const all: Written = { paths: [], problems: [] };
-    if (this.withRunFile) {
-      await this.#writeTo(all, runFileName, async () => formatCocoText(this.#run, { version: packageVersion() }));
+    if (!this.withRunFile) {
+      await this.#writing;
+      return all;
     }
+    const contents = new Map<string, string>();
+    await attempt(join(this.folder, runFileName), all, async () =>
+      contents.set(runFileName, formatCocoText(this.#run, { version: packageVersion() })),
+    );
+    await this.#store(all, contents);
     return all;
   }
 
-  async #writeTo({ paths, problems }: Written, name: string, make: () => Promise<Uint8Array | string>): Promise<void> {
-    const path = join(this.folder, name);
-    try {
-      await writeBytes(path, await make());
-      paths.push(path);
-    } catch (error) {
-      const message = errorLine(error);
-      // A file system's message has the path; one about a region that a format can't hold does not.
-      problems.push(message.startsWith(path) ? message : `${path}: ${message}`);
-    }
+  #filesOf({ resultName }: ImageFile): readonly { kind: Kind; name: string; path: string }[] {
+    return this.kinds.map((kind) => {
+      const name = kinds[kind].name(resultName, this.task);
+      return { kind, name, path: join(this.folder, name) };
+    });
   }
 
-  async #reference({ path }: ImageFile, { found }: Looked, subfolder: string): Promise<ImageReference> {
-    const { width, height } = found;
+  /** Writes files and the entry of them in the record, of an image or of the run. */
+  async #store(all: Written, contents: ReadonlyMap<string, Uint8Array | string>, image?: string, result?: Entry['result']): Promise<void> {
+    const { record } = this;
+    if (!record) return;
+    const work = this.#writing.then(async () => {
+      const files = { ...(await record.read(image))?.files };
+      const free: string[] = [];
+      for (const [name, content] of contents) {
+        const path = join(this.folder, name);
+        await attempt(path, all, async () => {
+          const now = hashOf(content);
+          const there = await this.#claim(path, now, files[name] ?? []);
+          if (there === 'taken') {
+            all.problems.push(keptLine(path, (files[name] ??= []).length > 0));
+            return;
+          }
+          files[name] = there === undefined || there === now ? [now] : [now, there];
+          free.push(name);
+        });
+      }
+      const wrote = await attempt(join(this.folder, '.panpp'), all, () => record.write({ files, result }, image));
+      // Without its entry a file would be nobody's.
+      if (!wrote) all.problems.push(...free.map((name) => `${join(this.folder, name)}: not written, for the record of it can't be`));
+      for (const name of wrote ? free : []) {
+        const path = join(this.folder, name);
+        if (await attempt(path, all, () => writeBytes(path, contents.get(name)!, record.draftFolder))) all.paths.push(path);
+      }
+    });
+    this.#writing = work.catch(() => undefined);
+    await work;
+  }
+
+  /** Whether a file may be written: the hash of what is there, undefined for nothing, `taken` if it stays. */
+  async #claim(path: string, now: string, own: readonly string[]): Promise<string | undefined> {
+    const info = await statOf(path);
+    if (info && this.images.some((image) => isSameFile(image, info)))
+      throw new PanppError('argument', 'is one of the images and stays; give another --output');
+    const there = await hashOfFile(path);
+    const isFree = there === undefined || there === now || own.includes(there) || this.flags.overwrite;
+    return isFree ? there : 'taken';
+  }
+
+  async #addToRun(file: ImageFile, found: Size & { readonly regions: readonly FormatRegion[] }): Promise<void> {
+    if (this.withRunFile) this.#run.push({ image: await this.#reference(file, found, ''), regions: found.regions });
+  }
+
+  async #reference({ path, resultName }: ImageFile, { width, height }: Size, subfolder: string): Promise<ImageReference> {
+    if (path === standardInput) return { path: resultName, width, height };
     // Moved away meanwhile, perhaps; the result is written all the same.
-    const folder = await realpath(dirname(path)).catch(() => resolve(dirname(path)));
+    const folder = await realPath(dirname(path)).catch(() => resolve(dirname(path)));
     const image = join(folder, basename(path));
     return { path: relative(join(this.realFolder, subfolder), image).split(sep).join('/'), width, height };
+  }
+}
+
+async function openRecord(output: string): Promise<OutputRecord> {
+  try {
+    return await OutputRecord.open(output);
+  } catch (cause) {
+    throw fileError(output, "can't be used as output folder: ", cause);
+  }
+}
+
+async function realPath(path: string): Promise<string> {
+  return pathFromBytes(await realpath(onDisk(path), 'buffer'));
+}
+
+function keptLine(path: string, wasOurs: boolean): string {
+  return `${path}: kept, for ${wasOurs ? 'it was changed since panpp wrote it' : 'panpp did not write it'}; --overwrite replaces it`;
+}
+
+/** Does something for a file; if that fails, there is a line on it, and false. */
+async function attempt(path: string, { problems }: Written, work: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await work();
+    return true;
+  } catch (error) {
+    const message = errorLine(error);
+    // A file system's message has the path; one about a region that a format can't hold does not.
+    problems.push(message.startsWith(path) ? message : `${path}: ${message}`);
+    return false;
   }
 }
 

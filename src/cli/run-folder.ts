@@ -4,14 +4,15 @@
 //   run.json                 settings, weights, images
 //   detections/img_1.json    the regions found in img_1.jpg with their scores, or why there are none
 //   results/res_img_1.txt    the same as the protocol's result file
-import { readdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PanppError } from '../errors.js';
 import type { ScoredRegion } from '../evaluation/curve.js';
 import { formatResults, resultFileName } from '../evaluation/results.js';
 import type { FileSet, Protocol } from '../evaluation/types.js';
 import type { DetectionSettings } from '../network/config.js';
-import { byName, openOutputFolder, readBytes, writeBytes } from './files.js';
+import { onDisk } from '../node/paths.js';
+import { byName, namesIn, openOutputFolder, readBytes, writeBytes } from './files.js';
 
 /** What a run's results depend on. */
 export interface RunSettings {
@@ -41,12 +42,12 @@ const results = 'results';
 
 /** Whether a folder is one of a run. */
 export async function isRunFolder(folder: string): Promise<boolean> {
-  return (await namesIn(folder)).includes(runFile);
+  return (await namesOf(folder)).includes(runFile);
 }
 
 /** All that a run has stored. @throws PanppError `file` if a file can't be read */
 export async function readRun(folder: string): Promise<StoredImages> {
-  const names = (await namesIn(join(folder, detections))).filter(
+  const names = (await namesOf(join(folder, detections))).filter(
     (name) => !name.startsWith('.') && name.endsWith('.json'),
   );
   const stored = new Map<string, StoredImage>();
@@ -95,14 +96,14 @@ export class RunFolder {
    */
   static async open(path: string, run: RunSettings, restart: boolean): Promise<RunFolder> {
     await openOutputFolder(path);
-    const names = await namesIn(path);
+    const names = await namesOf(path);
     const isRun = names.includes(runFile);
     const foreign = names.find((name) => name === detections || name === results);
     if (!isRun && foreign)
       throw new PanppError('file', `${join(path, foreign)} was not made by a run; give another --results`);
     if (isRun && restart) {
       // The settings go last, for they tell that the rest is a run's.
-      for (const name of [detections, results, runFile]) await rm(join(path, name), { recursive: true, force: true });
+      for (const name of [detections, results, runFile]) await rm(onDisk(join(path, name)), { recursive: true, force: true });
     } else if (isRun) await assertSame(path, run);
     await writeBytes(join(path, runFile), `${JSON.stringify(run, undefined, 2)}\n`);
     return new RunFolder(path, run.protocol);
@@ -153,8 +154,8 @@ function comparable({ settings, weights, ...others }: Partial<RunSettings>): Rec
   );
 }
 
-async function namesIn(folder: string): Promise<string[]> {
-  return readdir(folder).catch(() => []);
+async function namesOf(folder: string): Promise<string[]> {
+  return namesIn(folder).catch(() => []);
 }
 
 function parseStored(bytes: Uint8Array): StoredImage | undefined {

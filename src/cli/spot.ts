@@ -2,13 +2,14 @@
 import { stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { Argument, type Command, Option } from 'commander';
-import type { Model } from '../model/model.js';
 import { PanppError } from '../errors.js';
+import type { ModelConfig } from '../network/config.js';
+import { onDisk } from '../node/paths.js';
 import { type CorrectionSettings, type Lexicon, defaultCorrection, parseLexicon } from '../recognition/lexicon.js';
 import { maxBeam } from '../recognition/plan.js';
 import { type EngineOptions, withEngineOptions } from './engine.js';
-import { fileError, readBytes, withoutEnding } from './files.js';
-import { lookAtFiles } from './look-files.js';
+import { fileError, namesIn, readBytes, standardInput, statOf, withoutEnding } from './files.js';
+import { inputsHelp, lookAtFiles } from './look-files.js';
 import { type SettingsFlags, settingsOf, withSettingsOptions } from './looking.js';
 import { type OutputFlags, type ResultTask, withOutputOptions } from './result-files.js';
 import { exiting, integerBetween, numberBetween } from './usage.js';
@@ -29,7 +30,7 @@ export function addSpot(program: Command): void {
       'As detect, with the text of every region and its score; needs weights with a recognition head. With a lexicon ' +
         'or --correct, words are corrected by the authors’ rule, and regions that it drops are left out.',
     )
-    .addArgument(new Argument('<images...>', 'files, folders (searched through), globs'))
+    .addArgument(new Argument('<images...>', inputsHelp))
     .addOption(
       new Option(
         '--lexicon <path>',
@@ -60,21 +61,24 @@ const task: ResultTask = { protocols: { icdar: 'icdar2015-e2e', totaltext: 'tota
 
 async function spot(inputs: string[], flags: SpotFlags): Promise<number> {
   const lexiconFor = await lexicons(flags.lexicon);
-  return lookAtFiles(inputs, flags, task, (model) => {
-    assertReads(model, flags);
+  return lookAtFiles(inputs, flags, task, async (config) => {
+    assertReads(config, flags);
     const options: SpotOptions = {
-      ...settingsOf(flags, model.config.detection),
+      ...settingsOf(flags, config.detection),
       beam: flags.beam,
       characters: flags.characters,
       correction: flags.correct || flags.lexicon !== undefined ? thresholdsOf(flags) : undefined,
     };
-    return async (image, path) => model.spot(image, { ...options, lexicon: await lexiconFor(path) });
+    return {
+      settings: { ...options, lexicon: await stampOf(flags.lexicon) },
+      lookWith: (model) => async (image, path) => model.spot(image, { ...options, lexicon: await lexiconFor(path) }),
+    };
   });
 }
 
 // Once before all images rather than once for each.
-function assertReads(model: Model, { weights = 'the package’s weights' }: SpotFlags): void {
-  if (model.config.recognition) return;
+function assertReads(config: ModelConfig, { weights = 'the package’s weights' }: SpotFlags): void {
+  if (config.recognition) return;
   throw new PanppError('weights', `${weights} can only detect text, not read it; give --weights with a recognition head, or use panpp detect`);
 }
 
@@ -93,23 +97,24 @@ async function lexicons(path: string | undefined): Promise<(image: string) => Pr
   return async (image) => {
     const name = basename(withoutEnding(image));
     for (const candidate of [`${name}.txt`, `voc_${name}.txt`].map((file) => join(path, file))) {
-      if (await isThere(candidate)) return parseLexicon(await readBytes(candidate), candidate);
+      if (await statOf(candidate)) return parseLexicon(await readBytes(candidate), candidate);
     }
     throw new PanppError('file', `${path}: no lexicon for this image (${name}.txt or voc_${name}.txt)`);
   };
 }
 
+/** What changes with a lexicon: names, sizes and times of the file, or of those in the folder. */
+async function stampOf(path: string | undefined): Promise<unknown> {
+  if (path === undefined || path === standardInput) return path;
+  const names = (await isFolder(path)) ? (await namesIn(path)).sort().map((name) => join(path, name)) : [path];
+  return Promise.all(names.map(async (name) => [name, (await statOf(name))?.size, (await statOf(name))?.mtimeMs]));
+}
+
 async function isFolder(path: string): Promise<boolean> {
+  if (path === standardInput) return false;
   try {
-    return (await stat(path)).isDirectory();
+    return (await stat(onDisk(path))).isDirectory();
   } catch (cause) {
     throw fileError(path, '', cause);
   }
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
 }

@@ -8,7 +8,7 @@ import { readTuning, tuningPath } from '../node/tuning-cache.js';
 import { type TuneSize, tune } from '../tuning/tune.js';
 import { type TunedMethod, type TunedShape, type Tuning, mergedTuning, tuningState } from '../tuning/tuning.js';
 import { type ModelOptions, asWeights, openAdapter, readWeightsBytes, withModelOptions } from './engine.js';
-import { openOutputFolder, shown, writeBytes } from './files.js';
+import { assertNoInput, openOutputFolder, shown, writeBytes } from './files.js';
 import { Progress, errorLine, exitCodes, print, say } from './report.js';
 import { exiting } from './usage.js';
 
@@ -48,6 +48,7 @@ async function tuneAdapter({ size, out, ...options }: TuneFlags): Promise<number
   try {
     const path = out ?? tuningPath(gpu.profile);
     if (path === undefined) throw new PanppError('file', 'there is no home folder to keep the tuning in; give --out, or set XDG_CACHE_HOME');
+    await assertNoInput(path, [source]);
     await openOutputFolder(dirname(path));
     const earlier = await earlierTuning(path, gpu.profile);
     let progress: Progress | undefined;

@@ -22,9 +22,10 @@ function parserOf(fits: (value: number) => boolean, advice: string): (text: stri
   };
 }
 
-/** An action for commander that ends the process with the exit code that `work` resolves to. */
+/** An action for commander that ends the process with the exit code that `work` resolves to, or a higher one that it has already. */
 export function exiting<A extends unknown[]>(work: (...values: A) => Promise<number>): (...values: A) => Promise<void> {
   return async (...values) => {
-    process.exitCode = await work(...values);
+    const code = await work(...values);
+    process.exitCode = Math.max(code, Number(process.exitCode ?? 0));
   };
 }

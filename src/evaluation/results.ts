@@ -50,9 +50,12 @@ export function formatResults(protocol: Protocol, regions: readonly ResultRegion
 
 const IMAGE_ENDING = /\.(avif|bmp|gif|jpe?g|png|tiff?|webp)$/i;
 
-/** The result file's name for an image: `img_25.jpg` gives `res_img_25.txt` for ICDAR 2015, `img_25.txt` elsewhere. */
+/**
+ * The result file's name for an image: `img_25.jpg` gives `res_img_25.txt` for ICDAR 2015, `img_25.txt` elsewhere.
+ * @param imageName its name, or its path with `/`; a backslash is a character as any other
+ */
 export function resultFileName(protocol: Protocol, imageName: string): string {
-  const stem = imageName.replace(/^.*[\\/]/, '').replace(IMAGE_ENDING, '');
+  const stem = imageName.replace(/^.*\//s, '').replace(IMAGE_ENDING, '');
   return `${protocol.startsWith('icdar2015') ? 'res_' : ''}${stem}.txt`;
 }
 

@@ -81,6 +81,10 @@ function hexOf(colour: readonly number[]): string {
 
 /** A path as relative URL, where a colon in the first part would make it a scheme. */
 function hrefOf(path: string): string {
-  // A lone surrogate has no UTF-8.
-  return path.replace(/\p{Cs}/gu, '\u{fffd}').split('/').map(encodeURIComponent).join('/');
+  return path.replace(/[^/]/gsu, (character) => {
+    const code = character.charCodeAt(0);
+    // A byte of a name that is no UTF-8, as Python's `surrogateescape` and the command line have it; other lone surrogates have no UTF-8.
+    if (character.length === 1 && code >= 0xdc80 && code <= 0xdcff) return `%${(code - 0xdc00).toString(16).toUpperCase()}`;
+    return encodeURIComponent(character.replace(/\p{Cs}/u, '\u{fffd}'));
+  });
 }

@@ -1,6 +1,7 @@
 import { mkdir, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { onDisk } from './paths.js';
 
 /**
  * Makes a folder and those above it. Node's own recursive mkdir never returns where a folder can't be made although its parent is there
@@ -9,15 +10,15 @@ import { dirname, join } from 'node:path';
  */
 export async function makeFolder(path: string, mode?: number): Promise<void> {
   try {
-    await mkdir(path, { mode });
+    await mkdir(onDisk(path), { mode });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return;
+    if (code === 'EEXIST' && (await stat(onDisk(path))).isDirectory()) return;
     const parent = dirname(path);
-    if (code !== 'ENOENT' || parent === path || (await stat(parent).catch(() => undefined))) throw error;
+    if (code !== 'ENOENT' || parent === path || (await stat(onDisk(parent)).catch(() => undefined))) throw error;
     await makeFolder(parent, mode);
     // Another process may have made it meanwhile.
-    await mkdir(path, { mode }).catch((again: NodeJS.ErrnoException) => {
+    await mkdir(onDisk(path), { mode }).catch((again: NodeJS.ErrnoException) => {
       if (again.code !== 'EEXIST') throw again;
     });
   }

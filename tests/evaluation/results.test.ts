@@ -95,7 +95,7 @@ it('names result files', () => {
   expect(resultFileName('icdar2015', 'img_25.jpg')).toBe('res_img_25.txt');
   expect(resultFileName('icdar2015-spotting', 'test/img_25.JPEG')).toBe('res_img_25.txt');
   expect(resultFileName('totaltext', '0000039.jpg')).toBe('0000039.txt');
-  expect(resultFileName('ctw1500', 'a\\b\\1001.png')).toBe('1001.txt');
+  expect(resultFileName('ctw1500', 'b/a\\1001.png')).toBe('a\\1001.txt');
   expect(resultFileName('msra-td500', 'IMG_0030.JPG')).toBe('IMG_0030.txt');
   expect(resultFileName('iou', 'scan.v2')).toBe('scan.v2.txt');
 });

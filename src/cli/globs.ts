@@ -1,0 +1,98 @@
+// Files below a folder and files that a glob names, by tinyglobby, which knows neither names that are no UTF-8 nor, on Linux, backslashes in
+// names. What it is given and gives are therefore names in which a backslash stands as a lone surrogate, as other bytes do (paths.ts).
+import { type Dirent, type Stats, readdir, realpath, stat } from 'node:fs';
+import { stat as statOf } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { type FileSystemAdapter, glob } from 'tinyglobby';
+import { onDisk, pathFromBytes } from '../node/paths.js';
+
+const isWindows = process.platform === 'win32';
+const backslash = '\udc5c';
+
+function withoutBackslashes(path: string): string {
+  return isWindows ? path : path.replaceAll('\\', backslash);
+}
+
+function withBackslashes(path: string): string {
+  return path.replaceAll(backslash, '\\');
+}
+
+type Callback<T> = (error: NodeJS.ErrnoException | null, value?: T) => void;
+
+const onBytes = {
+  readdir(path: string, _: unknown, done: Callback<Dirent[]>) {
+    readdir(onDisk(withBackslashes(path)), { withFileTypes: true, encoding: 'buffer' }, (error, entries) => {
+      // An entry's name is its own and may be written to; its kind is asked of the entry.
+      done(error, entries?.map((entry) => Object.assign(entry, { name: withoutBackslashes(pathFromBytes(entry.name as unknown as Buffer)) }) as unknown as Dirent));
+    });
+  },
+  realpath(path: string, done: Callback<string>) {
+    realpath(onDisk(withBackslashes(path)), 'buffer', (error, bytes) => done(error, bytes && withoutBackslashes(pathFromBytes(bytes as unknown as Buffer))));
+  },
+  stat: (path: string, done: (error: NodeJS.ErrnoException | null, info: Stats) => void) => stat(onDisk(withBackslashes(path)), done),
+} as unknown as FileSystemAdapter;
+
+/**
+ * Files below a folder, as seen from there.
+ * @param pattern of tinyglobby; upper and lower case are the same
+ */
+export async function filesBelow(folder: string, pattern: string): Promise<string[]> {
+  return globbed(folder, pattern, false);
+}
+
+/** Whether a path is a glob, unless it is there by its very name. */
+export function isGlob(path: string): boolean {
+  // Not by tinyglobby's isDynamicPattern, which overlooks what comes after an escape.
+  return /[*?{]|\[.+\]/s.test(escaped(path).replace(/\\./gs, ''));
+}
+
+/**
+ * Files that a glob names: `*`, `?`, `[…]`, `{a,b}` and `**`, as shells have them. Parentheses and braces without a comma are themselves, and so
+ * is a folder that is there by its very name: `Fotos [2019]/*.jpg`.
+ */
+export async function filesMatching(pattern: string): Promise<string[]> {
+  const parts = pattern.split('/');
+  let [folder, there] = ['', 0];
+  while (there < parts.length - 1 && !/[*?]/.test(parts[there])) {
+    const next = parts.slice(0, there + 1).join('/') || '/';
+    if (!(await isFolder(next))) break;
+    [folder, there] = [next, there + 1];
+  }
+  const names = await globbed(folder, escaped(parts.slice(there).join('/')), true);
+  return names.map((name) => join(folder, name));
+}
+
+async function globbed(folder: string, pattern: string, caseSensitiveMatch: boolean): Promise<string[]> {
+  const cwd = withoutBackslashes(resolve(folder));
+  const names = await glob(pattern, { cwd, caseSensitiveMatch, extglob: false, expandDirectories: false, fs: onBytes });
+  return names.map(withBackslashes);
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return statOf(onDisk(path)).then((info) => info.isDirectory(), () => false);
+}
+
+/** A glob as tinyglobby reads it, to which parentheses, bars, a leading `!` and single braces mean something else. */
+function escaped(pattern: string): string {
+  const text = pattern.replaceAll('\\\\', backslash);
+  const single = singleBraces(text);
+  return text.replace(/\\(.)|[(){}|]|^!/gs, (found, literal: string | undefined, at: number) => {
+    if (literal !== undefined) return /[*?[\](){}|!]/.test(literal) ? found : literal;
+    return '{}'.includes(found) && !single.has(at) ? found : `\\${found}`;
+  });
+}
+
+/** Where braces stand that enclose neither a list nor a range, or nothing at all. */
+function singleBraces(pattern: string): ReadonlySet<number> {
+  const single = new Set<number>();
+  const open: number[] = [];
+  for (const { 0: found, index } of pattern.matchAll(/\\.|[{}]/gs)) {
+    if (found === '{') open.push(index);
+    if (found !== '}') continue;
+    const from = open.pop();
+    if (from === undefined) single.add(index);
+    else if (!/,|\.\./.test(pattern.slice(from, index))) single.add(from).add(index);
+  }
+  for (const at of open) single.add(at);
+  return single;
+}

@@ -1,0 +1,107 @@
+// What runs have written to an output folder, so that the next one knows which files it may replace, which of the pictures there are no
+// photographs, and which images are done.
+//
+//   .panpp/images/a.json   the image a: what was found with what, and which files were written of it
+//   .panpp/run.json        which files were written of the whole run
+//
+// A file is a run's own as long as its content is what was written: whoever corrects it by hand makes it theirs. An entry is written before
+// the files that it is about, so that after a kill none of them is unknown.
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { dirname, join, relative, resolve } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { makeFolder } from '../node/folders.js';
+import { onDisk } from '../node/paths.js';
+import { isOrphan, namesIn, readBytes, statOf, writeBytes } from './files.js';
+import type { resultLine } from './looking.js';
+
+/** An image's result as it is printed. */
+export type ResultLine = ReturnType<typeof resultLine>;
+
+export interface Entry {
+  /**
+   * By paths within the output folder, SHA-256 of what was written: the latest, then what it replaced, which is still
+   * there after a kill. None if a file that was not the run's was in its place.
+   */
+  readonly files: Readonly<Record<string, readonly string[]>>;
+  /** What was found, and a hash of all that it depends on. */
+  readonly result?: { readonly of: string; readonly line: ResultLine };
+}
+
+const recordFolder = '.panpp';
+
+/** The record within an output folder. */
+export class OutputRecord {
+  readonly #path: string;
+
+  private constructor(outputFolder: string) {
+    this.#path = join(outputFolder, recordFolder);
+  }
+
+  /** @throws whatever the file system does if there can be none */
+  static async open(outputFolder: string): Promise<OutputRecord> {
+    const record = new OutputRecord(outputFolder);
+    await makeFolder(record.#path);
+    for (const name of await namesIn(record.#path)) if (isOrphan(name)) await rm(onDisk(join(record.#path, name)), { force: true });
+    return record;
+  }
+
+  /** A folder on the same disk for files that are not whole yet. */
+  get draftFolder(): string {
+    return this.#path;
+  }
+
+  /** The entry of an image by the name of its results, or of the run; undefined if there is none, or none to be read. */
+  async read(image?: string): Promise<Entry | undefined> {
+    return readEntry(this.#file(image));
+  }
+
+  async write(entry: Entry, image?: string): Promise<void> {
+    await writeBytes(this.#file(image), `${JSON.stringify(entry)}\n`, this.#path);
+  }
+
+  #file(image: string | undefined): string {
+    return entryFile(this.#path, image);
+  }
+}
+
+function entryFile(recordPath: string, image: string | undefined): string {
+  return image === undefined ? join(recordPath, 'run.json') : join(recordPath, 'images', `${image}.json`);
+}
+
+async function readEntry(path: string): Promise<Entry | undefined> {
+  try {
+    const entry = JSON.parse(Buffer.from(await readBytes(path)).toString()) as Partial<Entry> | null;
+    const lists = Object.values(entry?.files ?? { none: undefined });
+    return lists.every((hashes) => Array.isArray(hashes)) ? (entry as Entry) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const pictures = /\.(overlay|mask)\.png$/;
+
+/** Whether a file is a picture that a run wrote, by the record of a folder that it is in. */
+export async function isRunsPicture(path: string): Promise<boolean> {
+  if (!pictures.test(path)) return false;
+  const file = resolve(path);
+  const image = file.replace(pictures, '');
+  for (let folder = dirname(file); ; folder = dirname(folder)) {
+    const entry = await readEntry(entryFile(join(folder, recordFolder), relative(folder, image)));
+    if (entry?.files[relative(folder, file)]?.length) return true;
+    if (dirname(folder) === folder) return false;
+  }
+}
+
+/** SHA-256 of a file; undefined if there is none, or a folder, a pipe or a device. */
+export async function hashOfFile(path: string): Promise<string | undefined> {
+  if (!(await statOf(path))?.isFile()) return undefined;
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(onDisk(path)), hash);
+  return hash.digest('hex');
+}
+
+export function hashOf(content: Uint8Array | string): string {
+  return createHash('sha256').update(content).digest('hex');
+}
