@@ -1,14 +1,16 @@
 // A text detector or spotter: weights on the GPU, and the programs for the image sizes it has met.
-import type { AggregationMode } from '../aggregation/input.js';
+import { type AggregationMode, checkAggregationSettings } from '../aggregation/input.js';
 import { type ImageSource, pixelsFrom } from '../browser/image-source.js';
 import { PanppError } from '../errors.js';
 import type { Gpu } from '../gpu/context.js';
 import { TexturePixels } from '../gpu/texture-pixels.js';
+import { isBytes } from '../images/image.js';
 import type { PixelSource } from '../images/upload.js';
 import type { Precision, PrecisionChoice } from '../layers/precision.js';
 import type { DetectionSettings, ModelConfig } from '../network/config.js';
 import { type NetworkWeights, uploadWeights } from '../network/weights.js';
 import { readWeights } from '../network/weights-file.js';
+import { checkOptions, withoutUndefined } from '../options.js';
 import {
   type CorrectionOptions,
   type ReadOptions,
@@ -17,6 +19,7 @@ import {
   type SpottedRegion,
   SpottingPass,
   type TextReading,
+  correctionOf,
   decodingOf,
 } from '../recognition/spot.js';
 import { type RecognitionWeights, uploadRecognition } from '../recognition/weights.js';
@@ -27,6 +30,7 @@ import { checkRegionSettings } from '../shapes/settings.js';
 import { type ImageInput, detectRegions, prepareInput } from './detect.js';
 import { type OutputTensor, forwardMaps } from './forward.js';
 import { DetectionPass } from './pass.js';
+import { aggregationSettings, mapSettingNames } from './regions-from-map.js';
 import { type StreamOptions, type Streamed, streamed } from './stream.js';
 import { Turns } from './turns.js';
 
@@ -155,6 +159,12 @@ interface KeptPass {
   used: Promise<unknown>;
 }
 
+// The options that calls know.
+const detectNames = ['shortSide', ...mapSettingNames, 'signal'];
+const readNames = ['beam', 'characters'];
+const spotNames = [...detectNames, ...readNames, 'lexicon', 'correction'];
+const streamNames = ['concurrency', 'onError'];
+
 /** Programs kept for image sizes met before; each holds the network's working memory. */
 const keptPasses = 2;
 
@@ -188,6 +198,7 @@ export class Model {
    * @throws PanppError `argument` or `image` for settings or sizes out of range, `device-lost`, `disposed`
    */
   async detect(image: ImageSource, options: DetectOptions = {}): Promise<Detection> {
+    checkOptions('detect', options, detectNames);
     const { regions, ...rest } = await this.#detectTogether([image], options);
     return { regions: regions[0], ...rest };
   }
@@ -199,6 +210,7 @@ export class Model {
    */
   async detectBatch(images: readonly ImageSource[], options: DetectOptions = {}): Promise<BatchDetection> {
     if (!Array.isArray(images) || images.length === 0) throw new PanppError('argument', 'a batch is an array of one image at least');
+    checkOptions('detectBatch', options, detectNames);
     return this.#detectTogether(images, options);
   }
 
@@ -208,13 +220,20 @@ export class Model {
    *
    *     for await (const { index, regions } of model.detectAll(frames)) …
    *
+   * A source may use one array for all its images, for their pixels are copied as they are taken (but not where `images` is an array, or
+   * `concurrency` is 1). The `image` that comes with a result is the source's own.
+   *
    * @throws PanppError as `detect`, for the first image that fails (unless `onError` is given)
    */
-  detectAll<S extends ImageSource>(
+  async *detectAll<S extends ImageSource>(
     images: AsyncIterable<S> | Iterable<S>,
     options: DetectOptions & StreamOptions = {},
   ): AsyncGenerator<Streamed<Detection, S>, void, undefined> {
-    return streamed(images, (image) => this.detect(image, options), options);
+    checkOptions('detectAll', options, [...detectNames, ...streamNames]);
+    const { concurrency, onError, ...settings } = options;
+    // For all images, so no matter of `onError`.
+    this.#settings(settings);
+    yield* streamed(images, (image) => this.detect(image, settings), options, ownPixels);
   }
 
   /**
@@ -222,21 +241,30 @@ export class Model {
    * @throws PanppError `weights` if the model only detects; else as `detect`
    */
   async spot(image: ImageSource, options: SpotOptions = {}): Promise<Spotting> {
+    checkOptions('spot', options, spotNames);
     const head = this.#head();
     const decoding = decodingOf(options);
+    const correction = correctionOf(options);
     const { config, settings } = this.#settings(options);
     return this.#look([image], settings.shortSide, options.signal, `spot ${settings.scale} ${decoding.beam}`, {
       create: ([input]) => SpottingPass.create(this.gpu, config, this.#weights, head, input, decoding),
-      work: (pass, [input]) => pass.spot(input, settings, options),
+      work: (pass, [input]) => pass.spot(input, settings, { ...options, ...correction }),
     });
   }
 
   /** As `detectAll`, with `spot`. */
-  spotAll<S extends ImageSource>(
+  async *spotAll<S extends ImageSource>(
     images: AsyncIterable<S> | Iterable<S>,
     options: SpotOptions & StreamOptions = {},
   ): AsyncGenerator<Streamed<Spotting, S>, void, undefined> {
-    return streamed(images, (image) => this.spot(image, options), options);
+    checkOptions('spotAll', options, [...spotNames, ...streamNames]);
+    const { concurrency, onError, ...settings } = options;
+    this.#head();
+    decodingOf(settings);
+    this.#settings(settings);
+    // A lexicon is made ready once.
+    const own = { ...settings, ...correctionOf(settings) };
+    yield* streamed(images, (image) => this.spot(image, own), options, ownPixels);
   }
 
   /**
@@ -244,6 +272,8 @@ export class Model {
    * @throws PanppError `weights` if the model only detects, `argument` for a region that is none or lies outside of the image
    */
   async recognize(image: ImageSource, regions: readonly (Polygon | Box)[], options: RecognizeOptions = {}): Promise<Recognition> {
+    checkOptions('recognize', options, [...readNames, 'shortSide', 'signal']);
+    if (!Array.isArray(regions)) throw new PanppError('argument', 'the regions to recognize are no array; give polygons or boxes');
     const head = this.#head();
     const decoding = decodingOf(options);
     return this.#look([image], options.shortSide ?? this.config.detection.shortSide, options.signal, `recognize ${decoding.beam}`, {
@@ -256,10 +286,10 @@ export class Model {
    * Runs the network on an image and returns maps of it, as float32 tensors [channels, height, width] at 1/4 to 1/32 of the resized image.
    * @throws PanppError `argument` for a name that the network does not have
    */
-  async forward(
-    image: ImageSource,
-    { outputs, shortSide = this.config.detection.shortSide, signal }: ForwardOptions,
-  ): Promise<Map<string, OutputTensor>> {
+  async forward(image: ImageSource, options: ForwardOptions): Promise<Map<string, OutputTensor>> {
+    checkOptions('forward', options, ['outputs', 'shortSide', 'signal']);
+    const { outputs, shortSide = this.config.detection.shortSide, signal } = options;
+    if (!Array.isArray(outputs)) throw new PanppError('argument', 'outputs is no array; give the names of maps');
     return this.#inTurn([image], signal, async ([pixels]) => {
       const { upload, size } = prepareInput(pixels, shortSide);
       return forwardMaps(this.gpu, this.config, this.#weights, upload, size, outputs);
@@ -296,6 +326,7 @@ export class Model {
     const settings = { ...this.config.detection, ...withoutUndefined(options) };
     checkRegionSettings(settings);
     if (![1, 2, 4].includes(settings.scale)) throw new PanppError('argument', `scale is ${settings.scale}; it must be 1, 2 or 4`);
+    checkAggregationSettings(aggregationSettings(settings));
     return { settings, config: { ...this.config, detection: { ...this.config.detection, scale: settings.scale } } };
   }
 
@@ -411,12 +442,14 @@ export interface LoadOptions {
  * @throws PanppError `checkpoint` or `weights` if the bytes are not such a file; `adapter` if the device has no f16 that was asked for, or
  *   no memory for the weights; `argument` for a tuning that is none
  */
-export async function loadModel(gpu: Gpu, weights: Uint8Array | ArrayBuffer, { source, precision, tuning }: LoadOptions = {}): Promise<Model> {
+export async function loadModel(gpu: Gpu, weights: Uint8Array | ArrayBuffer, options: LoadOptions = {}): Promise<Model> {
+  checkOptions('loadModel', options, ['source', 'precision', 'tuning']);
+  const { source, precision, tuning } = options;
   gpu.assertUsable();
   const tuned = tuning && asTuning(tuning);
   const state = tuningState(tuned, gpu.profile);
   const { config, tensors } = readWeights(weights instanceof Uint8Array ? weights : new Uint8Array(weights), source);
-  const network = uploadWeights(gpu, tensors, config, precision, state === 'used' ? tunedChoices(tuned!, gpu.profile) : undefined);
+  const network = uploadWeights(gpu, tensors, config, precision, state === 'used' ? tunedChoices(tuned!, gpu.profile) : undefined, source);
   await network.ready;
   return new Model(gpu, config, network, uploadRecognition(gpu, tensors, config), state);
 }
@@ -435,6 +468,10 @@ function assertAlike(inputs: readonly ImageInput[]): void {
   });
 }
 
-function withoutUndefined<T extends object>(options: T): Partial<T> {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<T>;
+/** An image whose pixels nobody else changes. What a browser draws is taken from its source at once anyway. */
+function ownPixels(image: ImageSource): ImageSource {
+  // What is no image is told when it is looked at.
+  if (typeof image !== 'object' || image === null || !('data' in image) || !isBytes(image.data)) return image;
+  const { width, height, data } = image;
+  return { width, height, channels: 'channels' in image ? image.channels : 4, data: data.slice() };
 }

@@ -11,7 +11,7 @@ import { fusedLevels, kernelsUpTo, planNetwork } from '../network/plan.js';
 import type { NetworkWeights } from '../network/weights.js';
 import type { Box, Point, Polygon } from '../shapes/geometry.js';
 import type { Region } from '../shapes/regions.js';
-import { type CorrectionSettings, Lexicon, correctWord } from './lexicon.js';
+import { type CorrectionSettings, Lexicon, checkCorrection, correctWord } from './lexicon.js';
 import { type DecodingPlan, greedy, maxBeam } from './plan.js';
 import { Reader, planReader } from './reader.js';
 import { type Roi, pointOfPosition, roiOfLabel, roiOfShape } from './roi.js';
@@ -71,6 +71,12 @@ export function decodingOf({ beam = 1 }: ReadOptions): DecodingPlan {
   return { ...greedy, beam };
 }
 
+/** What to correct by, checked. @throws PanppError `argument` for a lexicon or thresholds that are none */
+export function correctionOf({ lexicon, correction }: CorrectionOptions): { lexicon: Lexicon | undefined; correction: Partial<CorrectionSettings> | undefined } {
+  if (correction !== undefined) checkCorrection(correction);
+  return { lexicon: lexicon === undefined || lexicon instanceof Lexicon ? lexicon : new Lexicon(lexicon), correction };
+}
+
 /** Detection and recognition of one image, for one size of source and of network input. */
 export class SpottingPass {
   readonly #detection: DetectionPass;
@@ -105,7 +111,7 @@ export class SpottingPass {
   async spot(
     input: ImageInput,
     settings: MapSettings,
-    options: ReadOptions & CorrectionOptions,
+    options: ReadOptions & ReturnType<typeof correctionOf>,
   ): Promise<{ regions: SpottedRegion[]; timings: Record<string, number> & { regions: number; reading: number } }> {
     const { detected, timings } = await detectRegions(this.#detection, [input], settings);
     const [{ regions, labels }] = detected;
@@ -201,11 +207,10 @@ function readingOf({ text, score, characters }: Word, roi: Roi, { size, original
   return { text, textScore: score, characters: located };
 }
 
-function correctAll<T extends TextReading>(readings: readonly T[], { lexicon, correction }: CorrectionOptions): T[] {
+function correctAll<T extends TextReading>(readings: readonly T[], { lexicon, correction }: ReturnType<typeof correctionOf>): T[] {
   if (!lexicon && !correction) return [...readings];
-  const words = lexicon instanceof Lexicon || !lexicon ? lexicon : new Lexicon(lexicon);
   return readings.flatMap((reading) => {
-    const text = correctWord(reading.text, reading.textScore, words, correction);
+    const text = correctWord(reading.text, reading.textScore, lexicon, correction);
     return text === undefined ? [] : [{ ...reading, text }];
   });
 }
