@@ -11,8 +11,8 @@ import type { ImageReference } from '../formats/input.js';
 import { formatLabelme } from '../formats/labelme.js';
 import { formatSvg } from '../formats/svg.js';
 import { drawMask, drawRegions } from '../images/draw.js';
+import { dataUrl } from '../images/data-url.js';
 import { encodePng } from '../images/encode.js';
-import { imageFormat } from '../images/format.js';
 import { type ImageFile, openOutputFolder, readBytes, shown, writeBytes } from './files.js';
 import { type Looked, resultLine } from './looking.js';
 import { errorLine } from './report.js';
@@ -118,7 +118,7 @@ const kinds: Readonly<Record<Kind, FileKind>> = {
   svg: {
     name: (name) => `${name}.svg`,
     content: async (result) =>
-      formatSvg(result.reference, result.found.regions, result.embedImage ? { href: await imageAsUrl(result) } : {}),
+      formatSvg(result.reference, result.found.regions, result.embedImage ? { href: await dataUrl(await readBytes(result.path), result.image) } : {}),
   },
 };
 
@@ -128,14 +128,6 @@ function benchmarkFile(benchmark: 'icdar' | 'totaltext'): FileKind {
     name: (name, { protocols }) => join(dirname(name), resultFileName(protocols[benchmark], `${name}.png`)),
     content: ({ found, task: { protocols } }) => formatResults(protocols[benchmark], found.regions),
   };
-}
-
-/** The image file as it is; but a WebP as PNG, for PNG and JPEG is what every reader of SVG knows. */
-async function imageAsUrl({ path, image }: Result): Promise<string> {
-  const bytes = await readBytes(path);
-  const isJpeg = imageFormat(bytes) === 'JPEG';
-  const known = isJpeg || imageFormat(bytes) === 'PNG' ? bytes : encodePng(image);
-  return `data:image/${isJpeg ? 'jpeg' : 'png'};base64,${Buffer.from(known).toString('base64')}`;
 }
 
 /** The result files of a run. */
