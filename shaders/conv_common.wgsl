@@ -91,7 +91,8 @@ fn store(batch: u32, pixel: u32, channel: u32, sum: vec4f) {
     value += vec4f(residual[at]);
   }
   if (RELU) {
-    value = max(value, vec4f());
+    // Unlike max(), this keeps NaN, so that it reaches the end and is told.
+    value = select(value, vec4f(), value < vec4f());
   }
   output[at] = output4(value);
 }

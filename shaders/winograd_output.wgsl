@@ -63,7 +63,8 @@ fn store(image: u32, y: u32, x: u32, channel: u32, sum: f32) {
     value += f32(residual[at]);
   }
   if (RELU) {
-    value = max(value, 0.0);
+    // As in conv_common.wgsl.
+    value = select(value, 0.0, value < 0.0);
   }
   output[at] = output1(value);
 }

@@ -7,6 +7,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { type Gpu, requestGpu } from './gpu/context.js';
 import { type AdapterOptions, findAdapter, togglesOf } from './node/adapters.js';
+import { checkOptions } from './options.js';
 
 export * from './index.js';
 export { type AdapterOptions } from './node/adapters.js';
@@ -22,9 +23,10 @@ export { encodePng } from './images/encode.js';
  * Opens a GPU in Node. In order of preference: the adapter that `options.adapter` names; a hardware one; an installed software one; the
  * embedded software one (Linux x64, if `@sparticuz/chromium` is installed). `gpu.profile` tells which it is. A process ends by itself with a
  * Gpu open. Shaders run without Dawn's clamps around indices (`disabledToggles: ['disable_robustness']` brings them back).
- * @throws PanppError `adapter` that says what to install if there is none
+ * @throws PanppError `adapter` that says what to install if there is none; `argument` for an option or a toggle that is none
  */
 export async function openGpu(options: AdapterOptions = {}): Promise<Gpu> {
+  checkOptions('openGpu', options, ['adapter', 'toggles', 'disabledToggles']);
   const found = await findAdapter(options);
   await defineWebGpuConstants();
   return requestGpu({ adapter: found.adapter, toggles: togglesOf(options) });

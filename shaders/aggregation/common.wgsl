@@ -62,13 +62,15 @@ struct Kernel {
   flagged: u32,
 }
 
-// The text components that are to be grown: three counts, then two values of each: its root, and where its part of the queue begins.
+// The text components that are to be grown: counts, then two values of each: its root, and where its part of the queue begins.
 const LISTED_COMPONENTS = 0u;
 // Entries of the queue that are given out.
 const LISTED_QUEUED = 1u;
 // Kernel components, dropped ones too: the largest label that can occur.
 const LISTED_KERNELS = 2u;
-const LISTED_ROOTS = 3u;
+// 1 if a value of the map is NaN or infinite: cleared by the host.
+const LISTED_INFINITE = 3u;
+const LISTED_ROOTS = 4u;
 
 // Label of a pixel that is still to be reached, if any kernel accepts it.
 const OPEN = 0xffffffffu;

@@ -2,7 +2,7 @@
 //
 // map        [height][width][4]   vec2, see masks.wgsl
 // masks      [3][words]           see common.wgsl
-// listed     [pixels + 3]         see common.wgsl
+// listed     [pixels + 4]         see common.wgsl
 // components [height][width]      by root
 // kernels    [pixels / 2 + 1]     by number
 // labels     [height][width]

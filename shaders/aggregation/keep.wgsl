@@ -3,7 +3,7 @@
 //
 // masks      [3][words]          see common.wgsl
 // parents    [2][height][width]  roots
-// listed     [pixels + 3]        see common.wgsl
+// listed     [pixels + 4]        see common.wgsl
 // areas      [2][height][width]  by root; kernels' numbers, afterwards 0 where dropped
 // components [height][width]     by text root
 // kernels    [pixels / 2 + 1]    by number

@@ -4,7 +4,7 @@
 // areas      [2][height][width]  by text root
 // components [height][width]     by text root
 // kernels    [pixels / 2 + 1]    by number
-// listed     [pixels + 3]        see common.wgsl
+// listed     [pixels + 4]        see common.wgsl
 //
 // One invocation a kernel, in turn if there are more; the one with the highest number speaks for its component.
 // A kernel is flagged in mode `always`, or if another kept kernel of its text component is over 1024 times larger or smaller.

@@ -6,6 +6,7 @@
 // areas      [2][height][width]   by root; cleared where a root may come to be
 // components [height][width]      by text root; likewise, but for the bounds
 // counts     [blocks + stretches] cleared for measure.wgsl
+// listed     [pixels + 4]         the fourth count is set if a value is NaN or infinite
 //
 // One invocation a word.
 @group(0) @binding(0) var<storage, read> map: array<vec2f>;
@@ -14,11 +15,24 @@
 @group(0) @binding(3) var<storage, read_write> areas: array<u32>;
 @group(0) @binding(4) var<storage, read_write> components: array<TextComponent>;
 @group(0) @binding(5) var<storage, read_write> counts: array<u32>;
-@group(0) @binding(6) var<uniform> sizes: Sizes;
+@group(0) @binding(6) var<storage, read_write> listed: array<atomic<u32>>;
+@group(0) @binding(7) var<uniform> sizes: Sizes;
+
+// Largest absolute value that the invocation met, as the bits of float32, which have the order of the values. All of infinity and NaN
+// come after all others; to compare floats would not do, as a compiler may assume that there is no NaN.
+var<private> largest: vec2u;
+const INFINITE = 0x7f800000u;
 
 // 1 where the logit is positive: text, kernel.
 fn bitsAt(pixel: u32) -> vec2u {
-  return vec2u(map[min(pixel, pixelCount() - 1u) * 4u] > vec2f());
+  let at = min(pixel, pixelCount() - 1u) * 4u;
+  let logits = map[at];
+  largest = max(largest, max(sizeOf(logits), max(sizeOf(map[at + 1u]), sizeOf(map[at + 2u]))));
+  return vec2u(logits > vec2f());
+}
+
+fn sizeOf(values: vec2f) -> vec2u {
+  return bitcast<vec2u>(values) & vec2u(0x7fffffffu);
 }
 
 @compute @workgroup_size(64)
@@ -37,6 +51,9 @@ fn main(
   for (var at = 32u; at > 0u; at -= 4u) {
     let pixel = origin + at - 4u;
     both = both * 16u + bitsAt(pixel + 3u) * 8u + bitsAt(pixel + 2u) * 4u + bitsAt(pixel + 1u) * 2u + bitsAt(pixel);
+  }
+  if (max(largest.x, largest.y) >= INFINITE) {
+    atomicStore(&listed[LISTED_INFINITE], 1u);
   }
   // What was read beyond the end of the row is no pixel of this word.
   both &= vec2u(0xffffffffu >> (32u - bitsOf(word)));

@@ -5,7 +5,7 @@
 // counts  [blocks + stretches]  see common.wgsl
 // areas   [2][height][width]    by root; in: areas, out: text's areas and kernels' numbers
 // kernels [pixels / 2 + 1]      by number; `root` and `area` are written
-// listed  [pixels + 3]          its three counts are written
+// listed  [pixels + 4]          its first three counts are written
 //
 // One invocation a block of 8 words. It adds up the counts before its block itself; stretches make that short.
 @group(0) @binding(0) var<storage, read> masks: array<u32>;

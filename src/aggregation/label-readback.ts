@@ -5,12 +5,14 @@ import type { Program } from '../gpu/program.js';
 import { type ReadRange, Readback } from '../gpu/readback.js';
 import type { Timeline } from '../gpu/timeline.js';
 import type { RegionSum } from '../shapes/regions.js';
-import { type AggregationPlan, countsBytes, readKernelCount, readSum, sumBytes } from './plan.js';
+import { type AggregationPlan, countsBytes, infiniteCount, readKernelCount, readSum, readsFinite, sumBytes } from './plan.js';
 import type { AggregationResult } from './input.js';
 
 /** Result of aggregation with the sums of every label that has pixels. */
 export interface LabelMap extends AggregationResult {
   readonly sums: RegionSum[];
+  /** Whether all values of the map that the labels come from are finite. */
+  readonly isFinite: boolean;
 }
 
 /** Results of a run. */
@@ -63,15 +65,16 @@ export class LabelReadback {
       return {
         first: ranges.map(({ labels, counts, sums }) => ({
           labels: new Int32Array(copyOf(labels)),
-          kernelCount: readKernelCount(new Uint32Array(copyOf(counts))),
+          counts: new Uint32Array(copyOf(counts)),
           sums: new Uint32Array(copyOf(sums)),
         })),
         gpuTimings: timeRange ? this.#timeline!.read(copyOf(timeRange)) : {},
       };
     });
-    const maps = first.map(async ({ labels, kernelCount, sums }, index) => {
+    const maps = first.map(async ({ labels, counts, sums }, index) => {
+      const kernelCount = readKernelCount(counts);
       const allSums = kernelCount < sumsAtOnce ? sums : await this.#readAllSums(this.#images[index], kernelCount);
-      return { labels, kernelCount, sums: sumsOf(allSums, kernelCount) };
+      return { labels, kernelCount, sums: sumsOf(allSums, kernelCount), isFinite: readsFinite(counts) };
     });
     return { maps: await Promise.all(maps), gpuTimings };
   }
@@ -79,11 +82,15 @@ export class LabelReadback {
   #copy(encoder: GPUCommandEncoder, { plan, allSums }: ImageRead): Record<'labels' | 'counts' | 'sums', ReadRange> {
     const sums = this.#program.bufferOf(plan.sums);
     if (allSums) encoder.copyBufferToBuffer(sums, 0, allSums, 0, plan.sums.bytes);
-    return {
+    const listed = this.#program.bufferOf(plan.listed);
+    const ranges = {
       labels: this.#readback.copy(encoder, this.#program.bufferOf(plan.labels), plan.labels.bytes),
-      counts: this.#readback.copy(encoder, this.#program.bufferOf(plan.listed), countsBytes),
+      counts: this.#readback.copy(encoder, listed, countsBytes),
       sums: this.#readback.copy(encoder, sums, firstSumBytes(plan)),
     };
+    // For the next run; a new buffer is all zeros.
+    encoder.clearBuffer(listed, infiniteCount.offset, infiniteCount.bytes);
+    return ranges;
   }
 
   async #readAllSums({ allSums }: ImageRead, kernelCount: number): Promise<Uint32Array> {

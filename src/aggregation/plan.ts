@@ -24,7 +24,7 @@ export interface AggregationPlan {
   readonly settings: Slot;
   /** Label of every pixel, `u32`; 0 is background. */
   readonly labels: Slot;
-  /** Three counts, then what only the GPU reads; see `readKernelCount`. */
+  /** Counts, then what only the GPU reads; see `readKernelCount` and `readsFinite`. */
   readonly listed: Slot;
   /** `sumBytes` for every label from 0 on; see `readSums`. */
   readonly sums: Slot;
@@ -32,7 +32,7 @@ export interface AggregationPlan {
 
 /** Bytes of the settings, of `listed`'s counts, and of one label's sums. */
 export const settingsBytes = 16;
-export const countsBytes = 12;
+export const countsBytes = 16;
 export const sumBytes = 12;
 const kernelBytes = 48;
 const componentBytes = 28;
@@ -101,7 +101,7 @@ export function planAggregation(
     listed,
     sums,
     kernels: [
-      step('masks', masks, [readMap(map), ...[bits, parents, areas, components, counts].map(write)], eachWord),
+      step('masks', masks, [readMap(map), ...[bits, parents, areas, components, counts, listed].map(write)], eachWord),
       step('union', union, [read(bits), write(parents)], each(2 * words)),
       step('measure', measure, [read(bits), ...[parents, areas, counts].map(write)], each(2 * words)),
       step('number', number, [...[bits, parents, counts].map(read), ...[areas, kernels, listed].map(write)], each(blocks)),
@@ -139,6 +139,14 @@ export function packSettings({ minKernelArea, mode, distance }: Pick<Aggregation
 /** How many kernels there are, dropped ones too, from the bytes of `listed`'s counts. */
 export function readKernelCount(counts: Uint32Array): number {
   return counts[2];
+}
+
+/** The count among `listed` that the host clears before every run. */
+export const infiniteCount = { offset: 12, bytes: 4 } as const;
+
+/** Whether all values of the map were numbers, likewise. */
+export function readsFinite(counts: Uint32Array): boolean {
+  return counts[3] === 0;
 }
 
 /** A label's area and sum of text probability, from the bytes of `sums`. */

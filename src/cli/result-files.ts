@@ -13,8 +13,8 @@ import type { FormatRegion, ImageReference } from '../formats/input.js';
 import { formatLabelme } from '../formats/labelme.js';
 import { formatSvg } from '../formats/svg.js';
 import { drawMask, drawRegions } from '../images/draw.js';
+import { dataUrl } from '../images/data-url.js';
 import { encodePng } from '../images/encode.js';
-import { imageFormat } from '../images/format.js';
 import { onDisk, pathFromBytes } from '../node/paths.js';
 import { type ImageFile, fileError, isSameFile, openOutputFolder, readBytes, shown, standardInput, statOf, writeBytes } from './files.js';
 import { type Looked, resultLine } from './looking.js';
@@ -153,13 +153,10 @@ function benchmarkFile(benchmark: 'icdar' | 'totaltext'): FileKind {
   };
 }
 
-/** The image file as it is; but a WebP, or what can't be read again, as PNG: PNG and JPEG is what every reader of SVG knows. */
+/** The image as a `data:` URL; one that can't be read again is encoded as PNG. */
 async function imageAsUrl({ path, image }: Result): Promise<string> {
   const isFile = path !== standardInput && (await statOf(path))?.isFile();
-  const bytes = isFile ? await readBytes(path) : encodePng(image);
-  const isJpeg = imageFormat(bytes) === 'JPEG';
-  const known = isJpeg || imageFormat(bytes) === 'PNG' ? bytes : encodePng(image);
-  return `data:image/${isJpeg ? 'jpeg' : 'png'};base64,${Buffer.from(known).toString('base64')}`;
+  return dataUrl(isFile ? await readBytes(path) : encodePng(image), image);
 }
 
 /** The result files of a run. */

@@ -3,6 +3,7 @@ import { type LabelMaps, LabelReadback } from '../aggregation/label-readback.js'
 import { packSettings, planAggregation } from '../aggregation/plan.js';
 import type { AggregationPlan } from '../aggregation/plan.js';
 import type { AggregationInput } from '../aggregation/input.js';
+import { PanppError } from '../errors.js';
 import type { Gpu, GpuProfile } from '../gpu/context.js';
 import type { Slot } from '../gpu/kernel.js';
 import { Pool } from '../gpu/pool.js';
@@ -11,6 +12,7 @@ import { Timeline } from '../gpu/timeline.js';
 import type { ImageUpload } from '../images/upload.js';
 import { inputsOf, writeUploads } from '../images/write-uploads.js';
 import { imagesOf } from '../layers/feature-map.js';
+import type { Precision } from '../layers/precision.js';
 import { type ResizePlan, type ResizeSource, planResize } from '../layers/resize.js';
 import type { ModelConfig } from '../network/config.js';
 import { type NetworkPlan, planNetwork } from '../network/plan.js';
@@ -31,6 +33,8 @@ export interface DetectionPlan {
   readonly aggregations: readonly AggregationPlan[];
   /** `preprocess`, `network`, `aggregation`. */
   readonly stages: readonly Stage[];
+  /** How the network's maps are stored. */
+  readonly precision: Precision;
   /** What the program must pin. */
   readonly pinned: readonly Slot[];
 }
@@ -48,7 +52,7 @@ export function planDetection(
   const network = planNetwork(config, weights, resize.output);
   const aggregations = resize.pixels.map((_, index) => planAggregation(imagesOf(network.map, index, 1), size, profile));
   return {
-    ...{ resize, network, aggregations },
+    ...{ resize, network, aggregations, precision: weights.precision },
     stages: [
       { name: 'preprocess', kernels: resize.kernels },
       { name: 'network', kernels: network.kernels },
@@ -109,20 +113,23 @@ export class DetectionPass {
    * Stages timed on the GPU: `preprocess`, `network`, `aggregation`.
    * @param uploads as many as planned for
    * @param onSubmitted called when the GPU has the work: another run may begin
+   * @throws PanppError `weights` if the network's map has values that are no numbers
    */
   async run(uploads: readonly ImageUpload[], settings: PassSettings, onSubmitted?: () => void): Promise<LabelMaps> {
     const outcome = await this.#outcomes.take();
     try {
       const { device } = this.#gpu;
-      const { resize, aggregations, stages } = this.#plan;
+      const { resize, aggregations, stages, precision } = this.#plan;
       writeUploads(device.queue, this.#program, resize, uploads);
       for (const aggregation of aggregations) device.queue.writeBuffer(this.#program.bufferOf(aggregation.settings), 0, packSettings(settings));
       const encoder = device.createCommandEncoder();
       outcome.timeline?.reset();
       this.#program.encode(encoder, outcome.timeline, stages.map(({ name }) => name));
-      const labels = outcome.readback.submit(encoder);
+      const reading = outcome.readback.submit(encoder);
       onSubmitted?.();
-      return await labels;
+      const labels = await reading;
+      assertFinite(labels, precision);
+      return labels;
     } finally {
       this.#outcomes.give(outcome);
     }
@@ -136,4 +143,12 @@ export class DetectionPass {
       timeline?.dispose();
     });
   }
+}
+
+function assertFinite({ maps }: LabelMaps, precision: Precision): void {
+  const odd = maps.findIndex(({ isFinite }) => !isFinite);
+  if (odd < 0) return;
+  const image = maps.length > 1 ? `image ${odd} of the batch` : 'this image';
+  const todo = precision === 'f16' ? 'values are too large for half precision; load the model with precision f32' : 'the weights are damaged; convert the checkpoint again';
+  throw new PanppError('weights', `the network gives NaN or infinity for ${image}: ${todo}`);
 }

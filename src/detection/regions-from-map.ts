@@ -4,6 +4,7 @@ import type { AggregationMode } from '../aggregation/input.js';
 import { PanppError } from '../errors.js';
 import type { Gpu } from '../gpu/context.js';
 import { mapChannels } from '../network/config.js';
+import { checkOptions } from '../options.js';
 import { type Region, regionsFromLabels } from '../shapes/regions.js';
 import type { RegionSettings } from '../shapes/settings.js';
 
@@ -16,6 +17,8 @@ export interface MapSettings extends RegionSettings {
   /** Farthest that a checked pixel's instance vector may lie from its kernel's mean; 3 unless given. */
   readonly distance?: number;
 }
+
+export const mapSettingNames = ['bbox', 'tolerance', 'minScore', 'minArea', 'minKernelArea', 'scale', 'mode', 'distance'] as const satisfies readonly (keyof MapSettings)[];
 
 /** The authors' code's distance; the first paper says 6. */
 export const defaultDistance = 3;
@@ -39,6 +42,7 @@ export interface MapInput {
 /** The regions of a head's map, and the label map they come from. @throws PanppError `argument` for sizes or settings out of range. */
 export async function regionsFromMap(gpu: Gpu, input: MapInput): Promise<{ regions: Region[]; labels: Int32Array }> {
   const { map, height, width, imageSize, originalSize, settings } = input;
+  checkOptions('settings', settings, mapSettingNames);
   const pixels = height * width;
   if (map.length !== mapChannels * pixels) {
     throw new PanppError('argument', `a map of ${mapChannels} × ${height} × ${width} has ${mapChannels * pixels} values, not ${map.length}`);

@@ -1,4 +1,4 @@
-// The messages of onnx.proto that an inference graph of float32 tensors consists of.
+// The messages of onnx.proto that an inference graph of float32 tensors (and the whole numbers of their sizes) consists of.
 // Source: github.com/onnx/onnx, onnx/onnx.proto (field numbers) and docs/IR.md.
 import { Message } from './protobuf.js';
 
@@ -9,6 +9,7 @@ export type Attribute = number | string | readonly number[];
 export type Dimension = number | string;
 
 const floatElements = 1;
+const int64Elements = 7;
 const attributeTypes = { int: 2, string: 3, ints: 7 } as const;
 
 /** That of ONNX 1.12, with opset 17; runtimes read all earlier ones. */
@@ -31,12 +32,13 @@ export class OnnxGraph {
     this.#outputs.push(valueInfo(name, shape));
   }
 
-  constant(name: string, shape: readonly number[], data: Float32Array): string {
+  /** Floats, or the whole numbers of sizes and places. */
+  constant(name: string, shape: readonly number[], data: Float32Array | BigInt64Array): string {
     const tensor = new Message();
     for (const size of shape) tensor.int(1, size);
     // Little-endian, as every machine with WebGPU is.
     tensor
-      .int(2, floatElements)
+      .int(2, data instanceof Float32Array ? floatElements : int64Elements)
       .text(8, name)
       .bytes(9, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
     this.#constants.push(tensor);

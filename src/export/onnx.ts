@@ -10,7 +10,7 @@ import type { WeightsFile } from '../network/weights-file.js';
 import { type Attribute, type Dimension, OnnxGraph } from './onnx-graph.js';
 
 export interface OnnxOptions {
-  /** Sides of the image, multiples of 32. Left out, the model takes any. */
+  /** Sides of the image, multiples of 32. Left out, the model takes any, multiples or not. */
   readonly height?: number;
   readonly width?: number;
   /** Version of the operators, 13 to 21; 17 unless given. */
@@ -25,7 +25,8 @@ type Levels = readonly [string, string, string, string];
 
 /**
  * Writes the detector of a weights file as an ONNX model. Input `image`: 1 × 3 × H × W, (rgb / 255 − mean) / std with
- * ImageNet's mean and standard deviation. Output `det`: 1 × 6 × H/4 × W/4 (text logit, kernel logit, instance vector).
+ * ImageNet's mean and standard deviation. Output `det`: 1 × 6 × ⌈H/4⌉ × ⌈W/4⌉ (text logit, kernel logit, instance vector).
+ * Without a fixed size, the graph pads an image whose sides are no multiples of 32 with zeros at its right and bottom, and cuts the map.
  * A recognition head is left out.
  * @returns the bytes of a `.onnx` file
  * @throws PanppError `argument` for sides or an opset out of range
@@ -40,14 +41,16 @@ export function exportOnnx(
   }
   const graph = new OnnxGraph();
   const image = graph.input('image', [1, 3, rows.image, columns.image]);
-  const det = new DetectorWriter(graph, config, tensors).write(image);
+  const writer = new DetectorWriter(graph, config, tensors);
+  const det = height === undefined || width === undefined ? writer.writePadded(image) : writer.write(image);
   graph.output(det, [1, mapChannels, rows.map, columns.map]);
   return graph.finish('panpp detector', opset, description, { config: JSON.stringify(config) });
 }
 
 const description =
   'PAN++ text detector. image: RGB, (value / 255 - mean) / std with mean 0.485 0.456 0.406, std 0.229 0.224 0.225; ' +
-  'sides multiples of 32. det: text logit, kernel logit, 4 of instance vector, at a quarter of the size.';
+  'without a fixed size, sides that are no multiples of 32 are padded with zeros at right and bottom. ' +
+  'det: text logit, kernel logit, 4 of instance vector, at a quarter of the size, rounded up.';
 
 function sideOf(name: string, side: number | undefined): { image: Dimension; map: Dimension } {
   if (side === undefined) return { image: name, map: `map_${name}` };
@@ -68,14 +71,30 @@ class DetectorWriter {
     this.#convolutions = new Map(convolutionsOf(config).map((parameters) => [parameters.name, parameters]));
   }
 
-  write(image: string): string {
+  /** For an image of any size: padded up to multiples of 32, and its map cut to the image again. */
+  writePadded(image: string): string {
+    const { graph } = this;
+    const whole = (name: string, ...values: number[]) => graph.constant(name, [values.length], BigInt64Array.from(values, BigInt));
+    const shape = graph.node('Shape', 'image.shape', [image]);
+    const size = graph.node('Slice', 'image.size', [shape, whole('image.size.from', 2), whole('image.size.to', 4)]);
+    // Mod takes the divisor's sign, so this is what is missing to the next multiple.
+    const missing = graph.node('Mod', 'image.missing', [graph.node('Neg', 'image.minus', [size]), whole('image.stride', networkStride)]);
+    const pads = graph.node('Concat', 'image.pads', [whole('image.unpadded', 0, 0, 0, 0, 0, 0), missing], { axis: 0 });
+    const map = this.write(graph.node('Pad', 'image.padded', [image, pads]), 'det.padded');
+    const rounded = graph.node('Add', 'det.rounded', [size, whole('det.round', mapStride - 1)]);
+    const end = graph.node('Div', 'det.size', [rounded, whole('det.stride', mapStride)]);
+    return graph.node('Slice', 'det', [map, whole('det.from', 0, 0), end, whole('det.axes', 2, 3)]);
+  }
+
+  /** For an image whose sides are multiples of 32. @param output the map's name */
+  write(image: string, output = 'det'): string {
     const [first, ...coarser] = this.#neck(this.#backbone(image));
     const enlarged = coarser.map((level, index) =>
       this.#upsample(`det_head.enlarged${index + 2}`, level, 2 ** (index + 1)),
     );
     const fused = this.graph.node('Concat', 'det_head.fused', [first, ...enlarged], { axis: 1 });
     const hidden = this.#relu(this.#conv('det_head.conv1', fused));
-    return this.#conv('det_head.conv2', hidden, { output: 'det' });
+    return this.#conv('det_head.conv2', hidden, { output });
   }
 
   #backbone(image: string): Levels {
@@ -157,7 +176,7 @@ class DetectorWriter {
     return this.graph.node('Add', name, [a, b]);
   }
 
-  // Levels are halves of one another, since the image's sides are multiples of 32.
+  // Levels are halves of one another, since the padded image's sides are multiples of 32.
   #upsample(name: string, input: string, factor: number): string {
     const scales = this.graph.constant(`${name}.scales`, [4], Float32Array.of(1, 1, factor, factor));
     return this.graph.node('Resize', name, [input, '', scales], {

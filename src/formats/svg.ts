@@ -16,6 +16,7 @@ export interface SvgOptions {
  * A picture of the image's size: the image, every region's outline with its score (and text) as tooltip, and words
  * beside their regions. The image is linked by its relative path. Browsers load linked images only in an SVG that is
  * opened by itself or as `<object>`, not in an `<img>`; for that give `href` a `data:` URL.
+ * A JPEG's EXIF orientation is applied by browsers and not by librsvg; a picture that lies upright is shown alike by all.
  * @throws PanppError `argument` for coordinates that are no numbers
  */
 export function formatSvg(

@@ -1,5 +1,6 @@
 // The one place where a GPU device is negotiated: features, limits and what the adapter calls itself.
 import { PanppError } from '../errors.js';
+import { checkOptions } from '../options.js';
 
 /** What the device is and can do; part of every benchmark record. */
 export interface GpuProfile {
@@ -90,6 +91,18 @@ export class Gpu {
     });
   }
 
+  /** The pipeline of a key, compiled when it is first asked for. What failed is not kept: it may compile the next time. */
+  pipelineOf(key: string, compile: () => Promise<GPUComputePipeline>): Promise<GPUComputePipeline> {
+    const known = this.pipelines.get(key);
+    if (known) return known;
+    const pipeline = compile();
+    this.pipelines.set(key, pipeline);
+    pipeline.catch(() => {
+      if (this.pipelines.get(key) === pipeline) this.pipelines.delete(key);
+    });
+    return pipeline;
+  }
+
   /** Throws when the device can't be used any more. */
   assertUsable(): void {
     if (this.#disposed) throw new PanppError('disposed', 'this Gpu was disposed of; open another');
@@ -113,8 +126,11 @@ export class Gpu {
  * @throws PanppError `adapter` if there is no WebGPU or no adapter.
  */
 export async function requestGpu(request: GpuRequest = {}): Promise<Gpu> {
+  checkOptions('requestGpu', request, ['adapter', 'device', 'toggles']);
   if (request.device) {
-    return new Gpu(request.device, profileOf(request.device, request.device.adapterInfo, request.toggles), () => {});
+    // Not every browser's devices tell of their adapter; in Safari 26.0 they don't.
+    const info = request.device.adapterInfo ?? request.adapter?.info;
+    return new Gpu(request.device, profileOf(request.device, info, request.toggles), () => {});
   }
   const adapter = request.adapter ?? (await defaultAdapter());
   const device = await openDevice(adapter);
@@ -141,22 +157,25 @@ async function openDevice(adapter: GPUAdapter): Promise<GPUDevice> {
   }
 }
 
+/** What an adapter tells of itself; perhaps nothing. */
+type AdapterInfo = Partial<GPUAdapterInfo>;
+
 /** What an adapter calls itself, in words. */
-export function adapterName(info: GPUAdapterInfo): string {
+export function adapterName(info: AdapterInfo): string {
   return info.description || [info.vendor, info.device || info.architecture].filter(Boolean).join(' ') || 'unnamed adapter';
 }
 
 /** True for adapters known to compute on the CPU. */
-export function isSoftwareAdapter(info: GPUAdapterInfo): boolean {
+export function isSoftwareAdapter(info: AdapterInfo): boolean {
   const words = `${info.vendor} ${info.architecture} ${info.device} ${info.description}`;
   return info.isFallbackAdapter === true || /swiftshader|llvmpipe|lavapipe|softpipe|basic render|warp/i.test(words);
 }
 
-function profileOf(device: GPUDevice, info: GPUAdapterInfo, toggles: readonly string[] = []): GpuProfile {
+function profileOf(device: GPUDevice, info: AdapterInfo = {}, toggles: readonly string[] = []): GpuProfile {
   return {
     adapter: adapterName(info),
-    vendor: info.vendor,
-    architecture: info.architecture,
+    vendor: info.vendor ?? '',
+    architecture: info.architecture ?? '',
     software: isSoftwareAdapter(info),
     f16: device.features.has('shader-f16'),
     subgroups: device.features.has('subgroups'),
@@ -176,7 +195,7 @@ interface SubgroupMatrixConfig extends SubgroupMatrix {
   readonly resultComponentType: string;
 }
 
-function fixedSubgroupSize({ subgroupMinSize, subgroupMaxSize }: GPUAdapterInfo): number | undefined {
+function fixedSubgroupSize({ subgroupMinSize, subgroupMaxSize }: AdapterInfo): number | undefined {
   return subgroupMinSize === subgroupMaxSize ? subgroupMinSize : undefined;
 }
 
@@ -184,7 +203,7 @@ const largestSide = 16;
 
 // The largest of 16-bit floats with sums in float32: the fewest loads for as many multiplications. Beyond 16, tiles of several would not fit
 // in workgroup memory.
-function subgroupMatrixOf(info: GPUAdapterInfo): SubgroupMatrix | undefined {
+function subgroupMatrixOf(info: AdapterInfo): SubgroupMatrix | undefined {
   const { subgroupMatrixConfigs = [] } = info as { subgroupMatrixConfigs?: readonly SubgroupMatrixConfig[] };
   const usable = subgroupMatrixConfigs.filter(({ componentType, resultComponentType, M, N, K }) =>
     componentType === 'f16' && resultComponentType === 'f32' && Math.max(M, N, K) <= largestSide);

@@ -59,13 +59,7 @@ export function gridOf(total: number, layers = 1): [number, number, number] {
 
 /** The pipeline of a kernel; kernels of the same code, overrides and binding types share one. */
 export function pipelineOf(gpu: Gpu, kernel: Kernel): Promise<GPUComputePipeline> {
-  const key = pipelineKey(kernel);
-  let pipeline = gpu.pipelines.get(key);
-  if (!pipeline) {
-    pipeline = compile(gpu.device, kernel);
-    gpu.pipelines.set(key, pipeline);
-  }
-  return pipeline;
+  return gpu.pipelineOf(pipelineKey(kernel), () => compile(gpu.device, kernel));
 }
 
 /** What kernels that can share a pipeline have in common. */

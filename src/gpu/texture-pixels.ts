@@ -107,11 +107,9 @@ export class TexturePixels {
 }
 
 function pipelineOf(gpu: Gpu): Promise<GPUComputePipeline> {
-  const known = gpu.pipelines.get(shader);
-  if (known) return known;
   const { device } = gpu;
-  const module = device.createShaderModule({ label: 'panpp texels', code: shader });
-  const pipeline = device.createComputePipelineAsync({ label: 'panpp texels', layout: 'auto', compute: { module } });
-  gpu.pipelines.set(shader, pipeline);
-  return pipeline;
+  return gpu.pipelineOf(shader, () => {
+    const module = device.createShaderModule({ label: 'panpp texels', code: shader });
+    return device.createComputePipelineAsync({ label: 'panpp texels', layout: 'auto', compute: { module } });
+  });
 }

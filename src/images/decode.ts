@@ -15,12 +15,17 @@ const COPY_AGAIN = 'copy or download the file again';
 
 /**
  * Decodes a PNG, JPEG or WebP file, recognised by its content; of an animation the first (for APNG: the default) image.
- * @param bytes the whole file
+ * @param file the whole file
  * @param fileName named in errors
  * @returns 3 or 4 channels, whichever cost less; the fourth means nothing
- * @throws PanppError `image`: empty, truncated, damaged, another format, or more than `MAX_PIXELS` pixels
+ * @throws PanppError `image`: empty, truncated, damaged, another format, or more than `MAX_PIXELS` pixels; `argument`: no bytes
  */
-export async function decodeImage(bytes: Uint8Array, fileName: string): Promise<PixelImage> {
+export async function decodeImage(file: Uint8Array | ArrayBuffer, fileName = 'the image'): Promise<PixelImage> {
+  const isBuffer = Object.prototype.toString.call(file) === '[object ArrayBuffer]';
+  if (!isBuffer && !ArrayBuffer.isView(file)) {
+    throw new PanppError('argument', `${fileName}: a file's bytes are needed, as Uint8Array or ArrayBuffer, for example from readFile()`);
+  }
+  const bytes = ArrayBuffer.isView(file) ? new Uint8Array(file.buffer, file.byteOffset, file.byteLength) : new Uint8Array(file);
   if (bytes.length === 0) throw imageError(fileName, `the file is empty (0 bytes); ${COPY_AGAIN}`);
   const format = imageFormat(bytes);
   if (!format) {

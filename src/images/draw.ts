@@ -2,7 +2,8 @@
 // contours that the polygons come from.
 import { PanppError } from '../errors.js';
 import type { Polygon } from '../shapes/geometry.js';
-import type { PixelImage } from './image.js';
+import { checkNumber, checkOptions } from '../options.js';
+import { type PixelImage, checkImage } from './image.js';
 
 /** A label per pixel, row by row: 0 is background, k + 1 is region k. */
 export interface LabelMask {
@@ -34,12 +35,15 @@ const HALO_OPACITY = 0.65;
  * readable on light ground. Points outside the image are cut off.
  * @param image left as it is; the copy has as many channels, a fourth one opaque
  * @param regions polygons in pixels of the image
+ * @throws PanppError `argument` for what is no image, and for options that are none
  */
 export function drawRegions(
   image: PixelImage,
   regions: readonly { readonly polygon: Polygon }[],
   options: DrawOptions = {},
 ): PixelImage {
+  checkImage(image);
+  checkOptions('drawRegions', options, ['lineWidth', 'fillOpacity']);
   const { width, height, channels } = image;
   const data = new Uint8ClampedArray(image.data);
   if (channels === 4) for (let i = 3; i < data.length; i += 4) data[i] = 255;
@@ -47,6 +51,8 @@ export function drawRegions(
 
   const lineWidth = options.lineWidth ?? Math.max(2, Math.min(width, height) / 320);
   const fillOpacity = options.fillOpacity ?? DEFAULT_FILL_OPACITY;
+  checkNumber('lineWidth', lineWidth, 0, Infinity);
+  checkNumber('fillOpacity', fillOpacity, 0, 1);
   regions.forEach(({ polygon }, index) => {
     const colour = regionColour(index);
     forEachSpan(polygon, width, height, (y, from, to) => {

@@ -2,14 +2,17 @@
 import { PNG } from 'pngjs';
 
 import type { LabelMask } from './draw.js';
-import type { PixelImage } from './image.js';
+import { type PixelImage, checkImage } from './image.js';
 
 const COLOUR_GREY = 0;
 const COLOUR_RGB = 2;
 /** The filter that wins nearly everywhere on photographs; trying all five takes twice as long. */
 const PAETH = 4;
 
-/** A PNG file: 8-bit RGB of an image (a fourth channel is left out), 8- or 16-bit grey of a label mask. */
+/**
+ * A PNG file: 8-bit RGB of an image (a fourth channel is left out), 8- or 16-bit grey of a label mask.
+ * @throws PanppError `argument` for what is no image
+ */
 export function encodePng(image: PixelImage | LabelMask): Uint8Array {
   const { width, height } = image;
   const png = new PNG({ width, height });
@@ -20,6 +23,7 @@ export function encodePng(image: PixelImage | LabelMask): Uint8Array {
     const bitDepth = labels instanceof Uint16Array ? 16 : 8;
     return PNG.sync.write(png, { bitDepth, colorType: COLOUR_GREY, inputColorType: COLOUR_GREY, inputHasAlpha: false });
   }
+  checkImage(image);
   png.data = rgbBytes(image);
   return PNG.sync.write(png, {
     ...{ colorType: COLOUR_RGB, inputColorType: COLOUR_RGB, inputHasAlpha: false },

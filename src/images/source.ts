@@ -5,8 +5,8 @@
 import { PanppError } from '../errors.js';
 import type { Gpu } from '../gpu/context.js';
 import { TexturePixels } from '../gpu/texture-pixels.js';
-import type { PixelImage } from './image.js';
-import type { PixelSource } from './upload.js';
+import { type PixelImage, checkImage } from '../images/image.js';
+import type { PixelSource } from '../images/upload.js';
 
 /**
  * Whatever a picture may come in. Only `PixelImage` and `GPUTexture` exist outside of browsers. A texture belongs to the model's
@@ -32,7 +32,10 @@ type Drawable = Exclude<ImageSource, PixelImage | ImageData | Blob | GPUTexture>
  * @throws PanppError `image`: can't be decoded, has no pixels yet or any more, is from another origin, or has another depth than 8 bits
  */
 export async function imageFrom(source: Exclude<ImageSource, GPUTexture>): Promise<PixelImage> {
-  if ('channels' in source) return source;
+  if ('channels' in source) {
+    checkImage(source);
+    return source;
+  }
   if ('data' in source) return fromImageData(source);
   return source instanceof Blob ? decodeBlob(source, draw) : draw(source);
 }
@@ -64,7 +67,7 @@ function drawOnGpu(source: Drawable, gpu: Gpu): PixelSource | Promise<PixelSourc
 
 function fromImageData({ width, height, data }: ImageData): PixelImage {
   if (!(data instanceof Uint8ClampedArray)) {
-    throw new PanppError('image', 'this ImageData does not have 8-bit values; make it with pixelFormat "rgba-unorm8"');
+    throw new PanppError('image', 'an image without channels is an ImageData of 8-bit values (pixelFormat "rgba-unorm8"); for other bytes give channels: 3 or 4');
   }
   return { width, height, channels: 4, data };
 }

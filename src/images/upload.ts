@@ -1,9 +1,8 @@
 // What of an image goes to the GPU: bilinear resizing reads at most two source rows and columns for each of the result's, so of a
 // 100-megapixel photograph a few megapixels are enough. Bytes go up as they lie wherever that is not far more than what is read: the host has
 // no time to touch every pixel, for a GPU is done with an image in a few milliseconds.
-import { PanppError } from '../errors.js';
 import { TexturePixels } from '../gpu/texture-pixels.js';
-import type { PixelImage } from './image.js';
+import { type PixelImage, checkImage } from './image.js';
 import { type ResizeTaps, horizontalTaps, verticalTaps } from './resize-taps.js';
 
 /** Pixels in the host's memory, or already on the GPU. */
@@ -35,7 +34,7 @@ const mostBytes = 64 * 2 ** 20;
 /** Picks what resizing `image` to `height` × `width` reads. @throws PanppError `argument` if the image's fields contradict one another. */
 export function prepareUpload(image: PixelSource, height: number, width: number): ImageUpload {
   const texture = image instanceof TexturePixels ? image : undefined;
-  if (!texture) assertImage(image as PixelImage);
+  if (!texture) checkImage(image as PixelImage);
   const rows = compact(verticalTaps(image.height, height), image.height);
   const taps = horizontalTaps(image.width, width);
   const columns = compact(taps, image.width);
@@ -45,16 +44,6 @@ export function prepareUpload(image: PixelSource, height: number, width: number)
   const areWhole = columns.used.length >= leastShare * image.width && rows.used.length * image.width * channels <= mostBytes;
   const sent = areWhole ? everything(taps, image.width) : columns;
   return { ...sizeOf(rows, sent), channels, pixels: gather(image as PixelImage, rows.used, sent.used), columnTaps: sent.taps, rowTaps };
-}
-
-function assertImage({ width, height, channels, data }: PixelImage): void {
-  if (!(Number.isInteger(width) && Number.isInteger(height) && width > 0 && height > 0)) {
-    throw new PanppError('argument', `an image of ${width} × ${height} pixels has nothing to look at`);
-  }
-  if (channels !== 3 && channels !== 4) throw new PanppError('argument', `an image has 3 or 4 channels, not ${String(channels)}`);
-  if (data.length !== width * height * channels) {
-    throw new PanppError('argument', `an image of ${width} × ${height} × ${channels} needs ${width * height * channels} bytes, not ${data.length}`);
-  }
 }
 
 /** Positions along an axis, ascending, and taps counted within those. */

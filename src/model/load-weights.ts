@@ -1,5 +1,7 @@
 // A weights file from wherever it lies, with progress, abort and the browser's own cache.
+import { isSafetensors } from '../checkpoint/safetensors.js';
 import { PanppError } from '../errors.js';
+import { checkOptions } from '../options.js';
 
 /** How far a download is. */
 export interface LoadProgress {
@@ -24,27 +26,45 @@ export interface LoadWeightsOptions {
 
 /**
  * The bytes of a weights file, for `loadModel`. Bytes given are returned as they are; a response's body is used up.
- * @throws PanppError `file` if it can't be loaded or is cut off, or if a cache is asked for where there is none; the signal's
- *   reason if aborted
+ * @throws PanppError `file` if it can't be loaded or is cut off, if something else came, such as a page that says what is wrong, or if a cache
+ *   is asked for where there is none; the signal's reason if aborted
  */
 export async function loadWeights(
   source: string | URL | Response | ArrayBuffer | Uint8Array,
-  { onProgress, signal, cache = false }: LoadWeightsOptions = {},
+  options: LoadWeightsOptions = {},
 ): Promise<Uint8Array> {
+  checkOptions('loadWeights', options, ['onProgress', 'signal', 'cache']);
+  const { onProgress, signal, cache = false } = options;
   signal?.throwIfAborted();
   if (source instanceof Uint8Array || source instanceof ArrayBuffer) {
     const bytes = source instanceof Uint8Array ? source : new Uint8Array(source);
     onProgress?.({ loaded: bytes.length, total: bytes.length });
     return bytes;
   }
-  if (source instanceof Response) return readBody(source, source.url || 'the response', onProgress, signal);
+  if (source instanceof Response) return readWeights(source, source.url || 'the response', onProgress, signal);
   const url = String(source);
   const store = cache === false ? undefined : await openCache(cache === true ? 'panpp' : cache);
   const kept = await store?.match(url);
-  const bytes = await readBody(kept ?? (await get(url, signal)), url, onProgress, signal);
-  if (store && !kept) await keep(store, url, bytes);
+  if (kept) {
+    const bytes = await readBody(kept, url, onProgress, signal);
+    if (isSafetensors(bytes)) return bytes;
+    // Whoever put that there, it would be in the way for good.
+    await store!.delete(url);
+  }
+  const bytes = await readWeights(await get(url, signal), url, onProgress, signal);
+  if (store) await keep(store, url, bytes);
   return bytes;
 }
+
+/** A body that is a weights file. Servers send a page, and no error, for what they don't have or want a login for. */
+async function readWeights(response: Response, name: string, ...rest: BodyOptions): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = await readBody(response, name, ...rest);
+  if (isSafetensors(bytes)) return bytes;
+  const type = response.headers.get('content-type') ?? 'no content type';
+  throw new PanppError('file', `${name} gave ${bytes.length} bytes that are no weights file (${type}); check the address`);
+}
+
+type BodyOptions = [onProgress: LoadWeightsOptions['onProgress'], signal: AbortSignal | undefined];
 
 async function get(url: string, signal?: AbortSignal): Promise<Response> {
   try {
@@ -59,8 +79,7 @@ async function get(url: string, signal?: AbortSignal): Promise<Response> {
 async function readBody(
   response: Response,
   name: string,
-  onProgress: LoadWeightsOptions['onProgress'],
-  signal: AbortSignal | undefined,
+  ...[onProgress, signal]: BodyOptions
 ): Promise<Uint8Array<ArrayBuffer>> {
   if (!response.ok || !response.body) {
     const status = `${response.status} ${response.statusText}`.trim();

@@ -3,6 +3,7 @@ import type { Gpu } from '../gpu/context.js';
 import type { PrecisionChoice } from '../layers/precision.js';
 import { readWeights } from '../network/weights-file.js';
 import { uploadWeights } from '../network/weights.js';
+import { checkOptions } from '../options.js';
 import { uploadRecognition } from '../recognition/weights.js';
 import { type Tuning, asTuning, tunedChoices, tuningState } from '../tuning/tuning.js';
 import { Model } from './model.js';
@@ -26,12 +27,14 @@ export interface LoadOptions {
  * @throws PanppError `checkpoint` or `weights` if the bytes are not such a file; `adapter` if the device has no f16 that was asked for, or
  *   no memory for the weights; `argument` for a tuning that is none
  */
-export async function loadModel(gpu: Gpu, weights: Uint8Array | ArrayBuffer, { source, precision, tuning }: LoadOptions = {}): Promise<Model> {
+export async function loadModel(gpu: Gpu, weights: Uint8Array | ArrayBuffer, options: LoadOptions = {}): Promise<Model> {
+  checkOptions('loadModel', options, ['source', 'precision', 'tuning']);
+  const { source, precision, tuning } = options;
   gpu.assertUsable();
   const tuned = tuning && asTuning(tuning);
   const state = tuningState(tuned, gpu.profile);
   const { config, tensors } = readWeights(weights instanceof Uint8Array ? weights : new Uint8Array(weights), source);
-  const network = uploadWeights(gpu, tensors, config, precision, state === 'used' ? tunedChoices(tuned!, gpu.profile) : undefined);
+  const network = uploadWeights(gpu, tensors, config, precision, state === 'used' ? tunedChoices(tuned!, gpu.profile) : undefined, source);
   await network.ready;
   return new Model(gpu, config, network, uploadRecognition(gpu, tensors, config), state);
 }

@@ -1,27 +1,46 @@
 // A text detector or spotter: weights on the GPU, and the passes for the image sizes it has met.
-import { DetectionPass } from '../detection/pass.js';
+import { checkAggregationSettings } from '../aggregation/input.js';
 import { detectRegions } from '../detection/detect.js';
+import { DetectionPass } from '../detection/pass.js';
+import { aggregationSettings, mapSettingNames } from '../detection/regions-from-map.js';
 import { PanppError } from '../errors.js';
 import type { Gpu } from '../gpu/context.js';
 import { TexturePixels } from '../gpu/texture-pixels.js';
+import { isBytes } from '../images/image.js';
 import { type ImageInput, prepareInput } from '../images/input.js';
 import { type ImageSource, pixelsFrom } from '../images/source.js';
 import type { PixelSource } from '../images/upload.js';
 import type { Precision } from '../layers/precision.js';
 import type { DetectionSettings, ModelConfig } from '../network/config.js';
 import type { NetworkWeights } from '../network/weights.js';
+import { checkOptions, withoutUndefined } from '../options.js';
 import { RecognitionPass } from '../recognition/pass.js';
-import { type RecognitionHead, decodingOf } from '../recognition/reading.js';
+import { type RecognitionHead, correctionOf, decodingOf } from '../recognition/reading.js';
 import type { RecognitionWeights } from '../recognition/weights.js';
 import type { Box, Polygon } from '../shapes/geometry.js';
 import { checkRegionSettings } from '../shapes/settings.js';
 import type { TuningState } from '../tuning/tuning.js';
 import { type OutputTensor, forwardMaps } from './forward.js';
-import type { BatchDetection, DetectOptions, Detection, ForwardOptions, Recognition, RecognizeOptions, SpotOptions, Spotting } from './options.js';
+import type {
+  BatchDetection,
+  DetectOptions,
+  Detection,
+  ForwardOptions,
+  Recognition,
+  RecognizeOptions,
+  SpotOptions,
+  Spotting,
+} from './options.js';
 import { type Pass, PassCache, type PassShelf } from './pass-cache.js';
 import { SpottingPass } from './spotting-pass.js';
 import { type StreamOptions, type Streamed, streamed } from './stream.js';
 import { Turns } from './turns.js';
+
+// The options that calls know.
+const detectNames = ['shortSide', ...mapSettingNames, 'signal'];
+const readNames = ['beam', 'characters'];
+const spotNames = [...detectNames, ...readNames, 'lexicon', 'correction'];
+const streamNames = ['concurrency', 'onError'];
 
 /** Passes kept for image sizes met before; each holds the network's working memory. */
 const keptPasses = 2;
@@ -68,6 +87,7 @@ export class Model {
    * @throws PanppError `argument` or `image` for settings or sizes out of range, `device-lost`, `disposed`
    */
   async detect(image: ImageSource, options: DetectOptions = {}): Promise<Detection> {
+    checkOptions('detect', options, detectNames);
     const { regions, ...rest } = await this.#detectTogether([image], options);
     return { regions: regions[0], ...rest };
   }
@@ -79,6 +99,7 @@ export class Model {
    */
   async detectBatch(images: readonly ImageSource[], options: DetectOptions = {}): Promise<BatchDetection> {
     if (!Array.isArray(images) || images.length === 0) throw new PanppError('argument', 'a batch is an array of one image at least');
+    checkOptions('detectBatch', options, detectNames);
     return this.#detectTogether(images, options);
   }
 
@@ -88,13 +109,20 @@ export class Model {
    *
    *     for await (const { index, regions } of model.detectAll(frames)) …
    *
+   * A source may use one array for all its images, for their pixels are copied as they are taken (but not where `images` is an array, or
+   * `concurrency` is 1). The `image` that comes with a result is the source's own.
+   *
    * @throws PanppError as `detect`, for the first image that fails (unless `onError` is given)
    */
-  detectAll<S extends ImageSource>(
+  async *detectAll<S extends ImageSource>(
     images: AsyncIterable<S> | Iterable<S>,
     options: DetectOptions & StreamOptions = {},
   ): AsyncGenerator<Streamed<Detection, S>, void, undefined> {
-    return streamed(images, (image) => this.detect(image, options), options);
+    checkOptions('detectAll', options, [...detectNames, ...streamNames]);
+    const { concurrency, onError, ...settings } = options;
+    // For all images, so no matter of `onError`.
+    this.#settings(settings);
+    yield* streamed(images, (image) => this.detect(image, settings), options, ownPixels);
   }
 
   /**
@@ -102,23 +130,32 @@ export class Model {
    * @throws PanppError `weights` if the model only detects; else as `detect`
    */
   async spot(image: ImageSource, options: SpotOptions = {}): Promise<Spotting> {
+    checkOptions('spot', options, spotNames);
     const head = this.#head();
     const decoding = decodingOf(options);
+    const correction = correctionOf(options);
     const { config, settings } = this.#settings(options);
     return this.#run([image], settings.shortSide, options.signal, {
       passes: this.#spottings,
       key: [settings.scale, decoding.beam],
       create: ([input]) => SpottingPass.create(this.gpu, config, this.#weights, head, input, decoding),
-      work: (pass, [input]) => pass.spot(input, settings, options),
+      work: (pass, [input]) => pass.spot(input, settings, { ...options, ...correction }),
     });
   }
 
   /** As `detectAll`, with `spot`. */
-  spotAll<S extends ImageSource>(
+  async *spotAll<S extends ImageSource>(
     images: AsyncIterable<S> | Iterable<S>,
     options: SpotOptions & StreamOptions = {},
   ): AsyncGenerator<Streamed<Spotting, S>, void, undefined> {
-    return streamed(images, (image) => this.spot(image, options), options);
+    checkOptions('spotAll', options, [...spotNames, ...streamNames]);
+    const { concurrency, onError, ...settings } = options;
+    this.#head();
+    decodingOf(settings);
+    this.#settings(settings);
+    // A lexicon is made ready once.
+    const own = { ...settings, ...correctionOf(settings) };
+    yield* streamed(images, (image) => this.spot(image, own), options, ownPixels);
   }
 
   /**
@@ -126,6 +163,8 @@ export class Model {
    * @throws PanppError `weights` if the model only detects, `argument` for a region that is none or lies outside of the image
    */
   async recognize(image: ImageSource, regions: readonly (Polygon | Box)[], options: RecognizeOptions = {}): Promise<Recognition> {
+    checkOptions('recognize', options, [...readNames, 'shortSide', 'signal']);
+    if (!Array.isArray(regions)) throw new PanppError('argument', 'the regions to recognize are no array; give polygons or boxes');
     const head = this.#head();
     const decoding = decodingOf(options);
     return this.#run([image], options.shortSide ?? this.config.detection.shortSide, options.signal, {
@@ -140,10 +179,10 @@ export class Model {
    * Runs the network on an image and returns maps of it, as float32 tensors [channels, height, width] at 1/4 to 1/32 of the resized image.
    * @throws PanppError `argument` for a name that the network does not have
    */
-  async forward(
-    image: ImageSource,
-    { outputs, shortSide = this.config.detection.shortSide, signal }: ForwardOptions,
-  ): Promise<Map<string, OutputTensor>> {
+  async forward(image: ImageSource, options: ForwardOptions): Promise<Map<string, OutputTensor>> {
+    checkOptions('forward', options, ['outputs', 'shortSide', 'signal']);
+    const { outputs, shortSide = this.config.detection.shortSide, signal } = options;
+    if (!Array.isArray(outputs)) throw new PanppError('argument', 'outputs is no array; give the names of maps');
     return this.#inTurn([image], signal, async ([pixels]) => {
       const { upload, size } = prepareInput(pixels, shortSide);
       return forwardMaps(this.gpu, this.config, this.#weights, upload, size, outputs);
@@ -179,6 +218,7 @@ export class Model {
     const settings = { ...this.config.detection, ...withoutUndefined(options) };
     checkRegionSettings(settings);
     if (![1, 2, 4].includes(settings.scale)) throw new PanppError('argument', `scale is ${settings.scale}; it must be 1, 2 or 4`);
+    checkAggregationSettings(aggregationSettings(settings));
     return { settings, config: { ...this.config, detection: { ...this.config.detection, scale: settings.scale } } };
   }
 
@@ -276,6 +316,10 @@ function assertAlike(inputs: readonly ImageInput[]): void {
   });
 }
 
-function withoutUndefined<T extends object>(options: T): Partial<T> {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<T>;
+/** An image whose pixels nobody else changes. What a browser draws is taken from its source at once anyway. */
+function ownPixels(image: ImageSource): ImageSource {
+  // What is no image is told when it is looked at.
+  if (typeof image !== 'object' || image === null || !('data' in image) || !isBytes(image.data)) return image;
+  const { width, height, data } = image;
+  return { width, height, channels: 'channels' in image ? image.channels : 4, data: data.slice() };
 }

@@ -10,11 +10,11 @@ import type { NetworkWeights } from '../network/weights.js';
 import type { DecodingPlan } from '../recognition/plan.js';
 import { Reader, planReader } from '../recognition/reader.js';
 import {
-  type CorrectionOptions,
   type ReadOptions,
   type RecognitionHead,
   type TextReading,
   correctAll,
+  type correctionOf,
   readingOf,
 } from '../recognition/reading.js';
 import { roiOfLabel } from '../recognition/roi.js';
@@ -57,7 +57,7 @@ export class SpottingPass {
   async spot(
     input: ImageInput,
     settings: MapSettings,
-    options: ReadOptions & CorrectionOptions,
+    options: ReadOptions & ReturnType<typeof correctionOf>,
   ): Promise<{ regions: SpottedRegion[]; timings: Record<string, number> & { regions: number; reading: number } }> {
     const { detected, timings } = await detectRegions(this.#detection, [input], settings);
     const [{ regions, labels }] = detected;

@@ -28,15 +28,21 @@ type Event<S, R> =
   | { readonly kind: 'result'; readonly result: R }
   | { readonly kind: 'failure'; readonly error: unknown };
 
-/** Works on images in order: results come in the order of the images, each as soon as it and those before it are there. */
-export async function* streamed<S, R extends object>(
+/**
+ * Works on images in order: results come in the order of the images, each as soon as it and those before it are there.
+ * @param keep gives what is worked on while the source goes on to its next image, and may change this one
+ */
+export async function* streamed<S, R extends object, K = S>(
   images: AsyncIterable<S> | Iterable<S>,
-  work: (image: S) => Promise<R>,
+  work: (image: S | K) => Promise<R>,
   { concurrency = 2, signal, onError }: StreamOptions,
+  keep?: (image: S) => K,
 ): AsyncGenerator<Streamed<R, S>, void, undefined> {
   if (!Number.isInteger(concurrency) || concurrency < 1) {
     throw new PanppError('argument', `concurrency is ${concurrency}; it must be a whole number from 1 on`);
   }
+  // With one at a time the source goes on when that is done; an array's images are there before.
+  const taken: (image: S) => S | K = keep && concurrency > 1 && !Array.isArray(images) ? keep : (image: S) => image;
   const source = Symbol.asyncIterator in images ? images[Symbol.asyncIterator]() : images[Symbol.iterator]();
   const underWay: { image: S; outcome: Promise<Event<S, R>> }[] = [];
   let asked: Promise<Event<S, R>> | undefined;
@@ -51,7 +57,7 @@ export async function* streamed<S, R extends object>(
       signal?.throwIfAborted();
       if (event.kind === 'image') {
         asked = undefined;
-        underWay.push({ image: event.image, outcome: outcomeOf(work(event.image)) });
+        underWay.push({ image: event.image, outcome: outcomeOf(work(taken(event.image))) });
         continue;
       }
       if (event.kind === 'end') {

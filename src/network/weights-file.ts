@@ -31,7 +31,7 @@ function* floatTensors(tensors: FoldedWeights): Iterable<[string, { shape: reado
 /**
  * Reads a weights file.
  * @param source named in errors
- * @throws PanppError `checkpoint` if it is no safetensors file, `weights` if it is not one of panpp's or does not fit its configuration
+ * @throws PanppError `checkpoint` if it is no safetensors file, `weights` if it is not one of panpp's, does not fit its configuration, or has values that are no numbers
  */
 export function readWeights(bytes: Uint8Array, source = 'weights'): WeightsFile {
   const { tensors, metadata } = readSafetensors(bytes, source);

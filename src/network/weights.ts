@@ -1,6 +1,7 @@
 // From named tensors to what the plan binds: a checkpoint's batch norms folded into its convs, a converted file's tensors checked,
 // and both packed on the GPU.
 import { foldBatchNorm } from '../checkpoint/fold.js';
+import { firstHalfOverflow } from '../half.js';
 import type { NamedTensor } from '../checkpoint/tensor.js';
 import { PanppError } from '../errors.js';
 import type { Gpu } from '../gpu/context.js';
@@ -35,10 +36,12 @@ export interface NetworkWeights {
 /**
  * Folds every batch norm of a checkpoint into the conv before it.
  * @param source named in errors, for example the checkpoint's file name
- * @throws PanppError `weights` that lists the missing, unexpected and misshapen names if the tensors are not this architecture's
+ * @throws PanppError `weights` that lists the missing, unexpected and misshapen names if the tensors are not this architecture's, or names
+ *   the first that has NaN or infinity
  */
 export function foldCheckpoint(tensors: ReadonlyMap<string, NamedTensor>, config: ModelConfig, source: string): FoldedWeights {
   assertSameNames(tensors, checkpointTensorsOf(config), source, /\.num_batches_tracked$/);
+  assertFinite(tensors, source);
   const folded = new Map<string, NamedTensor>();
   for (const { name, norm, bias, shape } of convolutionsOf(config)) {
     const weight = tensors.get(`${name}.weight`)!;
@@ -54,6 +57,7 @@ export function foldCheckpoint(tensors: ReadonlyMap<string, NamedTensor>, config
     }
   }
   for (const name of recognitionTensorsOf(config).keys()) folded.set(name, tensors.get(name)!);
+  assertFinite(folded, `${source}, its batch norms folded into its convolutions`);
   return folded;
 }
 
@@ -65,6 +69,22 @@ export function assertFolded(tensors: FoldedWeights, config: ModelConfig, source
     if (!depthwise) expected.set(`${name}.bias`, [shape[0]]);
   }
   assertSameNames(tensors, expected, source);
+  assertFinite(tensors, source);
+}
+
+function assertFinite(tensors: ReadonlyMap<string, NamedTensor>, source: string): void {
+  for (const [name, { data }] of tensors) {
+    if (!(data instanceof Float32Array)) continue;
+    const at = firstNotFinite(data);
+    if (at >= 0) throw new PanppError('weights', `${source}: tensor ${name} holds ${data[at]} (value ${at} of ${data.length}); it is damaged, or its training failed`);
+  }
+}
+
+// By the bits, and without a call for each of millions of values.
+function firstNotFinite(floats: Float32Array): number {
+  const bits = new Uint32Array(floats.buffer, floats.byteOffset, floats.length);
+  for (let at = 0; at < bits.length; at++) if ((bits[at] & 0x7f800000) === 0x7f800000) return at;
+  return -1;
 }
 
 function assertSameNames(
@@ -105,7 +125,8 @@ export function uploadBuffer({ device }: Gpu, label: string, data: Float32Array)
  * Packs the convolutions of folded weights on the GPU.
  * @param choice how weights and maps are stored; `auto` is f16 on hardware that has it
  * @param choices how convolutions are computed; the defaults for the device unless given
- * @throws PanppError `adapter` if the device has no f16
+ * @param source named in errors
+ * @throws PanppError `adapter` if the device has no f16; `weights` for a weight that half precision can't hold
  */
 export function uploadWeights(
   gpu: Gpu,
@@ -113,8 +134,10 @@ export function uploadWeights(
   config: ModelConfig,
   choice: PrecisionChoice = 'f32',
   choices?: ConvChoices,
+  source = 'weights',
 ): NetworkWeights {
   const precision = choosePrecision(choice, gpu.profile);
+  if (precision === 'f16') assertHalves(tensors, config, source);
   const convs = new Map<string, PackedConv>();
   const pyramids = new Map<string, Pyramid<PackedConv>>();
   const depthwises = new Map<string, Resource>();
@@ -132,6 +155,15 @@ export function uploadWeights(
     pyramidConv: (name) => pyramids.get(name)!,
     ...{ precision, bytes, ready, dispose },
   };
+}
+
+// Biases stay float32.
+function assertHalves(tensors: FoldedWeights, config: ModelConfig, source: string): void {
+  for (const name of convolutionsOf(config).map((conv) => `${conv.name}.weight`)) {
+    const values = floats(tensors, name);
+    const at = firstHalfOverflow(values);
+    if (at >= 0) throw new PanppError('weights', `${source}: tensor ${name} holds ${values[at]}, past half precision's range of 65504; load it with precision f32`);
+  }
 }
 
 function convWeights(tensors: FoldedWeights, { name, shape }: ConvParameters): ConvWeights {

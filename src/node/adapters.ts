@@ -2,11 +2,11 @@
 // hardware one; an installed software one; the embedded one. Only the adapter is chosen here, the device is requested
 // elsewhere.
 import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 
 import { PanppError } from '../errors.js';
+import { checkToggles, dawnFolder } from './dawn-toggles.js';
 import {
   type EmbeddedDriver,
   DRIVER_VARIABLES,
@@ -84,7 +84,7 @@ const instances = new Map<string, GPU>();
 
 /**
  * Finds an adapter. Nothing is kept running: a Node process ends by itself.
- * @throws PanppError `adapter`: none there, or none as asked for; the message says what to install
+ * @throws PanppError `adapter`: none there, or none as asked for; the message says what to install. `argument`: a toggle that Dawn does not have
  */
 export async function findAdapter(options: AdapterOptions = {}): Promise<FoundAdapter> {
   const search = await startSearch(options);
@@ -186,11 +186,17 @@ interface Search {
 }
 
 async function startSearch(options: AdapterOptions): Promise<Search> {
-  const { disabledToggles = [] } = options;
+  const { toggles = [], disabledToggles = [] } = options;
+  const create = await loadDawn();
+  await checkToggles([...toggles, ...disabledToggles].filter((name) => !defaultToggles.includes(name)));
   const toggleFlags = [`enable-dawn-features=${togglesOf(options).join(',')}`];
   if (disabledToggles.length > 0) toggleFlags.push(`disable-dawn-features=${disabledToggles.join(',')}`);
+  return { create, toggleFlags };
+}
+
+async function loadDawn(): Promise<Search['create']> {
   try {
-    return { create: (await import('webgpu')).create, toggleFlags };
+    return (await import('webgpu')).create;
   } catch (error) {
     const platform = `${process.platform} ${process.arch}`;
     const why = (error as Error).message.split('\n')[0];
@@ -256,8 +262,7 @@ function lookForAdapter(gpu: GPU, options?: GPURequestAdapterOptions, onlyDriver
 function hasVulkanLoader(): boolean {
   if (process.platform !== 'linux') return true;
   const name = 'libvulkan.so.1';
-  const dawn = join(dirname(createRequire(import.meta.url).resolve('webgpu')), 'dist', `linux-${process.arch}`);
-  if ([dawn, dirname(process.execPath)].some((folder) => existsSync(join(folder, name)))) return true;
+  if ([dawnFolder(), dirname(process.execPath)].some((folder) => existsSync(join(folder, name)))) return true;
   try {
     process.dlopen({ exports: {} }, name, constants.dlopen.RTLD_LAZY);
     return true;

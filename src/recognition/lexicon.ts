@@ -1,6 +1,7 @@
 // Correcting words that were read, with or without a lexicon: the authors' rule and thresholds.
 // Source: spec, Recognition 6.
 import { PanppError } from '../errors.js';
+import { checkNumber, checkOptions, withoutUndefined } from '../options.js';
 
 /** When a word is kept, dropped or looked up. Scores are a word's mean probability, 0 … 1. */
 export interface CorrectionSettings {
@@ -45,8 +46,10 @@ export class Lexicon {
   readonly words: readonly string[];
   readonly #byLength = new Map<number, Entry[]>();
 
+  /** @throws PanppError `argument` for what is no list of words; a text alone would be one of letters */
   constructor(words: Iterable<string>) {
-    this.words = [...words];
+    this.words = typeof words === 'object' && words !== null && Symbol.iterator in words ? [...words] : [undefined as never];
+    if (!this.words.every((word) => typeof word === 'string')) throw new PanppError('argument', 'a lexicon is a list of words, for example an array of texts');
     this.words.forEach((word, index) => {
       const characters = [...word.toLowerCase()];
       const entries = this.#byLength.get(characters.length) ?? [];
@@ -98,10 +101,17 @@ export function parseLexicon(bytes: Uint8Array, source = 'lexicon'): Lexicon {
   return new Lexicon(words);
 }
 
+/** @throws PanppError `argument` for a threshold that is unknown or no number */
+export function checkCorrection(settings: Partial<CorrectionSettings>): void {
+  checkOptions('correction', settings, Object.keys(defaultCorrection));
+  for (const [name, value] of Object.entries(settings)) if (value !== undefined) checkNumber(name, value, 0, Infinity);
+}
+
 /**
  * What becomes of a word that was read: itself, a word of the lexicon, or undefined if it is dropped. Source: spec, Recognition 6.
  * @param score its mean probability, 0 … 1
  * @param settings thresholds; those left out are `defaultCorrection`'s
+ * @throws PanppError `argument` for a threshold that is unknown or no number
  */
 export function correctWord(
   text: string,
@@ -109,7 +119,8 @@ export function correctWord(
   lexicon?: Lexicon,
   settings: Partial<CorrectionSettings> = {},
 ): string | undefined {
-  const limits = { ...defaultCorrection, ...settings };
+  checkCorrection(settings);
+  const limits = { ...defaultCorrection, ...withoutUndefined(settings) };
   if ([...text].length < limits.lengthThreshold) return undefined;
   if (score > limits.scoreThreshold) return text;
   if (!/^\p{L}+$/u.test(text)) return score > limits.nonAlphaScoreThreshold ? text : undefined;

@@ -2,7 +2,7 @@
 import { PanppError } from '../errors.js';
 import type { ImageInput } from '../images/input.js';
 import type { Point } from '../shapes/geometry.js';
-import { type CorrectionSettings, Lexicon, correctWord } from './lexicon.js';
+import { type CorrectionSettings, Lexicon, checkCorrection, correctWord } from './lexicon.js';
 import { type DecodingPlan, greedy, maxBeam } from './plan.js';
 import { type Roi, pointOfPosition } from './roi.js';
 import type { RecognitionWeights } from './weights.js';
@@ -58,6 +58,12 @@ export function decodingOf({ beam = 1 }: ReadOptions): DecodingPlan {
   return { ...greedy, beam };
 }
 
+/** What to correct by, checked. @throws PanppError `argument` for a lexicon or thresholds that are none */
+export function correctionOf({ lexicon, correction }: CorrectionOptions): { lexicon: Lexicon | undefined; correction: Partial<CorrectionSettings> | undefined } {
+  if (correction !== undefined) checkCorrection(correction);
+  return { lexicon: lexicon === undefined || lexicon instanceof Lexicon ? lexicon : new Lexicon(lexicon), correction };
+}
+
 /** A word as it is given to the caller, its characters placed in the image. */
 export function readingOf({ text, score, characters }: Word, roi: Roi, { size, original }: ImageInput, options: ReadOptions): TextReading {
   if (!options.characters) return { text, textScore: score };
@@ -70,11 +76,10 @@ export function readingOf({ text, score, characters }: Word, roi: Roi, { size, o
 }
 
 /** Corrects words as the options ask; those that the rule drops are left out. */
-export function correctAll<T extends TextReading>(readings: readonly T[], { lexicon, correction }: CorrectionOptions): T[] {
+export function correctAll<T extends TextReading>(readings: readonly T[], { lexicon, correction }: ReturnType<typeof correctionOf>): T[] {
   if (!lexicon && !correction) return [...readings];
-  const words = lexicon instanceof Lexicon || !lexicon ? lexicon : new Lexicon(lexicon);
   return readings.flatMap((reading) => {
-    const text = correctWord(reading.text, reading.textScore, words, correction);
+    const text = correctWord(reading.text, reading.textScore, lexicon, correction);
     return text === undefined ? [] : [{ ...reading, text }];
   });
 }

@@ -12,6 +12,7 @@ import type { ModelConfig } from '../network/config.js';
 import { fusedLevels, planNetwork } from '../network/plan.js';
 import { type NetworkWeights, uploadWeights } from '../network/weights.js';
 import { readWeights } from '../network/weights-file.js';
+import { checkOptions } from '../options.js';
 import { race } from './race.js';
 import { Trial } from './trial.js';
 import { type TunedMethod, type TunedShape, type Tuning, sameTile, tunedChoices, tuningOf } from './tuning.js';
@@ -58,6 +59,7 @@ export interface TuneOptions {
  * @throws PanppError as `loadModel`; `argument` for sizes that are none
  */
 export async function tune(gpu: Gpu, weights: Uint8Array | ArrayBuffer, options: TuneOptions = {}): Promise<Tuning> {
+  checkOptions('tune', options, ['sizes', 'precision', 'source', 'onProgress', 'signal']);
   gpu.assertUsable();
   const { shapes, classes } = await convolutionsOf(gpu, weights, options);
   const compiled = new Set(gpu.pipelines.keys());
@@ -107,7 +109,7 @@ export async function convolutionsOf(
     if (candidateMethods(conv, profile).length > 1) classes.set(own, [...(classes.get(own) ?? []), shape]);
     return choices.tile(shape);
   };
-  const network = uploadWeights(gpu, tensors, config, precision, { ...choices, tile });
+  const network = uploadWeights(gpu, tensors, config, precision, { ...choices, tile }, source);
   try {
     await network.ready;
     for (const planned of [network, otherwise(network, profile)]) for (const size of chosen) planConvolutions(config, planned, size);

@@ -235,7 +235,7 @@ describe.skipIf(!found)('in Chromium', () => {
 
     it('keeps weights in the Cache API on request', async () => {
       const { sizes, kept, offline } = await page.evaluate(async () => {
-        const url = '/weights/README.md?cached';
+        const url = '/weights/pan-pp-resnet18.safetensors?cached';
         const load = () => panpp.loadWeights(url, { cache: 'panpp-test' });
         const sizes = [(await load()).length];
         const { fetch } = globalThis;
@@ -248,10 +248,10 @@ describe.skipIf(!found)('in Chromium', () => {
           globalThis.fetch = fetch;
         }
       });
-      const { length } = readFileSync(new URL('../../weights/README.md', import.meta.url));
+      const { length } = readFileSync(packagedWeights());
       expect(sizes).toEqual([length, length]);
       expect(kept).toBe(true);
-      expect(offline).toBe("/weights/README.md?cached can't be loaded (no network); check the address, the network, and CORS");
+      expect(offline).toBe("/weights/pan-pp-resnet18.safetensors?cached can't be loaded (no network); check the address, the network, and CORS");
     });
 
     it('works on a device that the caller has, and leaves it open', async () => {

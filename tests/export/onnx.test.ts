@@ -89,6 +89,31 @@ describe('an exported model in onnxruntime', () => {
     expect(det.dims).toEqual([1, 6, 8, 16]);
   });
 
+  it('takes an image of any size as the same one with zeros around it', async () => {
+    const file = { config: panpp(resnet18, 1), tensors: proceduralWeights(panpp(resnet18, 1)) };
+    const model = exportOnnx(file);
+    for (const [height, width] of [[33, 65], [31, 1]]) {
+      const image = randomImage(height, width);
+      const [rows, columns] = [height, width].map((side) => Math.ceil(side / 32) * 32);
+      const padded = new Float32Array(3 * rows * columns);
+      (normalised(image).data as Float32Array).forEach((value, index) => {
+        const [channel, y, x] = [Math.floor(index / (height * width)), Math.floor(index / width) % height, index % width];
+        padded[(channel * rows + y) * columns + x] = value;
+      });
+      const session = await InferenceSession.create(exportOnnx(file, { height: rows, width: columns }), { logSeverityLevel: 3 });
+      const whole = (await session.run({ image: new Tensor('float32', padded, [1, 3, rows, columns]) })).det.data as Float32Array;
+      await session.release();
+      const det = await runOnnx(model, image);
+      const [mapRows, mapColumns] = [Math.ceil(height / 4), Math.ceil(width / 4)];
+      expect(det.dims).toEqual([1, 6, mapRows, mapColumns]);
+      const cut = Float32Array.from({ length: 6 * mapRows * mapColumns }, (_, index) => {
+        const [channel, y, x] = [Math.floor(index / (mapRows * mapColumns)), Math.floor(index / mapColumns) % mapRows, index % mapColumns];
+        return whole[((channel * rows) / 4 + y) * (columns / 4) + x];
+      });
+      expectClose(det.data as Float32Array, cut, 1e-6, `${height} × ${width}`);
+    }
+  });
+
   it('of a fixed size takes that size alone', async () => {
     const config = panpp(resnet18, 1);
     const fixed = exportOnnx({ config, tensors: proceduralWeights(config) }, { height: 64, width: 96 });

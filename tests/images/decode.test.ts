@@ -160,6 +160,14 @@ describe('bad files', () => {
     const bytes = Buffer.from(start, 'latin1');
     await expect(decodeImage(bytes, 'a.jpg')).rejects.toThrow(imageError('a.jpg', what));
   });
+
+  it('takes a buffer and any view of one, and nothing else', async () => {
+    const bytes = file('baseline.jpg');
+    const whole = await decodeImage(bytes, 'baseline.jpg');
+    const { buffer } = Uint8Array.from(bytes);
+    for (const same of [buffer, new DataView(buffer) as never]) expect(await decodeImage(same)).toEqual(whole);
+    for (const odd of ['baseline.jpg', [...bytes], undefined] as never[]) await expect(decodeImage(odd)).rejects.toMatchObject({ code: 'argument', message: expect.stringContaining("a file's bytes are needed") });
+  });
 });
 
 describe.runIf(hasWholeReference)('photographs', () => {

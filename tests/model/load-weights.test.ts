@@ -20,7 +20,9 @@ afterEach(() => {
   server = undefined;
 });
 
+// As a weights file begins: the length of its header in 8 bytes, and its first brace.
 const content = Uint8Array.from({ length: 30_000 }, (_, index) => index % 251);
+content.set([100, 0, 0, 0, 0, 0, 0, 0, 0x7b]);
 
 describe('loadWeights', () => {
   it('streams a file and tells how far it is', async () => {
@@ -67,6 +69,40 @@ describe('loadWeights', () => {
       const controller = new AbortController();
       const onProgress = () => controller.abort(reason);
       await expect(loadWeights(source, { onProgress, signal: controller.signal })).rejects.toBe(reason);
+    }
+  });
+
+  it('refuses a page that comes in the place of a file', async () => {
+    const page = '<!DOCTYPE html><title>Log in</title>';
+    const url = await listen((_, response) => void response.setHeader('content-type', 'text/html').end(page));
+    const expected = { code: 'file', message: `${url} gave ${page.length} bytes that are no weights file (text/html); check the address` };
+    await expect(loadWeights(url)).rejects.toMatchObject(expected);
+    await expect(loadWeights(new Response(''))).rejects.toThrow('the response gave 0 bytes that are no weights file');
+  });
+
+  it('keeps files and no pages, and throws a page out that somebody kept', async () => {
+    const page = '<!DOCTYPE html><title>Log in</title>';
+    const kept = new Map<string, Response>();
+    const store = {
+      match: async (key: string) => kept.get(key)?.clone(),
+      put: async (key: string, response: Response) => void kept.set(key, response),
+      delete: async (key: string) => kept.delete(key),
+    };
+    Object.assign(globalThis, { caches: { open: async () => store } });
+    try {
+      let answer: string | Uint8Array = page;
+      const url = await listen((_, response) => void response.end(answer));
+      await expect(loadWeights(url, { cache: true })).rejects.toThrow('no weights file');
+      expect(kept.size).toBe(0);
+      kept.set(url, new Response(page));
+      await expect(loadWeights(url, { cache: true })).rejects.toThrow('no weights file');
+      expect(kept.size).toBe(0);
+      answer = content;
+      expect(await loadWeights(url, { cache: true })).toEqual(content);
+      answer = page;
+      expect(await loadWeights(url, { cache: true })).toEqual(content);
+    } finally {
+      Reflect.deleteProperty(globalThis, 'caches');
     }
   });
 

@@ -19,6 +19,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { openGpu } from '../../src/node.js';
 import { defaultToggles, parseAdapterList, parseToggles, togglesOf } from '../../src/node/adapters.js';
+import { checkToggles } from '../../src/node/dawn-toggles.js';
 import { describeDiagnosis } from '../../src/node/doctor.js';
 import { isEmbeddedPlatform } from '../../src/node/embedded-driver.js';
 import type { ProbeResult, ProbeTask } from './probe.js';
@@ -146,6 +147,16 @@ describe('toggles', () => {
       expect(gpu.profile.toggles).toEqual(toggles);
       gpu.dispose();
     }
+  });
+});
+
+describe('the names of toggles', () => {
+  it('are those that Dawn has', async () => {
+    await checkToggles([...defaultToggles, 'allow_unsafe_apis', 'timestamp_quantization', 'dump_shaders', 'use_dxc']);
+    for (const name of ['disable_robustnes', 'isable_robustness', 'allow-unsafe-apis', 'vulkan', 'Allow_Unsafe_Apis', '']) {
+      await expect(checkToggles(['dump_shaders', name])).rejects.toMatchObject({ code: 'argument', message: expect.stringContaining(`Dawn has no toggle "${name}";`) });
+    }
+    await expect(openGpu({ disabledToggles: ['timestamp_quantisation'] })).rejects.toThrow('no toggle "timestamp_quantisation"');
   });
 });
 
