@@ -7,7 +7,7 @@ import { decodeImage } from '../../src/images/decode.js';
 import type { PixelImage } from '../../src/images/image.js';
 import { intersectionOverUnion, outline } from '../../src/evaluation/geometry.js';
 import { convertCheckpoint, openGpu, packagedWeights } from '../../src/node.js';
-import { describeOnGpus, gpus } from '../support/gpu.js';
+import { describeOnGpus, describeOnGpusWith, gpus } from '../support/gpu.js';
 import { hasWholeReference, referenceBytes, sharedPath } from '../support/reference.js';
 import { readDetectionCases } from '../shapes/detection-cases.js';
 
@@ -241,7 +241,7 @@ describe('a model with many callers', async () => {
   });
 });
 
-describe.each(gpus.filter(({ gpu: { profile } }) => profile.f16))('a model in 16 bits on $name', ({ gpu: own }) => {
+describeOnGpusWith('f16', 'a model in 16 bits', (own) => {
   it('gives maps by name near those in 32', async () => {
     const image = cropped(await decodeImage(readFileSync(example), 'street.jpg'), 960, 640);
     const options = { outputs: ['backbone.c2', 'backbone.c5', 'det'], shortSide: 64 };

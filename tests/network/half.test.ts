@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { PNG } from 'pngjs';
-import { describe, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { floatToHalf } from '../../src/checkpoint/half.js';
 import { readSafetensors } from '../../src/checkpoint/safetensors.js';
 import type { Gpu } from '../../src/gpu/context.js';
@@ -19,7 +19,7 @@ import { packSettings } from '../../src/recognition/reader.js';
 import { packMasks, packRegions, roiOfLabel, roiOfShape } from '../../src/recognition/roi.js';
 import { foldedProcedural, recognizeRois, runKernels, spotterConfig } from '../recognition/run-recognition.js';
 import { expectClose } from '../support/close.js';
-import { gpus } from '../support/gpu.js';
+import { describeOnGpusWith } from '../support/gpu.js';
 import { proceduralCheckpoint } from '../support/procedural.js';
 import { referenceBytes } from '../support/reference.js';
 import { randomValues, runLayers, stored } from '../support/run-layer.js';
@@ -62,7 +62,7 @@ function largestDifference(actual: Float32Array, expected: Float32Array): number
   return largest(actual.map((value, index) => value - expected[index])) / largest(expected);
 }
 
-describe.each(gpus.filter(({ gpu }) => gpu.profile.f16))('in f16 on $name', ({ gpu }) => {
+describeOnGpusWith('f16', 'in f16', (gpu) => {
   it.each([
     ['resnet18_procedural', config(resnet18)],
     ['resnet50_procedural', config(resnet50)],
