@@ -1,5 +1,5 @@
 // Runs the built command line as a user does: a process of its own, its exit code, its two streams.
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import sharp, { type Sharp } from 'sharp';
 import { afterAll, expect } from 'vitest';
 import { writeSafetensors } from '../../src/checkpoint/safetensors.js';
+import { withoutNotices } from '../../src/cli/dawn-notices.js';
 import type { ModelConfig } from '../../src/network/config.js';
 import { proceduralCheckpoint } from '../support/procedural.js';
 
@@ -17,8 +18,6 @@ const street = fileURLToPath(new URL('../../examples/street.jpg', import.meta.ur
 export const scratch = mkdtempSync(join(tmpdir(), 'panpp-cli-'));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
-/** Dawn's native code writes these by itself: on every device, and where a Vulkan loader finds no driver. */
-const ofDawn = /^(Warning: maxDynamic.*|Warning: vkCreateInstance.*(\n {4}at CheckVkSuccessImpl .*\n)?)\n/gm;
 /** Software adapters are announced. */
 const isOfAdapter = (line: string): boolean => line.includes(' computes on the CPU');
 
@@ -30,8 +29,8 @@ export interface Finished {
   readonly adapterLines: readonly string[];
 }
 
-export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProcess {
-  return spawn(process.execPath, [program, ...args], { cwd: scratch, env: { ...process.env, ...env } });
+export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}, stdio: StdioOptions = 'pipe'): ChildProcess {
+  return spawn(process.execPath, [program, ...args], { cwd: scratch, env: { ...process.env, ...env }, stdio });
 }
 
 /** Waits for the end of a process. Whatever happened, no stack trace was seen. */
@@ -40,7 +39,7 @@ export async function finished(child: ChildProcess): Promise<Finished> {
   for (const stream of ['stdout', 'stderr'] as const)
     child[stream]!.setEncoding('utf8').on('data', (data: string) => (text[stream] += data));
   const code = await new Promise<number | null>((resolve, reject) => child.on('close', resolve).on('error', reject));
-  const stderr = text.stderr.replace(ofDawn, '');
+  const stderr = withoutNotices(text.stderr);
   expect(text.stdout + stderr).not.toMatch(/^ {4}at /m);
   expect(stderr).not.toContain('node:internal');
   const lines = stderr.split('\n').slice(0, -1);
