@@ -6,7 +6,6 @@ import { expect, it } from 'vitest';
 import { floatToHalf } from '../../src/checkpoint/half.js';
 import { readSafetensors } from '../../src/checkpoint/safetensors.js';
 import type { Gpu } from '../../src/gpu/context.js';
-import { decodeImage } from '../../src/images/decode.js';
 import type { PixelImage } from '../../src/images/image.js';
 import { featureMap } from '../../src/layers/feature-map.js';
 import type { Precision } from '../../src/layers/precision.js';
@@ -20,6 +19,7 @@ import { packMasks, packRegions, roiOfLabel, roiOfShape } from '../../src/recogn
 import { foldedProcedural, recognizeRois, runKernels, spotterConfig } from '../recognition/run-recognition.js';
 import { expectClose } from '../support/close.js';
 import { describeOnGpusWith } from '../support/gpu.js';
+import { cropped, exampleImage } from '../support/picture.js';
 import { proceduralCheckpoint } from '../support/procedural.js';
 import { referenceBytes } from '../support/reference.js';
 import { randomValues, runLayers, stored } from '../support/run-layer.js';
@@ -84,8 +84,7 @@ describeOnGpusWith('f16', 'in f16', (gpu) => {
   it('the head’s map of a photograph is within 1 % of float32’s, with half the weights', async () => {
     const file = (name: string) => readFileSync(fileURLToPath(new URL(`../../${name}`, import.meta.url)));
     const { config: own, tensors } = readWeights(file('weights/pan-pp-resnet18.safetensors'));
-    const whole = await decodeImage(file('examples/street.jpg'), 'street.jpg');
-    const image = cropped(whole, 320, 480);
+    const image = cropped(await exampleImage(), { height: 320, width: 480 });
     const [wide, narrow] = [
       await mapsOf(gpu, own, tensors, image, ['det'], 'f32'),
       await mapsOf(gpu, own, tensors, image, ['det'], 'f16'),
@@ -147,11 +146,3 @@ describeOnGpusWith('f16', 'in f16', (gpu) => {
     console.log(`recognition behind a network in f16 on ${gpu.profile.adapter}: ${rows.join(', ')}`);
   });
 });
-
-function cropped({ channels, width, data }: PixelImage, rows: number, columns: number): PixelImage {
-  const pixels = new Uint8Array(rows * columns * channels);
-  for (let row = 0; row < rows; row++) {
-    pixels.set(data.subarray(row * width * channels, (row * width + columns) * channels), row * columns * channels);
-  }
-  return { height: rows, width: columns, channels, data: pixels };
-}
