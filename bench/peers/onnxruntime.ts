@@ -38,9 +38,13 @@ export async function openOnnxPeer(model: Uint8Array, provider: Provider, gpu: G
   };
 }
 
-async function loadOnnxRuntime() {
+/** The native package is installed by those who run the bench (bench/README.md); its API is that of the one for the web. */
+async function loadOnnxRuntime(): Promise<typeof import('onnxruntime-web') | string> {
+  // From version 1.29 on it reports to its makers, unless told otherwise before it is loaded.
+  process.env.ORT_DISABLE_TELEMETRY = '1';
+  const name: string = 'onnxruntime-node';
   try {
-    return await import('../../tests/support/onnxruntime.js');
+    return (await import(name)) as typeof import('onnxruntime-web');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND')
       return `does not load: ${(error as Error).message.split('\n')[0]}`;

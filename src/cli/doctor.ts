@@ -1,6 +1,7 @@
 // panpp doctor: which adapters there are, what they can do, and what is missing.
 import type { Command } from 'commander';
 import { describeDiagnosis, diagnose } from '../node/doctor.js';
+import { withoutDawnNotices } from './dawn-notices.js';
 import { exitCodes } from './report.js';
 import { exiting } from './usage.js';
 
@@ -14,7 +15,7 @@ export function addDoctor(program: Command): void {
 }
 
 async function doctor({ json }: { json?: boolean }): Promise<number> {
-  const diagnosis = await diagnose();
+  const diagnosis = await withoutDawnNotices(diagnose);
   process.stdout.write(`${json ? JSON.stringify(diagnosis, undefined, 2) : describeDiagnosis(diagnosis)}\n`);
   return diagnosis.usable ? exitCodes.done : exitCodes.someFailed;
 }

@@ -32,9 +32,13 @@ export function errorLine(error: unknown): string {
 /** What ends a process that does not ask for it. */
 export const endingSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-/** A progress bar on a terminal, nothing elsewhere. */
+const minute = 60_000;
+
+/** A progress bar on a terminal, elsewhere a line a minute. */
 export class Progress {
   readonly #bar: SingleBar | undefined;
+  readonly #lines: NodeJS.Timeout | undefined;
+  #done = 0;
   // The bar hides the cursor; whoever ends the process by a signal gets it back.
   readonly #onSignal = (signal: NodeJS.Signals) => {
     this.stop();
@@ -43,7 +47,11 @@ export class Progress {
   };
 
   constructor(total: number, what: string) {
-    if (!process.stderr.isTTY || total < 2) return;
+    if (total < 2) return;
+    if (!process.stderr.isTTY) {
+      this.#lines = setInterval((begin) => this.#sayHowFar(total, what, begin), minute, performance.now()).unref();
+      return;
+    }
     this.#bar = new SingleBar({
       format: `${what} {bar} {value}/{total}  {eta_formatted} left`,
       stream: process.stderr,
@@ -55,6 +63,7 @@ export class Progress {
   }
 
   step(): void {
+    this.#done++;
     this.#bar?.increment();
   }
 
@@ -73,6 +82,13 @@ export class Progress {
   stop(): void {
     for (const signal of endingSignals) process.off(signal, this.#onSignal);
     this.#bar?.stop();
+    clearInterval(this.#lines);
+  }
+
+  #sayHowFar(total: number, what: string, begin: number): void {
+    const minutes = (performance.now() - begin) / minute;
+    const left = this.#done > 0 ? `, about ${Math.ceil((minutes / this.#done) * (total - this.#done))} min left` : '';
+    say(`panpp: ${this.#done} of ${total} ${what} after ${Math.round(minutes)} min${left}`);
   }
 
   #clear(): void {

@@ -1,24 +1,26 @@
-// Runs the built command line as a user does: a process of its own, its exit code, its two streams.
-import { type ChildProcess, spawn } from 'node:child_process';
+// Runs the built command line as a user does: its exit code, its two streams; in a process of its own, or in one that is warm.
+import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import sharp, { type Sharp } from 'sharp';
 import { afterAll, expect } from 'vitest';
 import { writeSafetensors } from '../../src/checkpoint/safetensors.js';
+import { withoutNotices } from '../../src/cli/dawn-notices.js';
 import type { ModelConfig } from '../../src/network/config.js';
+import { examplePath, pieces } from '../support/picture.js';
 import { proceduralCheckpoint } from '../support/procedural.js';
 
 const program = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
-const street = fileURLToPath(new URL('../../examples/street.jpg', import.meta.url));
+const warmProgram = fileURLToPath(new URL('warm.mjs', import.meta.url));
 
 /** A folder of the test file's own, gone afterwards. Commands run in it. */
 export const scratch = mkdtempSync(join(tmpdir(), 'panpp-cli-'));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
-/** Dawn's native code writes these by itself: on every device, and where a Vulkan loader finds no driver. */
-const ofDawn = /^(Warning: maxDynamic.*|Warning: vkCreateInstance.*(\n {4}at CheckVkSuccessImpl .*\n)?)\n/gm;
 /** Software adapters are announced. */
 const isOfAdapter = (line: string): boolean => line.includes(' computes on the CPU');
 
@@ -30,8 +32,8 @@ export interface Finished {
   readonly adapterLines: readonly string[];
 }
 
-export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProcess {
-  return spawn(process.execPath, [program, ...args], { cwd: scratch, env: { ...process.env, ...env } });
+export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}, stdio: StdioOptions = 'pipe'): ChildProcess {
+  return spawn(process.execPath, [program, ...args], { cwd: scratch, env: { ...process.env, ...env }, stdio });
 }
 
 /** Waits for the end of a process. Whatever happened, no stack trace was seen. */
@@ -40,20 +42,70 @@ export async function finished(child: ChildProcess): Promise<Finished> {
   for (const stream of ['stdout', 'stderr'] as const)
     child[stream]!.setEncoding('utf8').on('data', (data: string) => (text[stream] += data));
   const code = await new Promise<number | null>((resolve, reject) => child.on('close', resolve).on('error', reject));
-  const stderr = text.stderr.replace(ofDawn, '');
-  expect(text.stdout + stderr).not.toMatch(/^ {4}at /m);
+  return outcome(code, text.stdout, text.stderr);
+}
+
+function outcome(code: number | null, stdout: string, everything: string): Finished {
+  const stderr = withoutNotices(everything);
+  expect(stdout + stderr).not.toMatch(/^ {4}at /m);
   expect(stderr).not.toContain('node:internal');
   const lines = stderr.split('\n').slice(0, -1);
   return {
     code,
-    stdout: text.stdout,
+    stdout,
     messages: lines.filter((line) => !isOfAdapter(line)),
     adapterLines: lines.filter(isOfAdapter),
   };
 }
 
-export function panpp(args: readonly string[], env?: NodeJS.ProcessEnv): Promise<Finished> {
-  return finished(start(args, env));
+/** Processes that run commands one after another (warm.mjs), by the variables that they were started with. */
+const warm = new Map<string, ChildProcess>();
+afterAll(async () => {
+  for (const child of warm.values()) {
+    const closed = once(child, 'close');
+    child.disconnect();
+    await closed;
+  }
+});
+let commands = 0;
+
+/**
+ * Runs a command in a process that has run others before, with shaders that are compiled already. Commands whose process itself is what is
+ * tested take `start`.
+ */
+export async function panpp(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Finished> {
+  const key = JSON.stringify(env);
+  let child = warm.get(key);
+  if (!child) {
+    child = spawn(process.execPath, [warmProgram, program], { cwd: scratch, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+    for (const stream of [child.stdout!, child.stderr!]) stream.setEncoding('utf8');
+    warm.set(key, child);
+  }
+  const end = `end of command ${++commands}: `;
+  const text = Promise.all([textUntil(child.stdout!, end), textUntil(child.stderr!, end)]);
+  child.send({ args, end });
+  const [stdout, stderr] = await text;
+  const [messages, code] = stderr.split(end);
+  // A command that ends its process by itself leaves no word on its exit code.
+  if (code === undefined) warm.delete(key);
+  return outcome(code === undefined ? child.exitCode : Number(code), stdout.split(end)[0], messages);
+}
+
+/** What a stream gives up to a mark's line, or to its end. */
+async function textUntil(stream: Readable, mark: string): Promise<string> {
+  let text = '';
+  return new Promise((resolve) => {
+    const done = () => {
+      stream.off('data', take).off('end', done);
+      resolve(text);
+    };
+    const take = (data: string) => {
+      text += data;
+      const at = text.indexOf(mark);
+      if (at >= 0 && text.indexOf('\n', at) >= 0) done();
+    };
+    stream.on('data', take).on('end', done);
+  });
 }
 
 /** Expects that nothing is started: exit code 2, nothing on stdout, and one message, which is returned. */
@@ -103,16 +155,9 @@ export function parseLines(stdout: string): Line[] {
     .map((line) => JSON.parse(line) as Line);
 }
 
-/** Pieces of the example picture with text in them, all of one shape: the GPU's programs belong to a size. */
-const crops = {
-  sign: { left: 760, top: 40, width: 480, height: 320 },
-  bread: { left: 865, top: 590, width: 405, height: 270 },
-  open: { left: 340, top: 760, width: 300, height: 200 },
-} as const;
-
-/** A small picture with text. */
-export async function crop(name: keyof typeof crops): Promise<Sharp> {
-  const piece = await sharp(street).extract(crops[name]).resize(192, 128).raw().toBuffer({ resolveWithObject: true });
+/** A small picture with text; all are of one shape, for the GPU's programs belong to a size. */
+export async function crop(name: keyof typeof pieces): Promise<Sharp> {
+  const piece = await sharp(fileURLToPath(examplePath)).extract(pieces[name]).resize(192, 128).raw().toBuffer({ resolveWithObject: true });
   return sharp(piece.data, { raw: { width: piece.info.width, height: piece.info.height, channels: 3 } });
 }
 

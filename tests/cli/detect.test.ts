@@ -224,15 +224,15 @@ describe('result files', () => {
 
   it('can be in several formats at once, for programs that find the image from there', async () => {
     mkdirSync(inScratch('street of ü'), { recursive: true });
-    write('street of ü/a & b#1.jpg', readFileSync(new URL('../../examples/street.jpg', import.meta.url)));
-    const args = ['street of ü', '--short-side', '320', '--format', 'svg,labelme', '--format', 'icdar', '--output', 'so/me'];
+    write('street of ü/a & b#1.jpg', await (await crop('sign')).jpeg().toBuffer());
+    const args = ['street of ü', '--format', 'svg,labelme', '--format', 'icdar', '--output', 'so/me'];
     const { code, lines, messages } = await detect([...args, '--no-overlay']);
     expect({ code, messages }).toEqual({
       code: 0,
       messages: ['panpp: wrote so/me/res_a & b#1.txt, so/me/a & b#1.json, so/me/a & b#1.svg'],
     });
     const [{ width, height, regions }] = lines;
-    expect(regions.length).toBeGreaterThan(5);
+    expect(regions.length).toBeGreaterThan(3);
 
     const labelme = JSON.parse(read('so/me/a & b#1.json').toString());
     expect(labelme).toMatchObject({ imageWidth: width, imageHeight: height, imageData: null });

@@ -2,11 +2,10 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { PNG } from 'pngjs';
-import { describe, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { floatToHalf } from '../../src/half.js';
 import { readSafetensors } from '../../src/checkpoint/safetensors.js';
 import type { Gpu } from '../../src/gpu/context.js';
-import { decodeImage } from '../../src/images/decode.js';
 import type { PixelImage } from '../../src/images/image.js';
 import { featureMap } from '../../src/layers/feature-map.js';
 import type { Precision } from '../../src/layers/precision.js';
@@ -19,7 +18,8 @@ import { packSettings } from '../../src/recognition/reader.js';
 import { packMasks, packRegions, roiOfLabel, roiOfShape } from '../../src/recognition/roi.js';
 import { foldedProcedural, recognizeRois, runKernels, spotterConfig } from '../recognition/run-recognition.js';
 import { expectClose } from '../support/close.js';
-import { gpus } from '../support/gpu.js';
+import { describeOnGpusWith } from '../support/gpu.js';
+import { cropped, exampleImage } from '../support/picture.js';
 import { proceduralCheckpoint } from '../support/procedural.js';
 import { referenceBytes } from '../support/reference.js';
 import { randomValues, runLayers, stored } from '../support/run-layer.js';
@@ -62,7 +62,7 @@ function largestDifference(actual: Float32Array, expected: Float32Array): number
   return largest(actual.map((value, index) => value - expected[index])) / largest(expected);
 }
 
-describe.each(gpus.filter(({ gpu }) => gpu.profile.f16))('in f16 on $name', ({ gpu }) => {
+describeOnGpusWith('f16', 'in f16', (gpu) => {
   it.each([
     ['resnet18_procedural', config(resnet18)],
     ['resnet50_procedural', config(resnet50)],
@@ -84,8 +84,7 @@ describe.each(gpus.filter(({ gpu }) => gpu.profile.f16))('in f16 on $name', ({ g
   it('the head’s map of a photograph is within 1 % of float32’s, with half the weights', async () => {
     const file = (name: string) => readFileSync(fileURLToPath(new URL(`../../${name}`, import.meta.url)));
     const { config: own, tensors } = readWeights(file('weights/pan-pp-resnet18.safetensors'));
-    const whole = await decodeImage(file('examples/street.jpg'), 'street.jpg');
-    const image = cropped(whole, 320, 480);
+    const image = cropped(await exampleImage(), { height: 320, width: 480 });
     const [wide, narrow] = [
       await mapsOf(gpu, own, tensors, image, ['det'], 'f32'),
       await mapsOf(gpu, own, tensors, image, ['det'], 'f16'),
@@ -147,11 +146,3 @@ describe.each(gpus.filter(({ gpu }) => gpu.profile.f16))('in f16 on $name', ({ g
     console.log(`recognition behind a network in f16 on ${gpu.profile.adapter}: ${rows.join(', ')}`);
   });
 });
-
-function cropped({ channels, width, data }: PixelImage, rows: number, columns: number): PixelImage {
-  const pixels = new Uint8Array(rows * columns * channels);
-  for (let row = 0; row < rows; row++) {
-    pixels.set(data.subarray(row * width * channels, (row * width + columns) * channels), row * columns * channels);
-  }
-  return { height: rows, width: columns, channels, data: pixels };
-}

@@ -76,6 +76,8 @@ export async function runKernels(gpu: Gpu, { kernels, writes, reads, inputs = []
 export interface RecognitionTensors {
   /** [region][128][8][32], as PyTorch has it. */
   readonly crops: Float32Array;
+  /** The same as decodeCrops takes them. */
+  readonly features: Float32Array<ArrayBuffer>;
   readonly holistic: Float32Array;
   /** [region][step][classes], if tokens were given. */
   readonly logits: Float32Array;
@@ -134,13 +136,17 @@ export async function recognizeRois(
   recognitionWeights.dispose();
   return {
     crops: toPlanes(new Float32Array(crops)),
+    features: new Float32Array(crops),
     holistic: new Float32Array(holistic),
     logits: new Float32Array(logits),
     words: readWords(words, config.recognition!.vocabulary),
   };
 }
 
-/** Encoder and decoder by themselves, on features given as [region][256][128]: the words' tokens, probabilities and positions. */
+/**
+ * Encoder and decoder by themselves, on features given as [region][256][128]: the words as the
+ * reader leaves them, and their tokens, probabilities and positions.
+ */
 export async function decodeCrops(gpu: Gpu, plan: RecognitionPlan, crops: Float32Array<ArrayBuffer>) {
   const count = crops.length / (256 * 128);
   const [words, holistic] = await runKernels(gpu, {
@@ -159,6 +165,7 @@ export async function decodeCrops(gpu: Gpu, plan: RecognitionPlan, crops: Float3
   const placesOf = (index: number, field: number) =>
     Array.from({ length: whole[index * wordFields] }, (_, at) => index * wordFields + 1 + 3 * at + field);
   return {
+    words,
     holistic: new Float32Array(holistic),
     hypotheses: Array.from({ length: count }, (_, index) => ({
       tokens: placesOf(index, 0).map((at) => whole[at]),

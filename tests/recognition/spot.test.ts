@@ -7,7 +7,6 @@ import { Model } from '../../src/model/model.js';
 import { DetectionPass } from '../../src/detection/pass.js';
 import { regionsFromMap } from '../../src/detection/regions-from-map.js';
 import type { Gpu } from '../../src/gpu/context.js';
-import { decodeImage } from '../../src/images/decode.js';
 import type { PixelImage } from '../../src/images/image.js';
 import { type ModelConfig, vocabularies } from '../../src/network/config.js';
 import { uploadWeights } from '../../src/network/weights.js';
@@ -19,17 +18,18 @@ import { roiOfLabel } from '../../src/recognition/roi.js';
 import { loadModel } from '../../src/model/load.js';
 import { uploadRecognition } from '../../src/recognition/weights.js';
 import { describeOnGpus, gpus } from '../support/gpu.js';
+import { signImage } from '../support/picture.js';
 import { livelyWeights, recognizeRois, spotterConfig } from './run-recognition.js';
 import { SpottingPass } from '../../src/model/spotting-pass.js';
 
-const image = await decodeImage(readFileSync(new URL('../../examples/street.jpg', import.meta.url)), 'street.jpg');
+const image = await signImage();
 const shipped = readWeights(readFileSync(packagedWeights()));
 const config: ModelConfig = { ...shipped.config, recognition: { vocabulary: vocabularies.lowercase } };
 const detector: ModelConfig = { ...config, recognition: undefined };
 const detectorTensors = new Map([...shipped.tensors].filter(([name]) => !name.startsWith('rec_head')));
 const headTensors = [...livelyWeights(spotterConfig(vocabularies.lowercase), 8)].filter(([name]) => name.startsWith('rec_head'));
 const tensors = new Map([...detectorTensors, ...headTensors]);
-const settings = { shortSide: 256 };
+const settings = { shortSide: 96 };
 
 function modelOn(gpu: Gpu, own: ModelConfig = config, weights = tensors): Model {
   return new Model(gpu, own, uploadWeights(gpu, weights, own), uploadRecognition(gpu, weights, own));
@@ -40,19 +40,19 @@ describeOnGpus('a spotter', (gpu) => {
     const model = modelOn(gpu);
     const detected = await model.detect(image, settings);
     const spotted = await model.spot(image, settings);
-    const maps = await model.forward(image, { outputs: ['det'], shortSide: 256 });
+    const maps = await model.forward(image, { outputs: ['det'], ...settings });
     model.dispose();
     expect(spotted.regions.length).toBeGreaterThan(5);
     expect(spotted.regions.map(({ text: _, textScore: __, ...region }) => region)).toEqual(detected.regions);
 
     const [, height, width] = maps.get('det')!.shape;
-    const { size } = prepareInput(image, 256);
+    const { size } = prepareInput(image, settings.shortSide);
     const { regions, labels } = await regionsFromMap(gpu, {
       ...{ map: maps.get('det')!.data, height, width },
       ...{ imageSize: size, originalSize: image, settings: config.detection },
     });
     const rois = regions.map(({ label, mapBox }) => roiOfLabel({ labels, width, scale: 4 }, label, mapBox, size));
-    const { words } = await recognizeRois(gpu, config, tensors, image, 256, { rois, maskScale: 4 }, greedy);
+    const { words } = await recognizeRois(gpu, config, tensors, image, settings.shortSide, { rois, maskScale: 4 }, greedy);
     expect(spotted.regions.map(({ text }) => text)).toEqual(words.map(({ text }) => text));
     spotted.regions.forEach(({ textScore }, index) => expect(textScore).toBeCloseTo(words[index].score, 5));
     expect(new Set(words.map(({ text }) => text)).size).toBeGreaterThan(2);

@@ -1,15 +1,22 @@
 // The adapters that GPU tests run on: the embedded SwiftShader, and every installed adapter (hardware, lavapipe). One suite for all.
-import { afterAll, describe } from 'vitest';
+// PANPP_TEST_ADAPTERS chooses among them, by names with commas.
+import { afterAll, describe, it } from 'vitest';
 import type { Gpu } from '../../src/gpu/context.js';
 import { openGpu } from '../../src/node.js';
 
-const candidates = ['swiftshader', 'lavapipe', 'hardware'];
+interface TestedGpu {
+  readonly name: string;
+  readonly gpu: Gpu;
+}
+
+const chosen = process.env.PANPP_TEST_ADAPTERS?.split(',');
+const candidates = ['swiftshader', 'lavapipe', 'hardware'].filter((name) => chosen?.includes(name) ?? true);
 
 /** Opened once a test file; adapters that are not there are left out, with a line that says so. */
-export const gpus: readonly { name: string; gpu: Gpu }[] = await openAll();
+export const gpus: readonly TestedGpu[] = await openAll();
 
 async function openAll() {
-  const opened: { name: string; gpu: Gpu }[] = [];
+  const opened: TestedGpu[] = [];
   for (const name of candidates) {
     try {
       opened.push({ name, gpu: await openGpu({ adapter: name }) });
@@ -18,12 +25,26 @@ async function openAll() {
       console.log(`not tested on ${name}: ${(error as Error).message.split(';')[0]}`);
     }
   }
+  if (opened.length === 0) throw new Error(`none of the adapters ${candidates.join(', ')} is here`);
   return opened;
 }
 
 /** Describes a suite once for every adapter. */
 export function describeOnGpus(title: string, suite: (gpu: Gpu) => void): void {
   describe.each(gpus)(`${title} on $name`, ({ gpu }) => suite(gpu));
+}
+
+/** What an adapter may lack. */
+export type Ability = 'f16' | 'subgroups' | 'subgroupMatrix';
+
+/** As describeOnGpus, on the adapters that have an ability; where none has it, one skipped test says so. */
+export function describeOnGpusWith(ability: Ability, title: string, suite: (gpu: Gpu) => void): void {
+  const able = gpus.filter(({ gpu }) => gpu.profile[ability]);
+  if (able.length === 0) {
+    console.log(`not tested, as no adapter here has ${ability}: ${title}`);
+    describe(title, () => it.skip(`no adapter here has ${ability}`, () => {}));
+  }
+  describe.each(able)(`${title} on $name`, ({ gpu }) => suite(gpu));
 }
 
 afterAll(() => {

@@ -16,7 +16,10 @@ export function proceduralCheckpoint(config: ModelConfig): Map<string, NamedTens
 function proceduralTensor(name: string, shape: readonly number[], lastNorm: string): Float32Array {
   const value = valueRule(name, shape, lastNorm);
   const seed = crc32(name);
-  return Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, index) => value(uniform(index, seed)));
+  // A loop: there are millions of values, and Float32Array.from takes five times as long.
+  const values = new Float32Array(shape.reduce((a, b) => a * b, 1));
+  for (let index = 0; index < values.length; index++) values[index] = value(uniform(index, seed));
+  return values;
 }
 
 // In [-1, 1), from a 32-bit integer hash of the index.

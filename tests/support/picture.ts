@@ -1,0 +1,39 @@
+// Pieces of the example picture: text enough at sizes that a software adapter takes a second for.
+import { readFileSync } from 'node:fs';
+import { decodeImage } from '../../src/images/decode.js';
+import type { PixelImage } from '../../src/images/image.js';
+
+/** Where there is text. */
+export const pieces = {
+  sign: { left: 760, top: 40, width: 480, height: 320 },
+  bread: { left: 865, top: 590, width: 405, height: 270 },
+  open: { left: 340, top: 760, width: 300, height: 200 },
+} as const;
+
+export const examplePath = new URL('../../examples/street.jpg', import.meta.url);
+
+export async function exampleImage(): Promise<PixelImage> {
+  return decodeImage(readFileSync(examplePath), 'street.jpg');
+}
+
+/** "Victoria's …", four lines: four regions at a short side of 64, seven at 96. */
+export async function signImage(): Promise<PixelImage> {
+  return cropped(await exampleImage(), pieces.sign);
+}
+
+interface Rectangle {
+  readonly left?: number;
+  readonly top?: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** A part of an image: its upper left one unless told where it begins. */
+export function cropped({ channels, width: stride, data }: PixelImage, { left = 0, top = 0, width, height }: Rectangle): PixelImage {
+  const pixels = new Uint8Array(height * width * channels);
+  for (let y = 0; y < height; y++) {
+    const from = ((top + y) * stride + left) * channels;
+    pixels.set(data.subarray(from, from + width * channels), y * width * channels);
+  }
+  return { width, height, channels, data: pixels };
+}
