@@ -38,14 +38,15 @@ export interface NetworkWeights {
  * @throws PanppError `weights` that lists the missing, unexpected and misshapen names if the tensors are not this architecture's
  */
 export function foldCheckpoint(tensors: ReadonlyMap<string, NamedTensor>, config: ModelConfig, source: string): FoldedWeights {
-  assertSameNames(tensors, checkpointTensorsOf(config), source, /\.num_batches_tracked$/);
+  assertSameNames(tensors, checkpointTensorsOf(config), source, /\.num_batches_tracked$|^n_averaged$/);
   const folded = new Map<string, NamedTensor>();
   for (const { name, norm, bias, shape } of convolutionsOf(config)) {
     const weight = tensors.get(`${name}.weight`)!;
     const ownBias = bias ? tensors.get(`${name}.bias`)! : undefined;
     if (norm) {
       const [scale, shift, mean, variance] = normParts.map((part) => tensors.get(`${norm}.${part}`)!);
-      const result = foldBatchNorm(weight, { weight: scale, bias: shift, running_mean: mean, running_var: variance }, ownBias);
+      const parts = { weight: scale, bias: shift, running_mean: mean, running_var: variance };
+      const result = foldBatchNorm(weight, parts, ownBias, undefined, `${source}: ${norm}`);
       folded.set(`${name}.weight`, { shape, data: result.weight });
       folded.set(`${name}.bias`, { shape: [shape[0]], data: result.bias });
     } else {
