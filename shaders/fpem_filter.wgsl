@@ -7,10 +7,11 @@
 //
 // One invocation a coarse pixel and a vec4: the sums around it are made of 3 × 3 values of the coarse map and 4 × 4 of the finer one, and
 // give 2 × 2 outputs, or the first of these with stride 2; workgroups' third dimension are the images. Half-pixel centres, clamped at the edges; the convolution takes what lies
-// outside as zero.
+// outside as zero. FAR is the farther coarse pixel's share in an upsampled one: 1/4 (bilinear) or 0 (nearest neighbour).
 // Source: U(x, y) and the separable convolution of PAN++'s FPEM; spec, Neck.
 override STRIDE: u32;
 override CHANNELS4: u32;
+override FAR: f32;
 
 struct Sizes {
   height: i32,
@@ -65,11 +66,11 @@ fn joinedRow(row: Three, y: i32, x: i32, first: u32) -> Four {
   let insideRight = inside && x < sizes.width - 1;
   let at = u32((clamp(y, 0, 2 * sizes.height - 1) * sizes.width + x) * 2) * CHANNELS4 + first;
   var sums = Four();
-  sums.a = select(vec4f(), mix(row.left, row.middle, 0.25) + vec4f(finer[at - select(0u, CHANNELS4, x > 0)]), insideLeft);
-  sums.b = select(vec4f(), mix(row.left, row.middle, 0.75) + vec4f(finer[at]), inside);
-  sums.c = select(vec4f(), mix(row.middle, row.right, 0.25) + vec4f(finer[at + CHANNELS4]), inside);
+  sums.a = select(vec4f(), mix(row.left, row.middle, FAR) + vec4f(finer[at - select(0u, CHANNELS4, x > 0)]), insideLeft);
+  sums.b = select(vec4f(), mix(row.left, row.middle, 1.0 - FAR) + vec4f(finer[at]), inside);
+  sums.c = select(vec4f(), mix(row.middle, row.right, FAR) + vec4f(finer[at + CHANNELS4]), inside);
   if (STRIDE == 1u) {
-    sums.d = select(vec4f(), mix(row.middle, row.right, 0.75) + vec4f(finer[at + select(CHANNELS4, 2u * CHANNELS4, insideRight)]), insideRight);
+    sums.d = select(vec4f(), mix(row.middle, row.right, 1.0 - FAR) + vec4f(finer[at + select(CHANNELS4, 2u * CHANNELS4, insideRight)]), insideRight);
   }
   return sums;
 }
@@ -106,15 +107,15 @@ fn main(
   let top = tapRow(0u, channel);
   let middle = tapRow(1u, channel);
   let bottom = tapRow(2u, channel);
-  let r0 = joinedRow(between(above, here, 0.25), 2 * y - 1, x, ofFiner);
-  let r1 = joinedRow(between(above, here, 0.75), 2 * y, x, ofFiner);
-  let r2 = joinedRow(between(here, below, 0.25), 2 * y + 1, x, ofFiner);
+  let r0 = joinedRow(between(above, here, FAR), 2 * y - 1, x, ofFiner);
+  let r1 = joinedRow(between(above, here, 1.0 - FAR), 2 * y, x, ofFiner);
+  let r2 = joinedRow(between(here, below, FAR), 2 * y + 1, x, ofFiner);
   let s00 = multiply(multiply(multiply(vec4f(), r0.a, r0.b, r0.c, top), r1.a, r1.b, r1.c, middle), r2.a, r2.b, r2.c, bottom);
   if (STRIDE == 2u) {
     store(y, x, ofOutput, s00);
     return;
   }
-  let r3 = joinedRow(between(here, below, 0.75), 2 * y + 2, x, ofFiner);
+  let r3 = joinedRow(between(here, below, 1.0 - FAR), 2 * y + 2, x, ofFiner);
   let s01 = multiply(multiply(multiply(vec4f(), r0.b, r0.c, r0.d, top), r1.b, r1.c, r1.d, middle), r2.b, r2.c, r2.d, bottom);
   let s10 = multiply(multiply(multiply(vec4f(), r1.a, r1.b, r1.c, top), r2.a, r2.b, r2.c, middle), r3.a, r3.b, r3.c, bottom);
   let s11 = multiply(multiply(multiply(vec4f(), r1.b, r1.c, r1.d, top), r2.b, r2.c, r2.d, middle), r3.b, r3.c, r3.d, bottom);

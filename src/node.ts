@@ -13,9 +13,9 @@ export * from './index.js';
 export { type AdapterOptions } from './node/adapters.js';
 export { type AdapterReport, type Diagnosis, diagnose } from './node/doctor.js';
 export { type TuningReport, readTuning, tuningPath } from './node/tuning-cache.js';
-export { readCheckpoint } from './checkpoint/pytorch.js';
+export { type CheckpointOptions, readCheckpoint } from './checkpoint/pytorch.js';
 export type { NamedTensor, TensorData } from './checkpoint/tensor.js';
-export { type ConvertOptions, convertCheckpoint } from './network/convert.js';
+export { type ConvertOptions, type Converted, convertCheckpoint } from './network/convert.js';
 export { decodeImage } from './images/decode.js';
 export { encodePng } from './images/encode.js';
 

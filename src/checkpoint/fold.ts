@@ -20,6 +20,7 @@ export interface BatchNormTensors {
  * `convWeight` is [out channels, …] in any rank; `convBias`, if there is one, [out channels]. The result has the
  * layout of `convWeight` and a bias of [out channels].
  *
+ * @param normName names the batch norm in errors, such as `model.pth: backbone.bn1`
  * @throws PanppError `weights` if a tensor is not of floats, its size does not fit, or a variance is negative.
  */
 export function foldBatchNorm(
@@ -27,13 +28,14 @@ export function foldBatchNorm(
   norm: BatchNormTensors,
   convBias?: NamedTensor,
   eps = 1e-5,
+  normName = 'batch norm',
 ): { weight: Float32Array<ArrayBuffer>; bias: Float32Array<ArrayBuffer> } {
   const channels = convWeight.shape[0] ?? 0;
   const source = floats('convolution weight', convWeight, elementCount(convWeight.shape));
-  const gamma = floats('batch norm weight', norm.weight, channels);
-  const beta = floats('batch norm bias', norm.bias, channels);
-  const mean = floats('batch norm running_mean', norm.running_mean, channels);
-  const variance = floats('batch norm running_var', norm.running_var, channels);
+  const gamma = floats(`${normName}.weight`, norm.weight, channels);
+  const beta = floats(`${normName}.bias`, norm.bias, channels);
+  const mean = floats(`${normName}.running_mean`, norm.running_mean, channels);
+  const variance = floats(`${normName}.running_var`, norm.running_var, channels);
   const before = convBias && floats('convolution bias', convBias, channels);
 
   const weight = new Float32Array(source.length);
@@ -43,7 +45,7 @@ export function foldBatchNorm(
     if (!(variance[channel] >= 0)) {
       throw new PanppError(
         'weights',
-        `batch norm running_var[${channel}] is ${variance[channel]}: it can't be negative`,
+        `${normName}.running_var[${channel}] is ${variance[channel]}, and a variance can't be negative; the checkpoint is damaged`,
       );
     }
     const scale = gamma[channel] / Math.sqrt(variance[channel] + eps);

@@ -4,7 +4,7 @@
 // bring about; protocol 0 keeps storages as text that PyTorch itself can't load again.
 //
 // Python → here: None null, int number (bigint past 2^53), float number, str string, bytes and bytearray Uint8Array,
-// list and tuple Array, dict Map, set and frozenset Set; anything else is what the host makes of it.
+// list and tuple Array, dict Map, set and frozenset Set; anything else is what the host makes of it, or an OpaqueObject.
 import { failIn, quoted } from './problems.js';
 import type { Fail } from './problems.js';
 
@@ -21,12 +21,27 @@ export class PickleGlobal {
   ) {}
 }
 
+/**
+ * An object of a class or function that the host does not know. Only what it holds as a dict is kept, for dicts of a
+ * class of their own; its arguments and attributes are not.
+ */
+export class OpaqueObject extends Map<unknown, unknown> {
+  constructor(
+    /** Full name of its class. */
+    readonly className: string,
+  ) {
+    super();
+  }
+}
+
 /** What a pickle may refer to outside itself. */
 export interface PickleHost {
   /** Name of the file for error messages. */
   readonly fileName: string;
   /** The globals that are allowed, by full name (Python 2's `__builtin__` is looked up as `builtins`). */
   readonly globals: ReadonlyMap<string, PickleGlobal>;
+  /** Whether another global may stand for opaque objects; by default none may. */
+  isOpaque?(name: string): boolean;
   /** What a persistent id stands for. */
   persistentLoad(id: unknown): unknown;
 }
@@ -220,16 +235,15 @@ class PickleMachine {
     }
     const fullName = `${module === '__builtin__' ? 'builtins' : module}.${name}`;
     const known = this.host.globals.get(fullName);
-    if (!known) {
-      this.fail(
-        `its pickle refers to ${quoted(fullName).slice(1, -1)}, which no model's weights need; nothing was executed. ` +
-          'If you trust the file, load it with PyTorch and save model.state_dict() alone',
-      );
-    }
-    this.push(known);
+    if (known) return this.push(known);
+    if (!this.host.isOpaque?.(fullName)) return this.fail(foreignGlobal(fullName));
+    this.spend(fullName.length >> 6); // names are kept
+    this.push(new PickleGlobal(fullName, () => new OpaqueObject(fullName)));
   }
 
   call(callable: unknown, args: unknown): void {
+    // What functools.partial or getattr made, for example.
+    if (callable instanceof OpaqueObject) return this.push(new OpaqueObject(callable.className));
     if (!(callable instanceof PickleGlobal) || !callable.call || !Array.isArray(args)) {
       return this.fail('damaged: its pickle calls something that can not be called');
     }
@@ -239,6 +253,7 @@ class PickleMachine {
 
   append(items: readonly unknown[]): void {
     const list = this.top();
+    if (list instanceof OpaqueObject) return;
     if (!Array.isArray(list)) return this.fail('damaged: its pickle appends to something that is not a list');
     for (const item of items) list.push(item);
   }
@@ -252,9 +267,18 @@ class PickleMachine {
 
   addItems(items: readonly unknown[]): void {
     const set = this.top();
+    if (set instanceof OpaqueObject) return;
     if (!(set instanceof Set)) return this.fail('damaged: its pickle adds to something that is not a set');
     for (const item of items) set.add(item);
   }
+}
+
+/** The problem with a global that is not read. */
+export function foreignGlobal(name: string): string {
+  return (
+    `its pickle refers to ${quoted(name).slice(1, -1)}, which no model's weights need; nothing was executed. ` +
+    'If you trust the file, load it with PyTorch and save model.state_dict() alone'
+  );
 }
 
 function narrowed(value: bigint): number | bigint {

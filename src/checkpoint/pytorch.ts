@@ -8,46 +8,100 @@
 import { unzipSync } from 'fflate';
 import { PanppError } from '../errors.js';
 import type { ElementType } from './dtypes.js';
-import { readPickle } from './pickle.js';
+import { foreignGlobal, OpaqueObject, PickleGlobal, readPickle } from './pickle.js';
 import type { PickleHost } from './pickle.js';
 import { failIn, quoted } from './problems.js';
 import type { Fail } from './problems.js';
 import { isSafetensors, readSafetensors } from './safetensors.js';
+import { readShards, shardNames } from './shards.js';
 import { elementCount, isShape } from './tensor.js';
 import type { NamedTensor, TensorData } from './tensor.js';
-import { dtypeOf, Storage, storageType, StoredTensor, torchGlobals, UnreadableTensor } from './torch-objects.js';
+import {
+  dtypeOf,
+  isOpaqueGlobal,
+  Storage,
+  storageType,
+  StoredTensor,
+  torchGlobals,
+  UnreadableTensor,
+} from './torch-objects.js';
 
 /** Where training code keeps the model's state dict in a checkpoint, the likeliest first. */
 const STATE_DICT_KEYS = ['state_dict', 'model_state_dict', 'model_state', 'model', 'net'];
+/** Where it keeps the moving average of the weights beside it, and what that may be wrapped in. */
+const EMA_KEYS = ['ema_state_dict', 'state_dict_ema', 'model_ema', 'ema_model', 'ema'];
+const EMA_WRAPPERS = [...STATE_DICT_KEYS, 'module', 'shadow'];
+/** Running statistics; a moving average of parameters does not have them. */
+const STATISTICS = /\.(running_mean|running_var|num_batches_tracked)$/;
 const LEGACY_MAGIC = 0x1950a86a20f9469cfc6cn;
 const LEGACY_PROTOCOL = 1001;
 /** The opcode that begins a pickle of protocol 2 and later. */
 const PROTO = 0x80;
 
+/** Which of a checkpoint's tensors are read. */
+export interface CheckpointOptions {
+  /**
+   * The moving average of the weights (EMA) that training code keeps beside them; its running statistics are the
+   * model's own where it has none.
+   */
+  readonly ema?: boolean;
+  /** The files that an index (`model.safetensors.index.json`) refers to, by their names in it. */
+  readonly shards?: ReadonlyMap<string, Uint8Array>;
+}
+
+/** The tensors of a checkpoint, and where it keeps its other set of weights. */
+export interface Checkpoint {
+  readonly tensors: Map<string, NamedTensor>;
+  /** Key of the moving average of the weights, if there is one. */
+  readonly emaKey?: string;
+}
+
 /**
- * Reads the tensors of a model from a checkpoint: a file of `torch.save` in its zip or its legacy form, or a
- * safetensors file.
+ * Reads the tensors of a model from a checkpoint: a file of `torch.save` in its zip or its legacy form, a safetensors
+ * file, or the index of either in several files.
  *
  * The tensors are those of the state dict under `state_dict` (or `model_state_dict`, `model_state`, `model`, `net`),
- * or of the outermost dict; an optimizer's are left alone. Names are as saved: DataParallel's `module.` stays, see
- * `withoutModulePrefix`. Entries that are not tensors are skipped. Floats of every width come back as Float32Array,
- * integers and booleans as BigInt64Array, always row-major; a tensor may share memory with others and with `bytes`, so
- * neither must change afterwards.
+ * or of the outermost dict; an optimizer's are left alone. Names are as saved: DataParallel's `module.` and other
+ * wrappers stay, see `withoutWrappers`. Entries that are not tensors are skipped. Floats of every width come back as
+ * Float32Array, integers and booleans as BigInt64Array, always row-major; a tensor may share memory with others and
+ * with `bytes`, so neither must change afterwards.
  *
- * A pickle is read as data: globals other than those that tensors need are refused by name, and nothing is executed.
+ * A pickle is read as data: objects of other classes than tensors need are left alone, globals that run programs are
+ * refused by name, and nothing is executed.
  *
  * @param fileName names the file in error messages.
- * @throws PanppError `checkpoint` for a file that is not a checkpoint, is damaged or cut short, refers to other
- * globals, holds no tensors, or holds quantized, sparse, complex, 8-bit float or unsigned 64-bit ones.
+ * @throws PanppError `checkpoint` for a file that is not a checkpoint, is damaged or cut short, refers to functions
+ * that run programs, holds no tensors or not those asked for, or holds quantized, sparse, complex, 8-bit float or
+ * unsigned 64-bit ones; for a shard that is missing.
  */
-export function readCheckpoint(bytes: Uint8Array, fileName = 'checkpoint'): Map<string, NamedTensor> {
+export function readCheckpoint(
+  bytes: Uint8Array,
+  fileName = 'checkpoint',
+  options: CheckpointOptions = {},
+): Map<string, NamedTensor> {
+  return openCheckpoint(bytes, fileName, options).tensors;
+}
+
+/** As `readCheckpoint`, with what else there is in the file. */
+export function openCheckpoint(
+  bytes: Uint8Array,
+  fileName: string,
+  { ema = false, shards }: CheckpointOptions = {},
+): Checkpoint {
   const fail = failIn(fileName);
-  if (isSafetensors(bytes)) return readSafetensors(bytes, fileName).tensors;
+  const isIndex = shardNames(bytes, fileName) !== undefined;
+  if (isIndex || isSafetensors(bytes)) {
+    if (ema) fail('holds one set of weights, and no moving average beside it');
+    if (!isIndex) return { tensors: readSafetensors(bytes, fileName).tensors };
+    return { tensors: readShards(bytes, shards ?? new Map(), fileName, (shard, name) => readCheckpoint(shard, name)) };
+  }
   const archive = openArchive(bytes, fileName, fail);
-  const stateDict = findStateDict(archive.root, fail);
+  const { stateDict, ema: average } = findStateDict(archive.root, fail);
+  if (ema && !average) fail(`holds no moving average of its weights (under ${EMA_KEYS.join(', ')})`);
+  const chosen = ema ? [...statistics(stateDict), ...average!.dict] : stateDict;
 
   const stored = new Map<string, StoredTensor>();
-  for (const [name, value] of stateDict) {
+  for (const [name, value] of chosen) {
     if (typeof name !== 'string') continue;
     if (value instanceof UnreadableTensor) fail(`tensor ${quoted(name)} can't be read: it is ${value.kind}`);
     if (value instanceof StoredTensor) stored.set(name, value);
@@ -61,14 +115,11 @@ export function readCheckpoint(bytes: Uint8Array, fileName = 'checkpoint'): Map<
     const failHere: Fail = (problem) => fail(`tensor ${quoted(name)} ${problem}`);
     tensors.set(name, reader.read(tensor, failHere));
   }
-  return tensors;
+  return { tensors, emaKey: average?.key };
 }
 
-/** The same tensors without DataParallel's `module.` before every name; as they are if one name lacks it. */
-export function withoutModulePrefix(tensors: ReadonlyMap<string, NamedTensor>): Map<string, NamedTensor> {
-  const prefix = 'module.';
-  const wrapped = [...tensors.keys()].every((name) => name.startsWith(prefix));
-  return new Map([...tensors].map(([name, tensor]) => [wrapped ? name.slice(prefix.length) : name, tensor]));
+function statistics(stateDict: ReadonlyMap<unknown, unknown>): [unknown, unknown][] {
+  return [...stateDict].filter(([name]) => typeof name === 'string' && STATISTICS.test(name));
 }
 
 interface Archive {
@@ -111,7 +162,12 @@ function openZip(bytes: Uint8Array, fileName: string, fail: Fail): Archive {
     fail('a TorchScript archive (torch.jit.save): save model.state_dict() with torch.save instead');
   }
   const order = files.get(`${prefix}byteorder`);
-  const host: PickleHost = { fileName, globals: torchGlobals, persistentLoad: (id) => storageOf(id, fail) };
+  const host: PickleHost = {
+    fileName,
+    globals: torchGlobals,
+    isOpaque: isOpaqueGlobal,
+    persistentLoad: (id) => persistentObject(id, fail),
+  };
   return {
     root: readPickle(files.get(pickles[0])!, host).value,
     bigEndian: order !== undefined && new TextDecoder().decode(order.subarray(0, 8)) === 'big',
@@ -170,9 +226,10 @@ function openLegacy(bytes: Uint8Array, fileName: string, fail: Fail): Archive {
   const host: PickleHost = {
     fileName,
     globals: torchGlobals,
+    isOpaque: isOpaqueGlobal,
     persistentLoad: (id) => {
-      const storage = storageOf(id, fail);
-      if (!storages.has(storage.key)) storages.set(storage.key, storage);
+      const storage = persistentObject(id, fail);
+      if (storage instanceof Storage && !storages.has(storage.key)) storages.set(storage.key, storage);
       return storage;
     },
   };
@@ -211,6 +268,12 @@ function openLegacy(bytes: Uint8Array, fileName: string, fail: Fail): Archive {
 
 // What both forms share
 
+/** A storage; or ('module', class, …), how the legacy form names the class of a whole model. */
+function persistentObject(id: unknown, fail: Fail): Storage | PickleGlobal {
+  if (Array.isArray(id) && id[0] === 'module' && id[1] instanceof PickleGlobal) return id[1];
+  return storageOf(id, fail);
+}
+
 /** ('storage', class, key, device, elements[, (view key, offset, elements)]), the persistent id of a storage. */
 function storageOf(id: unknown, fail: Fail): Storage {
   const [kind, storageClass, key, , length, view] = Array.isArray(id) ? id : [];
@@ -234,22 +297,60 @@ function isSize(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
-/** The dict whose values are the model's tensors. */
-function findStateDict(root: unknown, fail: Fail): Map<unknown, unknown> {
-  let dict = root;
-  for (let level = 0; level < STATE_DICT_KEYS.length && dict instanceof Map; level += 1) {
-    const outer: Map<unknown, unknown> = dict;
-    const inner = STATE_DICT_KEYS.map((key) => outer.get(key)).find((value) => value instanceof Map);
-    if (!inner) break;
-    dict = inner;
-  }
-  if (!(dict instanceof Map)) return fail('the saved object is not a dict of tensors; save model.state_dict()');
-  for (const [name, value] of dict) {
-    if (typeof name === 'string' && (value instanceof StoredTensor || value instanceof UnreadableTensor)) return dict;
-  }
+interface Found {
+  /** The dict whose values are the model's tensors. */
+  readonly stateDict: Map<unknown, unknown>;
+  /** The one whose values are their moving averages. */
+  readonly ema?: { readonly key: string; readonly dict: Map<unknown, unknown> };
+}
+
+function findStateDict(root: unknown, fail: Fail): Found {
+  const path = dictsFrom(root, STATE_DICT_KEYS);
+  const dict = path.at(-1);
+  if (!dict) return fail(root instanceof OpaqueObject ? foreignGlobal(root.className) : notADict);
+  if (holdsTensors(dict)) return { stateDict: dict, ema: findAverage(path) };
+
+  const object = STATE_DICT_KEYS.map((key) => dict.get(key)).find((value) => value instanceof OpaqueObject);
+  if (object) return fail(foreignGlobal(object.className));
   const names = [...dict.keys()].filter((name) => typeof name === 'string').slice(0, 8);
   const where = names.length > 0 ? ` under ${names.map(quoted).join(', ')}` : '';
   return fail(`no tensors found${where}; save model.state_dict() or {'state_dict': model.state_dict()}`);
+}
+
+const notADict = 'the saved object is not a dict of tensors; save model.state_dict()';
+
+/** A dict, the dict under the first of the keys that has one, and so on. */
+function dictsFrom(root: unknown, keys: readonly string[]): Map<unknown, unknown>[] {
+  const path: Map<unknown, unknown>[] = [];
+  let dict = isDict(root) ? root : undefined;
+  while (dict && path.length <= keys.length) {
+    path.push(dict);
+    const outer: Map<unknown, unknown> = dict;
+    dict = keys.map((key) => outer.get(key)).find(isDict);
+  }
+  return path;
+}
+
+/** An object that holds nothing is no dict of a class of its own. */
+function isDict(value: unknown): value is Map<unknown, unknown> {
+  return value instanceof Map && !(value instanceof OpaqueObject && value.size === 0);
+}
+
+function holdsTensors(dict: ReadonlyMap<unknown, unknown>): boolean {
+  return [...dict].some(
+    ([name, value]) => typeof name === 'string' && (value instanceof StoredTensor || value instanceof UnreadableTensor),
+  );
+}
+
+/** The moving average beside one of the dicts on the way to the state dict. */
+function findAverage(path: readonly Map<unknown, unknown>[]): Found['ema'] {
+  for (const outer of path) {
+    for (const key of EMA_KEYS) {
+      const dict = dictsFrom(outer.get(key), EMA_WRAPPERS).find(holdsTensors);
+      if (dict) return { key, dict };
+    }
+  }
+  return undefined;
 }
 
 /** Takes tensors out of storages; each storage is widened once, and contiguous tensors are views of it. */

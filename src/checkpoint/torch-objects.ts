@@ -78,7 +78,7 @@ export function dtypeOf(value: unknown): ElementType | undefined {
   return value instanceof PickleGlobal ? dtypes.get(value.name) : undefined;
 }
 
-/** Every global that a checkpoint's pickle may refer to. */
+/** Every global that has a meaning in a checkpoint's pickle. */
 export const torchGlobals: ReadonlyMap<string, PickleGlobal> = (() => {
   const globals = new Map<string, PickleGlobal>();
   const allow = (name: string, call?: PickleGlobal['call']): void => {
@@ -112,6 +112,7 @@ export const torchGlobals: ReadonlyMap<string, PickleGlobal> = (() => {
   allow('torch.device', () => OPAQUE);
 
   allow('collections.OrderedDict', (args) => dictOf(args[0]));
+  allow('collections.defaultdict', () => new Map());
   allow('collections.Counter', (args) => dictOf(args[0])); // a MultiStepLR's milestones
   for (const name of ['set', 'frozenset'])
     allow(`builtins.${name}`, (args) => new Set(Array.isArray(args[0]) ? args[0] : []));
@@ -127,6 +128,18 @@ export const torchGlobals: ReadonlyMap<string, PickleGlobal> = (() => {
   }
   return globals;
 })();
+
+/** Modules and functions that run programs: a file that refers to them is an attack, and no training's state. */
+const HOSTILE =
+  /^((os|posix|nt|sys|subprocess|shutil|socket|ctypes|runpy|importlib|pty|webbrowser|code|multiprocessing|asyncio)\.|builtins\.(eval|exec|compile|open|input|breakpoint|__import__)$)/;
+
+/**
+ * Whether objects of a global that no tensor needs are left alone: what training code keeps beside the weights, such as
+ * its arguments, paths, dates and optimizers.
+ */
+export function isOpaqueGlobal(name: string): boolean {
+  return !HOSTILE.test(name);
+}
 
 /** `metadata` flags a tensor whose values are to be negated or conjugated on reading. */
 function denseTensor(args: readonly unknown[], dtype: unknown, metadata: unknown): StoredTensor | UnreadableTensor {

@@ -1,5 +1,7 @@
 // panpp convert: a PyTorch checkpoint to a weights file.
+import { dirname, join } from 'node:path';
 import { Argument, type Command, Option } from 'commander';
+import { shardNames } from '../checkpoint/shards.js';
 import { PanppError } from '../errors.js';
 import { detectionPresets } from '../network/config.js';
 import { convertCheckpoint } from '../network/convert.js';
@@ -9,7 +11,8 @@ import { exiting } from './usage.js';
 
 interface ConvertFlags {
   readonly half?: boolean;
-  readonly architecture: 'pan++' | 'pan';
+  readonly architecture?: 'pan++' | 'pan';
+  readonly ema?: boolean;
   readonly settings: keyof typeof detectionPresets;
   readonly vocabulary?: string;
 }
@@ -19,13 +22,15 @@ export function addConvert(program: Command): void {
     .command('convert')
     .summary('turn a PyTorch checkpoint into a weights file')
     .description(
-      'Reads a PyTorch checkpoint of PAN++ or PAN (zip or legacy form, without Python), folds its batch norms and writes safetensors with ' +
-        'the configuration inside. The backbone and the number of FPEMs are read off the checkpoint.',
+      'Reads a PyTorch checkpoint of PAN++ or PAN (zip or legacy form, or safetensors; without Python), folds its batch norms and writes ' +
+        'safetensors with the configuration inside. The backbone and the number of FPEMs are read off the checkpoint. Of a checkpoint in ' +
+        'several files give the index, such as model.safetensors.index.json.',
     )
     .addArgument(new Argument('<checkpoint>', 'for example model.pth.tar; - is standard input'))
     .addArgument(new Argument('<weights>', 'file to write, for example model.safetensors'))
     .option('--half', 'store 16-bit floats: half the size')
-    .addOption(new Option('--architecture <name>', 'how FPEMs are joined').choices(['pan++', 'pan']).default('pan++'))
+    .addOption(new Option('--architecture <name>', 'how FPEMs are joined (default: pan++, and pan for mmocr’s PANet)').choices(['pan++', 'pan']))
+    .option('--ema', 'the moving average of the weights that the checkpoint keeps beside them')
     .addOption(
       new Option('--settings <benchmark>', 'default settings of detect').choices(Object.keys(detectionPresets)).default('icdar2015'),
     )
@@ -35,10 +40,15 @@ export function addConvert(program: Command): void {
     .action(exiting(convert));
 }
 
-async function convert(checkpoint: string, output: string, { half, architecture, settings, vocabulary }: ConvertFlags): Promise<number> {
-  await assertNoInput(output, [checkpoint, vocabulary]);
-  const { weights, config } = convertCheckpoint(await readBytes(checkpoint), {
+async function convert(checkpoint: string, output: string, { half, architecture, ema, settings, vocabulary }: ConvertFlags): Promise<number> {
+  const bytes = await readBytes(checkpoint);
+  const shards = shardNames(bytes, checkpoint) ?? [];
+  const pathOf = (shard: string) => join(dirname(checkpoint), shard);
+  await assertNoInput(output, [checkpoint, ...shards.map(pathOf), vocabulary]);
+  const { weights, config, emaLeft } = convertCheckpoint(bytes, {
     half,
+    ema,
+    shards: new Map(await Promise.all(shards.map(async (name) => [name, await readBytes(pathOf(name))] as const))),
     vocabulary: vocabulary === undefined ? undefined : await readCharacters(vocabulary),
     fusion: architecture,
     detection: detectionPresets[settings],
@@ -47,6 +57,7 @@ async function convert(checkpoint: string, output: string, { half, architecture,
   await writeBytes(output, weights);
   const { block, blocks } = config.backbone;
   const layers = blocks.reduce((sum, count) => sum + count, 0) * (block === 'basic' ? 2 : 3) + 2;
+  if (emaLeft) say(`panpp: ${checkpoint} also holds a moving average of the weights, under ${emaLeft}; --ema converts that instead`);
   say(`${shown(output)}: ResNet-${layers}, ${config.neck.fpems} FPEMs, ${(weights.length / 1e6).toFixed(1)} MB`);
   return exitCodes.done;
 }

@@ -152,7 +152,8 @@ class DetectorWriter {
   }
 
   #fpemUnit(fpem: string, unit: (typeof fpemUnits)[number], coarse: string, finer: string, stride: 1 | 2): string {
-    const joined = this.#add(`${fpem}.join${unit}`, this.#upsample(`${fpem}.enlarged${unit}`, coarse, 2), finer);
+    const enlarged = this.#upsample(`${fpem}.enlarged${unit}`, coarse, 2, this.config.neck.upsampling);
+    const joined = this.#add(`${fpem}.join${unit}`, enlarged, finer);
     const filtered = this.#conv(`${fpem}.dwconv${unit}`, joined, { stride });
     return this.#relu(this.#conv(`${fpem}.smooth_layer${unit}.conv`, filtered));
   }
@@ -177,10 +178,10 @@ class DetectorWriter {
   }
 
   // Levels are halves of one another, since the padded image's sides are multiples of 32.
-  #upsample(name: string, input: string, factor: number): string {
+  #upsample(name: string, input: string, factor: number, how: 'bilinear' | 'nearest' = 'bilinear'): string {
     const scales = this.graph.constant(`${name}.scales`, [4], Float32Array.of(1, 1, factor, factor));
     return this.graph.node('Resize', name, [input, '', scales], {
-      mode: 'linear',
+      mode: how === 'bilinear' ? 'linear' : 'nearest',
       coordinate_transformation_mode: 'half_pixel',
     });
   }

@@ -1,17 +1,24 @@
 // Image files to 8-bit RGB as spec "Input" 1 asks and as OpenCV's imread gives it: colour profiles and gamma ignored,
 // alpha dropped over the raw colour, grey repeated, 16 bits cut to their high byte, EXIF orientation applied. By
 // sharp, for it uses the same libraries as OpenCV (libpng, libjpeg-turbo, libwebp: the same bytes) and, unlike them
-// by themselves, reports lost data. It is native code and is loaded when the first image comes.
+// by themselves, reports lost data. It is native code and is loaded when the first image comes. JPEGs of which only the
+// markers are wrong are put right first (jpeg-repair.ts).
 import type { Sharp, SharpOptions } from 'sharp';
 
 import { PanppError } from '../errors.js';
 import { describeForeignBytes, imageFormat } from './format.js';
 import type { PixelImage } from './image.js';
+import { continuations, repairedJpeg, withoutSuperfluous } from './jpeg-repair.js';
 
 /** Images with more pixels than this (2²⁸, 268 megapixels) are refused before anything is unpacked. */
 export const MAX_PIXELS = 2 ** 28;
 
 const COPY_AGAIN = 'copy or download the file again';
+
+/** Decodings that one JPEG with superfluous bytes may cost. */
+const MAX_ATTEMPTS = 32;
+
+type Decoder = (input: Uint8Array, options: SharpOptions) => Sharp;
 
 /**
  * Decodes a PNG, JPEG or WebP file, recognised by its content; of an animation the first (for APNG: the default) image.
@@ -32,17 +39,73 @@ export async function decodeImage(file: Uint8Array | ArrayBuffer, fileName = 'th
     throw imageError(fileName, `this is ${describeForeignBytes(bytes)}; a PNG, JPEG or WebP file is needed`);
   }
   const sharp = await loadSharp(fileName);
-  // A warning of a decoder means lost data (a picture grey from the middle on), so it counts as an error.
-  const options = { failOn: 'warning', ignoreIcc: true, limitInputPixels: false } as const;
   try {
-    const { width, height, space } = await sharp(bytes, options).metadata();
-    checkSize(width, height, fileName);
-    const upright = sharp(bytes, options).autoOrient();
-    return space === 'cmyk' ? await rgbFromCmyk(upright) : await rgb(upright);
+    return await decodeWhole(sharp, bytes, fileName);
   } catch (error) {
     if (error instanceof PanppError) throw error;
+    const image = format === 'JPEG' ? await decodeRepaired(sharp, bytes, fileName, error) : undefined;
+    if (image) return image;
     throw imageError(fileName, `truncated or damaged ${format} (${reason(error)}); ${COPY_AGAIN}`, error);
   }
+}
+
+/** @throws the library's error if it has anything to complain about, PanppError `image` for too many pixels */
+async function decodeWhole(
+  sharp: Decoder,
+  bytes: Uint8Array,
+  fileName: string,
+  // A warning of a decoder means lost data (a picture grey from the middle on), so it counts as an error.
+  failOn: SharpOptions['failOn'] = 'warning',
+): Promise<PixelImage> {
+  const options = { failOn, ignoreIcc: true, limitInputPixels: false };
+  const { width, height, space } = await sharp(bytes, options).metadata();
+  checkSize(width, height, fileName);
+  const upright = sharp(bytes, options).autoOrient();
+  return space === 'cmyk' ? await rgbFromCmyk(upright) : await rgb(upright);
+}
+
+/**
+ * A JPEG that failed with `error`, decoded if only its markers are wrong, or if superfluous bytes follow a scan's data:
+ * what is decoded in the end is complete and gives no warning. Undefined otherwise.
+ */
+async function decodeRepaired(
+  sharp: Decoder,
+  bytes: Uint8Array,
+  fileName: string,
+  error: unknown,
+): Promise<PixelImage | undefined> {
+  const repaired = repairedJpeg(bytes);
+  let attempts = 0;
+  const decoded = async (candidate: Uint8Array): Promise<PixelImage | undefined> => {
+    if (attempts++ === MAX_ATTEMPTS) return undefined;
+    try {
+      return await decodeWhole(sharp, candidate, fileName);
+    } catch (problem) {
+      if (problem instanceof PanppError) throw problem;
+      return shortened(candidate, problem);
+    }
+  };
+  const shortened = async (candidate: Uint8Array, problem: unknown): Promise<PixelImage | undefined> => {
+    const [, count, marker] = /(\d+) extraneous bytes before marker 0x([0-9a-f]{2})/.exec(String(problem)) ?? [];
+    if (count === undefined || repaired?.hadEnd === false) return undefined;
+    for (const shorter of withoutSuperfluous(candidate, Number(count), parseInt(marker, 16))) {
+      const image = await decoded(shorter);
+      if (image) return image;
+    }
+    return undefined;
+  };
+  const image = await (repaired ? decoded(repaired.bytes) : shortened(bytes, error));
+  const isCut = image && repaired?.hadEnd === false && !(await isWhole(sharp, repaired.bytes, image, fileName));
+  return isCut ? undefined : image;
+}
+
+/** Whether `image` depends on nothing but the data that are there: sharp says nothing about an image's last rows. */
+async function isWhole(sharp: Decoder, bytes: Uint8Array, image: PixelImage, fileName: string): Promise<boolean> {
+  for (const continued of continuations(bytes)) {
+    const { data } = await decodeWhole(sharp, continued, fileName, 'none');
+    if (data.some((value, i) => value !== image.data[i])) return false;
+  }
+  return true;
 }
 
 function imageError(fileName: string, rest: string, cause?: unknown): PanppError {
@@ -85,7 +148,7 @@ async function rgbFromCmyk(image: Sharp): Promise<PixelImage> {
   return { width: info.width, height: info.height, channels: 4, data };
 }
 
-async function loadSharp(fileName: string): Promise<(input: Uint8Array, options: SharpOptions) => Sharp> {
+async function loadSharp(fileName: string): Promise<Decoder> {
   try {
     return (await import('sharp')).default;
   } catch (error) {

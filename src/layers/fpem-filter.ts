@@ -20,6 +20,7 @@ export function planFpemFilter(
   finer: FeatureMap,
   weights: Resource,
   stride: 1 | 2,
+  upsampling: 'bilinear' | 'nearest' = 'bilinear',
 ): { output: FeatureMap; kernels: Kernel[] } {
   const { images, height, width, channels, precision } = coarse;
   const output = featureMap(label, finer.height / stride, finer.width / stride, channels, precision, images);
@@ -27,7 +28,7 @@ export function planFpemFilter(
   const planned: Kernel = {
     label,
     code: withTypes(shader, { input: precision, weight: precision, output: precision }),
-    constants: { STRIDE: stride, CHANNELS4: channels4 },
+    constants: { STRIDE: stride, CHANNELS4: channels4, FAR: upsampling === 'bilinear' ? 0.25 : 0 },
     bindings: [readMap(coarse), readMap(finer), read(weights), writeMap(output)],
     uniforms: [height, width],
     workgroups: gridOf(Math.ceil((height * width * channels4) / lanesPerGroup), images),

@@ -19,6 +19,8 @@ export interface NeckConfig {
    * `pan`: no sum inside, and all FPEMs' outputs are added (FPEM v1).
    */
   readonly fusion: 'pan++' | 'pan';
+  /** How FPEMs bring coarser maps to the finer ones' size; `bilinear` unless given. mmocr's PANet has `nearest`. */
+  readonly upsampling?: 'bilinear' | 'nearest';
 }
 
 /** How a map becomes regions, and at what size images are looked at. */

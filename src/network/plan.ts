@@ -157,7 +157,7 @@ class NetworkPlanner {
 
   #fpemUnit(fpem: string, unit: (typeof fpemUnits)[number], coarse: FeatureMap, finer: FeatureMap, stride: 1 | 2): FeatureMap {
     const name = `${fpem}.dwconv${unit}`;
-    const filtered = this.#take(planFpemFilter(name, coarse, finer, this.weights.depthwise(name), stride));
+    const filtered = this.#take(planFpemFilter(name, coarse, finer, this.weights.depthwise(name), stride, this.config.neck.upsampling));
     return this.#conv(`${fpem}.smooth_layer${unit}.conv`, filtered, { relu: true });
   }
 

@@ -63,6 +63,7 @@ function parseConfig(json: string, source: string): ModelConfig {
     fail('backbone.blocks');
   }
   if (!neck || !count(neck.fpems, 100) || !['pan', 'pan++'].includes(neck.fusion)) fail('neck');
+  if (!['bilinear', 'nearest'].includes(neck!.upsampling ?? 'bilinear')) fail('neck.upsampling');
   if (!detection || ![1, 2, 4].includes(detection.scale) || !['rect', 'poly'].includes(detection.bbox)) fail('detection');
   for (const key of ['shortSide', 'minScore', 'minArea', 'minKernelArea'] as const) {
     if (!Number.isFinite(detection![key])) fail(`detection.${key}`);

@@ -40,7 +40,7 @@ export interface NetworkWeights {
  *   the first that has NaN or infinity
  */
 export function foldCheckpoint(tensors: ReadonlyMap<string, NamedTensor>, config: ModelConfig, source: string): FoldedWeights {
-  assertSameNames(tensors, checkpointTensorsOf(config), source, /\.num_batches_tracked$/);
+  assertSameNames(tensors, checkpointTensorsOf(config), source, /\.num_batches_tracked$|^n_averaged$/);
   assertFinite(tensors, source);
   const folded = new Map<string, NamedTensor>();
   for (const { name, norm, bias, shape } of convolutionsOf(config)) {
@@ -48,7 +48,8 @@ export function foldCheckpoint(tensors: ReadonlyMap<string, NamedTensor>, config
     const ownBias = bias ? tensors.get(`${name}.bias`)! : undefined;
     if (norm) {
       const [scale, shift, mean, variance] = normParts.map((part) => tensors.get(`${norm}.${part}`)!);
-      const result = foldBatchNorm(weight, { weight: scale, bias: shift, running_mean: mean, running_var: variance }, ownBias);
+      const parts = { weight: scale, bias: shift, running_mean: mean, running_var: variance };
+      const result = foldBatchNorm(weight, parts, ownBias, undefined, `${source}: ${norm}`);
       folded.set(`${name}.weight`, { shape, data: result.weight });
       folded.set(`${name}.bias`, { shape: [shape[0]], data: result.bias });
     } else {

@@ -58,14 +58,14 @@ describe('foldBatchNorm', () => {
   it('rejects sizes that do not fit, integers and negative variances', () => {
     const weight = tensor([2, 1], 1, 1);
     const bad: [() => unknown, RegExp][] = [
-      [() => foldBatchNorm(tensor([3, 1], 1, 1, 1), norm), /batch norm weight has 2 values where 3 belong/],
+      [() => foldBatchNorm(tensor([3, 1], 1, 1, 1), norm), /batch norm\.weight has 2 values where 3 belong/],
       [() => foldBatchNorm(tensor([2, 2], 1, 1), norm), /convolution weight has 2 values where 4 belong/],
       [() => foldBatchNorm(weight, norm, tensor([1], 1)), /convolution bias has 1 values/],
-      [() => foldBatchNorm(weight, { ...norm, running_var: tensor([2], 1, -1) }), /running_var\[1\] is -1/],
+      [() => foldBatchNorm(weight, { ...norm, running_var: tensor([2], 1, -1) }), /^batch norm\.running_var\[1\] is -1, and a variance can't be negative/],
       [() => foldBatchNorm(weight, { ...norm, running_var: tensor([2], NaN, 1) }), /running_var\[0\] is NaN/],
       [
         () => foldBatchNorm(weight, { ...norm, bias: { shape: [2], data: BigInt64Array.of(1n, 2n) } }),
-        /batch norm bias holds integers/,
+        /batch norm\.bias holds integers/,
       ],
     ];
     for (const [attempt, message] of bad) {

@@ -2,9 +2,11 @@ import { zipSync } from 'fflate';
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { PanppError } from '../../src/errors.js';
-import { readCheckpoint, withoutModulePrefix } from '../../src/checkpoint/pytorch.js';
+import { openCheckpoint, readCheckpoint } from '../../src/checkpoint/pytorch.js';
 import { readSafetensors, writeSafetensors } from '../../src/checkpoint/safetensors.js';
+import { shardNames } from '../../src/checkpoint/shards.js';
 import type { NamedTensor } from '../../src/checkpoint/tensor.js';
+import { withoutWrappers } from '../../src/checkpoint/wrappers.js';
 import { referenceBytes, sharedPath } from '../support/reference.js';
 import {
   bytesOf,
@@ -281,14 +283,128 @@ describe('readCheckpoint: where the tensors are', () => {
     expect(problem(zipCheckpoint(`}q\x00${str('state_dict')}h\x00s`))).toMatch(/no tensors found/);
   });
 
-  it('keeps names as saved; withoutModulePrefix strips the wrapper', () => {
+  it('keeps names as saved', () => {
     const saved = readCheckpoint(checkpointBytes('training.zip.pth'));
     expect([...saved.keys()].every((name) => name.startsWith('module.'))).toBe(true);
-    const plain = withoutModulePrefix(saved);
-    expect([...plain.keys()]).toContain('conv.weight');
-    expect(plain.get('conv.weight')).toBe(saved.get('module.conv.weight'));
-    const mixed = new Map([...saved, ['conv.weight', saved.get('module.conv.weight')!]]);
-    expect([...withoutModulePrefix(mixed).keys()]).toEqual([...mixed.keys()]);
+  });
+});
+
+describe('readCheckpoint: what lies beside the weights', () => {
+  const FOUND = ['found-training.p2.zip.pth', 'found-training.p4.zip.pth', 'found-training.p2.legacy.pth'];
+  it.each(FOUND)('%s: objects of all kinds are left alone', (name) => {
+    const bytes = checkpointBytes(name);
+    const { tensors, emaKey } = openCheckpoint(bytes, name);
+    expectSameBits(tensors, expectedTensors('found.expected.safetensors', `${name}/state_dict`));
+    expect(emaKey).toBe('ema');
+    expect([...withoutWrappers(tensors).keys()]).toContain('conv.weight');
+  });
+
+  it.each(FOUND)('%s: the moving average, with the running statistics that it lacks', (name) => {
+    const average = readCheckpoint(checkpointBytes(name), name, { ema: true });
+    const expected = expectedTensors('found.expected.safetensors', `${name}/ema`);
+    const own = expectedTensors('found.expected.safetensors', `${name}/state_dict`);
+    for (const [key, tensor] of own) if (/running|batches/.test(key)) expected.set(key, tensor);
+    expectSameBits(average, expected);
+    expect([...withoutWrappers(average).keys()].filter((key) => key !== 'n_averaged').sort()).toEqual(
+      [...withoutWrappers(own).keys()].sort(),
+    );
+  });
+
+  const saved = (beside: string) => zipCheckpoint(`}(${str('state_dict')}${dict({ w: weight })}${str('x')}${beside}u`, FOUR);
+  const object = (name: string) => `${global(name)})\x81`;
+  it.each([
+    ['OmegaConf', `${object('omegaconf.dictconfig.DictConfig')}${dict({ _content: dict({ a: object('omegaconf.nodes.AnyNode') }) })}b`],
+    ['a dict of its own class', `${object('addict.addict.Dict')}(${str('k')}${int(1)}u`],
+    ['a list of its own class', `${object('mmengine.utils.List')}(${int(1)}${int(2)}e${int(3)}a`],
+    ['a set of its own class', `${object('some.Set')}(${int(1)}\x90`],
+    ['what a call of a call makes', `${call('functools.partial', global('torch.optim.sgd.SGD'))}${tuple(int(1))}R`],
+    ['a method', call('builtins.getattr', object('some.History'), str('mean'))],
+    ['keywords', `${global('pathlib.Path')})}\x92`],
+  ])('%s', (_, beside) => {
+    expect([...readCheckpoint(saved(beside)).keys()]).toEqual(['w']);
+  });
+
+  it('reads a state dict within dicts of other classes', () => {
+    const inner = `${object('easydict.EasyDict')}(${str('w')}${weight}u`;
+    expect([...readCheckpoint(zipCheckpoint(`${object('addict.Dict')}(${str('state_dict')}${inner}u`, FOUR)).keys()]).toEqual(['w']);
+    expect([...readCheckpoint(zipCheckpoint(`${call('collections.defaultdict', global('builtins.list'))}(${str('w')}${weight}u`, FOUR)).keys()]).toEqual(['w']);
+  });
+
+  it.each(['posix.system', 'os.system', 'subprocess.Popen', 'builtins.eval', 'builtins.exec', 'builtins.__import__', 'runpy._run_code'])(
+    'but %s is refused wherever it is',
+    (name) => {
+      expect(problem(saved(call(name, str('ls'))))).toContain(`refers to ${name}, which no model's weights need; nothing was executed`);
+    },
+  );
+
+  it('names the class where a whole model was saved', () => {
+    expect(problem(zipCheckpoint(dict({ model: object('models.pan.PAN') })))).toMatch(/refers to models\.pan\.PAN, .*save model\.state_dict\(\) alone/);
+    expect(problem(zipCheckpoint(object('models.pan.PAN')))).toMatch(/refers to models\.pan\.PAN/);
+    const legacy = `${tuple(str('module'), global('models.pan.PAN'), str('pan.py'), str('…'))}Q)\x81`;
+    expect(problem(legacyCheckpoint(legacy, []))).toMatch(/refers to models\.pan\.PAN/);
+  });
+
+  it('finds moving averages by their usual names, and says when there is none', () => {
+    const w = (value: number) => dict({ w: tensor(floats(), value, [1], [1]) });
+    const ema = (root: string) => {
+      const bytes = zipCheckpoint(root, FOUR);
+      return [openCheckpoint(bytes, 'x.pth').emaKey, readCheckpoint(bytes, 'x.pth', { ema: true }).get('w')!.data[0]];
+    };
+    expect(ema(dict({ state_dict: w(0), ema_state_dict: w(3) }))).toEqual(['ema_state_dict', 4]);
+    expect(ema(dict({ state_dict: w(0), state_dict_ema: w(3) }))).toEqual(['state_dict_ema', 4]);
+    expect(ema(dict({ model: w(0), ema: dict({ module: w(3), updates: int(1) }) }))).toEqual(['ema', 4]);
+    expect(ema(dict({ model: dict({ state_dict: w(0), model_ema: w(3) }) }))).toEqual(['model_ema', 4]);
+    const none = zipCheckpoint(dict({ state_dict: w(0), ema: NONE }), FOUR);
+    expect(() => readCheckpoint(none, 'x.pth', { ema: true })).toThrow(/^x\.pth: holds no moving average of its weights/);
+  });
+});
+
+describe('withoutWrappers', () => {
+  const tensors = (...names: string[]) => new Map(names.map((name, i) => [name, { shape: [1], data: Float32Array.of(i) }]));
+  it.each([
+    'module.', '_orig_mod.', 'model.', 'net.', 'module.module.', 'module._orig_mod.', '_orig_mod.module.model.', 'model.net._orig_mod.', '',
+  ])('takes %j off', (prefix) => {
+    expect([...withoutWrappers(tensors(`${prefix}backbone.conv1.weight`, `${prefix}det_head.bn1.bias`)).keys()]).toEqual([
+      'backbone.conv1.weight',
+      'det_head.bn1.bias',
+    ]);
+  });
+
+  it('takes wrappers of parts off, and from some names only', () => {
+    const mixed = tensors('backbone._orig_mod.conv1.weight', 'module.fpem1.module.dwconv3_1.weight', 'det_head.conv2.bias', 'model');
+    expect([...withoutWrappers(mixed).keys()]).toEqual(['backbone.conv1.weight', 'fpem1.dwconv3_1.weight', 'det_head.conv2.bias', 'model']);
+  });
+
+  it('refuses two tensors of one name', () => {
+    expect(() => withoutWrappers(tensors('module.w', 'w'), 'x.pth')).toThrow(
+      'x.pth: "module.w" and "w" are both "w" of the model; save the one model\'s state_dict() alone',
+    );
+  });
+});
+
+describe('an index of several files', () => {
+  const file = (...names: string[]) => writeSafetensors(names.map((name) => [name, { shape: [1], data: Float32Array.of(names.length) }]));
+  const index = (map: Record<string, string>) => new TextEncoder().encode(JSON.stringify({ metadata: { total_size: 8 }, weight_map: map }));
+  const map = { a: 'model-1.safetensors', b: 'model-2.safetensors', c: 'model-2.safetensors' };
+  const read = (bytes: Uint8Array, shards: Record<string, Uint8Array>) =>
+    readCheckpoint(bytes, 'model.safetensors.index.json', { shards: new Map(Object.entries(shards)) });
+
+  it('gives all tensors', () => {
+    expect(shardNames(index(map), 'i')).toEqual(['model-1.safetensors', 'model-2.safetensors']);
+    const tensors = read(index(map), { 'model-1.safetensors': file('a'), 'model-2.safetensors': file('b', 'c') });
+    expect([...tensors].map(([name, { data }]) => [name, Number(data[0])])).toEqual([['a', 1], ['b', 2], ['c', 2]]);
+    const pytorch = read(index({ w: 'pytorch_model-1.bin' }), { 'pytorch_model-1.bin': zipCheckpoint(dict({ w: weight }), FOUR) });
+    expect([...pytorch.get('w')!.data]).toEqual([1, 2, 3, 4]);
+  });
+
+  it('names what is missing, not listed or elsewhere', () => {
+    const fails = (bytes: Uint8Array, shards: Record<string, Uint8Array>, message: RegExp) =>
+      expect(() => read(bytes, shards)).toThrow(expect.objectContaining({ code: 'checkpoint', message: expect.stringMatching(message) }));
+    fails(index(map), { 'model-1.safetensors': file('a') }, /^model\.safetensors\.index\.json: "model-2\.safetensors", which it refers to, is missing/);
+    fails(index(map), { 'model-1.safetensors': file('a', 'x'), 'model-2.safetensors': file('b', 'c') }, /tensor "x" of "model-1\.safetensors" is not listed/);
+    fails(index(map), { 'model-1.safetensors': file('a'), 'model-2.safetensors': file('b') }, /tensor "c" is not in "model-2\.safetensors"/);
+    fails(index({ a: '../secret' }), {}, /refers to "\.\.\/secret", which is not the name of a file beside it/);
+    fails(new TextEncoder().encode('{"weight_map":{}}'), {}, /neither a PyTorch checkpoint/);
   });
 });
 
@@ -467,11 +583,11 @@ describe.runIf(existsSync(starter))('readCheckpoint: a trained PAN++', () => {
   it('reads the 49 MB starter checkpoint', () => {
     const bytes = readFileSync(starter);
     const start = performance.now();
-    const tensors = withoutModulePrefix(readCheckpoint(bytes, starter));
+    const tensors = readCheckpoint(bytes, starter);
     const elapsed = performance.now() - start;
     expect(tensors.size).toBe(255);
-    expect(tensors.get('backbone.conv1.weight')!.shape).toEqual([64, 3, 3, 3]);
-    expect(tensors.get('det_head.conv2.weight')!.shape).toEqual([6, 128, 1, 1]);
+    expect(tensors.get('module.backbone.conv1.weight')!.shape).toEqual([64, 3, 3, 3]);
+    expect(tensors.get('module.det_head.conv2.weight')!.shape).toEqual([6, 128, 1, 1]);
     expect(elapsed).toBeLessThan(2000);
     for (const [name, { data }] of tensors) {
       if (data instanceof Float32Array) expect(data.every(Number.isFinite), name).toBe(true);

@@ -14,7 +14,7 @@ import type { Gpu } from '../../src/gpu/context.js';
 import { expectClose } from '../support/close.js';
 import { describeOnGpus } from '../support/gpu.js';
 import { precisionsOf, randomPlanes, randomValues, runLayer, stored } from '../support/run-layer.js';
-import { type Planes, add, concatenate, conv2d, depthwise3x3, maxPool3x3, planes, relu, upsample } from '../support/twin.js';
+import { type Planes, add, concatenate, conv2d, depthwise3x3, doubled, maxPool3x3, planes, relu, upsample } from '../support/twin.js';
 
 // What float32 sums of a few hundred products in another order may differ by.
 const sums = 1e-6;
@@ -106,9 +106,9 @@ function testLayers(gpu: Gpu, precision: Precision): void {
 
   it('joins and filters by hand: a window of ones sums what lies inside', async () => {
     const constant = (value: number, height: number, width: number) => planes(4, height, width, new Float32Array(4 * height * width).fill(value));
-    const filter = (weight: Float32Array, coarse: Planes, stride: 1 | 2) => {
+    const filter = (weight: Float32Array, coarse: Planes, stride: 1 | 2, upsampling?: 'nearest') => {
       const { packed: weights } = packWeights(gpu, precision, (packer) => packDepthwise(packer, 'dw', weight, 4));
-      return run([coarse, constant(1, 2, 4)], ([map, finer]) => planFpemFilter('dw', map, finer, weights, stride));
+      return run([coarse, constant(1, 2, 4)], ([map, finer]) => planFpemFilter('dw', map, finer, weights, stride, upsampling));
     };
     const ones = new Float32Array(36).fill(1);
     // 2 + 1 everywhere, so 3 for each of the window's places that lie inside: 4 in the corners, 6 between them.
@@ -118,6 +118,7 @@ function testLayers(gpu: Gpu, precision: Precision): void {
     const middle = Float32Array.from({ length: 36 }, (_, index) => Number(index % 9 === 4));
     const ramp = planes(4, 1, 2, Float32Array.of(0, 4, 0, 4, 0, 4, 0, 4));
     expect([...(await filter(middle, ramp, 1)).data.subarray(0, 8)]).toEqual([1, 2, 4, 5, 1, 2, 4, 5]);
+    expect([...(await filter(middle, ramp, 1, 'nearest')).data.subarray(0, 8)]).toEqual([1, 1, 5, 5, 1, 1, 5, 5]);
   });
 
   it.each([[1, 1, 1], [4, 5, 1], [9, 2, 1], [1, 1, 2], [4, 5, 2], [3, 17, 2]] as const)(
@@ -126,9 +127,11 @@ function testLayers(gpu: Gpu, precision: Precision): void {
       const [coarse, finer] = [random(12, height, width), random(12, 2 * height, 2 * width, 5)];
       const weight = values(12 * 9, 3);
       const { packed: weights } = packWeights(gpu, precision, (packer) => packDepthwise(packer, 'dw', weight, 12));
-      const actual = await run([coarse, finer], ([map, fine]) => planFpemFilter('dw', map, fine, weights, stride));
-      const sum = add(upsample(coarse, 2 * height, 2 * width), finer);
-      expectClose(actual.data, depthwise3x3(sum, weight, stride).data, bound, 'filter');
+      for (const [upsampling, enlarge] of [['bilinear', upsample], ['nearest', doubled]] as const) {
+        const actual = await run([coarse, finer], ([map, fine]) => planFpemFilter('dw', map, fine, weights, stride, upsampling));
+        const sum = add(enlarge(coarse, 2 * height, 2 * width), finer);
+        expectClose(actual.data, depthwise3x3(sum, weight, stride).data, bound, `filter, ${upsampling}`);
+      }
     },
   );
 

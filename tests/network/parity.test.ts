@@ -80,6 +80,7 @@ describeOnGpus('network at other sizes', (gpu) => {
     { height: 32, width: 32, config: panpp(resnet18) },
     { height: 96, width: 160, config: panpp(resnet18, 1) },
     { height: 160, width: 32, config: pan(3) },
+    { height: 64, width: 96, config: { ...pan(2), neck: { fpems: 2, fusion: 'pan', upsampling: 'nearest' } } satisfies ModelConfig },
   ])('equals the CPU twin at $height × $width', async ({ height, width, config }) => {
     await compareWithTwin(gpu, height, width, config);
   });

@@ -98,6 +98,17 @@ export function maxPool3x3(input: Planes): Planes {
   return output;
 }
 
+/** To twice the height and width, every value four times: nearest-neighbour upsampling. */
+export function doubled(input: Planes, height: number, width: number): Planes {
+  const output = planes(input.channels, height, width);
+  for (let i = 0; i < output.data.length; i++) {
+    const [x, row] = [i % width, Math.floor(i / width)];
+    const [y, channel] = [row % height, Math.floor(row / height)];
+    output.data[i] = input.data[(channel * input.height + (y >> 1)) * input.width + (x >> 1)];
+  }
+  return output;
+}
+
 /** Bilinear, half-pixel centres, clamped. */
 export function upsample(input: Planes, height: number, width: number): Planes {
   const output = planes(input.channels, height, width);
@@ -182,7 +193,8 @@ export function networkTwin(tensors: ReadonlyMap<string, NamedTensor>, config: M
   let total: Planes[] | undefined;
   for (let index = 1; index <= config.neck.fpems; index++) {
     const unit = (name: string, coarse: Planes, fine: Planes, stride: number) => {
-      const joined = add(upsample(coarse, fine.height, fine.width), fine);
+      const enlarge = config.neck.upsampling === 'nearest' ? doubled : upsample;
+      const joined = add(enlarge(coarse, fine.height, fine.width), fine);
       const filtered = depthwise3x3(joined, values(`fpem${index}.dwconv${name}.weight`), stride);
       return relu(norm(`fpem${index}.smooth_layer${name}.bn`, conv(`fpem${index}.smooth_layer${name}.conv`, filtered)));
     };

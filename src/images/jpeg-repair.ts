@@ -1,0 +1,156 @@
+// JPEG files as some cameras and phones write them: a decoder warns about their markers although every pixel is there.
+// Here the markers are put right, so that decode.ts can go on treating every warning as lost data. The coded data
+// itself is never changed, so what is missing in it stays missing. Source: ITU-T T.81, annexes B and G.
+
+const SOI = 0xd8;
+const EOI = 0xd9;
+const SOS = 0xda;
+const APP0 = 0xe0;
+const APP14 = 0xee;
+const BASELINE = 0xc0;
+const EXTENDED = 0xc1;
+const PROGRESSIVE = 0xc2;
+const COEFFICIENTS = 64;
+
+interface Segment {
+  readonly marker: number;
+  /** Marker and parameters. */
+  readonly bytes: Uint8Array;
+  /** Coded data that follow a scan's header. */
+  readonly data?: Uint8Array;
+}
+
+/**
+ * The same JPEG with its markers put right, or undefined if nothing is to be done or it can't be done without losing
+ * pixels:
+ * - bytes between two segments that belong to none are left out;
+ * - a sequential scan says that it holds the coefficients 0 to 63 (some phones say 0 to 0);
+ * - an unknown major version of JFIF, or colour transform of Adobe, becomes the one that decoders take it for;
+ * - a missing end marker is added, if every coefficient of every component has been sent by then. Whether the last
+ *   scan's own data are whole is not known yet; see `continuations`.
+ */
+export function repairedJpeg(bytes: Uint8Array): { bytes: Uint8Array; hadEnd: boolean } | undefined {
+  const parsed = segmentsOf(bytes);
+  if (!parsed) return undefined;
+  const { segments, hasEnd } = parsed;
+  const frame = segments.find(({ marker }) => isFrame(marker));
+  if (!frame || (!hasEnd && !sendsEverything(frame, segments))) return undefined;
+  const repaired = joined(segments.map((segment) => ({ ...segment, bytes: repairedHeader(segment, frame) })));
+  return Buffer.compare(repaired, bytes) === 0 ? undefined : { bytes: repaired, hadEnd: hasEnd };
+}
+
+/**
+ * The JPEGs that the decoder may have meant with `count` superfluous bytes before a marker: one for each scan that such
+ * a marker ends. Restart markers end no scan: what is superfluous there has been damaged. None of a file without an end
+ * marker: zeros that fill up a cut file look the same.
+ */
+export function* withoutSuperfluous(bytes: Uint8Array, count: number, marker: number): Generator<Uint8Array> {
+  const { segments, hasEnd } = segmentsOf(bytes) ?? { segments: [], hasEnd: false };
+  if (!hasEnd) return;
+  for (const [index, segment] of segments.entries()) {
+    const next = segments[index + 1]?.marker ?? EOI;
+    if (!segment.data || next !== marker || count > segment.data.length) continue;
+    const shorter = { ...segment, data: segment.data.subarray(0, segment.data.length - count) };
+    yield joined(segments.with(index, shorter));
+  }
+}
+
+/** Bytes that the decoder gets in place of data that may be missing: bits that change after 1, 2, 3, 4 … */
+const CONTINUATIONS = [0x00, 0x55, 0xaa, 0x33, 0xcc, 0x1c, 0xe3, 0x0f, 0xf0, 0x7e].map((byte) => new Uint8Array(64).fill(byte));
+
+/**
+ * The JPEG with its coded data continued in several ways. If its data are whole, nobody reads what follows them, and
+ * the pixels are the same in all.
+ */
+export function continuations(bytes: Uint8Array): Uint8Array[] {
+  const end = bytes.length - 2;
+  return CONTINUATIONS.map((more) => Buffer.concat([bytes.subarray(0, end), more, bytes.subarray(end)]));
+}
+
+/** The segments up to the end marker or the end of the file; undefined if one of them is cut short. */
+function segmentsOf(bytes: Uint8Array): { segments: Segment[]; hasEnd: boolean } | undefined {
+  const segments: Segment[] = [];
+  let at = 2; // after SOI
+  while ((at = markerFrom(bytes, at)) < bytes.length) {
+    const marker = bytes[at + 1];
+    if (marker === EOI) return { segments, hasEnd: true };
+    const start = at;
+    at += 2;
+    if (!hasParameters(marker)) continue;
+    at += at + 2 > bytes.length ? Infinity : (bytes[at] << 8) | bytes[at + 1];
+    if (at < start + 4 || at > bytes.length) return undefined;
+    const segment = { marker, bytes: bytes.subarray(start, at) };
+    if (marker !== SOS) segments.push(segment);
+    else {
+      const dataStart = at;
+      at = markerFrom(bytes, at, { inScan: true });
+      // An end marker of which only the first byte is left is no data.
+      const end = at === bytes.length && bytes[at - 1] === 0xff ? at - 1 : at;
+      segments.push({ ...segment, data: bytes.subarray(dataStart, end) });
+    }
+  }
+  return { segments, hasEnd: false };
+}
+
+/** Where the next marker's last FF lies, or the end. In a scan, restart markers belong to its data. */
+function markerFrom(bytes: Uint8Array, from: number, { inScan = false } = {}): number {
+  for (let at = bytes.indexOf(0xff, from); at >= 0; at = bytes.indexOf(0xff, at + 1)) {
+    const next = bytes[at + 1];
+    if (next === undefined) break;
+    if (next !== 0x00 && next !== 0xff && !(inScan && isRestart(next))) return at;
+  }
+  return bytes.length;
+}
+
+function isRestart(marker: number): boolean {
+  return marker >= 0xd0 && marker <= 0xd7;
+}
+
+function hasParameters(marker: number): boolean {
+  return marker !== 0x01 && marker !== SOI && !isRestart(marker);
+}
+
+/** SOF0 to SOF15; C4, C8 and CC are others. */
+function isFrame(marker: number): boolean {
+  return marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker);
+}
+
+/** Whether all scans together have sent every bit of every coefficient of every component. */
+function sendsEverything(frame: Segment, segments: readonly Segment[]): boolean {
+  // Past the end of arithmetic coding's data decoders read zeros without a word, and nobody would notice a cut.
+  if (![BASELINE, EXTENDED, PROGRESSIVE].includes(frame.marker)) return false;
+  const components = Array.from({ length: frame.bytes[9] }, (_, i) => frame.bytes[10 + 3 * i]);
+  const complete = new Map(components.map((id) => [id, new Set<number>()]));
+  for (const { marker, bytes } of segments) {
+    if (marker !== SOS) continue;
+    const count = bytes[4];
+    const [first, last, bits] = bytes.subarray(5 + 2 * count);
+    // The low half says how many of the lowest bits later scans will send.
+    if (frame.marker === PROGRESSIVE && (bits & 15) !== 0) continue;
+    const [from, to] = frame.marker === PROGRESSIVE ? [first, last] : [0, COEFFICIENTS - 1];
+    for (let i = 0; i < count; i++) {
+      for (let k = from; k <= to; k++) complete.get(bytes[5 + 2 * i])?.add(k);
+    }
+  }
+  return components.length > 0 && [...complete.values()].every(({ size }) => size === COEFFICIENTS);
+}
+
+function repairedHeader({ marker, bytes }: Segment, frame: Segment): Uint8Array {
+  const header = Uint8Array.from(bytes); // slice() of a Buffer would be the caller's own bytes
+  const identifier = String.fromCharCode(...bytes.subarray(4, 9));
+  if (marker === SOS && [BASELINE, EXTENDED].includes(frame.marker)) {
+    header.set([0, COEFFICIENTS - 1, 0], 5 + 2 * bytes[4]);
+  }
+  if (marker === APP0 && identifier === 'JFIF\0' && bytes[9] !== 1) header.set([1, 1], 9);
+  // 0: no transform, 1: YCbCr, 2: YCCK.
+  if (marker === APP14 && identifier === 'Adobe' && bytes[15] > 2) header[15] = frame.bytes[9] === 4 ? 2 : 1;
+  return header;
+}
+
+function joined(segments: readonly Segment[]): Uint8Array {
+  return Buffer.concat([
+    Uint8Array.of(0xff, SOI),
+    ...segments.flatMap(({ bytes, data }) => (data ? [bytes, data] : [bytes])),
+    Uint8Array.of(0xff, EOI),
+  ]);
+}
