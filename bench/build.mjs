@@ -1,6 +1,7 @@
 // Bundles the bench into bench/dist, to run with Node alone: on top of the packages in node_modules and of dist/.
 import { execFileSync } from 'node:child_process';
 import { build } from 'esbuild';
+import { wgslPlugin } from '../scripts/wgsl-plugin.mjs';
 
 await build({
   entryPoints: ['bench/run.ts', 'bench/gpu-host.ts'],
@@ -11,7 +12,7 @@ await build({
   format: 'esm',
   target: 'node20',
   packages: 'external',
-  loader: { '.wgsl': 'text' },
+  plugins: [wgslPlugin()],
   define: { builtCommit: JSON.stringify(commit()) },
   logLevel: 'warning',
 });

@@ -1,5 +1,5 @@
 // A picture that lies in a texture: its pixels go to a buffer without leaving the GPU (shaders/gather_texels.wgsl).
-import shader from '../../shaders/gather_texels.wgsl';
+import source from '../../shaders/gather_texels.wgsl';
 import { PanppError } from '../errors.js';
 import type { Gpu } from './context.js';
 import { gridOf } from './kernel.js';
@@ -107,11 +107,11 @@ export class TexturePixels {
 }
 
 function pipelineOf(gpu: Gpu): Promise<GPUComputePipeline> {
-  const known = gpu.pipelines.get(shader);
+  const known = gpu.pipelines.get(source.text);
   if (known) return known;
   const { device } = gpu;
-  const module = device.createShaderModule({ label: 'panpp texels', code: shader });
+  const module = device.createShaderModule({ label: 'panpp texels', code: source.text });
   const pipeline = device.createComputePipelineAsync({ label: 'panpp texels', layout: 'auto', compute: { module } });
-  gpu.pipelines.set(shader, pipeline);
+  gpu.pipelines.set(source.text, pipeline);
   return pipeline;
 }
