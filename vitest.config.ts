@@ -1,12 +1,13 @@
 import { defineConfig } from 'vitest/config';
+import { wgslModule } from './scripts/wgsl-plugin.mjs';
 
 export default defineConfig({
   plugins: [
     {
-      // The build inlines WGSL as text; tests read it the same way.
-      name: 'wgsl-as-text',
+      // As the build does.
+      name: 'wgsl',
       enforce: 'pre',
-      transform: (code, id) => (id.endsWith('.wgsl') ? `export default ${JSON.stringify(code)};` : undefined),
+      transform: (code, id) => (id.endsWith('.wgsl') ? wgslModule(id, code) : undefined),
     },
   ],
   test: {

@@ -1,6 +1,7 @@
 // Bundles the bench into bench/dist, to run with Node alone: on top of the packages in node_modules and of dist/.
 import { execFileSync } from 'node:child_process';
 import { build } from 'esbuild';
+import { wgslPlugin } from '../scripts/wgsl-plugin.mjs';
 
 await build({
   // All side by side: where things lie is told from here (paths.ts).
@@ -17,7 +18,7 @@ await build({
   format: 'esm',
   target: 'node20',
   packages: 'external',
-  loader: { '.wgsl': 'text' },
+  plugins: [wgslPlugin()],
   define: { builtCommit: JSON.stringify(commit()) },
   logLevel: 'warning',
 });

@@ -1,4 +1,4 @@
 declare module '*.wgsl' {
-  const source: string;
+  const source: import('./wgsl/assemble.js').Source;
   export default source;
 }

@@ -16,7 +16,21 @@ import { PanppError } from '../errors.js';
 import { type Binding, type Kernel, type Slot, floatBits, gridOf, read, uniform, write } from '../gpu/kernel.js';
 import type { GpuProfile } from '../gpu/context.js';
 import { type FeatureMap, lanesPerGroup, readMap } from '../layers/feature-map.js';
+import { shaderOf } from '../wgsl/assemble.js';
 import type { AggregationInput } from './input.js';
+
+const shaders = {
+  masks: shaderOf(common, masks),
+  union: shaderOf(common, union),
+  measure: shaderOf(common, measure),
+  number: shaderOf(common, number),
+  keep: shaderOf(common, keep),
+  list: shaderOf(common, list),
+  seed: shaderOf(common, seed),
+  grow_queue: shaderOf(common, growth, growQueue),
+  grow_levels: shaderOf(common, growth, growLevels),
+  region_sums: shaderOf(common, regionSums),
+};
 
 export interface AggregationPlan {
   readonly kernels: readonly Kernel[];
@@ -85,9 +99,9 @@ export function planAggregation(
   const settings = slot('settings', settingsBytes);
 
   const uniforms = [height, width, image.height, image.width];
-  const step = (label: string, code: string, bindings: Binding[], workgroups: number): Kernel => ({
-    label: `aggregation.${label}`,
-    code: common + code,
+  const step = (name: keyof typeof shaders, bindings: Binding[], workgroups: number): Kernel => ({
+    label: `aggregation.${name}`,
+    shader: shaders[name](),
     bindings,
     uniforms,
     workgroups: gridOf(workgroups),
@@ -101,32 +115,29 @@ export function planAggregation(
     listed,
     sums,
     kernels: [
-      step('masks', masks, [readMap(map), ...[bits, parents, areas, components, counts, listed].map(write)], eachWord),
-      step('union', union, [read(bits), write(parents)], each(2 * words)),
-      step('measure', measure, [read(bits), ...[parents, areas, counts].map(write)], each(2 * words)),
-      step('number', number, [...[bits, parents, counts].map(read), ...[areas, kernels, listed].map(write)], each(blocks)),
+      step('masks', [readMap(map), ...[bits, parents, areas, components, counts, listed].map(write)], eachWord),
+      step('union', [read(bits), write(parents)], each(2 * words)),
+      step('measure', [read(bits), ...[parents, areas, counts].map(write)], each(2 * words)),
+      step('number', [...[bits, parents, counts].map(read), ...[areas, kernels, listed].map(write)], each(blocks)),
       step(
         'keep',
-        keep,
         [...[bits, parents, listed].map(read), ...[areas, components, kernels, sums].map(write), uniform(settings)],
         groups.kernels,
       ),
-      step('list', list, [read(areas), ...[components, kernels, listed].map(write), uniform(settings)], groups.kernels),
+      step('list', [read(areas), ...[components, kernels, listed].map(write), uniform(settings)], groups.kernels),
       step(
         'seed',
-        seed,
         [readMap(map), ...[parents, areas].map(read), ...[bits, components, kernels, labels].map(write)],
         eachWord,
       ),
       profile.software
-        ? step('grow_queue', growth + growQueue, [...growInputs, ...[labels, queue].map(write), uniform(settings)], groups.growQueue)
+        ? step('grow_queue', [...growInputs, ...[labels, queue].map(write), uniform(settings)], groups.growQueue)
         : step(
             'grow_levels',
-            growth + growLevels,
             [...growInputs, ...[labels, origins, queue].map(write), uniform(settings)],
             groups.growLevels,
           ),
-      step('region_sums', regionSums, [readMap(map), read(bits), write(labels), write(sums)], eachWord),
+      step('region_sums', [readMap(map), read(bits), write(labels), write(sums)], eachWord),
     ],
   };
 }

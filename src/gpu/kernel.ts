@@ -1,6 +1,7 @@
 // A kernel is data: WGSL, overrides, bindings and workgroup counts. Plans make kernels from shapes alone and are tested
 // without a GPU; program.ts turns a list of them into pipelines, memory and one command buffer.
 import { PanppError } from '../errors.js';
+import type { Shader } from '../wgsl/assemble.js';
 import type { Gpu } from './context.js';
 
 /** A buffer that does not exist yet: identity and size. Memory is assigned when a program is built (see memory.ts). */
@@ -29,7 +30,7 @@ export interface Binding {
 export interface Kernel {
   /** Shown in errors, captures and timings, for example `backbone.layer1.0.conv1`. */
   readonly label: string;
-  readonly code: string;
+  readonly shader: Shader;
   /** Values of the WGSL `override` declarations: what a pipeline is specialised on. */
   readonly constants?: Readonly<Record<string, number>>;
   /** `@group(0)`, bound in this order from `@binding(0)`; the uniforms, if any, come last. */
@@ -63,9 +64,9 @@ export function pipelineOf(gpu: Gpu, kernel: Kernel): Promise<GPUComputePipeline
 }
 
 /** What kernels that can share a pipeline have in common. */
-export function pipelineKey({ bindings, uniforms, constants = {}, code }: Kernel): string {
+export function pipelineKey({ bindings, uniforms, constants = {}, shader }: Kernel): string {
   const accesses = bindings.map((binding) => binding.access[0]).join('') + (uniforms ? 'u' : '');
-  return JSON.stringify([accesses, constants]) + code;
+  return JSON.stringify([accesses, constants]) + shader.code;
 }
 
 const bindingTypes = { read: 'read-only-storage', write: 'storage', uniform: 'uniform' } as const;
@@ -83,7 +84,7 @@ export function pipelineDescriptor(device: GPUDevice, kernel: Kernel): GPUComput
       }),
     ],
   });
-  const module = device.createShaderModule({ label: kernel.label, code: kernel.code });
+  const module = device.createShaderModule({ label: kernel.label, code: kernel.shader.code });
   return { label: kernel.label, layout, compute: { module, entryPoint: 'main', constants: kernel.constants } };
 }
 
@@ -94,7 +95,7 @@ async function compile(device: GPUDevice, kernel: Kernel): Promise<GPUComputePip
   } catch (cause) {
     const { messages } = await descriptor.compute.module.getCompilationInfo();
     const error = messages.find((message) => message.type === 'error');
-    const reason = error ? `line ${error.lineNum}: ${error.message}` : String((cause as Error).message).split('\n')[0];
+    const reason = error ? `${kernel.shader.place(error.lineNum)}: ${error.message}` : String((cause as Error).message).split('\n')[0];
     throw new PanppError('shader', `the shader of ${kernel.label} does not compile: ${reason}`, { cause });
   }
 }

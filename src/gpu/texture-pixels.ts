@@ -1,5 +1,5 @@
 // A picture that lies in a texture: its pixels go to a buffer without leaving the GPU (shaders/gather_texels.wgsl).
-import shader from '../../shaders/gather_texels.wgsl';
+import source from '../../shaders/gather_texels.wgsl';
 import { PanppError } from '../errors.js';
 import type { Gpu } from './context.js';
 import { gridOf } from './kernel.js';
@@ -108,8 +108,8 @@ export class TexturePixels {
 
 function pipelineOf(gpu: Gpu): Promise<GPUComputePipeline> {
   const { device } = gpu;
-  return gpu.pipelineOf(shader, () => {
-    const module = device.createShaderModule({ label: 'panpp texels', code: shader });
+  return gpu.pipelineOf(source.text, () => {
+    const module = device.createShaderModule({ label: 'panpp texels', code: source.text });
     return device.createComputePipelineAsync({ label: 'panpp texels', layout: 'auto', compute: { module } });
   });
 }

@@ -1,13 +1,13 @@
 // What of a convolution's output a workgroup and an invocation compute: a tile, of one of several kinds of shader. Results are the same
 // for all tiles; which is fastest depends on the adapter, so a tile is plain data that a tuning (src/tuning) can choose.
 import common from '../../shaders/conv_common.wgsl';
-import plainShader from '../../shaders/conv.wgsl';
-import subgroupShader from '../../shaders/conv_subgroup8.wgsl';
-import matrixShader from '../../shaders/conv_matrix.wgsl';
-import tiledShader from '../../shaders/conv_tiled.wgsl';
+import plainSource from '../../shaders/conv.wgsl';
+import subgroupSource from '../../shaders/conv_subgroup8.wgsl';
+import matrixSource from '../../shaders/conv_matrix.wgsl';
+import tiledSource from '../../shaders/conv_tiled.wgsl';
 import type { GpuProfile, SubgroupMatrix } from '../gpu/context.js';
 import type { Precision } from './precision.js';
-import { unrolled } from './unrolled.js';
+import { type Shader, type Source, type Variant, shaderOf } from '../wgsl/assemble.js';
 
 /** What a tile is chosen by. Channels are multiples of 4. */
 export interface ConvShape {
@@ -60,8 +60,9 @@ export type TileDevice = Pick<GpuProfile, 'software' | 'subgroupSize' | 'subgrou
 interface TileKind {
   /** What may be fastest for a shape on a device; empty where the kind does not work on it or makes no sense for it. */
   candidates(shape: ConvShape, device: TileDevice): ConvTile[];
-  /** WGSL, to stand before conv_common.wgsl. */
-  code(tile: ConvTile): string;
+  readonly shader: (variant: Variant) => Shader;
+  /** What a tile adds to it. */
+  variant(tile: ConvTile): Variant;
   /** Values of its own overrides. */
   constants(tile: ConvTile): Record<string, number>;
 }
@@ -80,7 +81,8 @@ const kinds: Readonly<Record<TileKindName, TileKind>> = {
       const lanes = distinct([lanesAcross, 8].map((most) => largestDivisor(shape.outChannels / 4, most)));
       return lanes.flatMap((count) => (device.software ? [4, 8] : [4, 8, 16]).map((pixels) => plainTile(pixels, count)));
     },
-    code: ({ pixels }) => unrolled(plainShader, { p: pixels }),
+    shader: shaderOf(plainSource, common),
+    variant: ({ pixels }) => ({ counts: { p: pixels } }),
     constants: ({ pixels, rows }) => ({ PIXELS: pixels, ROWS: rows }),
   },
 
@@ -90,20 +92,23 @@ const kinds: Readonly<Record<TileKindName, TileKind>> = {
       const lanes = [lanesAcross, 16, 8].map((most) => largestDivisor(outChannels / 4, most)).filter((count) => count % 8 === 0);
       return subgroupSize === 8 ? distinct(lanes).flatMap((count) => [8, 16, 24].map((pixels) => subgroupTile(pixels, count))) : [];
     },
-    code: ({ pixels }) => unrolled(subgroupShader, { o: pixels / 8, l: 8 }),
+    shader: shaderOf(subgroupSource, common),
+    variant: ({ pixels }) => ({ counts: { o: pixels / 8, l: 8 } }),
     constants: ({ pixels }) => ({ PIXELS: pixels }),
   },
 
   tiled: {
     // On a CPU workgroup memory is no faster than any other, and barriers cost.
     candidates: (shape, device) => (device.software ? [] : tiledTiles.filter((tile) => suits(tile, shape, device))),
-    code: (tile) => unrolled(tiledShader, { i: readsOfInput(tile), j: readsOfWeights(tile), p: tile.pixels, c: tile.vectors, r: 4 }),
+    shader: shaderOf(tiledSource, common),
+    variant: (tile) => ({ counts: { i: readsOfInput(tile), j: readsOfWeights(tile), p: tile.pixels, c: tile.vectors, r: 4 } }),
     constants: ({ pixels, vectors, rows, depth }) => ({ PIXELS: pixels, VECTORS: vectors, ROWS: rows, DEPTH4: depth / 4 }),
   },
 
   matrix: {
     candidates: (shape, device) => (device.software ? [] : matrixTiles(device).filter((tile) => suitsMatrices(tile, shape, device))),
-    code: (tile) => unrolled(matrixShader, { p: matricesDown(tile), q: matricesAcross }) + matrixConstants(tile),
+    shader: shaderOf(matrixSource, common),
+    variant: (tile) => ({ counts: { p: matricesDown(tile), q: matricesAcross }, constants: matrixConstants(tile) }),
     // WGSL's matrix types take constants, not overrides.
     constants: () => ({}),
   },
@@ -189,10 +194,9 @@ function suitsMatrices(tile: ConvTile, shape: ConvShape, { maxWorkgroupBytes }: 
   );
 }
 
-function matrixConstants(tile: ConvTile): string {
+function matrixConstants(tile: ConvTile): Record<string, number> {
   const { M, N, K, subgroup } = tile.matrix!;
-  const values = { M, N, K, SUBGROUP: subgroup, DOWN: tile.rows, ACROSS: tile.lanes, MATRICES: matricesDown(tile) };
-  return Object.entries(values).map(([name, value]) => `const ${name} = ${value}u;`).join(' ');
+  return { M, N, K, SUBGROUP: subgroup, DOWN: tile.rows, ACROSS: tile.lanes, MATRICES: matricesDown(tile) };
 }
 
 /** Pixels, and fours of channels, that a workgroup computes. */
@@ -206,13 +210,13 @@ export function candidateTiles(shape: ConvShape, device: TileDevice): ConvTile[]
 }
 
 /** The WGSL and the overrides that a tile is computed by. */
-export function tileShader(tile: ConvTile): { code: string; constants: Record<string, number> } {
+export function tileShader(tile: ConvTile, types: ConvShape['types']): { shader: Shader; constants: Record<string, number> } {
   const kind = kinds[tile.kind];
-  return { code: kind.code(tile) + common, constants: { LANES: tile.lanes, ...kind.constants(tile) } };
+  return { shader: kind.shader({ ...kind.variant(tile), types }), constants: { LANES: tile.lanes, ...kind.constants(tile) } };
 }
 
 /** The WGSL that tiles are made of. */
-export const tileSources: readonly string[] = [common, plainShader, subgroupShader, tiledShader, matrixShader];
+export const tileSources: readonly Source[] = [common, plainSource, subgroupSource, tiledSource, matrixSource];
 
 /**
  * The tile that a shape gets without a tuning. On adapters that compute on a CPU it has been measured; on GPUs it follows from how many values

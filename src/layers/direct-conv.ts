@@ -2,7 +2,6 @@
 // ends in: its kernel.
 import { type Binding, type Kernel, type Resource, gridOf, read } from '../gpu/kernel.js';
 import { type ConvShape, type TileChooser, tileShader, tileSize } from './conv-tile.js';
-import { withTypes } from './precision.js';
 
 export interface DirectConvPlan extends ConvShape {
   readonly label: string;
@@ -26,11 +25,11 @@ export function planDirectConv(tiles: TileChooser, plan: DirectConvPlan): Kernel
   const out4 = outChannels / 4;
   const tile = tiles(plan);
   const [tilePixels, tileOut4] = tileSize(tile);
-  const { code, constants } = tileShader(tile);
+  const { shader, constants } = tileShader(tile, types);
   const [x, y] = gridOf(Math.ceil((sizes[2] * sizes[3]) / tilePixels));
   return {
     label,
-    code: withTypes(code, types),
+    shader,
     constants: {
       ...{ KERNEL: kernel, STRIDE: stride, SHARED: Number(sharedWeights), ...constants },
       ...{ BIAS: Number(bias !== undefined), RELU: Number(relu), RESIDUAL: Number(residual !== undefined) },

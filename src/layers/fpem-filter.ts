@@ -1,9 +1,11 @@
 // First half of an FPEM unit (shaders/fpem_filter.wgsl): a coarser level upsampled and added to a finer one, then filtered depthwise.
-import shader from '../../shaders/fpem_filter.wgsl';
+import source from '../../shaders/fpem_filter.wgsl';
 import { type Kernel, type Resource, gridOf, read } from '../gpu/kernel.js';
 import { type FeatureMap, featureMap, lanesPerGroup, readMap, vec4s, writeMap } from './feature-map.js';
 import type { WeightPacker } from './pack.js';
-import { withTypes } from './precision.js';
+import { shaderOf } from '../wgsl/assemble.js';
+
+const shader = shaderOf(source);
 
 /** [tap][channel] from PyTorch's channels × 1 × 3 × 3. */
 export function packDepthwise(packer: WeightPacker, label: string, weight: Float32Array, channels: number): Resource {
@@ -27,7 +29,7 @@ export function planFpemFilter(
   const channels4 = vec4s(channels);
   const planned: Kernel = {
     label,
-    code: withTypes(shader, { input: precision, weight: precision, output: precision }),
+    shader: shader({ types: { input: precision, weight: precision, output: precision } }),
     constants: { STRIDE: stride, CHANNELS4: channels4, FAR: upsampling === 'bilinear' ? 0.25 : 0 },
     bindings: [readMap(coarse), readMap(finer), read(weights), writeMap(output)],
     uniforms: [height, width],

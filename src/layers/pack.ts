@@ -1,13 +1,16 @@
 // Weights on the GPU in the order that the layers' shaders read them (shaders/pack_weights.wgsl). Tensors go up as they are; the GPU
 // reorders, transforms and narrows them, all in one command buffer.
-import shader from '../../shaders/pack_weights.wgsl';
+import source from '../../shaders/pack_weights.wgsl';
 import { PanppError } from '../errors.js';
 import type { Gpu } from '../gpu/context.js';
 import { type Kernel, gridOf, read, write } from '../gpu/kernel.js';
 import { submitOnce } from '../gpu/program.js';
+import { shaderOf } from '../wgsl/assemble.js';
 import { type ConvChoices, defaultChoices } from './conv-method.js';
 import { lanesPerGroup, vec4s } from './feature-map.js';
-import { type Precision, valueBytes, withTypes } from './precision.js';
+import { type Precision, valueBytes } from './precision.js';
+
+const shader = shaderOf(source);
 
 type Triple = readonly [number, number, number];
 
@@ -47,7 +50,7 @@ export class WeightPacker {
     this.buffers.push(packed);
     this.kernels.push({
       label,
-      code: withTypes(shader, { output: this.precision }),
+      shader: shader({ types: { output: this.precision } }),
       constants: { WINOGRAD: Number(winograd) },
       bindings: [read(source), write(packed)],
       // `Order` in the shader, with its padding.

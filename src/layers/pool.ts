@@ -1,8 +1,11 @@
 // Max-pooling 3×3, stride 2, padding 1 (shaders/max_pool.wgsl).
-import shader from '../../shaders/max_pool.wgsl';
+import source from '../../shaders/max_pool.wgsl';
 import { type Kernel, gridOf } from '../gpu/kernel.js';
 import { type FeatureMap, featureMap, lanesPerGroup, readMap, sizesOf, vec4s, writeMap } from './feature-map.js';
-import { type Precision, withTypes } from './precision.js';
+import type { Precision } from './precision.js';
+import { shaderOf } from '../wgsl/assemble.js';
+
+const shader = shaderOf(source);
 
 /** The map that pooling a map of these sizes gives. */
 export function pooledMap(label: string, height: number, width: number, channels: number, precision: Precision, images = 1): FeatureMap {
@@ -15,7 +18,7 @@ export function planMaxPool(label: string, input: FeatureMap, output: FeatureMap
   const channels4 = vec4s(input.channels);
   return {
     label,
-    code: withTypes(shader, { input: input.precision, output: output.precision }),
+    shader: shader({ types: { input: input.precision, output: output.precision } }),
     constants: { CHANNELS4: channels4 },
     bindings: [readMap(input), writeMap(output)],
     uniforms: [...sizesOf(input, output), firstRow],

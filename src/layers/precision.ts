@@ -1,5 +1,5 @@
 // How values lie in the GPU's memory: in 32 bits or in 16, half the memory and half the traffic. Shaders compute and sum in float32
-// either way. They name the types of what they read and write, and get those names' meaning here, as another shader, not as a branch.
+// either way, and name the types of what they read and write (`Variant.types` in src/wgsl/assemble.ts).
 import { halfToFloat } from '../half.js';
 import { PanppError } from '../errors.js';
 import type { GpuProfile } from '../gpu/context.js';
@@ -24,16 +24,6 @@ export function choosePrecision(choice: PrecisionChoice, profile: Pick<GpuProfil
     );
   }
   return choice;
-}
-
-/**
- * A shader whose types are known. For each name, such as `input`, the shader's `input4` is four values as they are stored, `input1` one.
- * The aliases come last (WGSL has no order of declarations), because a shader's own `enable` must stand before any of them.
- */
-export function withTypes(code: string, types: Readonly<Record<string, Precision>>): string {
-  const aliases = Object.entries(types).map(([name, type]) => `alias ${name}1=${type};alias ${name}4=vec4<${type}>;`);
-  const enable = Object.values(types).includes('f16') ? 'enable f16; ' : '';
-  return enable + code + aliases.join('');
 }
 
 /** `count` values from bytes that came from the GPU. */

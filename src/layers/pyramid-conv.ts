@@ -2,15 +2,19 @@
 // coarser level is multiplied by the nine taps of its weights at its own size, then shifted and upsampled (shaders/tap_rows.wgsl,
 // shaders/tap_columns.wgsl). Exact, and about three times fewer multiplications for four levels.
 // Source: spec, Detection head ("a property worth using").
-import columnsShader from '../../shaders/tap_columns.wgsl';
+import columnsSource from '../../shaders/tap_columns.wgsl';
 import common from '../../shaders/tap_common.wgsl';
-import rowsShader from '../../shaders/tap_rows.wgsl';
+import rowsSource from '../../shaders/tap_rows.wgsl';
 import { type Kernel, gridOf } from '../gpu/kernel.js';
+import { shaderOf } from '../wgsl/assemble.js';
 import { type PackedConv, packConv, planConv } from './conv.js';
 import type { ConvWeights } from './conv-weights.js';
 import { type FeatureMap, featureMap, groupsOf, imagesOf, lanesPerGroup, readMap, rowsOf, vec4s, writeMap } from './feature-map.js';
 import type { WeightPacker } from './pack.js';
-import { valueBytes, withTypes } from './precision.js';
+import { valueBytes } from './precision.js';
+
+const rowsShader = shaderOf(rowsSource, common);
+const columnsShader = shaderOf(columnsSource, common);
 
 /** Four levels, finest first. */
 export type Pyramid<T = FeatureMap> = readonly [T, T, T, T];
@@ -88,7 +92,7 @@ function planTaps(label: string, levels: Pyramid, weights: Pyramid<PackedConv>, 
     const rows = featureMap(`${label}.level${index + 1}.rows`, height, level.width, 3 * channels, precision, images);
     kernels.push(...taps.kernels, {
       label: rows.slot.label,
-      code: withTypes(rowsShader + common, types),
+      shader: rowsShader({ types }),
       constants: { CHANNELS4: vec4s(channels) },
       bindings: [readMap(taps.output), writeMap(rows)],
       uniforms: [level.height, levels[0].height, level.width, top, bottom - top, first, height],
@@ -98,7 +102,7 @@ function planTaps(label: string, levels: Pyramid, weights: Pyramid<PackedConv>, 
   });
   kernels.push({
     label: output.slot.label,
-    code: withTypes(columnsShader + common, types),
+    shader: columnsShader({ types }),
     constants: { CHANNELS4: vec4s(channels) },
     bindings: [...byRows.map(readMap), writeMap(output)],
     uniforms: [images * height, width, ...byRows.map((map) => map.width)],

@@ -1,7 +1,10 @@
 // Resize and normalisation of 8-bit images of one size (shaders/resize_normalize.wgsl): from bytes to the network's input.
-import shader from '../../shaders/resize_normalize.wgsl';
+import source from '../../shaders/resize_normalize.wgsl';
 import { type Kernel, type Slot, gridOf, read } from '../gpu/kernel.js';
+import { shaderOf } from '../wgsl/assemble.js';
 import { type FeatureMap, featureMap, imagesOf, lanesPerGroup, writeMap } from './feature-map.js';
+
+const shader = shaderOf(source);
 
 /** Bytes of one tap in the tables: two indices and two weights of 32 bits. */
 const tapBytes = 16;
@@ -34,7 +37,7 @@ export function planResize({ rows, columns, channels }: ResizeSource, height: nu
   const kernels = pixels.map(
     (slot, index): Kernel => ({
       label: 'image.resize',
-      code: shader,
+      shader: shader(),
       constants: { CHANNELS: channels },
       bindings: [read(slot), read(columnTaps), read(rowTaps), writeMap(imagesOf(output, index, 1))],
       uniforms: [columns, height, width],

@@ -4,16 +4,20 @@
 // 0, ±5/8, ±3/2 and infinity where they have 0, ±1, ±2 and infinity: exact in binary too, but they make rounding errors 4.8 times as large,
 // not 10.8 (root mean squares, independent values), so that transformed maps and products can be stored in 16 bits. Why points matter:
 // Barabasz, Anderson, Soodhalter and Gregg 2020, "Error Analysis and Improving the Accuracy of Winograd Convolution for Deep Neural Networks".
-import inputShader from '../../shaders/winograd_input.wgsl';
-import outputShader from '../../shaders/winograd_output.wgsl';
+import inputSource from '../../shaders/winograd_input.wgsl';
+import outputSource from '../../shaders/winograd_output.wgsl';
 import { type Kernel, type Resource, type Slot, gridOf, read, write } from '../gpu/kernel.js';
+import { type Source, shaderOf } from '../wgsl/assemble.js';
 import type { TileChooser } from './conv-tile.js';
 import { planDirectConv } from './direct-conv.js';
 import { type FeatureMap, lanesPerGroup, readMap, writeMap } from './feature-map.js';
-import { type Precision, valueBytes, withTypes } from './precision.js';
+import { type Precision, valueBytes } from './precision.js';
 
 /** The WGSL around the products. */
-export const winogradSources: readonly string[] = [inputShader, outputShader];
+export const winogradSources: readonly Source[] = [inputSource, outputSource];
+
+const inputShader = shaderOf(inputSource);
+const outputShader = shaderOf(outputSource);
 
 /** Pixels of a tile's side, and of the patch that it needs. */
 const tile = 4;
@@ -58,7 +62,7 @@ export function planWinograd({ label, input, output, weights, precision, bias, t
     kernels.push(
       {
         label: transformed.label,
-        code: withTypes(inputShader, { input: input.precision, output: precision }),
+        shader: inputShader({ types: { input: input.precision, output: precision } }),
         bindings: [readMap(input), write(transformed)],
         uniforms: [...sizes, input.channels],
         workgroups: invocations(input.channels),
@@ -71,7 +75,7 @@ export function planWinograd({ label, input, output, weights, precision, bias, t
       }),
       {
         label,
-        code: withTypes(outputShader, { input: precision, output: output.precision }),
+        shader: outputShader({ types: { input: precision, output: output.precision } }),
         constants: { RELU: Number(relu), RESIDUAL: Number(residual !== undefined) },
         // Something must be bound where there is no residual; it is not read.
         bindings: [read(products), read(bias), residual ? readMap(residual) : read(bias), writeMap(output)],

@@ -7,9 +7,14 @@ import encode from '../../shaders/recognition/encode.wgsl';
 import maskedRoi from '../../shaders/recognition/masked_roi.wgsl';
 import { type Kernel, type Slot, gridOf, read, uniform, write } from '../gpu/kernel.js';
 import type { FeatureMap } from '../layers/feature-map.js';
-import { type Precision, valueBytes, withTypes } from '../layers/precision.js';
+import { type Precision, valueBytes } from '../layers/precision.js';
 import { attentionHeads, lstmCells, neckChannels } from '../network/config.js';
+import { shaderOf } from '../wgsl/assemble.js';
 import type { RecognitionWeights } from './weights.js';
+
+const roiShader = shaderOf(maskedRoi);
+const encodeShader = shaderOf(attention, encode);
+const decodeShader = shaderOf(attention, decode);
 
 /** Tokens of a word at most, EOS included; `LENGTH` in the decoder's shader. */
 export const maxTokens = 32;
@@ -92,21 +97,21 @@ export function planRecognition(
   const kernels: Kernel[] = [
     {
       label: 'recognition.masked_roi',
-      code: withTypes(maskedRoi, { input: features.precision }),
+      shader: roiShader({ types: { input: features.precision } }),
       bindings: [read(features.slot), read(regions), read(masks), write(crops), uniform(settings)],
       uniforms: [image.height, image.width, features.height, features.width],
       workgroups: gridOf((capacity * positions) / positionsPerGroup),
     },
     {
       label: 'recognition.encode',
-      code: attention + encode,
+      shader: encodeShader(),
       bindings: [read(crops), read(crops), read(weights.encoder), write(holistic), uniform(settings)],
       uniforms: sizes,
       workgroups: [capacity, 1, 1],
     },
     {
       label: 'recognition.decode',
-      code: attention + decode,
+      shader: decodeShader(),
       bindings: [
         ...[read(crops), read(crops), read(weights.decoder), read(holistic)],
         ...[states, logits, trail, words].map(write),

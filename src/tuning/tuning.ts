@@ -6,6 +6,8 @@ import type { GpuProfile } from '../gpu/context.js';
 import { type ConvChoices, type ConvMethod, candidateMethods, classKey, defaultChoices } from '../layers/conv-method.js';
 import { type ConvTile, type TileDevice, candidateTiles, shapeKey, tileName, tileSources } from '../layers/conv-tile.js';
 import { winogradSources } from '../layers/winograd.js';
+import type { Source } from '../wgsl/assemble.js';
+import { tokensOf } from '../wgsl/tokens.js';
 
 /** What was found for one shape. */
 export interface TunedShape {
@@ -137,13 +139,13 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 }
 
 /** The WGSL that convolutions are measured in, in every way. */
-export const tunedSources: readonly string[] = [...tileSources, ...winogradSources];
+export const tunedSources: readonly Source[] = [...tileSources, ...winogradSources];
 
-/** FNV-1a, 32 bits, of the shaders without comments and spaces. (A browser's file has other names in them, and a hash of its own.) */
+/** FNV-1a, 32 bits, of the shaders without comments and spaces, so that a browser's minified file has the same. */
 export function shaderHash(sources = tunedSources): string {
   let hash = 0x811c9dc5;
-  for (const character of sources.join('').replace(/\/\/.*/g, '').replace(/\s+/g, '')) {
-    hash = Math.imul(hash ^ character.charCodeAt(0), 0x01000193);
+  for (const { text: code } of sources) {
+    for (const { text } of tokensOf(code)) for (const character of text) hash = Math.imul(hash ^ character.charCodeAt(0), 0x01000193);
   }
   return (hash >>> 0).toString(16).padStart(8, '0');
 }

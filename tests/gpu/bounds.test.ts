@@ -17,6 +17,7 @@ import { readWeights } from '../../src/network/weights-file.js';
 import { uploadWeights } from '../../src/network/weights.js';
 import { openGpu, packagedWeights } from '../../src/node.js';
 import { uploadRecognition } from '../../src/recognition/weights.js';
+import { shaderOf } from '../../src/wgsl/assemble.js';
 import { livelyWeights, spotterConfig } from '../recognition/run-recognition.js';
 import { instrument, watchBounds } from '../support/bounds.js';
 import { gpus } from '../support/gpu.js';
@@ -43,7 +44,8 @@ describe('the watch', () => {
       const slots = ['in', 'out'].map((label) => ({ label, bytes: 64 }));
       const main = `@compute @workgroup_size(4) fn main(@builtin(local_invocation_index) lane: u32) { ${statement.replace('INDEX', index)} }`;
       const bindings = [read(slots[0]), write(slots[1])];
-      const kernel: Kernel = { label: 'wrong', code: `${header} ${declared} ${main}`, bindings, workgroups: [1, 1, 1] };
+      const shader = shaderOf({ name: 'wrong.wgsl', text: `${header} ${declared} ${main}` })();
+      const kernel: Kernel = { label: 'wrong', shader, bindings, workgroups: [1, 1, 1] };
       const program = await Program.create(gpu, [{ name: 'test', kernels: [kernel] }], slots);
       const encoder = gpu.device.createCommandEncoder();
       program.encode(encoder);

@@ -10,12 +10,13 @@ import type { NetworkWeights } from '../../src/network/weights.js';
 import { planDetection } from '../../src/detection/pass.js';
 import type { Stage } from '../../src/gpu/program.js';
 import { greedy } from '../../src/recognition/plan.js';
+import { shaderOf } from '../../src/wgsl/assemble.js';
 import { planReader } from '../../src/recognition/reader.js';
 
 const slot = (label: string, bytes: number): Slot => ({ label, bytes });
 const kernel = (reads: Slot[], writes: Slot[]): Kernel => ({
   label: 'k',
-  code: '',
+  shader: shaderOf()(),
   bindings: [...reads.map(read), ...writes.map(write)],
   workgroups: [1, 1, 1],
 });

@@ -15,7 +15,6 @@ import {
 import type { ConvWeights } from '../../src/layers/conv-weights.js';
 import { packWeights } from '../../src/layers/pack.js';
 import type { Precision } from '../../src/layers/precision.js';
-import { unrolled } from '../../src/layers/unrolled.js';
 import { relativeDifference } from '../support/close.js';
 import { describeOnGpus } from '../support/gpu.js';
 import { precisionsOf, randomValues, runLayer, stored } from '../support/run-layer.js';
@@ -81,16 +80,6 @@ describe('tiles', () => {
   it('are chosen by shapes in words, pixels up to the next power of two', () => {
     expect(shapeKey({ ...shapeOf(128, 1025), batches: 36 })).toBe('1x1/1 64>128 x36 2048px f32 f32 f32');
     expect(shapeKey(shapeOf(128, 1024))).toBe('1x1/1 64>128 x1 1024px f32 f32 f32');
-  });
-});
-
-describe('unrolled statements', () => {
-  it('stand once for every number', () => {
-    expect(unrolled('let a$p = f($pu); b();', { p: 2 })).toBe('let a0 = f(0u);let a1 = f(1u); b();');
-  });
-
-  it('stand for every combination, within their block, without comments', () => {
-    expect(unrolled('if (x) { // $p; $q\n s$p_$q = $q; }', { p: 2, q: 2 }).replace(/\s/g, '')).toBe('if(x){s0_0=0;s0_1=1;s1_0=0;s1_1=1;}');
   });
 });
 

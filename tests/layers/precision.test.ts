@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { floatToHalf } from '../../src/half.js';
 import { featureMap, readMap, rowsOf } from '../../src/layers/feature-map.js';
-import { choosePrecision, readValues, withTypes } from '../../src/layers/precision.js';
+import { choosePrecision, readValues } from '../../src/layers/precision.js';
 
 const profile = { adapter: 'Fast 1', f16: true, software: false };
 
@@ -28,13 +28,6 @@ describe('precision', () => {
     const [wide, narrow] = [featureMap('map', 6, 10, 64), featureMap('map', 6, 10, 64, 'f16')];
     expect([wide.slot.bytes, narrow.slot.bytes]).toEqual([15360, 7680]);
     expect(readMap(rowsOf(rowsOf(narrow, 1, 5), 1, 2)).range).toEqual({ offset: 2 * 1280, bytes: 2 * 1280 });
-  });
-
-  it('gives a shader its types', () => {
-    expect(withTypes('fn f() {}', { input: 'f32' })).toBe('fn f() {}alias input1=f32;alias input4=vec4<f32>;');
-    expect(withTypes('enable subgroups;', { input: 'f32', output: 'f16' })).toBe(
-      'enable f16; enable subgroups;alias input1=f32;alias input4=vec4<f32>;alias output1=f16;alias output4=vec4<f16>;',
-    );
   });
 
   it('reads values back', () => {

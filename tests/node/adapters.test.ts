@@ -16,6 +16,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { wgslPlugin } from '../../scripts/wgsl-plugin.mjs';
 
 import { openGpu } from '../../src/node.js';
 import { defaultToggles, parseAdapterList, parseToggles, togglesOf } from '../../src/node/adapters.js';
@@ -61,7 +62,7 @@ beforeAll(() =>
     format: 'esm',
     platform: 'node',
     packages: 'external',
-    loader: { '.wgsl': 'text' },
+    plugins: [wgslPlugin()],
   }),
 );
 

@@ -2,6 +2,7 @@
 // disable_robustness), so they must stay in bounds by themselves. Here every index expression of every shader that a device compiles is wrapped in a
 // comparison with the length of what it indexes; an index beyond it is clamped, as a driver would, and leaves its mark, by shader.
 import type { Gpu } from '../../src/gpu/context.js';
+import { tokensOf } from '../../src/wgsl/tokens.js';
 
 /** What was seen since the watch began. */
 export interface BoundsReport {
@@ -85,32 +86,34 @@ export function watchBounds({ device }: Gpu): { report(): Promise<BoundsReport> 
  * WGSL whose indices are compared with lengths, and the index expressions, in the order of the numbers by which they are marked.
  * @throws Error for an index into something whose length is not known: nothing stays unwatched
  */
-export function instrument(source: string, shader: number): { code: string; expressions: string[] } {
-  const code = source.replace(/\/\/.*/g, '');
-  const lengths = lengthsOf(code);
+export function instrument(code: string, shader: number): { code: string; expressions: string[] } {
+  const tokens = [...tokensOf(code)];
+  const lengths = lengthsOf(tokens.map(({ text }) => text));
   const expressions: string[] = [];
   let indexed = '';
 
-  // From `at` to the end of the text, or to the bracket that closes an index.
-  const rewrite = (at: number, isIndex: boolean): { text: string; end: number } => {
+  // From a token to the end, or to the bracket that closes an index.
+  const rewrite = (from: number, isIndex: boolean): { text: string; end: number } => {
     let text = '';
-    while (at < code.length) {
-      const character = code[at];
-      if (character === ']' && isIndex) return { text, end: at };
-      if (character !== '[') {
-        text += character;
+    let at = from;
+    while (at < tokens.length) {
+      const token = tokens[at].text;
+      if (token === ']' && isIndex) return { text, end: at };
+      if (token !== '[') {
+        text += `${token} `;
         at++;
         continue;
       }
       // A name, perhaps a struct member's, or what such an index gave: `[]` after the name stands for that.
-      const name = /\.?[A-Za-z_]\w*$/.exec(code.slice(0, at))?.[0] ?? (code[at - 1] === ']' ? `${indexed}[]` : '…');
+      const [before, last] = [tokens[at - 2]?.text, tokens[at - 1]?.text];
+      const name = last === ']' ? `${indexed}[]` : before === '.' ? `.${last}` : last;
       const { text: index, end } = rewrite(at + 1, true);
-      const expression = `${name}[${code.slice(at + 1, end)}]`;
+      const expression = `${name}[${code.slice(tokens[at].at + 1, tokens[end].at)}]`;
       const length = lengths.get(name);
       indexed = name;
       at = end + 1;
       // WGSL itself checks constant indices into what has a constant length.
-      if (length === undefined && /^\d+u?$/.test(index)) {
+      if (length === undefined && /^\d+u? $/.test(index)) {
         text += `[${index}]`;
         continue;
       }
@@ -135,47 +138,65 @@ fn bounds_index(index: u32, length: u32, mark: u32) -> u32 {
 }
 
 // By name; of struct members with a point before it. Names are taken to mean one thing in a shader.
-function lengthsOf(code: string): Map<string, string> {
+function lengthsOf(tokens: readonly string[]): Map<string, string> {
   const lengths = new Map<string, string>();
-  const add = (name: string, length: string) => {
-    if ((lengths.get(name) ?? length) !== length) throw new Error(`${name} has two lengths: ${lengths.get(name)} and ${length}`);
-    lengths.set(name, length);
+  const aliases = new Map<string, string>();
+  const results = new Map<string, string>();
+  const addType = (name: string, type: string, unknown?: string) => {
+    const [element, length = unknown] = arrayParts(type) ?? [];
+    const own = element ? length : widthOf(type);
+    if (own === undefined) return;
+    if ((lengths.get(name) ?? own) !== own) throw new Error(`${name} has two lengths: ${lengths.get(name)} and ${own}`);
+    lengths.set(name, own);
+    const width = element && widthOf(aliases.get(element) ?? element);
+    if (width) lengths.set(`${name}[]`, width);
   };
-  for (const [, access, name, type] of code.matchAll(/\bvar<(\w+)[^>]*>\s+(\w+)\s*:\s*([^;=]+)[;=]/g)) {
-    const length = arrayLengthOf(type);
-    if (length !== undefined) add(name, length || `arrayLength(&${name})`);
-    // Four values as they are stored (src/layers/precision.ts), or a vector.
-    const width = /^array<(?:\w+|vec)(?<width>[234])\b/.exec(type)?.groups?.width ?? /^array<vec([234])/.exec(type)?.[1];
-    if (width) add(`${name}[]`, width);
-    else if (access === 'uniform' && type.includes('array<')) throw new Error(`${name}: arrays within uniforms are not watched`);
-  }
-  for (const [, body] of code.matchAll(/\bstruct\s+\w+\s*\{([^}]*)\}/g)) {
-    for (const [, name, type] of body.matchAll(/(\w+)\s*:\s*((?:array<.*>)|vec[234]\w*(?:<\w+>)?)\s*,/g)) addType(`.${name}`, type);
-  }
-  // Locals, parameters and results: arrays of a length in the type, vectors.
-  for (const [, name, type] of code.matchAll(/\b(\w+)\s*:\s*((?:array|vec)[^;,)={]*(?:<[^>]*>)?)/g)) if (!lengths.has(name) && !lengths.has(`.${name}`)) addType(name, type);
-  for (const [, name, type] of code.matchAll(/\b(?:let|var|const)\s+(\w+)\s*=\s*(array<[^>]*>|vec[234]\w*)/g)) addType(name, type);
-  for (const [, name, called] of code.matchAll(/\b(?:let|var)\s+(\w+)\s*=\s*(\w+)\(/g)) {
-    const result = new RegExp(`\\bfn\\s+${called}\\([^)]*\\)\\s*->\\s*(array<[^{]*>)`).exec(code);
-    if (result) addType(name, result[1]);
-  }
+  tokens.forEach((token, at) => {
+    if (token === 'alias') aliases.set(tokens[at + 1], typeAt(tokens, at + 3));
+    if (token === '->' && tokens[at - 1] === ')') results.set(tokens[tokens.lastIndexOf('fn', at) + 1], typeAt(tokens, at + 1));
+  });
+  let struct = false;
+  let space: string | undefined;
+  tokens.forEach((token, at) => {
+    if (token === 'struct') struct = true;
+    if (token === '}') struct = false;
+    if (token === 'var') space = tokens[at + 1] === '<' ? tokens[at + 2] : undefined;
+    const next = tokens[at + 1];
+    if (next === ':' && /^\w+$/.test(token)) {
+      const type = typeAt(tokens, at + 2);
+      if (space === 'uniform' && type.startsWith('array')) throw new Error(`${token}: arrays within uniforms are not watched`);
+      addType(struct ? `.${token}` : token, type, space && `arrayLength(&${token})`);
+      space = undefined;
+    }
+    if (next === '=' && ['let', 'var', 'const'].includes(tokens[at - 1])) addType(token, results.get(tokens[at + 2]) ?? typeAt(tokens, at + 2));
+  });
   return lengths;
-
-  function addType(name: string, type: string) {
-    const length = arrayLengthOf(type) || /^vec([234])/.exec(type)?.[1];
-    if (length) add(name, length);
-  }
 }
 
-// '' for an array that is as long as its buffer; undefined for another type.
-function arrayLengthOf(type: string): string | undefined {
-  const inner = /^array<(.*)>\s*$/s.exec(type.trim())?.[1];
+/** The type that begins at a token, without spaces. */
+function typeAt(tokens: readonly string[], at: number): string {
+  let type = tokens[at];
+  let depth = 0;
+  for (let next = at + 1; depth > 0 || (next === at + 1 && tokens[next] === '<'); next++) {
+    type += tokens[next];
+    for (const character of tokens[next]) depth += Number('<('.includes(character)) - Number('>)'.includes(character));
+  }
+  return type;
+}
+
+/** Element and length of an array's type, as text. */
+function arrayParts(type: string): [element: string, length?: string] | undefined {
+  const inner = /^array<(.*)>$/.exec(type)?.[1];
   if (inner === undefined) return undefined;
   let depth = 0;
   for (let at = 0; at < inner.length; at++) {
-    if (inner[at] === '<' || inner[at] === '(') depth++;
-    else if (inner[at] === '>' || inner[at] === ')') depth--;
-    else if (inner[at] === ',' && depth === 0) return inner.slice(at + 1).trim();
+    depth += Number('<('.includes(inner[at])) - Number('>)'.includes(inner[at]));
+    if (inner[at] === ',' && depth === 0) return [inner.slice(0, at), inner.slice(at + 1)];
   }
-  return '';
+  return [inner];
+}
+
+/** How many values a vector's type has. */
+function widthOf(type: string): string | undefined {
+  return /^vec([234])/.exec(type)?.[1];
 }

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { minifyWgsl } from '../../minify-wgsl.mjs';
 import { type ConvShape, candidateTiles, defaultTile, shapeKey } from '../../src/layers/conv-tile.js';
 import { largestDifference } from '../../src/tuning/trial.js';
 import { asTuning, mergedTuning, shaderHash, tunedChoices, tunedSources, tuningOf, tuningState } from '../../src/tuning/tuning.js';
+import { minifyWgsl } from '../../src/wgsl/minify.js';
 
 const profile = { adapter: 'Some GPU', vendor: 'some', architecture: 'one', software: false, maxWorkgroupBytes: 16384 };
 const shape: ConvShape = {
@@ -96,14 +96,14 @@ describe('a tuning', () => {
   });
 
   it('has the same hash whatever the comments and spaces, another for other shaders', () => {
-    expect(shaderHash(tunedSources.map((code) => minifyWgsl(code)))).toBe(shaderHash());
+    expect(shaderHash(tunedSources.map(({ name, text }) => ({ name, text: minifyWgsl(text) })))).toBe(shaderHash());
     for (const changed of ['fma(', 'let narrow =', 'let wideSum =']) {
-      const others = tunedSources.map((code) => code.replace(changed, '0;' + changed));
+      const others = tunedSources.map(({ name, text }) => ({ name, text: text.replace(changed, '0;' + changed) }));
       expect(others).not.toEqual(tunedSources);
       expect(shaderHash(others)).not.toBe(shaderHash());
     }
     // FNV-1a's published value.
-    expect(shaderHash(['foobar'])).toBe('bf9cf968');
+    expect(shaderHash([{ name: 'test', text: 'foobar' }])).toBe('bf9cf968');
   });
 
   it.each([

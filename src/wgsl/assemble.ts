@@ -1,0 +1,105 @@
+// Shaders put together from files: common parts, what a variant adds, and statements written out. Lines of the result lead back to the files.
+import { type DeclaredBinding, declarationsOf } from './declarations.js';
+import { StructLayout } from './struct.js';
+import { tokensOf } from './tokens.js';
+import { unrolled } from './unroll.js';
+
+/** A WGSL file, as importing it gives it (scripts/wgsl-plugin.mjs). */
+export interface Source {
+  /** Its name, as in `add.wgsl`. */
+  readonly name: string;
+  readonly text: string;
+}
+
+/** What one use of a shader adds to its files. */
+export interface Variant {
+  /**
+   * How values are stored: of `{ input: 'f16' }` the shader knows the types `input1`, one value, and `input4`, four. So types are another shader, not a
+   * branch.
+   */
+  readonly types?: Readonly<Record<string, 'f32' | 'f16'>>;
+  /** Declared as `const` of `u32`, for what can't be an `override`: lengths of arrays in structs, sizes of matrices. */
+  readonly constants?: Readonly<Record<string, number>>;
+  /** How often statements stand; see unroll.ts. */
+  readonly counts?: Readonly<Record<string, number>>;
+}
+
+/** WGSL to compile, and what the host must know of it. */
+export class Shader {
+  readonly code: string;
+  readonly #sources: readonly Source[];
+  readonly #constants: Readonly<Record<string, number>>;
+  readonly #firstLines: number[] = [];
+  readonly #layouts = new Map<string, StructLayout>();
+  #bindings: readonly DeclaredBinding[] | undefined;
+
+  constructor(sources: readonly Source[], { types = {}, constants = {}, counts = {} }: Variant) {
+    // Directives must stand before all declarations, whichever file has them.
+    let directives = Object.values(types).includes('f16') ? 'enable f16;' : '';
+    let body = '';
+    let line = 2;
+    for (const { text } of sources) {
+      const { own, rest } = withoutDirectives(text);
+      directives += own;
+      this.#firstLines.push(line);
+      line += rest.split('\n').length;
+      body += `${unrolled(rest, counts)}\n`;
+    }
+    const added = [
+      ...Object.entries(constants).map(([name, value]) => `const ${name}=${value}u;`),
+      ...Object.entries(types).map(([name, type]) => `alias ${name}1=${type};alias ${name}4=vec4<${type}>;`),
+    ];
+    this.code = `${directives}${added.join('')}\n${body}`;
+    this.#sources = sources;
+    this.#constants = constants;
+  }
+
+  /** The bindings that its files declare, in the order of their numbers. */
+  get bindings(): readonly DeclaredBinding[] {
+    return (this.#bindings ??= this.#sources.flatMap((source) => declarationsOf(source).bindings).sort((a, b) => a.binding - b.binding));
+  }
+
+  /** The layout of one of its structs. */
+  layout(struct: string): StructLayout {
+    let layout = this.#layouts.get(struct);
+    if (!layout) {
+      const structs = new Map(this.#sources.flatMap((source) => [...declarationsOf(source).structs]));
+      this.#layouts.set(struct, (layout = new StructLayout(struct, structs, this.#constants)));
+    }
+    return layout;
+  }
+
+  /** Where a line of the code comes from, for example `conv_tiled.wgsl:41`. */
+  place(line: number): string {
+    const index = this.#firstLines.findLastIndex((first) => first <= line);
+    return index < 0 ? `what is added to ${this.#sources[0].name}` : `${this.#sources[index].name}:${line - this.#firstLines[index] + 1}`;
+  }
+}
+
+/** A shader of some files, in all its variants, each of which is made once. */
+export function shaderOf(...sources: readonly Source[]): (variant?: Variant) => Shader {
+  const made = new Map<string, Shader>();
+  return (variant = {}) => {
+    const key = JSON.stringify(variant);
+    let shader = made.get(key);
+    if (!shader) made.set(key, (shader = new Shader(sources, variant)));
+    return shader;
+  };
+}
+
+/** The directives at a file's beginning, and the text with spaces in their place. */
+function withoutDirectives(text: string): { own: string; rest: string } {
+  let own = '';
+  let rest = text;
+  let first = -1;
+  for (const { text: token, at } of tokensOf(text)) {
+    if (first < 0 && !/^(?:enable|requires|diagnostic)$/.test(token)) break;
+    if (first < 0) first = at;
+    if (token !== ';') continue;
+    const directive = text.slice(first, at + 1);
+    own += directive;
+    rest = rest.replace(directive, ' '.repeat(directive.length));
+    first = -1;
+  }
+  return { own, rest };
+}

@@ -1,0 +1,115 @@
+// How the values of a WGSL struct lie in memory: read off its declaration, so that the host names members and counts no bytes.
+// Source: WGSL specification, Alignment and Size.
+import { PanppError } from '../errors.js';
+import type { Members } from './declarations.js';
+
+/** Values by the members' names; a vector's as a list. */
+export type Values = Readonly<Record<string, number | readonly number[]>>;
+
+/** How a type lies in memory. */
+interface TypeLayout {
+  readonly size: number;
+  readonly align: number;
+  /** Bytes from an array's entry to the next. */
+  readonly stride?: number;
+  /** `u32`, `i32`, `f32` of what is packed from numbers: one, or a vector's two to four. */
+  readonly scalar?: string;
+}
+
+/** Where a member lies. */
+export interface Field extends TypeLayout {
+  readonly type: string;
+  /** Bytes before it. */
+  readonly offset: number;
+}
+
+export class StructLayout implements TypeLayout {
+  readonly fields = new Map<string, Field>();
+  /** Bytes of one value, and from one to the next in an array. */
+  readonly size: number;
+  readonly align: number;
+
+  /**
+   * @param constants lengths of arrays that are declared by name
+   * @throws PanppError `shader` if there is no such struct, or the layout of a member's type is not known
+   */
+  constructor(
+    readonly name: string,
+    structs: ReadonlyMap<string, Members>,
+    constants: Readonly<Record<string, number>> = {},
+  ) {
+    let [end, align] = [0, 4];
+    for (const [member, type] of structs.get(name) ?? refuse(`there is no struct ${name}`)) {
+      const own = layoutOf(type, structs, constants);
+      const offset = roundUp(end, own.align);
+      this.fields.set(member, { ...own, type, offset });
+      end = offset + own.size;
+      align = Math.max(align, own.align);
+    }
+    this.align = align;
+    this.size = roundUp(end, align);
+  }
+
+  /** A member's place. */
+  field(member: string): Field {
+    return this.fields.get(member) ?? refuse(`${this.name} has no member ${member}; it has ${[...this.fields.keys()].join(', ')}`);
+  }
+
+  /** A member's index among 32-bit words. */
+  word(member: string): number {
+    return this.field(member).offset / 4;
+  }
+
+  /**
+   * The bytes of some values, one after another.
+   * @throws PanppError `shader` for a member that is unknown, missing or of another type
+   */
+  pack(...all: readonly Values[]): Uint8Array<ArrayBuffer> {
+    const bytes = new Uint8Array(all.length * this.size);
+    const view = new DataView(bytes.buffer);
+    all.forEach((values, index) => {
+      for (const member in values) this.field(member);
+      for (const [member, { type, offset, size, scalar }] of this.fields) {
+        const given = values[member];
+        const numbers = [given].flat() as number[];
+        if (4 * numbers.length !== size || !numbers.every((value) => fits(value, scalar))) {
+          refuse(`${this.name}.${member} is ${type} and can't be ${given === undefined ? 'left out' : String(given)}`);
+        }
+        numbers.forEach((value, at) => {
+          const place = index * this.size + offset + 4 * at;
+          if (scalar === 'f32') view.setFloat32(place, value, true);
+          else view.setUint32(place, value, true);
+        });
+      }
+    });
+    return bytes;
+  }
+}
+
+function fits(value: unknown, scalar?: string): boolean {
+  if (typeof value !== 'number') return false;
+  return scalar === 'f32' || (scalar === 'u32' ? value >>> 0 : scalar && value | 0) === value;
+}
+
+function layoutOf(type: string, structs: ReadonlyMap<string, Members>, constants: Readonly<Record<string, number>>): TypeLayout {
+  if (structs.has(type)) return new StructLayout(type, structs, constants);
+  const [, wrapper, inner, length] = /^(array|atomic)<(.+?)(?:,(\w+),?)?>$/.exec(type) ?? [];
+  if (wrapper) {
+    const { size, align, scalar } = layoutOf(inner, structs, constants);
+    if (wrapper === 'atomic') return { size, align, scalar };
+    const stride = roundUp(size, align);
+    // An array without a length, which is a struct's last member, adds nothing to it.
+    return { size: stride * (length ? (constants[length] ?? Number.parseInt(length, 10)) : 0), align, stride };
+  }
+  const [, single, count, letter] = /^(?:([uif])32|vec([234])([uif]))$/.exec(type) ?? refuse(`the layout of ${type} is not known`);
+  const values = Number(count ?? 1);
+  return { size: 4 * values, align: 4 * (values === 3 ? 4 : values), scalar: `${single ?? letter}32` };
+}
+
+function roundUp(value: number, multiple: number): number {
+  return Math.ceil(value / multiple) * multiple;
+}
+
+function refuse(what: string): never {
+  throw new PanppError('shader', what);
+}
