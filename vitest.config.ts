@@ -1,6 +1,9 @@
 import { defineConfig } from 'vitest/config';
 import { wgslModule } from './scripts/wgsl-plugin.mjs';
 
+// They compile the same shaders, which takes a software adapter longer than to run them; so they share devices (tests/support/gpu.ts).
+const onSharedDevices = ['tests/{aggregation,layers,network,recognition}/*.test.ts', 'tests/detection/model.test.ts', 'tests/export/onnx.test.ts'];
+
 export default defineConfig({
   plugins: [
     {
@@ -11,11 +14,14 @@ export default defineConfig({
     },
   ],
   test: {
-    include: ['tests/**/*.test.ts'],
     testTimeout: 120_000,
     hookTimeout: 120_000,
-    // One software GPU already uses every core: files run one after another, each in its own process.
-    fileParallelism: false,
     pool: 'forks',
+    // A software GPU does not use every core all the time, and other tests use one.
+    maxWorkers: 2,
+    projects: [
+      { extends: true, test: { name: 'shared', include: onSharedDevices, isolate: false } },
+      { extends: true, test: { name: 'own', include: ['tests/**/*.test.ts'], exclude: onSharedDevices } },
+    ],
   },
 });

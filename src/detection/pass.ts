@@ -16,7 +16,7 @@ import type { Precision } from '../layers/precision.js';
 import { type ResizePlan, type ResizeSource, planResize } from '../layers/resize.js';
 import type { ModelConfig } from '../network/config.js';
 import { type NetworkPlan, planNetwork } from '../network/plan.js';
-import type { NetworkWeights } from '../network/weights.js';
+import type { NetworkWeights, PlannedWeights } from '../network/weights.js';
 
 /** Aggregation's settings, areas in pixels of the map. */
 export type PassSettings = Pick<AggregationInput, 'minKernelArea' | 'mode' | 'distance'>;
@@ -42,7 +42,7 @@ export interface DetectionPlan {
 /** Plans the detection of text in `images` at once, looked at at `size`. */
 export function planDetection(
   config: ModelConfig,
-  weights: NetworkWeights,
+  weights: PlannedWeights,
   upload: ResizeSource,
   size: Size,
   profile: Pick<GpuProfile, 'software'>,

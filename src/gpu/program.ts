@@ -1,6 +1,6 @@
 // A list of kernels made ready to run again and again: pipelines compiled in parallel, memory assigned, bind groups built.
 import { PanppError } from '../errors.js';
-import type { Gpu } from './context.js';
+import type { Gpu, GpuProfile } from './context.js';
 import { type Kernel, type Resource, type Slot, pipelineDescriptor, pipelineKey, pipelineOf } from './kernel.js';
 import { type MemoryPlan, isSlot, planMemory } from './memory.js';
 import type { Timeline } from './timeline.js';
@@ -16,6 +16,9 @@ interface Step {
   readonly bindGroup: GPUBindGroup;
   readonly workgroups: Kernel['workgroups'];
 }
+
+/** What of a device decides how large its buffers may be. */
+export type BufferLimits = Pick<GpuProfile, 'maxBindingBytes' | 'maxBufferBytes'>;
 
 export class Program {
   readonly #gpu: Gpu;
@@ -168,17 +171,25 @@ function sizeOf(resource: Resource): number {
   return isSlot(resource) ? roundUp(resource.bytes, 4) : resource.size;
 }
 
-function assertFits(gpu: Gpu, kernels: readonly Kernel[]): void {
-  const { maxBindingBytes, maxBufferBytes, adapter } = gpu.profile;
-  const refuse = (label: string, bytes: number, what: string, limit: number): never => {
-    const [needs, allowed] = [bytes, limit].map((count) => Math.ceil(count / 2 ** 20));
-    throw new PanppError('argument', `${label} needs ${needs} MiB in one ${what} and ${adapter} allows ${allowed} MiB; use a smaller short side, or a smaller batch`);
+/** How the largest resource of kernels compares with what a device allows in one binding, or in one buffer. */
+export function tightestFit({ maxBindingBytes, maxBufferBytes }: BufferLimits, kernels: readonly Kernel[]) {
+  let tightest = { share: 0, label: '', bytes: 0, allowed: 0, what: 'binding' };
+  const look = (label: string, bytes: number, what: string, allowed: number) => {
+    const share = bytes / allowed;
+    if (share > tightest.share) tightest = { share, label, bytes, allowed, what };
   };
   for (const { resource, range } of kernels.flatMap((kernel) => kernel.bindings)) {
-    const bytes = range?.bytes ?? sizeOf(resource);
-    if (bytes > maxBindingBytes) refuse(resource.label, bytes, 'binding', maxBindingBytes);
-    if (sizeOf(resource) > maxBufferBytes) refuse(resource.label, sizeOf(resource), 'buffer', maxBufferBytes);
+    look(resource.label, range?.bytes ?? sizeOf(resource), 'binding', maxBindingBytes);
+    look(resource.label, sizeOf(resource), 'buffer', maxBufferBytes);
   }
+  return tightest;
+}
+
+function assertFits({ profile }: Gpu, kernels: readonly Kernel[]): void {
+  const { share, label, bytes, allowed, what } = tightestFit(profile, kernels);
+  if (share <= 1) return;
+  const [needed, most] = [bytes, allowed].map((count) => Math.ceil(count / 2 ** 20));
+  throw new PanppError('argument', `${label} needs ${needed} MiB in one ${what} and ${profile.adapter} allows ${most} MiB; use a smaller short side, or a smaller batch`);
 }
 
 // One buffer for the uniforms of all kernels; a binding's offset must be a multiple of 256.

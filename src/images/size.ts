@@ -5,7 +5,7 @@ import { PanppError } from '../errors.js';
 const STRIDE = 32;
 
 /** Most pixels of a resized image unless the caller knows better: 4096 × 4096. */
-const DEFAULT_MAX_PIXELS = 2 ** 24;
+export const DEFAULT_MAX_PIXELS = 2 ** 24;
 
 /**
  * The size to resize an image to: its shorter side becomes `shortSide`, then each side is raised to a multiple of 32.

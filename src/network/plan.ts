@@ -12,7 +12,7 @@ import { type Pyramid, planPyramidConv } from '../layers/pyramid-conv.js';
 import { planUpsample } from '../layers/upsample.js';
 import type { ModelConfig } from './config.js';
 import { blockNames, type fpemUnits } from './parameters.js';
-import type { NetworkWeights } from './weights.js';
+import type { PlannedWeights } from './weights.js';
 
 export interface NetworkPlan {
   readonly kernels: readonly Kernel[];
@@ -25,14 +25,12 @@ export interface NetworkPlan {
   readonly map: FeatureMap;
 }
 
-type Weights = Pick<NetworkWeights, 'precision' | 'conv' | 'depthwise' | 'pyramidConv'>;
-
 /**
  * Plans the detector on preprocessed images (4 channels, the last one zero; sides multiples of 32). The image and the last map are
  * float32, what is between them is stored as the weights are.
  * @param stemBandBytes what a band of the stem's widest maps may take
  */
-export function planNetwork(config: ModelConfig, weights: Weights, image: FeatureMap, stemBandBytes = 32 * 2 ** 20): NetworkPlan {
+export function planNetwork(config: ModelConfig, weights: PlannedWeights, image: FeatureMap, stemBandBytes = 32 * 2 ** 20): NetworkPlan {
   return new NetworkPlanner(config, weights, stemBandBytes).plan(image);
 }
 
@@ -61,7 +59,7 @@ class NetworkPlanner {
 
   constructor(
     readonly config: ModelConfig,
-    readonly weights: Weights,
+    readonly weights: PlannedWeights,
     readonly stemBandBytes: number,
   ) {}
 

@@ -10,7 +10,7 @@ import { type PackedConv, packConv } from '../layers/conv.js';
 import type { ConvChoices } from '../layers/conv-method.js';
 import type { ConvWeights } from '../layers/conv-weights.js';
 import { packDepthwise } from '../layers/fpem-filter.js';
-import { packWeights } from '../layers/pack.js';
+import { type Packer, SizePacker, packWeights } from '../layers/pack.js';
 import { type Precision, type PrecisionChoice, choosePrecision } from '../layers/precision.js';
 import { type Pyramid, packPyramidConv } from '../layers/pyramid-conv.js';
 import type { ModelConfig } from './config.js';
@@ -19,13 +19,17 @@ import { type ConvParameters, checkpointTensorsOf, convolutionsOf, normParts, re
 /** Folded weights: `<conv>.weight` and, but for depthwise convs, `<conv>.bias`; the rest of a recognition head as it is. */
 export type FoldedWeights = ReadonlyMap<string, NamedTensor>;
 
-/** The weights of a network on the GPU. */
-export interface NetworkWeights {
+/** What the plan of a network needs to know of its weights. */
+export interface PlannedWeights {
   conv(name: string): PackedConv;
   depthwise(name: string): Resource;
   pyramidConv(name: string): Pyramid<PackedConv>;
   /** How they are stored, and the network's maps with them. */
   readonly precision: Precision;
+}
+
+/** The weights of a network on the GPU. */
+export interface NetworkWeights extends PlannedWeights {
   /** Bytes of GPU memory held. */
   readonly bytes: number;
   /** Kept when the device has accepted them; kernels may be submitted before. @throws PanppError `adapter` if they do not fit its memory */
@@ -139,23 +143,9 @@ export function uploadWeights(
 ): NetworkWeights {
   const precision = choosePrecision(choice, gpu.profile);
   if (precision === 'f16') assertHalves(tensors, config, source);
-  const convs = new Map<string, PackedConv>();
-  const pyramids = new Map<string, Pyramid<PackedConv>>();
-  const depthwises = new Map<string, Resource>();
-  const { bytes, ready, dispose } = packWeights(gpu, precision, (packer) => {
-    for (const parameters of convolutionsOf(config)) {
-      const { name, depthwise, shape, stride } = parameters;
-      if (depthwise) depthwises.set(name, packDepthwise(packer, name, floats(tensors, `${name}.weight`), shape[0]));
-      else if (pyramidConvs.has(name)) pyramids.set(name, packPyramidConv(packer, name, convWeights(tensors, parameters)));
-      else convs.set(name, packConv(packer, name, convWeights(tensors, parameters), stride));
-    }
-  }, choices);
-  return {
-    conv: (name) => convs.get(name)!,
-    depthwise: (name) => depthwises.get(name)!,
-    pyramidConv: (name) => pyramids.get(name)!,
-    ...{ precision, bytes, ready, dispose },
-  };
+  const valuesOf = (name: string) => floats(tensors, name);
+  const { packed, bytes, ready, dispose } = packWeights(gpu, precision, (packer) => packNetwork(packer, config, valuesOf), choices);
+  return { ...packed, precision, bytes, ready, dispose };
 }
 
 // Biases stay float32.
@@ -167,9 +157,27 @@ function assertHalves(tensors: FoldedWeights, config: ModelConfig, source: strin
   }
 }
 
-function convWeights(tensors: FoldedWeights, { name, shape }: ConvParameters): ConvWeights {
-  const [outChannels, inChannels, kernel] = shape;
-  return { weight: floats(tensors, `${name}.weight`), bias: floats(tensors, `${name}.bias`), outChannels, inChannels, kernel };
+/** What plans know of weights, without any: for what depends on sizes alone. The places that stand for them hold nothing. */
+export function planWeights(config: ModelConfig, precision: Precision, choices: ConvChoices): PlannedWeights {
+  const sizes = new Map(convolutionsOf(config).map(({ name, shape }) => [`${name}.bias`, shape[0]]));
+  const valuesOf = (name: string) => new Float32Array(sizes.get(name) ?? 0);
+  return { ...packNetwork(new SizePacker(precision, choices), config, valuesOf), precision };
+}
+
+function packNetwork(packer: Packer, config: ModelConfig, valuesOf: (name: string) => Float32Array): Omit<PlannedWeights, 'precision'> {
+  const convs = new Map<string, PackedConv>();
+  const pyramids = new Map<string, Pyramid<PackedConv>>();
+  const depthwises = new Map<string, Resource>();
+  const convWeights = ({ name, shape: [outChannels, inChannels, kernel] }: ConvParameters): ConvWeights => ({
+    ...{ weight: valuesOf(`${name}.weight`), bias: valuesOf(`${name}.bias`), outChannels, inChannels, kernel },
+  });
+  for (const parameters of convolutionsOf(config)) {
+    const { name, depthwise, shape, stride } = parameters;
+    if (depthwise) depthwises.set(name, packDepthwise(packer, name, valuesOf(`${name}.weight`), shape[0]));
+    else if (pyramidConvs.has(name)) pyramids.set(name, packPyramidConv(packer, name, convWeights(parameters)));
+    else convs.set(name, packConv(packer, name, convWeights(parameters), stride));
+  }
+  return { conv: (name) => convs.get(name)!, depthwise: (name) => depthwises.get(name)!, pyramidConv: (name) => pyramids.get(name)! };
 }
 
 /** The values of a tensor, as floats. */

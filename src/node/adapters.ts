@@ -258,8 +258,17 @@ function lookForAdapter(gpu: GPU, options?: GPURequestAdapterOptions, onlyDriver
   return inTurn(() => (onlyDriver ? withOnlyEmbeddedDriver(onlyDriver, look) : look()));
 }
 
-/** Without a Vulkan loader Dawn need not be asked on Linux; its answer would be a stack trace on stderr. */
+let installedLoader: boolean | undefined;
+
+/**
+ * Without a Vulkan loader that works Dawn need not be asked on Linux; its answer would be a stack trace on stderr. Looked for once: afterwards
+ * the embedded driver's may be there.
+ */
 function hasVulkanLoader(): boolean {
+  return (installedLoader ??= findVulkanLoader());
+}
+
+function findVulkanLoader(): boolean {
   if (process.platform !== 'linux') return true;
   const name = 'libvulkan.so.1';
   if ([dawnFolder(), dirname(process.execPath)].some((folder) => existsSync(join(folder, name)))) return true;
@@ -267,7 +276,8 @@ function hasVulkanLoader(): boolean {
     process.dlopen({ exports: {} }, name, constants.dlopen.RTLD_LAZY);
     return true;
   } catch (error) {
-    return !/cannot open shared object file/.test((error as Error).message);
+    // A library that is no Node addon loads all the same; only this message says that it did.
+    return /did not self-register/.test((error as Error).message);
   }
 }
 

@@ -4,8 +4,10 @@ import { createRequire } from 'node:module';
 import { release } from 'node:os';
 import { dirname, join } from 'node:path';
 
+import { largestSquare } from '../detection/largest-image.js';
 import { PanppError } from '../errors.js';
 import { adapterName } from '../gpu/context.js';
+import { type ModelConfig, detectionPresets, resnet18 } from '../network/config.js';
 import { type FoundAdapter, LAVAPIPE_PACKAGES, defaultToggles, eachAdapter, findAdapter } from './adapters.js';
 import { DRIVER_VARIABLES, EMBEDDED_PACKAGE, findEmbeddedPackage } from './embedded-driver.js';
 import { type TuningReport, reportTuning } from './tuning-cache.js';
@@ -34,6 +36,8 @@ export interface AdapterReport {
   readonly features: readonly string[];
   /** All limits of WebGPU, by WebGPU's names. */
   readonly limits: Readonly<Record<string, number>>;
+  /** The side in pixels of the largest square image, after resizing, that its limits let the package's network look at, by precision. */
+  readonly largestImage: { readonly f32: number; readonly f16?: number };
   /** What `panpp tune` has found out on it. */
   readonly tuning: TuningReport;
 }
@@ -120,9 +124,15 @@ function describeAdapter(adapter: AdapterReport): string[] {
     `adapter    ${adapter.description} (${kind})`,
     `  f16 ${yesNo(adapter.f16)}, subgroups ${yesNo(adapter.subgroups)}, timestamps ${yesNo(adapter.timestamps)}`,
     ...SHOWN_LIMITS.map((name) => `  ${name} ${adapter.limits[name]}`),
+    `  largest image after resizing: ${describeLargest(adapter.largestImage)}`,
     `  features: ${adapter.features.join(' ')}`,
     `  tuning: ${describeTuning(adapter.tuning)}`,
   ];
+}
+
+function describeLargest({ f32, f16 }: AdapterReport['largestImage']): string {
+  const square = (side: number) => `${side} x ${side} (${(side ** 2 / 1e6).toFixed(1)} megapixels)`;
+  return square(f32) + (f16 ? `, in half precision ${square(f16)}` : '');
 }
 
 function describeTuning({ state, path, shapes, tuned, classes, changed }: TuningReport): string {
@@ -175,8 +185,21 @@ async function reportAdapter({ adapter, description, software, embedded }: Found
     timestamps: features.includes('timestamp-query'),
     features,
     limits: limitsOf(adapter.limits),
+    largestImage: largestImageOf(adapter, software),
     tuning: await reportTuning({ adapter: adapterName(adapter.info), vendor, architecture }),
   };
+}
+
+/** The shipped weights' network. */
+const network: ModelConfig = { backbone: resnet18, neck: { fpems: 2, fusion: 'pan++' }, detection: detectionPresets.icdar2015 };
+
+function largestImageOf({ limits, features }: GPUAdapter, software: boolean): AdapterReport['largestImage'] {
+  const device = {
+    ...{ software, maxWorkgroupBytes: limits.maxComputeWorkgroupStorageSize },
+    ...{ maxBindingBytes: limits.maxStorageBufferBindingSize, maxBufferBytes: limits.maxBufferSize },
+  };
+  const f32 = largestSquare(network, 'f32', device);
+  return features.has('shader-f16') ? { f32, f16: largestSquare(network, 'f16', device) } : { f32 };
 }
 
 /** The limits are getters of the prototype, so they are asked for one by one. */

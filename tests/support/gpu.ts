@@ -1,6 +1,6 @@
 // The adapters that GPU tests run on: the embedded SwiftShader, and every installed adapter (hardware, lavapipe). One suite for all.
 // PANPP_TEST_ADAPTERS chooses among them, by names with commas.
-import { afterAll, describe, it } from 'vitest';
+import { describe, it } from 'vitest';
 import type { Gpu } from '../../src/gpu/context.js';
 import { openGpu } from '../../src/node.js';
 
@@ -12,7 +12,7 @@ interface TestedGpu {
 const chosen = process.env.PANPP_TEST_ADAPTERS?.split(',');
 const candidates = ['swiftshader', 'lavapipe', 'hardware'].filter((name) => chosen?.includes(name) ?? true);
 
-/** Opened once a test file; adapters that are not there are left out, with a line that says so. */
+/** Opened once a process, which several test files share (vitest.config.ts); adapters that are not there are left out, with a line that says so. */
 export const gpus: readonly TestedGpu[] = await openAll();
 
 async function openAll() {
@@ -47,6 +47,6 @@ export function describeOnGpusWith(ability: Ability, title: string, suite: (gpu:
   describe.each(able)(`${title} on $name`, ({ gpu }) => suite(gpu));
 }
 
-afterAll(() => {
+process.once('exit', () => {
   for (const { gpu } of gpus) gpu.dispose();
 });
