@@ -1,6 +1,6 @@
 // Runs the built command line as a user does: a process of its own, its exit code, its two streams.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,7 +10,8 @@ import { writeSafetensors } from '../../src/checkpoint/safetensors.js';
 import type { ModelConfig } from '../../src/network/config.js';
 import { proceduralCheckpoint } from '../support/procedural.js';
 
-const program = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
+/** The built command line. */
+export const program = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 const street = fileURLToPath(new URL('../../examples/street.jpg', import.meta.url));
 
 /** A folder of the test file's own, gone afterwards. Commands run in it. */
@@ -30,15 +31,16 @@ export interface Finished {
   readonly adapterLines: readonly string[];
 }
 
-export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProcess {
-  return spawn(process.execPath, [program, ...args], { cwd: scratch, env: { ...process.env, ...env } });
+/** @param stdout a file's number, if not a pipe */
+export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}, stdout: number | 'pipe' = 'pipe'): ChildProcess {
+  return spawn(process.execPath, [program, ...args], { cwd: scratch, env: { ...process.env, ...env }, stdio: ['pipe', stdout, 'pipe'] });
 }
 
 /** Waits for the end of a process. Whatever happened, no stack trace was seen. */
 export async function finished(child: ChildProcess): Promise<Finished> {
   const text = { stdout: '', stderr: '' };
   for (const stream of ['stdout', 'stderr'] as const)
-    child[stream]!.setEncoding('utf8').on('data', (data: string) => (text[stream] += data));
+    child[stream]?.setEncoding('utf8').on('data', (data: string) => (text[stream] += data));
   const code = await new Promise<number | null>((resolve, reject) => child.on('close', resolve).on('error', reject));
   const stderr = text.stderr.replace(ofDawn, '');
   expect(text.stdout + stderr).not.toMatch(/^ {4}at /m);
@@ -130,6 +132,12 @@ export function inScratch(...names: string[]): string {
 
 export function write(name: string, content: Uint8Array | string): void {
   writeFileSync(inScratch(name), content);
+}
+
+/** What lies in a folder, and below it, but for panpp's record of it. */
+export function shownIn(folder: string): string[] {
+  const names = readdirSync(inScratch(folder), { recursive: true }) as string[];
+  return names.filter((name) => !name.startsWith('.panpp')).sort();
 }
 
 export function read(name: string): Buffer {
