@@ -1,7 +1,7 @@
 // Runs the built command line as a user does: its exit code, its two streams; in a process of its own, or in one that is warm.
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -14,7 +14,8 @@ import type { ModelConfig } from '../../src/network/config.js';
 import { examplePath, pieces } from '../support/picture.js';
 import { proceduralCheckpoint } from '../support/procedural.js';
 
-const program = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
+/** The built command line. */
+export const program = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 const warmProgram = fileURLToPath(new URL('warm.mjs', import.meta.url));
 
 /** A folder of the test file's own, gone afterwards. Commands run in it. */
@@ -40,7 +41,7 @@ export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}, stdi
 export async function finished(child: ChildProcess): Promise<Finished> {
   const text = { stdout: '', stderr: '' };
   for (const stream of ['stdout', 'stderr'] as const)
-    child[stream]!.setEncoding('utf8').on('data', (data: string) => (text[stream] += data));
+    child[stream]?.setEncoding('utf8').on('data', (data: string) => (text[stream] += data));
   const code = await new Promise<number | null>((resolve, reject) => child.on('close', resolve).on('error', reject));
   return outcome(code, text.stdout, text.stderr);
 }
@@ -175,6 +176,12 @@ export function inScratch(...names: string[]): string {
 
 export function write(name: string, content: Uint8Array | string): void {
   writeFileSync(inScratch(name), content);
+}
+
+/** What lies in a folder, and below it, but for panpp's record of it. */
+export function shownIn(folder: string): string[] {
+  const names = readdirSync(inScratch(folder), { recursive: true }) as string[];
+  return names.filter((name) => !name.startsWith('.panpp')).sort();
 }
 
 export function read(name: string): Buffer {

@@ -1,9 +1,12 @@
-import { copyFileSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, symlinkSync } from 'node:fs';
+import { platform } from 'node:os';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { readWeights } from '../../src/network/weights-file.js';
 import { detectionPresets, resnet18 } from '../../src/network/config.js';
+import { onDisk } from '../../src/node/paths.js';
 import { bundledPath, hasWholeReference, sharedPath } from '../support/reference.js';
-import { checkpointFile, crop, detect, inScratch, panpp, read, refused, write } from './cli.js';
+import { checkpointFile, crop, detect, inScratch, panpp, program, read, refused, write } from './cli.js';
 
 const config = {
   backbone: resnet18,
@@ -95,6 +98,22 @@ describe('convert', () => {
     expect(await to('file/model')).toBe(
       "panpp: file/model: can't be written: there is a file where a folder should be",
     );
+  });
+
+  it('never writes over what it reads', async () => {
+    const before = read('checkpoint.safetensors');
+    symlinkSync('checkpoint.safetensors', inScratch('link.safetensors'));
+    for (const output of ['checkpoint.safetensors', 'link.safetensors'])
+      expect(await refused(['convert', 'checkpoint.safetensors', output])).toMatch(/is (the file that is read|the same file as .*); give another name to write to$/);
+    expect(read('checkpoint.safetensors').equals(before)).toBe(true);
+  });
+
+  it.runIf(platform() === 'linux')('knows arguments that are no UTF-8', () => {
+    for (const name of ['caf\udce8', 'caf\udce9']) mkdirSync(onDisk(inScratch(name)));
+    copyFileSync(inScratch('checkpoint.safetensors'), onDisk(inScratch('caf\udce9/\udce9')));
+    const line = `"$0" "$1" convert "$(printf 'caf\\351/\\351')" "$(printf 'caf\\350/\\350')"`;
+    execFileSync('sh', ['-c', line, process.execPath, program], { cwd: inScratch('.'), stdio: 'pipe' });
+    expect(readdirSync(onDisk(inScratch('caf\udce8')), 'latin1')).toEqual(['\xe8']);
   });
 
   it('wants two arguments', async () => {

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { platform } from 'node:os';
 import { pathToFileURL } from 'node:url';
 import { PNG } from 'pngjs';
@@ -17,6 +17,7 @@ import {
   parseLines,
   read,
   refused,
+  shownIn,
   small,
   start,
   write,
@@ -202,7 +203,7 @@ describe('result files', () => {
 
   it('hold the regions in each format', async () => {
     const { lines } = await detect(['sign.png', 'bread.png', '--format', 'icdar', '--masks', '--output', 'icdar']);
-    expect(readdirSync(inScratch('icdar')).sort()).toEqual([
+    expect(shownIn('icdar')).toEqual([
       'bread.mask.png',
       'res_bread.txt',
       'res_sign.txt',
@@ -255,15 +256,20 @@ describe('result files', () => {
   it('can hold the image itself, where they are SVG', async () => {
     write('photo.jpg', await sharp(read('bread.png')).jpeg().toBuffer());
     write('wide.webp', await sharp(read('bread.png')).webp({ lossless: true }).toBuffer());
-    const { code } = await detect(['bread.png', 'photo.jpg', 'wide.webp', '--format', 'svg', '--embed-image', '--output', 'embedded']);
+    const files = ['bread.png', 'photo.jpg', 'wide.webp'];
+    const child = start(['detect', '-', ...files, '--format', 'svg', '--embed-image', '--output', 'embedded', ...small, ...onAdapter]);
+    child.stdin!.end(read('bread.png'));
+    const { code, stdout } = await finished(child);
     expect(code).toBe(0);
+    expect(parseLines(stdout).map(({ file }) => file)).toEqual(['-', ...files]);
     for (const [name, file, type] of [
+      ['stdin', 'bread.png', 'png'],
       ['bread', 'bread.png', 'png'],
       ['photo', 'photo.jpg', 'jpeg'],
       ['wide', 'wide.webp', 'png'],
     ]) {
       const svg = read(`embedded/${name}.svg`);
-      if (name !== 'wide') expect(svg.toString()).toContain(`"data:image/${type};base64,${read(file).toString('base64')}"`);
+      if (name !== 'wide' && name !== 'stdin') expect(svg.toString()).toContain(`"data:image/${type};base64,${read(file).toString('base64')}"`);
       // A renderer shows the image with some of it drawn over.
       const plain = await sharp(read(file)).removeAlpha().raw().toBuffer();
       const { data, info } = await sharp(svg).removeAlpha().raw().toBuffer({ resolveWithObject: true });
@@ -293,9 +299,7 @@ describe('result files', () => {
     expect(Object.values<Record<string, unknown>>(coco.anns).map(({ mask, score }) => ({ mask, score }))).toEqual(
       bread.map(({ polygon, score }) => ({ mask: polygon.flat(), score })),
     );
-    expect(readdirSync(inScratch('many/out'), { recursive: true }).sort()).toEqual(
-      ['1.json', 'coco-text.json', 'deep', 'deep/3.json'],
-    );
+    expect(shownIn('many/out')).toEqual(['1.json', 'coco-text.json', 'deep', 'deep/3.json']);
   });
 
   it('never overwrite one another', async () => {
@@ -325,20 +329,11 @@ describe('result files', () => {
       'sign.png',
       './sign.png',
     ]);
-    const written = readdirSync(inScratch('album/out'), { recursive: true, withFileTypes: true }).filter((entry) =>
-      entry.isFile(),
-    );
-    expect(written.map(({ name }) => name).sort()).toEqual(
-      [
-        'a.overlay.png',
-        'a.overlay.png',
-        'a-2.overlay.png',
-        'b.overlay.png',
-        'sign.overlay.png',
-        'sign-2.overlay.png',
-      ].sort(),
-    );
-    expect((await detect(args)).lines).toHaveLength(6);
+    const written = ['a', 'holiday/a', 'a-2', 'b', 'sign', 'sign-2'].map((name) => `${name}.overlay.png`);
+    expect(shownIn('album/out')).toEqual([...written, 'holiday'].sort());
+    const again = await detect(args);
+    expect(again.code).toBe(0);
+    expect(again.lines.map(({ file }) => file)).toEqual(lines.map(({ file }) => file));
   });
 
   it('that can’t be written don’t lose the result', async () => {
@@ -354,7 +349,7 @@ describe('result files', () => {
       'panpp: wrote taken/bread.overlay.png',
     ]);
     // No drafts stay behind.
-    expect(readdirSync(inScratch('taken')).sort()).toEqual(['bread.overlay.png', 'sign.overlay.png']);
+    expect(shownIn('taken')).toEqual(['bread.overlay.png', 'sign.overlay.png']);
   });
 
   it('need a folder that can be written to, before any work', async () => {
@@ -421,6 +416,63 @@ it('ends in peace when its reader has seen enough', async () => {
   child.stdout!.once('data', () => child.stdout!.destroy());
   const { code, messages } = await finished(child);
   expect({ code, messages }).toEqual({ code: 0, messages: [] });
+});
+
+describe('a run with files', () => {
+  const images = Array.from({ length: 8 }, (_, index) => `img_${index + 1}`);
+  const args = ['detect', 'series', '--format', 'coco-text,json', '--output', 'series', ...small, ...onAdapter];
+  const numbersOfCoco = () => Object.keys((JSON.parse(read('series/coco-text.json').toString()) as { imgs: object }).imgs);
+
+  it('that is interrupted leaves whole files, tells what is missing, and goes on with --resume', async () => {
+    mkdirSync(inScratch('series'));
+    for (const name of images) write(`series/${name}.png`, read('bread.png'));
+    const child = start(args);
+    child.stdout!.once('data', () => child.kill('SIGINT'));
+    const { code, stdout, messages } = await finished(child);
+    const before = parseLines(stdout);
+    expect(code).toBe(1);
+    const done = /^panpp: interrupted, (\d) of 8 images are done; the same command with --resume goes on$/.exec(messages.at(-1)!);
+    expect(Number(done?.[1])).toBeGreaterThan(0);
+    expect(messages.at(-2)).toBe('panpp: wrote series/coco-text.json');
+    const written = shownIn('series').filter((name) => name.startsWith('img_') && name.endsWith('.json'));
+    expect(numbersOfCoco()).toHaveLength(written.length);
+    for (const name of written) expect(JSON.parse(read(`series/${name}`).toString())).toEqual(before.find(({ file }) => file === `series/${name.replace('json', 'png')}`));
+    const times = written.map((name) => statSync(inScratch('series', name)).mtimeMs);
+
+    const rest = await panpp([...args, '--resume']);
+    expect(rest.messages[0]).toBe(`panpp: ${written.length} of 8 images were done before`);
+    expect(rest.code).toBe(0);
+    const lines = parseLines(rest.stdout);
+    expect(lines.map(({ file }) => file)).toEqual(images.map((name) => `series/${name}.png`));
+    expect(lines.slice(0, written.length)).toEqual(before.slice(0, written.length));
+    expect(written.map((name) => statSync(inScratch('series', name)).mtimeMs)).toEqual(times);
+    expect(numbersOfCoco()).toHaveLength(8);
+  });
+
+  // All is done by now, so no adapter is opened.
+  it('writes them though its reader has seen enough', async () => {
+    rmSync(inScratch('series/coco-text.json'));
+    const child = start([...args, '--resume']);
+    child.stdout!.destroy();
+    expect(await finished(child)).toMatchObject({ code: 0, messages: ['panpp: 8 of 8 images were done before', 'panpp: wrote series/coco-text.json'] });
+    expect(numbersOfCoco()).toHaveLength(8);
+  });
+
+  it.runIf(existsSync('/dev/full'))('writes them though stdout is on a full disk, which it tells', async () => {
+    rmSync(inScratch('series/coco-text.json'));
+    const full = openSync('/dev/full', 'w');
+    const { code, messages } = await finished(start([...args, '--resume'], {}, ['pipe', full, 'pipe']));
+    closeSync(full);
+    expect({ code, messages: [...messages].sort() }).toEqual({
+      code: 1,
+      messages: [
+        'panpp: 8 of 8 images were done before',
+        "panpp: standard output: can't be written: no space left on the device",
+        'panpp: wrote series/coco-text.json',
+      ],
+    });
+    expect(numbersOfCoco()).toHaveLength(8);
+  });
 });
 
 describe('weights', () => {
