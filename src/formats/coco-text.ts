@@ -1,6 +1,7 @@
 // The annotations of a whole run in the form of COCO-Text v2 (bgshih.github.io/cocotext, cocotext.v2.json): images and
 // annotations by their numbers, polygons as `mask`, `bbox` as [x, y, width, height] around it, and `area` its area.
 // Its readers (the COCO_Text API, docTR, MMOCR, keras-ocr) look at every one of these fields.
+import { checkOptions } from '../options.js';
 import type { Polygon } from '../shapes/geometry.js';
 import { type FormatRegion, type ImageReference, hundredths, outlineOf, roundedScore } from './input.js';
 
@@ -28,7 +29,9 @@ export interface CocoTextOptions {
  * and `text_score` for text, are additions.
  * @throws PanppError `argument` for coordinates that are no numbers
  */
-export function formatCocoText(images: readonly ImageRegions[], { version }: CocoTextOptions = {}): string {
+export function formatCocoText(images: readonly ImageRegions[], options: CocoTextOptions = {}): string {
+  checkOptions('formatCocoText', options, ['version']);
+  const { version } = options;
   const anns: Record<number, Annotation> = {};
   const imgs: Record<number, ReturnType<typeof imageOf>> = {};
   const imgToAnns: Record<number, readonly number[]> = {};

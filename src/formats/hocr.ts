@@ -1,6 +1,7 @@
 // hOCR 1.2 (kba.github.io/hocr-spec/1.2): recognised text with its places, as XHTML. One page, and for every region a
 // paragraph with one line with one word, for tools look for words in lines (hocr-tools) in paragraphs (OCRmyPDF).
 import { PanppError } from '../errors.js';
+import { checkOptions } from '../options.js';
 import { type FormatRegion, type ImageReference, nameOf, outlineOf, roundedScore } from './input.js';
 import { escapeXml } from './xml.js';
 
@@ -24,8 +25,10 @@ const CAPABILITIES =
 export function formatHocr(
   image: ImageReference,
   regions: readonly FormatRegion[],
-  { system = 'panpp' }: HocrOptions = {},
+  options: HocrOptions = {},
 ): string {
+  checkOptions('formatHocr', options, ['system']);
+  const { system = 'panpp' } = options;
   const { path, width, height } = image;
   const page = [`image "${propertyPath(path)}"`, `bbox 0 0 ${width} ${height}`];
   return `<?xml version="1.0" encoding="UTF-8"?>

@@ -2,6 +2,7 @@
 // The same colours as in drawRegions.
 import { DEFAULT_FILL_OPACITY, regionColour } from '../images/draw.js';
 import type { Box, Polygon } from '../shapes/geometry.js';
+import { checkOptions } from '../options.js';
 import { type FormatRegion, type ImageReference, hundredths, nameOf, outlineOf, roundedScore } from './input.js';
 import { escapeXml } from './xml.js';
 
@@ -17,13 +18,15 @@ export interface SvgOptions {
  * beside their regions. The image is linked by its relative path. Browsers load linked images only in an SVG that is
  * opened by itself or as `<object>`, not in an `<img>`; for that give `href` a `data:` URL.
  * A JPEG's EXIF orientation is applied by browsers and not by librsvg; a picture that lies upright is shown alike by all.
- * @throws PanppError `argument` for coordinates that are no numbers
+ * @throws PanppError `argument` for coordinates that are no numbers, and an option that is none
  */
 export function formatSvg(
   image: ImageReference,
   regions: readonly FormatRegion[],
-  { href = hrefOf(image.path) }: SvgOptions = {},
+  options: SvgOptions = {},
 ): string {
+  checkOptions('formatSvg', options, ['href']);
+  const { href = hrefOf(image.path) } = options;
   const { width, height } = image;
   const lineWidth = Math.max(2, Math.min(width, height) / 320);
   const fontSize = Math.max(10, Math.min(width, height) / 40);

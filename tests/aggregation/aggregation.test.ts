@@ -116,6 +116,18 @@ describe.each(implementations)('pixel aggregation by $name', ({ run }) => {
     expect(await run(draw(['ooo', '...']))).toEqual({ labels: new Int32Array(6), kernelCount: 0 });
   });
 
+  it('refuses values that mean nothing, and takes infinite logits', async () => {
+    const text = (...values: number[]) => ({ ...draw(['#oo']), text: Float32Array.from(values) });
+    expect((await run(text(Infinity, 1, -Infinity))).labels).toEqual(Int32Array.of(1, 1, 0));
+    await expect(async () => run(text(1, 1, NaN))).rejects.toThrow('NaN, or an infinite instance vector, at row 0, column 2');
+    const embedding = (at: number) => draw(['#oo.'], { embedding: new Float32Array(16).map((_, index) => (index === at ? Infinity : 0)) });
+    await expect(async () => run(embedding(5))).rejects.toThrow('row 0, column 1');
+    expect((await run(embedding(7))).kernelCount).toBe(1);
+    for (const wrong of [{ distance: '3' }, { distance: NaN }, { mode: 'all' }, { minKernelArea: NaN }]) {
+      await expect(async () => run({ ...draw(['#oo']), ...(wrong as object) })).rejects.toMatchObject({ code: 'argument' });
+    }
+  });
+
   it('refuses maps that do not fit the size', async () => {
     await expect(async () => run({ ...draw(['ooo']), height: 2 })).rejects.toThrow(PanppError);
     await expect(async () => run(draw(['ooo'], { embedding: new Float32Array(3) }))).rejects.toThrow(PanppError);

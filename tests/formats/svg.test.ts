@@ -98,8 +98,9 @@ describe('formatSvg', () => {
     expect(Math.min(...shifted)).toBeGreaterThan(1.5 * own);
   });
 
-  it('gives a single point an area, and refuses coordinates that are no numbers', () => {
+  it('gives a single point an area, and refuses coordinates that are no numbers and options that are none', () => {
     expect(formatSvg(image, [dot])).toContain('<polygon points="7,9 8,9 8,10 7,10"');
     expect(() => formatSvg(image, [broken])).toThrow('region 1 has NaN as coordinate');
+    expect(() => formatSvg(image, [], { url: 'a.png' } as never)).toThrow('formatSvg has no option url; it has href');
   });
 });
