@@ -18,7 +18,8 @@ export async function lookAtFiles(
   task: ResultTask,
   lookWith: (model: Model) => Look,
 ): Promise<number> {
-  const { images, problems } = await findImages(inputs, flags.output);
+  const { images, problems, passedOver } = await findImages(inputs, flags.output);
+  for (const line of passedOver) say(`panpp: ${line}`);
   const results = await ResultFiles.open(flags, task, images);
   const { gpu, model } = await openEngine(flags);
   let failed = 0;
