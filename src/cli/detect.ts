@@ -19,7 +19,7 @@ export function addDetect(program: Command): void {
   withEngineOptions(withOutputOptions(withSettingsOptions(command))).action(exiting(detect));
 }
 
-const task: ResultTask = { protocols: { icdar: 'icdar2015', totaltext: 'totaltext' }, reads: false };
+const task: ResultTask = { protocols: { icdar: 'icdar2015', totaltext: 'totaltext', iou: 'iou' }, reads: false };
 
 async function detect(inputs: string[], flags: OutputFlags & EngineOptions & SettingsFlags): Promise<number> {
   return lookAtFiles(inputs, flags, task, ({ detection }) => {

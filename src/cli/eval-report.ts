@@ -11,21 +11,25 @@ export interface ReportDetails {
   readonly settings?: DetectionSettings;
 }
 
-export function jsonOf({ precision, recall, hmean, counts, perImage }: EvaluationResult, details: ReportDetails) {
+export function jsonOf(result: EvaluationResult, details: ReportDetails) {
+  const { precision, recall, hmean, counts, perImage, groundTruth, ignored } = result;
   return {
     protocol: details.protocol,
+    groundTruth,
     ...{ precision, recall, hmean, counts, images: perImage.size },
     settings: details.settings,
     notes: details.notes,
+    ignored,
     failed: details.failed,
     perImage: details.perImage ? [...perImage].map(([image, numbers]) => ({ image, ...numbers })) : undefined,
   };
 }
 
 /** Percentages, as papers print them. */
-export function tablesOf({ precision, recall, hmean, perImage }: EvaluationResult, details: ReportDetails): string {
+export function tablesOf({ precision, recall, hmean, perImage, groundTruth }: EvaluationResult, details: ReportDetails): string {
   const summary = {
     protocol: details.protocol,
+    'ground truth': groundTruth,
     images: String(perImage.size),
     ...{ precision: percent(precision), recall: percent(recall), 'H-mean': percent(hmean) },
   };

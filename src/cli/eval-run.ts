@@ -99,7 +99,9 @@ async function readDone(runFolder: RunFolder, names: Iterable<string>): Promise<
 /** Images by their names without endings, which is what ground truth and results are named after. */
 async function namedImages(input: string): Promise<Map<string, string>> {
   const byName = new Map<string, string>();
-  for (const { path } of (await findImages([input], isRunsPicture)).images) {
+  const { images, passedOver } = await findImages([input], isRunsPicture);
+  for (const line of passedOver) say(`panpp: ${line}`);
+  for (const { path } of images) {
     const name = basename(withoutEnding(path));
     const other = byName.get(name);
     if (other)
@@ -126,7 +128,8 @@ function assertScorable({ protocol, groundTruth, options }: Task, names: readonl
   const square: StoredImage = { file: '', regions: [{ polygon: unitSquare, score: 1, text: 'a' }] };
   const results = resultFiles(protocol, new Map(names.map((name, index) => [name, index === 0 ? square : nothing])));
   try {
-    evaluate(protocol, groundTruth, results, options);
+    const [extra] = evaluate(protocol, groundTruth, results, options).ignored;
+    if (extra !== undefined) throw new PanppError('evaluation', `results: ${extra}: there is no ground truth for it`);
   } catch (error) {
     if (!(error instanceof PanppError) || !error.message.startsWith('results: ')) throw error;
     throw new PanppError(

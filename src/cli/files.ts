@@ -22,9 +22,12 @@ export interface FoundImages {
   readonly images: readonly ImageFile[];
   /** Inputs that hold no images, each with the reason. */
   readonly problems: readonly { readonly input: string; readonly error: PanppError }[];
+  /** Pictures in folders that can't be read: a line a folder. */
+  readonly passedOver: readonly string[];
 }
 
 const imagePattern = '**/*.{png,apng,jpg,jpeg,jpe,jfif,webp}';
+const otherPattern = '**/*.{avif,bmp,dng,gif,heic,heif,jp2,jxl,pdf,psd,tif,tiff,arw,cr2,cr3,nef,orf,raf,rw2}';
 
 /**
  * Images named by files, folders (searched through for image files, in the order of their names) and globs; `-` is
@@ -46,7 +49,22 @@ export async function findImages(inputs: readonly string[], isResult: (path: str
   return {
     images: [...names].map(([path, name]) => ({ path, resultName: untaken(withoutEnding(name), taken) })),
     problems,
+    passedOver: (await Promise.all(inputs.map(passedOverIn))).flat(),
   };
+}
+
+/** `photos: 3 pictures passed over (2 heic, 1 pdf); PNG, JPEG and WebP are read`, or nothing. */
+async function passedOverIn(input: string): Promise<string[]> {
+  if (!(await statOf(input))?.isDirectory()) return [];
+  const names = await filesBelow(input, otherPattern);
+  const counts = new Map<string, number>();
+  for (const name of names) {
+    const ending = extname(name).slice(1).toLowerCase();
+    counts.set(ending, (counts.get(ending) ?? 0) + 1);
+  }
+  const kinds = [...counts].sort().map(([ending, count]) => `${count} ${ending}`);
+  const pictures = `${names.length} picture${names.length === 1 ? '' : 's'}`;
+  return names.length === 0 ? [] : [`${input}: ${pictures} passed over (${kinds.join(', ')}); PNG, JPEG and WebP are read`];
 }
 
 interface Found {

@@ -36,7 +36,8 @@ export async function lookAtFiles(
   task: ResultTask,
   lookingFor: (config: ModelConfig) => Looking | Promise<Looking>,
 ): Promise<number> {
-  const { images, problems } = await findImages(inputs, isRunsPicture);
+  const { images, problems, passedOver } = await findImages(inputs, isRunsPicture);
+  for (const line of passedOver) say(`panpp: ${line}`);
   const results = await ResultFiles.open(flags, task, images);
   const weights = await readWeightsBytes(flags);
   const { settings, lookWith } = await lookingFor((await parseWeights(weights)).config);

@@ -22,7 +22,7 @@ import { type Entry, OutputRecord, type ResultLine, hashOf, hashOfFile } from '.
 import { errorLine } from './report.js';
 import { packageVersion } from './version.js';
 
-const imageFormats = ['json', 'icdar', 'totaltext', 'labelme', 'hocr', 'svg'] as const;
+const imageFormats = ['json', 'icdar', 'totaltext', 'iou', 'labelme', 'hocr', 'svg'] as const;
 const runFormat = 'coco-text';
 
 /** One file an image, or for `coco-text` one for the run. */
@@ -56,7 +56,7 @@ export function withOutputOptions(command: Command): Command {
         '--format <formats>',
         'write a result file an image too; several formats with commas, or the option again. coco-text is one file ' +
           'for the run, coco-text.json: written at its end, and if an error cuts it off, with what is done; images ' +
-          'that fail are left out. hocr needs text, so it is for spot',
+          'that fail are left out. hocr needs text, so it is for spot. totaltext lists y before x, iou x before y',
       )
         .choices(formats)
         .argParser(parseFormats),
@@ -85,10 +85,12 @@ function parseFormats(list: string, before: readonly Format[] = []): readonly Fo
   return [...new Set([...before, ...given])];
 }
 
+type Benchmark = 'icdar' | 'totaltext' | 'iou';
+
 /** What is asked of the model. */
 export interface ResultTask {
-  /** Whose result files `--format icdar` and `--format totaltext` are. */
-  readonly protocols: Readonly<Record<'icdar' | 'totaltext', Protocol>>;
+  /** Whose result files `--format icdar`, `--format totaltext` and `--format iou` are. */
+  readonly protocols: Readonly<Record<Benchmark, Protocol>>;
   /** Whether text is read. */
   readonly reads: boolean;
 }
@@ -130,6 +132,7 @@ const kinds: Readonly<Record<Kind, FileKind>> = {
   },
   icdar: benchmarkFile('icdar'),
   totaltext: benchmarkFile('totaltext'),
+  iou: benchmarkFile('iou'),
   labelme: {
     name: (name) => `${name}.json`,
     content: ({ reference, found }) => formatLabelme(reference, found.regions),
@@ -145,7 +148,7 @@ const kinds: Readonly<Record<Kind, FileKind>> = {
   },
 };
 
-function benchmarkFile(benchmark: 'icdar' | 'totaltext'): FileKind {
+function benchmarkFile(benchmark: Benchmark): FileKind {
   return {
     // The protocols name results after images; this one's name within the run, with an image's ending.
     name: (name, { protocols }) => join(dirname(name), resultFileName(protocols[benchmark], `${basename(name)}.png`)),

@@ -57,7 +57,7 @@ function threshold(name: string, what: string, most = 1): Option {
   return new Option(`--${name}-threshold <n>`, `${what} (default: ${defaultCorrection[key]})`).argParser(numberBetween(0, most));
 }
 
-const task: ResultTask = { protocols: { icdar: 'icdar2015-e2e', totaltext: 'totaltext-e2e' }, reads: true };
+const task: ResultTask = { protocols: { icdar: 'icdar2015-e2e', totaltext: 'totaltext-e2e', iou: 'iou' }, reads: true };
 
 async function spot(inputs: string[], flags: SpotFlags): Promise<number> {
   const lexiconFor = await lexicons(flags.lexicon);

@@ -2,22 +2,27 @@
 import { readCtwGroundTruth, readPolygons } from './formats/numbers.js';
 import { refuse } from './formats/text.js';
 import { intersectionArea, type Outline, outline, reaches, unionArea } from './geometry.js';
-import { imageList } from './notes.js';
+import { imageList, noFindings, setAside, told } from './notes.js';
 import { type Ctw1500Image, type EvaluationResult, type FileSet, score } from './types.js';
 
 const IOU = 0.5;
 
 /** Only images with a result file are counted. */
 export function evaluateCtw1500(groundTruth: FileSet, results: FileSet): EvaluationResult<Ctw1500Image> {
-  const notes: string[] = [];
+  const findings = noFindings();
+  const { notes } = findings;
+  const byStem = new Map([...groundTruth.keys()].map((name) => [stemOf(name), name]));
+  const truthOf = (name: string) => (groundTruth.has(name) ? name : byStem.get(stemOf(name)));
+  const extra = [...results.keys()].filter((name) => truthOf(name) === undefined);
+  setAside(extra.map((name) => ({ name, lacks: 'the ground truth has no file of that name' })), results.size, findings);
   const counts = { tp: 0, fp: 0, npos: 0 };
   const perImage = new Map<string, Ctw1500Image>();
   const missing = new Set(groundTruth.keys());
   for (const [name, bytes] of results) {
-    const gtBytes = groundTruth.get(name);
-    if (!gtBytes) return refuse(`results: ${name}`, 'the ground truth has no file of that name');
-    missing.delete(name);
-    const gt = readCtwGroundTruth(`ground truth: ${name}`, gtBytes).map(outline);
+    const gtName = truthOf(name);
+    if (gtName === undefined) continue;
+    missing.delete(gtName);
+    const gt = readCtwGroundTruth(`ground truth: ${gtName}`, groundTruth.get(gtName)!, findings.forms).map(outline);
     const det = readPolygons(`results: ${name}`, bytes, { yFirst: true }).map(outline);
     const image = evaluateImage(name, gt, det);
     perImage.set(name.replace(/\.txt$/, ''), image);
@@ -30,7 +35,11 @@ export function evaluateCtw1500(groundTruth: FileSet, results: FileSet): Evaluat
   }
   if (counts.tp + counts.fp === 0) refuse('results', 'no detections at all, for which there is no precision');
   if (counts.npos === 0) refuse('ground truth', 'no text at all, for which there is no recall');
-  return { ...score(counts.tp / (counts.tp + counts.fp), counts.tp / counts.npos), counts, perImage, notes };
+  return { ...score(counts.tp / (counts.tp + counts.fp), counts.tp / counts.npos), counts, perImage, ...told(findings) };
+}
+
+function stemOf(name: string): string {
+  return name.replace(/\.(txt|xml)$/, '');
 }
 
 /** A detection takes every free ground truth that it fits, and is one true positive all the same. */

@@ -6,7 +6,7 @@ import type { KeyedFile } from './formats/icdar.js';
 import { refuse } from './formats/text.js';
 import { groundTruthFiles, readGroundTruth, readResults, resultFiles } from './formats/totaltext.js';
 import { exceeds, intersectionArea, type Outline, outline, reaches } from './geometry.js';
-import { imageList } from './notes.js';
+import { imageList, noFindings, setAside, told } from './notes.js';
 import { type DetEvalImage, type EvaluationResult, type FileSet, ratio, score } from './types.js';
 
 const SIGMA = 0.7;
@@ -19,7 +19,10 @@ const DONT_CARE_SHARE = 0.5;
 export function evaluateTotalText(groundTruth: FileSet, results: FileSet): EvaluationResult<DetEvalImage> {
   const gtFiles = groundTruthFiles(groundTruth, 'after poly_gt_');
   const detFiles = resultFiles(results);
-  const notes: string[] = [];
+  const findings = noFindings();
+  const { notes } = findings;
+  const extra = [...detFiles.values()].filter(({ key }) => !gtFiles.has(key));
+  setAside(extra.map(({ key, name }) => ({ name, lacks: `the ground truth has no image ${key}` })), detFiles.size, findings);
   const missing = [...gtFiles.keys()].filter((key) => !detFiles.has(key));
   if (missing.length > 0) {
     notes.push(`left out, as in the official script: ${imageList(missing)} without a result file`);
@@ -29,8 +32,8 @@ export function evaluateTotalText(groundTruth: FileSet, results: FileSet): Evalu
   const perImage = new Map<string, DetEvalImage>();
   for (const [key, detFile] of detFiles) {
     const gtFile = gtFiles.get(key);
-    if (!gtFile) return refuse(detFile.name, `the ground truth has no image ${key}`);
-    const image = evaluateImage(gtFile, detFile);
+    if (!gtFile) continue;
+    const image = evaluateImage(gtFile, detFile, findings.forms);
     perImage.set(key, image);
     counts.recallSum += image.recallSum;
     counts.precisionSum += image.precisionSum;
@@ -39,7 +42,7 @@ export function evaluateTotalText(groundTruth: FileSet, results: FileSet): Evalu
   }
   const total = score(ratio(counts.precisionSum, counts.det), ratio(counts.recallSum, counts.gt));
   if (total.hmean === 0) notes.push('nothing was found: the official script fails here where this gives 0');
-  return { ...total, counts, perImage, notes };
+  return { ...total, counts, perImage, ...told(findings) };
 }
 
 interface GroundTruth {
@@ -54,8 +57,8 @@ interface Detection {
   readonly place: string;
 }
 
-function evaluateImage(gtFile: KeyedFile, detFile: KeyedFile): DetEvalImage {
-  const allGt = readGroundTruth(gtFile).map(({ polygon, place, isMarkedByOrientation }) => ({
+function evaluateImage(gtFile: KeyedFile, detFile: KeyedFile, forms: Set<string>): DetEvalImage {
+  const allGt = readGroundTruth(gtFile, forms).map(({ polygon, place, isMarkedByOrientation }) => ({
     shape: outline(polygon.map(([x, y]) => [Math.trunc(x), Math.trunc(y)])),
     isDontCare: isMarkedByOrientation,
     corners: polygon.length,

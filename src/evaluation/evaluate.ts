@@ -18,6 +18,7 @@ import {
   type ImageNumbers,
   PROTOCOLS,
   type Protocol,
+  type Score,
 } from './types.js';
 
 type Evaluators = {
@@ -57,5 +58,50 @@ export function evaluate<P extends Protocol>(
   if (options.iouThreshold !== undefined && protocol !== 'iou') {
     throw new PanppError('argument', `${protocol} has an IoU threshold of its own; only iou takes another`);
   }
-  return EVALUATORS[protocol](groundTruth, results, options);
+  const evaluator: Evaluators[P] = EVALUATORS[protocol];
+  const result = evaluator(groundTruth, results, options);
+  const note = noteOnOrder(protocol, result, () => evaluator(groundTruth, swapped(results), options));
+  return note === undefined ? result : { ...result, notes: [...result.notes, note] };
+}
+
+/** The order of a corner's numbers in results; the protocols with four corners tell a wrong one by themselves. */
+const ORDERS: Partial<Record<Protocol, 'x' | 'y'>> = {
+  totaltext: 'y',
+  'totaltext-e2e': 'y',
+  ctw1500: 'y',
+  'msra-td500': 'x',
+  iou: 'x',
+};
+/** Results as bad as this are looked at in the other order too. */
+const SUSPICIOUS = 0.2;
+
+/** A line for results that fit much better if the two numbers of every corner change places. */
+function noteOnOrder(protocol: Protocol, { hmean }: Score, evaluateSwapped: () => Score): string | undefined {
+  const first = ORDERS[protocol];
+  if (!first || hmean > SUSPICIOUS) return undefined;
+  let other: Score;
+  try {
+    other = evaluateSwapped();
+  } catch {
+    return undefined; // what this protocol can't read in the other order is not written in it
+  }
+  if (other.hmean < 2 * hmean + SUSPICIOUS) return undefined;
+  const [own, wrong] = first === 'x' ? ['x', 'y'] : ['y', 'x'];
+  const percent = (share: number) => (100 * share).toFixed(2);
+  return (
+    `the results seem to list ${wrong} before ${own}: ${protocol} reads ${own} first, which gives H-mean ${percent(hmean)}; ` +
+    `in the other order it would be ${percent(other.hmean)} (panpp detect writes --format totaltext y first, --format iou x first)`
+  );
+}
+
+const PAIR = /(-?[0-9]+),(-?[0-9]+)(?=,|\s*$)/gm;
+
+/** The same files with y, x for x, y at the beginning of every line. */
+function swapped(results: FileSet): FileSet {
+  return new Map(
+    [...results].map(([name, bytes]) => {
+      const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes);
+      return [name, new TextEncoder().encode(text.replace(PAIR, '$2,$1'))];
+    }),
+  );
 }

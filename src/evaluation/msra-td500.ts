@@ -3,22 +3,27 @@ import { definedIou } from './ctw1500.js';
 import { readMsraGroundTruth, readPolygons } from './formats/numbers.js';
 import { refuse } from './formats/text.js';
 import { type Outline, outline, reaches } from './geometry.js';
-import { imageList } from './notes.js';
+import { imageList, noFindings, setAside, told } from './notes.js';
 import { type EvaluationResult, type FileSet, type MsraTd500Image, score } from './types.js';
 
 const IOU = 0.5;
 
 /** Only images with a result file are counted. Precision can exceed 1: a detection can find several texts. */
 export function evaluateMsraTd500(groundTruth: FileSet, results: FileSet): EvaluationResult<MsraTd500Image> {
-  const notes: string[] = [];
+  const findings = noFindings();
+  findings.forms.add('MSRA-TD500 turned boxes');
+  const { notes } = findings;
+  const gtNameOf = (name: string) => `${name.split('.')[0]}.gt`;
+  const extra = [...results.keys()].filter((name) => !groundTruth.has(gtNameOf(name)));
+  setAside(extra.map((name) => ({ name, lacks: `the ground truth has no ${gtNameOf(name)}` })), results.size, findings);
   const counts = { tp: 0, missed: 0, det: 0 };
   const perImage = new Map<string, MsraTd500Image>();
   const missing = new Set(groundTruth.keys());
   for (const [name, bytes] of results) {
     const key = name.split('.')[0];
-    const gtName = `${key}.gt`;
+    const gtName = gtNameOf(name);
     const gtBytes = groundTruth.get(gtName);
-    if (!gtBytes) return refuse(`results: ${name}`, `the ground truth has no ${gtName}`);
+    if (!gtBytes) continue;
     missing.delete(gtName);
     const gt = readMsraGroundTruth(`ground truth: ${gtName}`, gtBytes);
     const det = readPolygons(`results: ${name}`, bytes, { yFirst: false }).map(outline);
@@ -38,7 +43,7 @@ export function evaluateMsraTd500(groundTruth: FileSet, results: FileSet): Evalu
   if (counts.det === 0) refuse('results', 'no detections at all, for which there is no precision');
   if (counts.tp + counts.missed === 0)
     refuse('ground truth', 'no text to be found at all, for which there is no recall');
-  return { ...score(counts.tp / counts.det, counts.tp / (counts.tp + counts.missed)), counts, perImage, notes };
+  return { ...score(counts.tp / counts.det, counts.tp / (counts.tp + counts.missed)), counts, perImage, ...told(findings) };
 }
 
 interface GroundTruth {

@@ -6,7 +6,7 @@ import type { KeyedFile, WordRegion } from './formats/icdar.js';
 import { refuse } from './formats/text.js';
 import * as totaltext from './formats/totaltext.js';
 import { coveredShare, exceeds, intersectionOverUnion, type Outline, outline } from './geometry.js';
-import { imageList } from './notes.js';
+import { type Findings, imageList, noFindings, setAside, told } from './notes.js';
 import {
   type EvaluationOptions,
   type EvaluationResult,
@@ -48,7 +48,7 @@ export function evaluateIcdarDetection(groundTruth: FileSet, results: FileSet): 
 /** ICDAR 2015 task 4.4: a detection is right if its word is too. */
 export function evaluateIcdarEndToEnd(groundTruth: FileSet, results: FileSet): EvaluationResult<OneToOneImage> {
   return evaluateIcdar(groundTruth, results, {
-    readGroundTruth: icdar.readWords,
+    readGroundTruth: icdar.readWordGroundTruth,
     readResults: icdar.readWords,
     rules: { iouThreshold: OFFICIAL_IOU, isCorrect: isCorrectEndToEnd },
     wordOf: (word) => (word === DONT_CARE ? undefined : word),
@@ -58,7 +58,7 @@ export function evaluateIcdarEndToEnd(groundTruth: FileSet, results: FileSet): E
 /** ICDAR 2015 task 4.4, word spotting: only words of three letters or more count. */
 export function evaluateIcdarSpotting(groundTruth: FileSet, results: FileSet): EvaluationResult<OneToOneImage> {
   return evaluateIcdar(groundTruth, results, {
-    readGroundTruth: icdar.readWords,
+    readGroundTruth: icdar.readWordGroundTruth,
     readResults: icdar.readWords,
     rules: { iouThreshold: OFFICIAL_IOU, isCorrect: isCorrectSpotting },
     wordOf: (word) => (word === DONT_CARE ? undefined : spottingWord(word)),
@@ -66,7 +66,7 @@ export function evaluateIcdarSpotting(groundTruth: FileSet, results: FileSet): E
 }
 
 interface IcdarTask {
-  readonly readGroundTruth: (file: KeyedFile) => WordRegion[];
+  readonly readGroundTruth: (file: KeyedFile, forms: icdar.TruthForms) => WordRegion[];
   readonly readResults: (file: KeyedFile) => WordRegion[];
   readonly rules: Rules;
   /** The word to compare, or undefined for don't-care. */
@@ -74,27 +74,29 @@ interface IcdarTask {
 }
 
 function evaluateIcdar(groundTruth: FileSet, results: FileSet, task: IcdarTask): EvaluationResult<OneToOneImage> {
-  const notes: string[] = [];
-  const gtFiles = icdar.groundTruthFiles(groundTruth, notes);
-  const detFiles = icdar.resultFiles(results, gtFiles);
+  const findings = noFindings();
+  const { files: gtFiles, names } = icdar.groundTruthFiles(groundTruth, findings.notes);
+  const detFiles = icdar.resultFiles(results, gtFiles, names, findings);
+  const forms = { isMlt: icdar.areMltLines(gtFiles.values()), found: findings.forms };
   const groundTruthRegion = (read: WordRegion): Region => {
     const word = task.wordOf(read.word);
     return prepared(read, word ?? read.word, word === undefined);
   };
-  return evaluateImages(gtFiles, detFiles, notes, task.rules, {
-    gt: (file) => task.readGroundTruth(file).map(groundTruthRegion),
+  return evaluateImages(gtFiles, detFiles, findings, task.rules, {
+    gt: (file) => task.readGroundTruth(file, forms).map(groundTruthRegion),
     det: (file) => task.readResults(file).map((read) => prepared(read, read.word, false)),
   });
 }
 
 /** Total-Text end to end: polygons, lower-case words, y first in the results. */
 export function evaluateTotalTextEndToEnd(groundTruth: FileSet, results: FileSet): EvaluationResult<OneToOneImage> {
-  const notes: string[] = [];
+  const findings = noFindings();
   const gtFiles = totaltext.groundTruthFiles(groundTruth, 'after the last underscore');
   const detFiles = totaltext.resultFiles(results);
   const unknown = [...detFiles.keys()].filter((key) => !gtFiles.has(key));
   if (unknown.length > 0) {
-    notes.push(`ignored, as in the official script: results without ground truth: ${imageList(unknown)}`);
+    findings.notes.push(`ignored, as in the official script: results without ground truth: ${imageList(unknown)}`);
+    findings.ignored.push(...unknown.map((key) => `${key}.txt`));
   }
   unknown.forEach((key) => detFiles.delete(key));
   const groundTruthRegion = (read: totaltext.TotalTextRegion): Region => {
@@ -103,15 +105,15 @@ export function evaluateTotalTextEndToEnd(groundTruth: FileSet, results: FileSet
   };
   const format = { yFirst: true, withWord: true };
   const rules = { iouThreshold: OFFICIAL_IOU, isCorrect: isCorrectEndToEnd };
-  return evaluateImages(gtFiles, detFiles, notes, rules, {
-    gt: (file) => totaltext.readGroundTruth(file).map(groundTruthRegion),
+  return evaluateImages(gtFiles, detFiles, findings, rules, {
+    gt: (file) => totaltext.readGroundTruth(file, findings.forms).map(groundTruthRegion),
     det: (file) => totaltext.readResults(file, format).map((read) => prepared(read, read.word.toLowerCase(), false)),
   });
 }
 
 /**
  * Not a benchmark's own protocol: polygons of any number of corners, paired as in ICDAR 2015 with an IoU threshold by
- * choice. Ground truth in either form of Total-Text's, results as lines of integers `x1,y1,…,xn,yn`, x first.
+ * choice. Ground truth in any form of Total-Text's, results as lines of integers `x1,y1,…,xn,yn`, x first.
  */
 export function evaluateIou(
   groundTruth: FileSet,
@@ -123,13 +125,13 @@ export function evaluateIou(
   }
   const gtFiles = totaltext.groundTruthFiles(groundTruth, 'after poly_gt_');
   const detFiles = totaltext.resultFiles(results);
-  for (const { key, name } of detFiles.values()) {
-    if (!gtFiles.has(key)) refuse(name, `the ground truth has no image ${key}`);
-  }
+  const findings = noFindings();
+  const extra = [...detFiles.values()].filter(({ key }) => !gtFiles.has(key));
+  setAside(extra.map(({ key, name }) => ({ name, lacks: `the ground truth has no image ${key}` })), detFiles.size, findings);
   const format = { yFirst: false, withWord: false };
   const rules = { iouThreshold, isCorrect: () => true };
-  return evaluateImages(gtFiles, detFiles, [], rules, {
-    gt: (file) => totaltext.readGroundTruth(file).map((read) => prepared(read, '', read.isMarkedByWord)),
+  return evaluateImages(gtFiles, detFiles, findings, rules, {
+    gt: (file) => totaltext.readGroundTruth(file, findings.forms).map((read) => prepared(read, '', read.isMarkedByWord)),
     det: (file) => totaltext.readResults(file, format).map((read) => prepared(read, '', false)),
   });
 }
@@ -147,13 +149,13 @@ interface Readers {
 function evaluateImages(
   gtFiles: ReadonlyMap<string, KeyedFile>,
   detFiles: ReadonlyMap<string, KeyedFile>,
-  notes: string[],
+  findings: Findings,
   rules: Rules,
   read: Readers,
 ): EvaluationResult<OneToOneImage> {
   const missing = [...gtFiles.keys()].filter((key) => !detFiles.has(key));
   if (missing.length > 0) {
-    notes.push(`counted as images without detections, for want of a result file: ${imageList(missing)}`);
+    findings.notes.push(`counted as images without detections, for want of a result file: ${imageList(missing)}`);
   }
   const counts = { matched: 0, gtCare: 0, detCare: 0 };
   const perImage = new Map<string, OneToOneImage>();
@@ -166,7 +168,7 @@ function evaluateImages(
     counts.detCare += image.det - image.detDontCare.length;
   }
   const precision = ratio(counts.matched, counts.detCare);
-  return { ...score(precision, ratio(counts.matched, counts.gtCare)), counts, perImage, notes };
+  return { ...score(precision, ratio(counts.matched, counts.gtCare)), counts, perImage, ...told(findings) };
 }
 
 function evaluateImage(gt: readonly Region[], det: readonly Region[], rules: Rules): OneToOneImage {

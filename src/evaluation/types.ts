@@ -92,6 +92,10 @@ export interface EvaluationResult<Image = ImageNumbers[Protocol]> extends Score 
   readonly perImage: ReadonlyMap<string, Image>;
   /** What a reader of the figures should know, a line each: images without a result file and the like. */
   readonly notes: readonly string[];
+  /** Names of result files that were left out, for there is no ground truth of that name. */
+  readonly ignored: readonly string[];
+  /** Which form of ground truth was read: data sets have several, with different texts and so different figures. */
+  readonly groundTruth: string;
 }
 
 /** `part / whole`, and 0 for a zero denominator. */

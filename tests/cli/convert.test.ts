@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readdirSync, symlinkSync } from 'node:fs';
 import { platform } from 'node:os';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { readSafetensors, writeSafetensors } from '../../src/checkpoint/safetensors.js';
 import { readWeights } from '../../src/network/weights-file.js';
 import { detectionPresets, resnet18 } from '../../src/network/config.js';
 import { onDisk } from '../../src/node/paths.js';
@@ -88,6 +89,28 @@ describe('convert', () => {
     expect(await refused(['convert', 'reader.safetensors', 'x', '--vocabulary', 'bread.png'])).toMatch(/bread\.png is no UTF-8 text/);
     expect(await refused(['convert', 'reader.safetensors', 'x', '--vocabulary', 'none.txt'])).toBe('panpp: none.txt: no such file or folder');
     expect(await refused(['convert', 'checkpoint.safetensors', 'x', '--vocabulary', 'characters.txt'])).toMatch(/has no recognition head/);
+  });
+
+  it('takes several files by their index', async () => {
+    const { tensors } = readSafetensors(checkpointFile(config));
+    const parts: Record<string, [string, { shape: readonly number[]; data: Float32Array }][]> = { 'a.safetensors': [], 'b.safetensors': [] };
+    const index: Record<string, string> = {};
+    for (const [name, { shape, data }] of tensors) {
+      index[name] = Object.keys(index).length % 2 === 0 ? 'a.safetensors' : 'b.safetensors';
+      parts[index[name]].push([name, { shape, data: data as Float32Array }]);
+    }
+    mkdirSync(inScratch('shards'));
+    write('shards/model.safetensors.index.json', JSON.stringify({ metadata: {}, weight_map: index }));
+    write('shards/a.safetensors', writeSafetensors(parts['a.safetensors']));
+    expect(await refused(['convert', 'shards/model.safetensors.index.json', 'x'])).toBe(
+      'panpp: shards/b.safetensors: no such file or folder',
+    );
+    write('shards/b.safetensors', writeSafetensors(parts['b.safetensors']));
+    for (const [from, to] of [['shards/model.safetensors.index.json', 'whole'], ['checkpoint.safetensors', 'one']]) {
+      expect((await panpp(['convert', from, `${to}.safetensors`])).code).toBe(0);
+    }
+    expect(read('whole.safetensors').equals(read('one.safetensors'))).toBe(true);
+    expect(await refused(['convert', 'checkpoint.safetensors', 'x', '--ema'])).toMatch(/^panpp: checkpoint\.safetensors: holds one set of weights/);
   });
 
   it('says why it can’t write', async () => {

@@ -56,9 +56,10 @@ describe('eval', () => {
       .split('\n')
       .map((line) => line.split(/ {2,}/));
     const { precision, recall, hmean } = expected.method;
-    expect(heads).toEqual(['protocol', 'images', 'precision', 'recall', 'H-mean']);
+    expect(heads).toEqual(['protocol', 'ground truth', 'images', 'precision', 'recall', 'H-mean']);
     expect(figures).toEqual([
       'icdar2015',
+      'ICDAR 2015 lines',
       String(Object.keys(expected.per_image).length),
       ...[precision, recall, hmean].map((share) => (100 * share).toFixed(2)),
     ]);
@@ -137,6 +138,12 @@ describe('files', () => {
     folder('unknown', { 'res_img_7.txt': '' });
     expect(await refused(['eval', ...icdar('gt', 'unknown')])).toBe(
       'panpp: results: res_img_7.txt: the ground truth has no gt_img_7.txt',
+    );
+    folder('more', { 'res_img_1.txt': `${box}\n`, 'res_img_7.txt': '', 'readme.txt': 'x' });
+    const more = await evaluate(icdar('gt', 'more'));
+    expect(more).toMatchObject({ recall: 0.5, precision: 1, ignored: ['readme.txt', 'res_img_7.txt'] });
+    expect(more.notes[0]).toBe(
+      'ignored, where the official script would refuse all: 2 result files without ground truth (readme.txt, res_img_7.txt)',
     );
     folder('words', { 'res_img_1.txt': `${box}\n${box},word\n` });
     expect(await refused(['eval', ...icdar('gt', 'words')])).toMatch(

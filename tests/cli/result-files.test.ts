@@ -14,7 +14,7 @@ import { PanppError } from '../../src/errors.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'panpp-results-'));
 const inFolder = (...names: string[]) => join(folder, ...names);
-const task: ResultTask = { protocols: { icdar: 'icdar2015', totaltext: 'totaltext' }, reads: false };
+const task: ResultTask = { protocols: { icdar: 'icdar2015', totaltext: 'totaltext', iou: 'iou' }, reads: false };
 
 const found: Detection = {
   regions: [

@@ -6,7 +6,7 @@ import { readMatVariable } from '../../src/evaluation/formats/matlab.js';
 import { bundledPath } from '../support/reference.js';
 import { type MatInput, MatWriter } from './mat-writer.js';
 
-const read = (bytes: Uint8Array, name = 'a') => readMatVariable('a.mat', bytes, name);
+const read = (bytes: Uint8Array, name = 'a') => readMatVariable('a.mat', bytes, name).value;
 const written = (value: MatInput, littleEndian = true) => new MatWriter(littleEndian).add('a', value).bytes();
 
 describe.each([

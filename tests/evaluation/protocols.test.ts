@@ -56,7 +56,7 @@ describe('errors name the file and the line', () => {
       /^res_img_1\.txt, line 2: "2\.5"/,
     ],
     ['icdar2015', { 'gt_img_1.txt': `${BOX},a` }, { 'res_img_7.txt': '' }, /res_img_7\.txt: .*no gt_img_7\.txt/],
-    ['icdar2015', { 'gt_1.txt': `${BOX},a` }, {}, /none of 1 files is named gt_img_<number>\.txt/],
+    ['icdar2015', { 'truth_1.txt': `${BOX},a` }, {}, /none of 1 files is named gt_img_<number>\.txt or gt_<image>\.txt/],
     ['icdar2015-e2e', { 'gt_img_1.txt': `${BOX},a` }, { 'res_img_1.txt': BOX }, /^res_img_1\.txt, line 1: not "x1,y1/],
     [
       'totaltext',

@@ -1,7 +1,9 @@
-// Text files of ICDAR 2015 (tasks 4.1 and 4.4), as the official scripts read them.
+// Text files of ICDAR 2015 (tasks 4.1 and 4.4), as the official scripts read them; and ground truth of ICDAR 2013 (boxes
+// with quoted words) and of MLT 2017 and 2019 (with the script before the word), which those scripts do not know.
 import type { Point } from '../../shapes/geometry.js';
+import { type Findings, setAside } from '../notes.js';
 import type { FileSet } from '../types.js';
-import { corners, decimal, integer, placeOf, quoted, readLines, refuse } from './text.js';
+import { type Line, corners, decimal, integer, placeOf, quoted, readLines, refuse } from './text.js';
 
 /** A polygon with its word; ground truth that is marked `###` comes with that word. */
 export interface WordRegion {
@@ -18,16 +20,37 @@ export interface KeyedFile {
   readonly bytes: Uint8Array;
 }
 
-// A name counts if it begins like this; the dot stands for any character.
-const GROUND_TRUTH_NAME = /^gt_img_([0-9]+).txt/;
-const RESULT_NAME = /^res_img_([0-9]+).txt/;
+/** How a data set names its files; the first group is the key. */
+export interface FileNames {
+  readonly groundTruth: RegExp;
+  readonly result: RegExp;
+  readonly resultForm: string;
+}
 
-/** The files named `gt_img_<digits>.txt` by their digits; others are ignored, of two with a key the last counts. */
-export function groundTruthFiles(files: FileSet, notes: string[]): Map<string, KeyedFile> {
+// A name counts if it begins like this; the dot stands for any character.
+const ICDAR2015: FileNames = {
+  groundTruth: /^gt_img_([0-9]+).txt/,
+  result: /^res_img_([0-9]+).txt/,
+  resultForm: 'res_img_<number>.txt',
+};
+/** ICDAR 2013's training images are mere numbers, MLT 2019's files have no gt_. */
+const OTHERS: FileNames = {
+  groundTruth: /^(?:gt_(?=.)|(?=tr_img_))(.+)\.txt$/,
+  result: /^res_(.+)\.txt$/,
+  resultForm: 'res_<image>.txt',
+};
+
+/** The ground-truth files by the digits of `gt_img_<digits>.txt`; others are ignored, of two with a key the last counts. */
+export function groundTruthFiles(
+  files: FileSet,
+  notes: string[],
+): { files: Map<string, KeyedFile>; names: FileNames } {
+  const names = [ICDAR2015, OTHERS].find(({ groundTruth }) => [...files.keys()].some((name) => groundTruth.test(name)));
+  if (!names) return refuse('ground truth', `none of ${files.size} files is named gt_img_<number>.txt or gt_<image>.txt`);
   const byKey = new Map<string, KeyedFile>();
   let ignored = 0;
   for (const [name, bytes] of files) {
-    const key = GROUND_TRUTH_NAME.exec(name)?.[1];
+    const key = names.groundTruth.exec(name)?.[1];
     if (key === undefined) {
       ignored++;
       continue;
@@ -36,27 +59,74 @@ export function groundTruthFiles(files: FileSet, notes: string[]): Map<string, K
     if (other) notes.push(`ground truth: ${other.name} and ${name} are both for image ${key}; the latter is used`);
     byKey.set(key, { key, name, bytes });
   }
-  if (byKey.size === 0) refuse('ground truth', `none of ${files.size} files is named gt_img_<number>.txt`);
-  if (ignored > 0) notes.push(`ground truth: ${ignored} files are not named gt_img_<number>.txt and are ignored`);
+  const form = names === ICDAR2015 ? 'gt_img_<number>.txt' : 'gt_<image>.txt';
+  if (ignored > 0) notes.push(`ground truth: ${ignored} files are not named ${form} and are ignored`);
+  return { files: byKey, names };
+}
+
+/** The result files by their keys; those of another name or without ground truth are set aside. */
+export function resultFiles(
+  files: FileSet,
+  groundTruth: ReadonlyMap<string, KeyedFile>,
+  { result, resultForm }: FileNames,
+  findings: Findings,
+): Map<string, KeyedFile> {
+  const byKey = new Map<string, KeyedFile>();
+  const extra: { name: string; lacks: string }[] = [];
+  for (const [name, bytes] of files) {
+    const key = result.exec(name)?.[1];
+    if (key === undefined) extra.push({ name, lacks: `a result file is named ${resultForm}, without folder` });
+    else if (!groundTruth.has(key)) extra.push({ name, lacks: `the ground truth has no ${name.replace(/^res_/, 'gt_')}` });
+    else byKey.set(key, { key, name, bytes });
+  }
+  setAside(extra, files.size, findings);
   return byKey;
 }
 
-/** The result files by the digits of `res_img_<digits>.txt`; a file of another name is an error. */
-export function resultFiles(files: FileSet, groundTruth: ReadonlyMap<string, unknown>): Map<string, KeyedFile> {
-  const byKey = new Map<string, KeyedFile>();
-  for (const [name, bytes] of files) {
-    const key = RESULT_NAME.exec(name)?.[1];
-    if (key === undefined)
-      return refuse(`results: ${name}`, 'a result file is named res_img_<number>.txt, without folder');
-    if (!groundTruth.has(key)) refuse(`results: ${name}`, `the ground truth has no gt_img_${key}.txt`);
-    byKey.set(key, { key, name, bytes });
+/** The forms that ground truth has. */
+export interface TruthForms {
+  /** The script's name stands before the word, in all lines of all files. */
+  readonly isMlt: boolean;
+  /** Forms that were found. */
+  readonly found: Set<string>;
+}
+
+const GROUND_TRUTH_LINES = { dropBom: true, dropCr: true, skipEmpty: true };
+const MLT_LINE = /^(?:[^,]*,){8}(?:Arabic|Latin|Chinese|Japanese|Korean|Bangla|Hindi|Symbols|Mixed|None),/;
+
+/** Whether all lines are MLT's; one alone may as well be ICDAR 2015's with a word such as `Latin,`. */
+export function areMltLines(files: Iterable<KeyedFile>): boolean {
+  const lines = [...files].flatMap(({ name, bytes }) => readLines(name, bytes, GROUND_TRUTH_LINES));
+  return lines.length > 0 && lines.every(({ text }) => MLT_LINE.test(text));
+}
+
+/** ICDAR 2013: left, top, right, bottom and a word in quotes, between commas or spaces. */
+const BOX_LINE = /^\s*(-?\d+)(?:\s*,\s*|\s+)(-?\d+)(?:\s*,\s*|\s+)(-?\d+)(?:\s*,\s*|\s+)(-?\d+)(?:\s*,\s*|\s+)(".*")\s*$/;
+
+/** A line of ICDAR 2013 or MLT; undefined for ICDAR 2015's. */
+function otherRegion(line: Line, { isMlt, found }: TruthForms): WordRegion | undefined {
+  const place = placeOf(line);
+  const box = BOX_LINE.exec(line.text);
+  if (box) {
+    found.add('ICDAR 2013 boxes');
+    const [left, top, right, bottom] = box.slice(1, 5).map(Number);
+    return { polygon: [[left, top], [right, top], [right, bottom], [left, bottom]], word: withoutQuotes(box[5]), place };
   }
-  return byKey;
+  if (!isMlt) {
+    found.add('ICDAR 2015 lines');
+    return undefined;
+  }
+  found.add('MLT lines');
+  const fields = line.text.split(',');
+  const numbers = fields.slice(0, 8).map((field) => decimal(field, line));
+  return { polygon: corners(numbers, line), word: fields.slice(9).join(','), place };
 }
 
 /** Ground truth of task 4.1: eight decimal numbers, and the word after the line's last comma. */
-export function readDetectionGroundTruth({ name, bytes }: KeyedFile): WordRegion[] {
-  return readLines(name, bytes, { dropBom: true, dropCr: true, skipEmpty: true }).map((line) => {
+export function readDetectionGroundTruth({ name, bytes }: KeyedFile, forms: TruthForms): WordRegion[] {
+  return readLines(name, bytes, GROUND_TRUTH_LINES).map((line) => {
+    const other = otherRegion(line, forms);
+    if (other) return other;
     const fields = line.text.split(',');
     if (fields.length < 8) refuse(line, `${fields.length} fields; eight coordinates and a word are needed`);
     const numbers = fields.slice(0, 8).map((field) => decimal(field, line));
@@ -75,18 +145,25 @@ export function readDetectionResults({ name, bytes }: KeyedFile): WordRegion[] {
 const INTEGER_THEN_COMMA = '[ \\t\\r\\f\\v]*(-?[0-9]+)[ \\t\\r\\f\\v]*,';
 const EIGHT_INTEGERS_AND_WORD = new RegExp(`^${INTEGER_THEN_COMMA.repeat(8)}(.*)$`, 's');
 
-/** Ground truth and results of task 4.4: eight integers, a comma, and all the rest is the word. */
+/** Results of task 4.4: eight integers, a comma, and all the rest is the word. */
 export function readWords({ name, bytes }: KeyedFile): WordRegion[] {
-  return readLines(name, bytes, { dropBom: true, dropCr: true, skipEmpty: true }).map((line) => {
-    const parts = EIGHT_INTEGERS_AND_WORD.exec(line.text);
-    if (!parts) return refuse(line, `not "x1,y1,x2,y2,x3,y3,x4,y4,word" with integers: ${quoted(line.text)}`);
-    const polygon = corners(
-      parts.slice(1, 9).map((field) => integer(field, line)),
-      line,
-    );
-    if (turn(polygon) > 0) refuse(line, 'its corners run anticlockwise; list them clockwise');
-    return { polygon, word: withoutQuotes(parts[9]), place: placeOf(line) };
-  });
+  return readLines(name, bytes, GROUND_TRUTH_LINES).map(wordRegion);
+}
+
+/** Ground truth of task 4.4, which is written as its results are. */
+export function readWordGroundTruth({ name, bytes }: KeyedFile, forms: TruthForms): WordRegion[] {
+  return readLines(name, bytes, GROUND_TRUTH_LINES).map((line) => otherRegion(line, forms) ?? wordRegion(line));
+}
+
+function wordRegion(line: Line): WordRegion {
+  const parts = EIGHT_INTEGERS_AND_WORD.exec(line.text);
+  if (!parts) return refuse(line, `not "x1,y1,x2,y2,x3,y3,x4,y4,word" with integers: ${quoted(line.text)}`);
+  const polygon = corners(
+    parts.slice(1, 9).map((field) => integer(field, line)),
+    line,
+  );
+  if (turn(polygon) > 0) refuse(line, 'its corners run anticlockwise; list them clockwise');
+  return { polygon, word: withoutQuotes(parts[9]), place: placeOf(line) };
 }
 
 /** The sum that the official scripts judge orientation by: positive for corners that run anticlockwise as seen. */

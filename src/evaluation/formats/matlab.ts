@@ -64,10 +64,14 @@ const NUMBERS: Readonly<Record<number, { size: number; read: ReadNumber }>> = {
 };
 
 /**
- * The variable of that name.
+ * The first variable that has one of the names, and its name.
  * @throws PanppError `evaluation` if the file is not a level 5 MAT-file, is damaged, or has no such variable.
  */
-export function readMatVariable(file: string, bytes: Uint8Array, name: string): MatArray {
+export function readMatVariable(
+  file: string,
+  bytes: Uint8Array,
+  ...names: readonly string[]
+): { name: string; value: MatArray } {
   const source = openSource(file, bytes);
   const end = source.view.byteLength;
   for (let at = HEADER_BYTES; at < end;) {
@@ -78,9 +82,9 @@ export function readMatVariable(file: string, bytes: Uint8Array, name: string): 
     const matrix = isCompressed ? elementAt(inner, 0, inner.view.byteLength) : element;
     if (matrix.type !== MATRIX) continue; // a file may hold other things between its variables
     const header = readHeader(inner, matrix);
-    if (header?.name === name) return readContent(inner, header, 0);
+    if (header && names.includes(header.name)) return { name: header.name, value: readContent(inner, header, 0) };
   }
-  return refuse(file, `has no variable ${quoted(name)}`);
+  return refuse(file, `has no variable ${names.map(quoted).join(' or ')}`);
 }
 
 function openSource(file: string, bytes: Uint8Array): Source {

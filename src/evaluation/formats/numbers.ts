@@ -7,7 +7,44 @@ import { corners, decimal, integer, type Line, quoted, readLines, refuse } from 
 /** CTW1500: `xmin,ymin,xmax,ymax` and 14 offsets (x, y) from (xmin, ymin); further fields are ignored. */
 const CTW_NUMBERS = 32;
 
-export function readCtwGroundTruth(file: string, bytes: Uint8Array): Point[][] {
+/** In any form, which is added to `forms`. */
+export function readCtwGroundTruth(file: string, bytes: Uint8Array, forms: Set<string>): Point[][] {
+  const text = new TextDecoder().decode(bytes);
+  const form = /^\s*</.test(text) ? 'XML' : text.includes(WORD_MARK) ? 'lines with words' : 'lines of offsets';
+  forms.add(`CTW1500 as ${form}`);
+  if (form === 'XML') return readCtwXml(file, text);
+  return form === 'lines with words' ? readCtwWords(file, bytes) : readCtwOffsets(file, bytes);
+}
+
+const WORD_MARK = ',####';
+
+/** `x1,y1,…,x14,y14,####word`. */
+function readCtwWords(file: string, bytes: Uint8Array): Point[][] {
+  return linesOf(file, bytes).map((line) => {
+    const end = line.text.indexOf(WORD_MARK);
+    if (end < 0) refuse(line, `not "x1,y1,…,xn,yn,####word": ${quoted(line.text)}`);
+    const numbers = line.text.slice(0, end).split(',').map((field) => integer(field, line));
+    return corners(numbers, line, { least: 3 });
+  });
+}
+
+/** `<Annotations><image file="…"><box …><label>word</label><segs>x1,y1,…</segs>…</box>…`; `segs` is the outline. */
+function readCtwXml(file: string, text: string): Point[][] {
+  const polygons: Point[][] = [];
+  const boxes = text.split(/<box\b/);
+  let number = boxes[0].split('\n').length;
+  if (!/<\/Annotations>\s*$/.test(text)) refuse(file, 'cut short or not CTW1500\'s XML: it does not end with </Annotations>');
+  for (const box of boxes.slice(1)) {
+    const line = { file, number, text: box };
+    const outline = /<segs>\s*([^<]*?)\s*<\/segs>/.exec(box)?.[1];
+    if (outline === undefined) return refuse(line, 'a box without <segs>');
+    polygons.push(corners(outline.replace(/,$/, '').split(',').map((field) => integer(field, line)), line, { least: 3 }));
+    number += box.split('\n').length - 1;
+  }
+  return polygons;
+}
+
+function readCtwOffsets(file: string, bytes: Uint8Array): Point[][] {
   return linesOf(file, bytes).map((line) => {
     const fields = line.text.split(',');
     if (fields.length < CTW_NUMBERS) refuse(line, `${fields.length} fields; ${CTW_NUMBERS} integers are needed`);

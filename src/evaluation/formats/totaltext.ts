@@ -1,4 +1,5 @@
-// Total-Text's ground truth in its MATLAB form (`poly_gt_<name>.mat`) and its text form (`<name>.txt`); its results.
+// Total-Text's ground truth in its MATLAB form (`poly_gt_<name>.mat`), as text the way it is distributed (`poly_gt_<name>.txt`,
+// wrapped arrays in Python's notation) and as lines (`<name>.txt`); its results.
 import type { Point } from '../../shapes/geometry.js';
 import type { FileSet } from '../types.js';
 import type { KeyedFile, WordRegion } from './icdar.js';
@@ -24,11 +25,11 @@ type MatKey = 'after poly_gt_' | 'after the last underscore';
 
 const MAT_PREFIX = 'poly_gt_';
 
-/** The ground-truth files by their images' names; a text file's is its own name up to the first dot. */
+/** The ground-truth files by their images' names; a text file's is its own name up to the first dot, without `poly_gt_`. */
 export function groundTruthFiles(files: FileSet, matKey: MatKey): Map<string, KeyedFile> {
   if (files.size === 0) refuse('ground truth', 'no files');
   return filesByKey('ground truth', files, (name) => {
-    if (name.endsWith('.txt')) return name.split('.')[0];
+    if (name.endsWith('.txt')) return textKey(name);
     if (!name.startsWith(MAT_PREFIX) || !name.endsWith('.mat')) return undefined;
     if (matKey === 'after poly_gt_') return name.slice(MAT_PREFIX.length, -'.mat'.length);
     return name.slice(name.lastIndexOf('_') + 1).split('.')[0];
@@ -37,7 +38,11 @@ export function groundTruthFiles(files: FileSet, matKey: MatKey): Map<string, Ke
 
 /** The result files by their names up to the first dot. */
 export function resultFiles(files: FileSet): Map<string, KeyedFile> {
-  return filesByKey('results', files, (name) => (name.endsWith('.txt') ? name.split('.')[0] : undefined));
+  return filesByKey('results', files, (name) => (name.endsWith('.txt') ? textKey(name) : undefined));
+}
+
+function textKey(name: string): string {
+  return name.split('.')[0].replace(new RegExp(`^${MAT_PREFIX}(?=.)`), '');
 }
 
 /** Both kinds may have the same names, so that messages say which it is. */
@@ -49,7 +54,7 @@ function filesByKey(
   const byKey = new Map<string, KeyedFile>();
   for (const [fileName, bytes] of files) {
     const name = `${kind}: ${fileName}`;
-    const forms = kind === 'results' ? '<image>.txt' : 'poly_gt_<image>.mat or <image>.txt';
+    const forms = kind === 'results' ? '<image>.txt' : 'poly_gt_<image>.mat, poly_gt_<image>.txt or <image>.txt';
     const key = keyOf(fileName) ?? refuse(name, `a file's name here is ${forms}`);
     const other = byKey.get(key);
     if (other) refuse(name, `image ${key} has another file, ${other.name}`);
@@ -58,18 +63,26 @@ function filesByKey(
   return byKey;
 }
 
-/** All texts of an image, in either form. */
-export function readGroundTruth(file: KeyedFile): TotalTextRegion[] {
-  return file.name.endsWith('.mat') ? readMatGroundTruth(file) : readTextGroundTruth(file);
+/** All texts of an image, in any form, which is added to `forms`. */
+export function readGroundTruth(file: KeyedFile, forms: Set<string>): TotalTextRegion[] {
+  if (file.name.endsWith('.mat')) return readMatGroundTruth(file, forms);
+  const text = new TextDecoder().decode(file.bytes);
+  if (/^\s*x:/.test(text)) {
+    forms.add('Total-Text as text');
+    return readDistributedText(file.name, text);
+  }
+  forms.add('lines of polygons');
+  return readLinesGroundTruth(file);
 }
 
 const COLUMNS = 6;
 
-/** The variable `polygt`, a row a text: a label, x, a label, y, the word, the orientation. */
-function readMatGroundTruth({ name, bytes }: KeyedFile): TotalTextRegion[] {
-  const table = readMatVariable(name, bytes, 'polygt');
+/** The variable `polygt` or, in a newer edition, `gt`; a row a text: a label, x, a label, y, the word, the orientation. */
+function readMatGroundTruth({ name, bytes }: KeyedFile, forms: Set<string>): TotalTextRegion[] {
+  const { name: variable, value: table } = readMatVariable(name, bytes, 'polygt', 'gt');
+  forms.add(`Total-Text as MATLAB ${variable}`);
   if (table.kind !== 'cells' || table.shape.length !== 2 || table.shape[1] !== COLUMNS) {
-    return refuse(name, `polygt is not a cell array of ${COLUMNS} columns`);
+    return refuse(name, `${variable} is not a cell array of ${COLUMNS} columns`);
   }
   const rows = table.shape[0];
   return Array.from({ length: rows }, (_, row) => {
@@ -102,11 +115,61 @@ function textOf(value: MatArray, place: string): string {
   return refuse(place, 'a word or an orientation that is not a text');
 }
 
+const STRING = /[uUbB]?(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)")/;
+const ARRAY = String.raw`\[\[([^\]]*)\]\]`;
+const STRINGS = String.raw`\[((?:\s*,?\s*${STRING.source.replaceAll(/\((?!\?)/g, '(?:')})*)\s*\]`;
+/** One text, which may be wrapped over several lines anywhere between numbers. */
+const RECORD = new RegExp(
+  String.raw`\s*x:\s*${ARRAY}\s*,\s*y:\s*${ARRAY}\s*,\s*ornt:\s*${STRINGS}\s*,\s*transcriptions:\s*${STRINGS}`,
+  'suy',
+);
+
+/** `x: [[2 8 10]], y: [[10 8 12]], ornt: [u'c'], transcriptions: [u'OPEN']`; `#` for either marks don't-care. */
+function readDistributedText(name: string, text: string): TotalTextRegion[] {
+  const regions: TotalTextRegion[] = [];
+  const end = text.trimEnd().length;
+  RECORD.lastIndex = 0;
+  for (let at = 0; at < end; at = RECORD.lastIndex) {
+    const line = { file: name, number: text.slice(0, at).trimEnd().split('\n').length + (at > 0 ? 1 : 0), text: '' };
+    const match = RECORD.exec(text);
+    if (!match) {
+      const rest = quoted(text.slice(at).trim());
+      return refuse(line, `not "x: [[…]], y: [[…]], ornt: [u'…'], transcriptions: [u'…']": ${rest}`);
+    }
+    const [xs, ys] = [match[1], match[2]].map((numbers) =>
+      numbers.split(/[\s,]+/).flatMap((field) => (field === '' ? [] : [decimal(field, line)])),
+    );
+    if (xs.length !== ys.length || xs.length === 0) refuse(line, `${xs.length} x and ${ys.length} y coordinates`);
+    const orientation = stringsOf(match[3]).join(',');
+    // A text without a transcription is one that nobody could read.
+    const word = stringsOf(match[4]).join(',') || '#';
+    regions.push({
+      polygon: xs.map((x, i): Point => [x, ys[i]]),
+      word,
+      place: placeOf(line),
+      isMarkedByOrientation: orientation === '#',
+      isMarkedByWord: word === '#',
+    });
+  }
+  return regions;
+}
+
+/** Texts in Python's notation. */
+function stringsOf(list: string): string[] {
+  return [...list.matchAll(new RegExp(STRING, 'gs'))].map(([, single, double]) =>
+    (single ?? double).replace(
+      /\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(.))/gs,
+      (_, unicode?: string, byte?: string, other?: string) =>
+        other ?? String.fromCharCode(parseInt(unicode ?? byte!, 16)),
+    ),
+  );
+}
+
 const WORD_MARK = ',####';
 const DONT_CARE = '###';
 
 /** Lines `x1,y1,…,xn,yn,####word`; the word `###` marks don't-care. */
-function readTextGroundTruth({ name, bytes }: KeyedFile): TotalTextRegion[] {
+function readLinesGroundTruth({ name, bytes }: KeyedFile): TotalTextRegion[] {
   return readLines(name, bytes, { dropBom: true, dropCr: true, skipEmpty: true }).map((line) => {
     const mark = line.text.indexOf(WORD_MARK);
     if (mark < 0) return refuse(line, `not "x1,y1,…,xn,yn,####word": ${quoted(line.text)}`);
