@@ -54,7 +54,10 @@ export async function lookAtFiles(
 
   let [failed, told] = [problems.length, 0];
   const stopWatching = onInterrupt(async () => {
-    if (told > 0) saidWritten(await results.finish(), say);
+    const written = await results.finish({ ifAny: true });
+    // The image that was being written is counted by now.
+    await new Promise(setImmediate);
+    saidWritten(written, say);
     say(`panpp: interrupted, ${told} of ${images.length} images are done${results.isAsked ? '; the same command with --resume goes on' : ''}`);
   });
   const engine = missing.length > 0 ? await openEngine(flags, weights) : undefined;

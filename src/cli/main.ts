@@ -14,8 +14,10 @@ import { addTune } from './tune.js';
 import { packageVersion } from './version.js';
 
 // A reader that has seen enough (`panpp detect … | head`) is no error, a full disk is; the files that were asked for are written with either.
+let isStdoutLost = false;
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') return;
+  if (error.code === 'EPIPE' || isStdoutLost) return;
+  isStdoutLost = true;
   say(`panpp: ${fileError('standard output', "can't be written: ", error).message}`);
   process.exitCode ||= exitCodes.someFailed;
 });

@@ -267,11 +267,15 @@ export class ResultFiles {
     return all;
   }
 
-  /** Writes the run's file, if one was asked for. */
-  async finish(): Promise<Written> {
+  /**
+   * Writes the run's file, if one was asked for, after what is being written.
+   * @param ifAny only if there is an image in it
+   */
+  async finish({ ifAny = false } = {}): Promise<Written> {
     const all: Written = { paths: [], problems: [] };
-    if (!this.withRunFile) {
+    if (!this.withRunFile || (ifAny && this.#run.length === 0)) {
       await this.#writing;
+      if (this.withRunFile) all.problems.push(`${join(this.folder, runFileName)}: not written, for no image is done`);
       return all;
     }
     const contents = new Map<string, string>();
