@@ -44,12 +44,13 @@ export async function findImages(inputs: readonly string[], isResult: (path: str
       problems.push({ input, error: new PanppError('file', `${input}: no PNG, JPEG or WebP files found`) });
     for (const { path, name } of found) names.set(path, names.get(path) ?? name);
   }
-  if (names.size === 0) throw problems[0].error;
+  const passedOver = (await Promise.all(inputs.map(passedOverIn))).flat();
+  if (names.size === 0) throw new PanppError('file', [problems[0].error.message, ...passedOver].join('; '));
   const taken = new Set<string>();
   return {
     images: [...names].map(([path, name]) => ({ path, resultName: untaken(withoutEnding(name), taken) })),
     problems,
-    passedOver: (await Promise.all(inputs.map(passedOverIn))).flat(),
+    passedOver,
   };
 }
 

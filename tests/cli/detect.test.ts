@@ -186,6 +186,8 @@ describe('detect', () => {
     const outlines = await ofBread('--bbox', 'poly', '--format', 'totaltext', '--output', 'totaltext');
     const yFirst = outlines.map(({ polygon }) => `${polygon.map(([x, y]) => `${y},${x}`).join(',')}\n`);
     expect(read('totaltext/bread.txt').toString()).toBe(yFirst.join(''));
+    await ofBread('--bbox', 'poly', '--format', 'iou', '--output', 'iou');
+    expect(read('iou/bread.txt').toString()).toBe(outlines.map(({ polygon }) => `${polygon.flat().join(',')}\n`).join(''));
     const simple = await ofBread('--bbox', 'poly', '--tolerance', '3');
     expect(simple.map(({ area }) => area)).toEqual(outlines.map(({ area }) => area));
     const corners = (regions: Line['regions']) => regions.reduce((sum, { polygon }) => sum + polygon.length, 0);
@@ -524,7 +526,7 @@ describe('wrong usage', () => {
     [['sign.png', '--short-side', '100.5'], /whole number/],
     [['sign.png', '--min-score', 'high'], /number from 0 to 1/],
     [['sign.png', '--bbox', 'circle'], /Allowed choices are rect, poly/],
-    [['sign.png', '--format', 'xml'], /Allowed choices are json, icdar, totaltext, labelme, hocr, svg, coco-text/],
+    [['sign.png', '--format', 'xml'], /Allowed choices are json, icdar, totaltext, iou, labelme, hocr, svg, coco-text/],
     [['sign.png', '--format', 'json,'], /Allowed choices are json/],
     [['sign.png', '--format', 'hocr'], /--format hocr needs text that is read; use panpp spot/],
     [['sign.png', '--embed-image', '--format', 'json'], /--embed-image is for SVG; add --format svg/],

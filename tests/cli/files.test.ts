@@ -117,3 +117,22 @@ it('a file to write is none of those that are read, by whatever name', async () 
   }
   for (const name of ['other', 'new', '.']) await assertNoInput(join(folder, name), [model, undefined, '-', join(folder, 'none')]);
 });
+
+describe('pictures of other kinds in a folder', () => {
+  const none = async () => false;
+
+  it('are counted', async () => {
+    await make('a.jpg', 'b.HEIC', 'c.heic', 'below/d.tiff', 'e.pdf', 'notes.txt', 'f.svg');
+    const { images, passedOver } = await findImages([folder], none);
+    expect(images.map(({ resultName }) => resultName)).toEqual(['a']);
+    expect(passedOver).toEqual([`${folder}: 4 pictures passed over (2 heic, 1 pdf, 1 tiff); PNG, JPEG and WebP are read`]);
+    expect((await findImages([join(folder, 'a.jpg')], none)).passedOver).toEqual([]);
+  });
+
+  it('are told where there are no others', async () => {
+    await make('a.heic');
+    await expect(findImages([folder], none)).rejects.toThrow(
+      `${folder}: no PNG, JPEG or WebP files found; ${folder}: 1 picture passed over (1 heic); PNG, JPEG and WebP are read`,
+    );
+  });
+});
