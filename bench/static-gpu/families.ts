@@ -2,6 +2,7 @@
 import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { PanppError } from '../../src/errors.js';
 
 export interface Family {
   /** As its driver calls it. */
@@ -35,7 +36,7 @@ export const families: readonly Family[] = [
 
 export function familyNamed(name: string): Family {
   const family = families.find((each) => each.name === name);
-  if (!family) throw new Error(`no GPU family "${name}"; there are ${families.map((each) => each.name).join(', ')}`);
+  if (!family) throw new PanppError('argument', `no GPU family is called "${name}"; there are ${families.map((each) => each.name).join(', ')}`);
   return family;
 }
 

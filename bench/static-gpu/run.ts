@@ -1,21 +1,23 @@
 // npm run static-gpu: profiles every family and writes STATIC.md and the baseline.
 import { readFile, writeFile } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
 import { PanppError } from '../../src/errors.js';
 import type { Precision } from '../../src/layers/precision.js';
 import { projectFile } from '../paths.js';
 import { type Size, nameOf } from '../sizes.js';
 import { type Baseline, findGrowth, knownCode } from './baseline.js';
-import { driversHint, families, findDrivers } from './families.js';
+import { type Family, driversHint, families, familyNamed, findDrivers } from './families.js';
 import { type FamilyProfile, profileFamily } from './profile.js';
 import { type FamilyCode, type SizedPlan, precisions, writeReport } from './report.js';
 
 declare const builtCommit: string;
 
-const usage = `npm run static-gpu -- [--check]
+const usage = `npm run static-gpu -- [--check [--families NAMES]]
 Compiles the packaged model's kernels with Mesa's compilers for AMD, Intel and NVIDIA and writes bench/STATIC.md and
 bench/static-gpu/baseline.json.
-  --check   only compare with baseline.json; exit code 1 if a kernel spills more or has fewer subgroups in flight than it
-            had, or is new and spills at all or has fewer than 2`;
+  --check            only compare with baseline.json; exit code 1 if a kernel spills more or has fewer subgroups in flight
+                     than it had, or is new and spills at all or has fewer than 2
+  --families NAMES   of these alone: ${families.map(({ name }) => name).join(',')}`;
 
 /** Of the code that is looked at; other sizes share nearly all of it. */
 const codeSize: Size = { height: 640, width: 640 };
@@ -23,21 +25,18 @@ const codeSize: Size = { height: 640, width: 640 };
 const planSizes: readonly Size[] = [codeSize, { height: 736, width: 1312 }];
 const baselinePath = projectFile('bench/static-gpu/baseline.json');
 
-const args = process.argv.slice(2);
-if (args.includes('--help')) console.log(usage);
-else if (args.some((arg) => arg !== '--check')) {
-  console.error(usage);
+try {
+  const { help, check, families: names } = parseArgs({ options: { help: { type: 'boolean' }, check: { type: 'boolean' }, families: { type: 'string' } } }).values;
+  if (help) console.log(usage);
+  else if (names !== undefined && !check) throw new PanppError('argument', 'what is written is of all families; --families goes with --check');
+  else process.exitCode = await main(check === true, names === undefined ? families : names.split(',').map(familyNamed));
+} catch (error) {
+  const told = error instanceof PanppError || (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS');
+  console.error(told ? `${(error as Error).message}; --help tells more` : error);
   process.exitCode = 2;
-} else {
-  try {
-    process.exitCode = await main(args.includes('--check'));
-  } catch (error) {
-    console.error(error instanceof PanppError ? error.message : error);
-    process.exitCode = 2;
-  }
 }
 
-async function main(check: boolean): Promise<number> {
+async function main(check: boolean, wanted: readonly Family[]): Promise<number> {
   const drivers = findDrivers();
   if (!drivers) {
     console.error(`there are no drivers to compile with; ${driversHint}`);
@@ -49,7 +48,7 @@ async function main(check: boolean): Promise<number> {
     return 2;
   }
   const codes: FamilyCode[] = [];
-  for (const family of families) {
+  for (const family of wanted) {
     const profiles = {} as Record<Precision, FamilyProfile>;
     for (const precision of precisions) {
       console.error(`${family.name}, ${precision}`);
