@@ -45,7 +45,7 @@ def parse_arguments():
     parser.add_argument('--profile', action='store_true')
     parser.add_argument('--forward-only', action='store_true')
     arguments = parser.parse_args()
-    for name, value in {'seed': 1, 'rate': None, 'init': None, 'resume': False, 'minutes': None,
+    for name, value in {'seed': 1, 'rate': None, 'init': None, 'partial': False, 'resume': False, 'minutes': None,
                         'out': arguments.cache}.items():
         setattr(arguments, name, value)
     return arguments
@@ -171,7 +171,7 @@ def main():
     arguments.steps, arguments.minutes = None, 1e6
     used, _ = load_photographs(arguments.data)
     store = PixelStore(used, arguments.cache, os.cpu_count() or 1)
-    trainer = Trainer(arguments)
+    trainer = Trainer(arguments, used)
     trainer.progress.started = time.monotonic()
     assets = Assets(arguments.assets) if arguments.assets else None
     crops = Crops(trainer.recipe.crops(arguments.crop), used, store, assets, 1)

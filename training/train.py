@@ -8,6 +8,7 @@ A run can be cut off at any time and taken up again by the same command with --r
 OUT/state.pt every few minutes, its averaged weights to OUT/weights.pth.tar at the end. ../README.md explains the rest.
 """
 import argparse
+import functools
 import os
 import signal
 import sys
@@ -22,7 +23,7 @@ from torch.nn import functional as F
 from panpp_training.augment import Photographs, assemble
 from panpp_training.data import BatchPlan, Crops, PixelStore, load_photographs, make_loader
 from panpp_training.losses import detection_losses
-from panpp_training.measure import print_held_out
+from panpp_training.measure import print_held_out, sample_inputs
 from panpp_training.model import PanPP
 from panpp_training.recipe import RECIPES
 from panpp_training.recognition import Vocabulary, recognition_loss
@@ -39,6 +40,8 @@ def parse_arguments():
     parser.add_argument('--assets', type=Path, help='what prepare_assets.py made; without it nothing synthetic is used')
     parser.add_argument('--out', type=Path, required=True)
     parser.add_argument('--init', type=Path, help='weights to start from: .pth.tar, state.pt or .safetensors')
+    parser.add_argument('--partial', action='store_true',
+                        help='allow --init to lack tensors of the network; they start from nothing')
     parser.add_argument('--resume', action='store_true', help='go on from OUT/state.pt if it is there')
     budget = parser.add_mutually_exclusive_group(required=True)
     budget.add_argument('--minutes', type=float, help='time budget of the whole run, interruptions left out')
@@ -133,7 +136,7 @@ class Log:
 
 
 class Trainer:
-    def __init__(self, arguments):
+    def __init__(self, arguments, photographs):
         self.arguments = arguments
         self.recipe = RECIPES[arguments.stage]
         self.device = torch.device(arguments.device)
@@ -141,16 +144,18 @@ class Trainer:
         self.vocabulary = Vocabulary(self.recipe.vocabulary) if self.recipe.vocabulary else None
         torch.manual_seed(arguments.seed)
         self.model = PanPP(18, self.vocabulary)
-        if arguments.init:
-            print('starting from', initialise_from(self.model, arguments.init))
+        self.state_path = arguments.out / 'state.pt'
+        resumes = arguments.resume and self.state_path.exists()
+        if arguments.init and not resumes:
+            images = functools.partial(sample_inputs, photographs)
+            print('starting from', '; '.join(initialise_from(self.model, arguments.init, images, arguments.partial)))
         self.model.to(self.device, memory_format=torch.channels_last).train()
         self.forward = torch.compile(self.model) if arguments.compile else self.model
         rate = arguments.rate or self.recipe.learning_rate * (arguments.batch / 32) ** 0.5
         self.optimiser = make_optimiser(self.model, self.recipe, rate, self.on_gpu)
         self.average = Average(self.model, self.recipe.average)
         self.progress = Progress(arguments)
-        self.state_path = arguments.out / 'state.pt'
-        if arguments.resume and self.state_path.exists():
+        if resumes:
             self.restore()
 
     def save(self):
@@ -258,7 +263,7 @@ def main():
         signal.signal(number, lambda *_: STOP.append(True))
     used, held_out = load_photographs(arguments.data)
     store = PixelStore(used, arguments.cache, threads=os.cpu_count() or 1)
-    trainer = Trainer(arguments)
+    trainer = Trainer(arguments, used)
     assets = Assets(arguments.assets) if arguments.assets else None
     crops = Crops(trainer.recipe.crops(arguments.crop), used, store, assets, arguments.seed)
     plan = BatchPlan(arguments.batch, trainer.progress.step,

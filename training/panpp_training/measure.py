@@ -23,6 +23,12 @@ def network_input(image, short_side, device):
     return (x - mean) / std
 
 
+def sample_inputs(photographs, count=48, short_side=512):
+    """Network inputs of `count` photographs, evenly taken from the list."""
+    for number in np.linspace(0, len(photographs) - 1, min(count, len(photographs))).astype(int):
+        yield network_input(read_rgb(photographs[number].path), short_side, 'cpu')
+
+
 @torch.no_grad()
 def detect(model, image, settings, device):
     """[(polygon, score, word or None)] of one RGB image, by a model in eval mode."""
