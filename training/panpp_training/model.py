@@ -176,6 +176,24 @@ class PanPP(nn.Module):
         self.det_head = DetectionHead(FUSED_CHANNELS, NECK_CHANNELS)
         self.rec_head = RecognitionHead(FUSED_CHANNELS, NECK_CHANNELS, vocabulary) if vocabulary else None
         self.apply(initialise)
+        self.frozen = []
+
+    def freeze(self, what):
+        """Keeps parts as they are, batch norms' statistics too: '' (none), 'layer1' (stem and layer1) or 'network'
+        (all but the recognition head). No gradients are made for them."""
+        parts = {'': [], 'layer1': [part for name, part in self.backbone.named_children()
+                                    if not name.startswith('layer') or name == 'layer1'],
+                 'network': [part for name, part in self.named_children() if name != 'rec_head']}
+        self.frozen = parts[what]
+        for part in self.frozen:
+            part.requires_grad_(False)
+        return self.train(self.training)
+
+    def train(self, mode=True):
+        super().train(mode)
+        for part in self.frozen:
+            part.eval()
+        return self
 
     def features(self, image):
         """Batch x 3 x H x W (normalised; H and W multiples of 32) to the fused map, batch x 512 x H/4 x W/4."""

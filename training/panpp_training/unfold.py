@@ -1,14 +1,39 @@
-"""Makes folded weights trainable again: gives every batch norm that was folded into its convolution back.
+"""Folding batch norms into convolutions, and back.
+
+Back: makes folded weights trainable again, gives every batch norm that was folded into its convolution back.
 
 A file that ships holds convolutions with bias and no batch norms. Any batch norm does in inference what such a bias did
 if its shift and scale undo its statistics; for training the statistics must be those of its input. So mean m and variance
 v of each input are measured on training photographs, and the batch norm gets mean m, variance v, scale sqrt(v + eps) and
 shift m + folded bias: the network's map stays as it was, up to rounding (about 2e-7).
 """
+import copy
 import re
 
 import torch
 from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+
+def norm_after(conv):
+    """The name of the batch norm that follows a convolution, if one does."""
+    return re.sub(r'downsample\.0$', 'downsample.1', re.sub(r'conv(\d?)$', r'bn\1', conv))
+
+
+def folded_copy(module):
+    """A copy for inference alone, each batch norm in its convolution."""
+    module = copy.deepcopy(module).eval().requires_grad_(False)
+    parts = dict(module.named_modules())
+    for name, conv in parts.items():
+        if isinstance(conv, nn.Conv2d) and isinstance(parts.get(norm_after(name)), nn.BatchNorm2d):
+            replace(module, name, fuse_conv_bn_eval(conv, parts[norm_after(name)]))
+            replace(module, norm_after(name), nn.Identity())
+    return module
+
+
+def replace(module, name, part):
+    parent, _, own = name.rpartition('.')
+    setattr(module.get_submodule(parent), own, part)
 
 
 def folded_pairs(model, tensors):
@@ -19,8 +44,7 @@ def folded_pairs(model, tensors):
     for name, module in modules.items():
         if not isinstance(module, nn.Conv2d):
             continue
-        norm = (re.sub(r'downsample\.0$', 'downsample.1', name) if name.endswith('downsample.0')
-                else re.sub(r'conv(\d?)$', r'bn\1', name))
+        norm = norm_after(name)
         if (isinstance(modules.get(norm), nn.BatchNorm2d) and {f'{name}.weight', f'{name}.bias'} <= tensors.keys()
                 and not any(key.startswith(f'{norm}.') for key in tensors)):
             pairs[name] = norm

@@ -96,5 +96,4 @@ class Average:
                 new.append(tensor)
             else:
                 self.values[name].copy_(tensor)
-        torch._foreach_mul_(old, decay)
-        torch._foreach_add_(old, new, alpha=1 - decay)
+        torch._foreach_lerp_(old, new, 1 - decay)  # exact where nothing changes: frozen parts
