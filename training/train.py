@@ -35,6 +35,7 @@ from panpp_training.synthetic import Assets
 from panpp_training.unfold import folded_copy
 from panpp_training.weights import Average, initialise_from, save_atomically, save_checkpoint
 
+FREEZE = {'nothing': '', 'layer1': 'layer1'}  # of the stages that train the network
 WORDS_KEPT = 6000  # for a reader on a frozen network; about 1 GB
 WORDS_TO_BEGIN, BATCHES_TO_BEGIN = 600, 100
 
@@ -54,6 +55,7 @@ def parse_arguments():
     budget.add_argument('--steps', type=int, help='budget in steps, for runs that can be repeated exactly')
     parser.add_argument('--stop-after', type=float, default=float('inf'),
                         help='minutes after which this call saves and ends, whatever is left of the budget')
+    parser.add_argument('--freeze', choices=FREEZE, help='what does not learn, instead of the recipe\'s')
     parser.add_argument('--batch', type=int)
     parser.add_argument('--crop', type=int)
     parser.add_argument('--rate', type=float, help='learning rate instead of the recipe\'s')
@@ -68,6 +70,8 @@ def parse_arguments():
     parser.add_argument('--log-every', type=float, default=1, help='minutes')
     parser.add_argument('--measure', type=int, help='held-out photographs of each data set to measure at the end')
     arguments = parser.parse_args()
+    if arguments.freeze is not None and RECIPES[arguments.stage].frozen == 'network':
+        parser.error(f'in the stage {arguments.stage} the whole network is frozen: leave --freeze out')
     on_gpu = arguments.device.startswith('cuda')
     cores = os.cpu_count() or 1
     defaults = {'batch': 32 if on_gpu else 8, 'crop': 640 if on_gpu else 320, 'workers': max(1, cores - 2),
@@ -162,7 +166,8 @@ class Trainer:
         if arguments.init and not resumes:
             images = functools.partial(sample_inputs, photographs)
             print('starting from', '; '.join(initialise_from(self.model, arguments.init, images, arguments.partial)))
-        self.model.freeze(self.recipe.frozen)
+        self.frozen = self.recipe.frozen if arguments.freeze is None else FREEZE[arguments.freeze]
+        self.model.freeze(self.frozen)
         self.model.to(self.device, memory_format=torch.channels_last).train()
         self.forward = torch.compile(self.model) if arguments.compile else self.model
         rate = arguments.rate or self.recipe.learning_rate * (arguments.batch / 32) ** 0.5
@@ -171,6 +176,9 @@ class Trainer:
         self.progress = Progress(arguments)
         if resumes:
             self.restore()
+        # what is frozen is folded once, and kept in the precision it is run in
+        self.type = torch.bfloat16 if arguments.precision == 'bfloat16' else torch.float32
+        self.lower = folded_copy(self.model.backbone).to(self.type).lower if self.frozen == 'layer1' else None
 
     def save(self):
         save_atomically({'stage': self.arguments.stage, 'step': self.progress.step,
@@ -193,10 +201,14 @@ class Trainer:
         self.progress.images, self.progress.words = state.get('images', 0), state.get('words', 0)
         print(f'resumed at step {state["step"]}, after {state["seconds"] / 60:.1f} minutes')
 
+    def network(self, image):
+        c2 = self.lower(image.to(self.type)) if self.lower else None
+        with self.low_precision():
+            return self.forward(image, c2)
+
     def losses(self, image, labels, batch):
         """The total loss and its parts, as one dict of tensors."""
-        with self.low_precision():
-            detection, features = self.forward(image)
+        detection, features = self.network(image)
         detection = F.interpolate(detection.float(), size=image.shape[2:], mode='bilinear', align_corners=False)
         values = detection_losses(detection, **labels)
         total = values['loss_text'] + values['loss_kernels'] + values['loss_emb']
@@ -275,15 +287,14 @@ class ReadingTrainer(Trainer):
 
     def __init__(self, arguments, photographs):
         super().__init__(arguments, photographs)
-        self.type = torch.bfloat16 if arguments.precision == 'bfloat16' else torch.float32
-        self.network = folded_copy(self.model).to(self.type)
+        self.folded = folded_copy(self.model).to(self.type)
         self.buffer = WordBuffer(WORDS_KEPT)
         self.batches = 0
 
     @torch.no_grad()
     def see(self, batch, photographs):
         image, labels, batch = assemble(batch, photographs, self.device)
-        words = keep_words(self.network.features(image.to(self.type)), labels['instance'], batch['regions'],
+        words = keep_words(self.folded.features(image.to(self.type)), labels['instance'], batch['regions'],
                            batch['tokens'], batch['fold'])
         self.buffer.add(words)
         return len(words)
