@@ -23,7 +23,7 @@ from panpp_training.data import BatchPlan, Crops, PixelStore, load_photographs, 
 from panpp_training.losses import detection_losses
 from panpp_training.model import PanPP
 from panpp_training.synthetic import Assets
-from train import Trainer
+from train import FREEZE, Trainer
 
 FORWARD_SIZE = (736, 1312)
 
@@ -34,7 +34,8 @@ def parse_arguments():
     parser.add_argument('--data', type=Path, required=True)
     parser.add_argument('--assets', type=Path)
     parser.add_argument('--cache', type=Path, required=True)
-    parser.add_argument('--stage', default='detection')
+    parser.add_argument('--stage', choices=('detection', 'joint'), default='detection')
+    parser.add_argument('--freeze', choices=FREEZE)
     parser.add_argument('--batch', type=int, default=32 if on_gpu else 4)
     parser.add_argument('--crop', type=int, default=640 if on_gpu else 320)
     parser.add_argument('--steps', type=int, default=30 if on_gpu else 3)
@@ -45,7 +46,7 @@ def parse_arguments():
     parser.add_argument('--profile', action='store_true')
     parser.add_argument('--forward-only', action='store_true')
     arguments = parser.parse_args()
-    for name, value in {'seed': 1, 'rate': None, 'init': None, 'resume': False, 'minutes': None,
+    for name, value in {'seed': 1, 'rate': None, 'init': None, 'partial': False, 'resume': False, 'minutes': None,
                         'out': arguments.cache}.items():
         setattr(arguments, name, value)
     return arguments
@@ -77,18 +78,13 @@ class Stopwatch:
 
 def measure_parts(trainer, batches, photographs, steps):
     watch = Stopwatch(trainer.device)
-    low = trainer.arguments.precision == 'bfloat16'
     for number in range(steps + 2):
         if number == 2:
             watch.times.clear()
         batch = next(batches)
         image, labels, batch = watch('assemble', lambda: assemble(batch, photographs, trainer.device))
 
-        def network():
-            with torch.autocast(trainer.device.type, torch.bfloat16, enabled=low):
-                return trainer.forward(image)[0]
-
-        detection = watch('network, forward', network)
+        detection, _ = watch('network, forward', lambda: trainer.network(image))
         watch('detection losses', lambda: detection_losses(
             F.interpolate(detection.detach().float(), size=image.shape[2:], mode='bilinear'), **labels))
         total, _ = watch('forward and losses', lambda: trainer.losses(image, labels, batch))
@@ -171,7 +167,7 @@ def main():
     arguments.steps, arguments.minutes = None, 1e6
     used, _ = load_photographs(arguments.data)
     store = PixelStore(used, arguments.cache, os.cpu_count() or 1)
-    trainer = Trainer(arguments)
+    trainer = Trainer(arguments, used)
     trainer.progress.started = time.monotonic()
     assets = Assets(arguments.assets) if arguments.assets else None
     crops = Crops(trainer.recipe.crops(arguments.crop), used, store, assets, 1)

@@ -65,12 +65,16 @@ def main():
     parser.add_argument('--out', type=Path)
     parser.add_argument('--held-out', type=int, help='photographs of each data set')
     parser.add_argument('--words', action='store_true', help='append the recognised word to each line')
+    parser.add_argument('--precision', choices=('float32', 'bfloat16'), default='float32', help='of the network')
     parser.add_argument('--limit', type=int, default=10 ** 6, help='images, for a quick look')
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
     arguments = parser.parse_args()
     model = load_model(arguments.checkpoint, arguments.device)
+    low_precision = torch.autocast(torch.device(arguments.device).type, torch.bfloat16,
+                                   enabled=arguments.precision == 'bfloat16')
     if arguments.held_out:
-        print_held_out(model, load_photographs(arguments.data)[1], arguments.held_out, arguments.device)
+        with low_precision:
+            print_held_out(model, load_photographs(arguments.data)[1], arguments.held_out, arguments.device)
         return
     if not arguments.benchmark or not arguments.out:
         parser.error('either --held-out, or --benchmark and --out')
@@ -81,7 +85,8 @@ def main():
     counts = np.zeros(3, int)
     images = sorted((part / 'images').iterdir())[:arguments.limit]
     for image_path in images:
-        found = detect(model, read_rgb(image_path), SETTINGS[arguments.benchmark], arguments.device)
+        with low_precision:
+            found = detect(model, read_rgb(image_path), SETTINGS[arguments.benchmark], arguments.device)
         lines = [result_line(arguments.benchmark, polygon, word if arguments.words else None)
                  for polygon, _, word, _ in found]
         prefix, truth = ('res_', 'gt_') if arguments.benchmark == 'icdar2015' else ('', '')

@@ -2,12 +2,15 @@
 """Trains PAN++.
 
   python3 train.py --stage detection --data DIR --assets DIR --init CHECKPOINT --out RUN --minutes 25
-  python3 train.py --stage joint --data DIR --assets DIR --init RUN/state.pt --out RUN2 --minutes 25
+  python3 train.py --stage reading --data DIR --assets DIR --init RUN/state.pt --out RUN2 --minutes 25
+  python3 train.py --stage joint --data DIR --assets DIR --init RUN2/state.pt --out RUN3 --minutes 25
 
 A run can be cut off at any time and taken up again by the same command with --resume: its whole state is written to
-OUT/state.pt every few minutes, its averaged weights to OUT/weights.pth.tar at the end. ../README.md explains the rest.
+OUT/state.pt every few minutes, its averaged weights to OUT/weights.pth.tar at the end; its learning curve is
+OUT/curve.svg. README.md explains the rest.
 """
 import argparse
+import functools
 import os
 import signal
 import sys
@@ -20,16 +23,21 @@ import torch
 from torch.nn import functional as F
 
 from panpp_training.augment import Photographs, assemble
+from panpp_training.curve import Curve
 from panpp_training.data import BatchPlan, Crops, PixelStore, load_photographs, make_loader
 from panpp_training.losses import detection_losses
-from panpp_training.measure import print_held_out
+from panpp_training.measure import print_held_out, sample_inputs
 from panpp_training.model import PanPP
 from panpp_training.recipe import RECIPES
-from panpp_training.recognition import Vocabulary, recognition_loss
+from panpp_training.recognition import Vocabulary, masked_roi, recognition_loss
+from panpp_training.replay import WordBuffer, keep_words, memory_of
 from panpp_training.synthetic import Assets
+from panpp_training.unfold import folded_copy
 from panpp_training.weights import Average, initialise_from, save_atomically, save_checkpoint
 
-WORDS_A_STEP = 384  # that are read, at most
+FREEZE = {'nothing': '', 'layer1': 'layer1'}  # of the stages that train the network
+WORDS_KEPT = 6000  # for a reader on a frozen network; about 1 GB
+WORDS_TO_BEGIN, BATCHES_TO_BEGIN = 600, 100
 
 
 def parse_arguments():
@@ -39,12 +47,15 @@ def parse_arguments():
     parser.add_argument('--assets', type=Path, help='what prepare_assets.py made; without it nothing synthetic is used')
     parser.add_argument('--out', type=Path, required=True)
     parser.add_argument('--init', type=Path, help='weights to start from: .pth.tar, state.pt or .safetensors')
+    parser.add_argument('--partial', action='store_true',
+                        help='allow --init to lack tensors of the network; they start from nothing')
     parser.add_argument('--resume', action='store_true', help='go on from OUT/state.pt if it is there')
     budget = parser.add_mutually_exclusive_group(required=True)
     budget.add_argument('--minutes', type=float, help='time budget of the whole run, interruptions left out')
     budget.add_argument('--steps', type=int, help='budget in steps, for runs that can be repeated exactly')
     parser.add_argument('--stop-after', type=float, default=float('inf'),
                         help='minutes after which this call saves and ends, whatever is left of the budget')
+    parser.add_argument('--freeze', choices=FREEZE, help='what does not learn, instead of the recipe\'s')
     parser.add_argument('--batch', type=int)
     parser.add_argument('--crop', type=int)
     parser.add_argument('--rate', type=float, help='learning rate instead of the recipe\'s')
@@ -59,6 +70,8 @@ def parse_arguments():
     parser.add_argument('--log-every', type=float, default=1, help='minutes')
     parser.add_argument('--measure', type=int, help='held-out photographs of each data set to measure at the end')
     arguments = parser.parse_args()
+    if arguments.freeze is not None and RECIPES[arguments.stage].frozen == 'network':
+        parser.error(f'in the stage {arguments.stage} the whole network is frozen: leave --freeze out')
     on_gpu = arguments.device.startswith('cuda')
     cores = os.cpu_count() or 1
     defaults = {'batch': 32 if on_gpu else 8, 'crop': 640 if on_gpu else 320, 'workers': max(1, cores - 2),
@@ -74,6 +87,8 @@ def make_optimiser(model, recipe, rate, on_gpu):
     """AdamW; weight decay on matrices and filters only; the recognition head has its own rate."""
     groups = {}
     for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
         head = name.startswith('rec_head.')
         groups.setdefault((head, parameter.ndim > 1), []).append(parameter)
     listed = [{'params': parameters, 'weight_decay': recipe.weight_decay if decays else 0.0,
@@ -86,7 +101,7 @@ class Progress:
 
     def __init__(self, arguments):
         self.minutes, self.steps = arguments.minutes, arguments.steps
-        self.step = 0
+        self.step = self.images = self.words = 0
         self.earlier = 0.0  # seconds in earlier calls
         self.started = None
 
@@ -107,33 +122,38 @@ class Log:
         self.clear()
 
     def clear(self):
-        self.sums, self.steps, self.images, self.waited = {}, 0, 0, 0.0
+        self.sums, self.counts, self.images, self.words, self.waited = {}, {}, 0, 0, 0.0
         self.since = time.monotonic()
 
-    def add(self, values, images, waited):
+    def add(self, values, images, words, waited):
         for name, value in values.items():
             self.sums[name] = self.sums.get(name, 0) + value.detach().float().mean()
-        self.steps += 1
+            self.counts[name] = self.counts.get(name, 0) + 1
         self.images += images
+        self.words += words
         self.waited += waited
 
     def due(self):
         return time.monotonic() - self.since >= self.every
 
-    def line(self, progress, rate):
+    def line(self, progress, rate, curve):
+        """The line; its figures also go to the learning curve."""
         spent = time.monotonic() - self.since
-        means = {name: float(value) / self.steps for name, value in self.sums.items()}
+        means = {name: float(value) / self.counts[name] for name, value in self.sums.items()}
         figures = '  '.join(f'{name} {value:.3f}' for name, value in means.items())
         text = (f'{progress.seconds() / 60:6.1f} min  step {progress.step:6d}  {progress.share():5.1%}  rate {rate:.1e}'
-                f'  {self.images / spent:6.1f} crops/s  waiting for data {self.waited / spent:4.0%}  {figures}')
-        self.clear()
+                f'  {self.images / spent:6.1f} crops/s  {self.words / spent:5.0f} words/s  '
+                f'waiting for data {self.waited / spent:4.0%}  {figures}')
         if not all(np.isfinite(value) for value in means.values()):
             raise SystemExit(text + '\nthe loss is not finite: go on from the last state with a lower --rate')
+        curve.add(progress.seconds() / 60, progress.step, means | {
+            'rate': rate, 'crops a second': self.images / spent, 'words a second': self.words / spent})
+        self.clear()
         return text
 
 
 class Trainer:
-    def __init__(self, arguments):
+    def __init__(self, arguments, photographs):
         self.arguments = arguments
         self.recipe = RECIPES[arguments.stage]
         self.device = torch.device(arguments.device)
@@ -141,21 +161,29 @@ class Trainer:
         self.vocabulary = Vocabulary(self.recipe.vocabulary) if self.recipe.vocabulary else None
         torch.manual_seed(arguments.seed)
         self.model = PanPP(18, self.vocabulary)
-        if arguments.init:
-            print('starting from', initialise_from(self.model, arguments.init))
+        self.state_path = arguments.out / 'state.pt'
+        resumes = arguments.resume and self.state_path.exists()
+        if arguments.init and not resumes:
+            images = functools.partial(sample_inputs, photographs)
+            print('starting from', '; '.join(initialise_from(self.model, arguments.init, images, arguments.partial)))
+        self.frozen = self.recipe.frozen if arguments.freeze is None else FREEZE[arguments.freeze]
+        self.model.freeze(self.frozen)
         self.model.to(self.device, memory_format=torch.channels_last).train()
         self.forward = torch.compile(self.model) if arguments.compile else self.model
         rate = arguments.rate or self.recipe.learning_rate * (arguments.batch / 32) ** 0.5
         self.optimiser = make_optimiser(self.model, self.recipe, rate, self.on_gpu)
         self.average = Average(self.model, self.recipe.average)
         self.progress = Progress(arguments)
-        self.state_path = arguments.out / 'state.pt'
-        if arguments.resume and self.state_path.exists():
+        if resumes:
             self.restore()
+        # what is frozen is folded once, and kept in the precision it is run in
+        self.type = torch.bfloat16 if arguments.precision == 'bfloat16' else torch.float32
+        self.lower = folded_copy(self.model.backbone).to(self.type).lower if self.frozen == 'layer1' else None
 
     def save(self):
         save_atomically({'stage': self.arguments.stage, 'step': self.progress.step,
-                         'seconds': self.progress.seconds(), 'model': self.model.state_dict(),
+                         'seconds': self.progress.seconds(), 'images': self.progress.images,
+                         'words': self.progress.words, 'model': self.model.state_dict(),
                          'average': self.average.values, 'updates': self.average.updates,
                          'optimiser': self.optimiser.state_dict(), 'random': torch.get_rng_state()}, self.state_path)
 
@@ -170,59 +198,80 @@ class Trainer:
         self.optimiser.load_state_dict(state['optimiser'])
         torch.set_rng_state(state['random'])
         self.progress.step, self.progress.earlier = state['step'], state['seconds']
+        self.progress.images, self.progress.words = state.get('images', 0), state.get('words', 0)
         print(f'resumed at step {state["step"]}, after {state["seconds"] / 60:.1f} minutes')
+
+    def network(self, image):
+        c2 = self.lower(image.to(self.type)) if self.lower else None
+        with self.low_precision():
+            return self.forward(image, c2)
 
     def losses(self, image, labels, batch):
         """The total loss and its parts, as one dict of tensors."""
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.arguments.precision == 'bfloat16'):
-            detection, features = self.forward(image)
+        detection, features = self.network(image)
         detection = F.interpolate(detection.float(), size=image.shape[2:], mode='bilinear', align_corners=False)
         values = detection_losses(detection, **labels)
         total = values['loss_text'] + values['loss_kernels'] + values['loss_emb']
         total = total.mean()
         if features is not None:
-            chosen = slice(None, WORDS_A_STEP)
+            chosen = slice(None, self.recipe.words)
             regions, tokens, fold = batch['regions'][chosen], batch['tokens'][chosen], batch['fold'][chosen]
             if len(regions):
-                logits = self.model.rec_head(features.float(), labels['instance'], regions, tokens)
-                values['loss_rec'] = recognition_loss(logits, tokens, self.vocabulary, fold)
-                values['token_accuracy'] = token_accuracy(logits, tokens, self.vocabulary, fold)
+                memory = masked_roi(features, labels['instance'], regions)
+                values |= self.reading_losses(memory, tokens, fold)
                 total = total + self.recipe.recognition_weight * values['loss_rec']
         return total, values
 
+    def reading_losses(self, memory, tokens, fold):
+        """The recognition loss and the share of tokens that are right, from words' 8 x 32 features."""
+        tokens = tokens[:, :int((tokens != self.vocabulary.pad).sum(1).max())]  # to the longest word
+        with self.low_precision():
+            logits = self.model.rec_head.decode(memory, tokens)
+        return {'loss_rec': recognition_loss(logits, tokens, self.vocabulary, fold),
+                'token_accuracy': token_accuracy(logits, tokens, self.vocabulary, fold)}
+
+    def low_precision(self):
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.arguments.precision == 'bfloat16')
+
     def step(self, batch, photographs):
+        """One batch's update. Returns the values for the log, and how many words were read."""
         image, labels, batch = assemble(batch, photographs, self.device)
+        total, values = self.losses(image, labels, batch)
+        self.update(total)
+        return values, min(len(batch.get('tokens', ())), self.recipe.words)
+
+    def update(self, total):
         factor = self.recipe.rate_factor(self.progress.share())
         for group in self.optimiser.param_groups:
             group['lr'] = group['base'] * factor
-        total, values = self.losses(image, labels, batch)
         self.optimiser.zero_grad(set_to_none=True)
         total.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
         self.optimiser.step()
         self.average.update(self.model)
         self.progress.step += 1
-        return values
 
     def run(self, loader, photographs):
-        log = Log(self.arguments.log_every)
+        log, curve = Log(self.arguments.log_every), Curve(self.arguments.out)
         self.progress.started = saved = call_started = time.monotonic()
         batches = iter(loader)
         while self.progress.share() < 1 and not stop_requested():
             asked = time.monotonic()
             batch = next(batches)
             waited = time.monotonic() - asked
-            values = self.step(batch, photographs)
-            log.add(values, len(batch['photograph']), waited)
+            values, words = self.step(batch, photographs)
+            self.progress.images += len(batch['photograph'])
+            self.progress.words += words
+            log.add(values, len(batch['photograph']), words, waited)
             if log.due():
-                print(log.line(self.progress, self.optimiser.param_groups[0]['lr']), flush=True)
+                print(log.line(self.progress, self.optimiser.param_groups[0]['lr'], curve), flush=True)
             if time.monotonic() - saved > self.arguments.save_every * 60:
                 self.save()
                 saved = time.monotonic()
             if time.monotonic() - call_started > self.arguments.stop_after * 60:
                 break
-        if log.steps:
-            print(log.line(self.progress, self.optimiser.param_groups[0]['lr']), flush=True)
+        if log.images:
+            print(log.line(self.progress, self.optimiser.param_groups[0]['lr'], curve), flush=True)
         self.save()
 
     def finish(self, held_out):
@@ -230,6 +279,46 @@ class Trainer:
         self.model.load_state_dict(self.average.values)
         save_checkpoint(self.arguments.out / 'weights.pth.tar', self.average.values, self.progress.step)
         print_held_out(self.model, held_out, self.arguments.measure, self.device)
+
+
+class ReadingTrainer(Trainer):
+    """The recognition head on the frozen network: every batch of crops is seen once by the network, its words several
+    times by the head."""
+
+    def __init__(self, arguments, photographs):
+        super().__init__(arguments, photographs)
+        self.folded = folded_copy(self.model).to(self.type)
+        self.buffer = WordBuffer(WORDS_KEPT)
+        self.batches = 0
+
+    @torch.no_grad()
+    def see(self, batch, photographs):
+        image, labels, batch = assemble(batch, photographs, self.device)
+        words = keep_words(self.folded.features(image.to(self.type)), labels['instance'], batch['regions'],
+                           batch['tokens'], batch['fold'])
+        self.buffer.add(words)
+        return len(words)
+
+    def step(self, batch, photographs):
+        fresh = self.see(batch, photographs)
+        self.batches += 1
+        if len(self.buffer.words) < WORDS_TO_BEGIN:
+            if self.batches >= BATCHES_TO_BEGIN:
+                raise SystemExit(f'{self.batches} batches held only {len(self.buffer.words)} words that can be read, '
+                                 f'{WORDS_TO_BEGIN} are needed to begin: give --assets, larger crops, or other data')
+            return {}, 0
+        updates = max(1, round(fresh * self.recipe.uses / self.recipe.words))
+        sums = {}
+        for _ in range(updates):
+            values = self.read(self.buffer.draw(self.recipe.words))
+            self.update(values['loss_rec'])
+            sums = {name: sums.get(name, 0) + value.detach() for name, value in values.items()}
+        return {name: value / updates for name, value in sums.items()}, updates * self.recipe.words
+
+    def read(self, words):
+        memory = memory_of(self.model.rec_head, words)
+        return self.reading_losses(memory, torch.stack([word.tokens for word in words]),
+                                   torch.stack([word.fold for word in words]))
 
 
 def token_accuracy(logits, tokens, vocabulary, fold):
@@ -258,7 +347,8 @@ def main():
         signal.signal(number, lambda *_: STOP.append(True))
     used, held_out = load_photographs(arguments.data)
     store = PixelStore(used, arguments.cache, threads=os.cpu_count() or 1)
-    trainer = Trainer(arguments)
+    kind = ReadingTrainer if RECIPES[arguments.stage].frozen == 'network' else Trainer
+    trainer = kind(arguments, used)
     assets = Assets(arguments.assets) if arguments.assets else None
     crops = Crops(trainer.recipe.crops(arguments.crop), used, store, assets, arguments.seed)
     plan = BatchPlan(arguments.batch, trainer.progress.step,

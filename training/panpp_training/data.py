@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from . import geometry
+from .dense import CutWords, DensePages
 from .geometry import Word
 from .labels import MAX_WORDS, draw_labels, tight_boxes
 from .recognition import MAX_TOKENS, Vocabulary
@@ -24,6 +25,7 @@ from .synthetic import SyntheticPages
 
 DATASETS = ('icdar2015', 'totaltext')
 SHORT_SIDE = {'icdar2015': 736, 'totaltext': 640}  # at which the benchmark is run
+PAGES = {'synthetic': SyntheticPages, 'dense': DensePages, 'cut': CutWords}  # kinds of samples that are drawn
 FOLDS_CASE = {'icdar2015': False, 'totaltext': True}  # transcriptions without case
 HOLD_OUT_EVERY = 25  # every 25th training photograph is kept for watching the training
 
@@ -35,6 +37,10 @@ class Photograph:
     width: int
     height: int
     words: list
+
+    def benchmark_scale(self):
+        """From its own pixels to those at which its benchmark is run."""
+        return SHORT_SIDE[self.dataset] / min(self.height, self.width)
 
 
 def load_photographs(root):
@@ -117,6 +123,8 @@ class CropRecipe:
     min_detected: float = 5.0  # words lower than this are don't-care (pixels of the crop)
     min_read: float = 8.0  # words lower than this are not read
     max_read: int = 24  # words a crop that are read
+    kernels: bool = True  # whether kernels are drawn
+    tries: int = 1  # places looked at for a crop; the one with the most whole words is taken
 
 
 def read_share(shares, kind, progress):
@@ -135,8 +143,8 @@ class CropMaker:
         self.by_dataset = {name: [k for k, photo in enumerate(photographs) if photo.dataset == name]
                            for name in DATASETS}
         self.kinds = [kind for kind in recipe.shares
-                      if (kind == 'synthetic' and assets is not None) or self.by_dataset.get(kind)]
-        self.pages = None
+                      if (kind in PAGES and assets is not None) or self.by_dataset.get(kind)]
+        self.pages = {}
         self.assets = assets
         self.vocabulary = Vocabulary(recipe.vocabulary) if recipe.vocabulary else None
 
@@ -144,27 +152,41 @@ class CropMaker:
         rng = np.random.default_rng((self.seed, index))
         shares = np.array([read_share(self.recipe.shares, kind, progress) for kind in self.kinds])
         kind = self.kinds[rng.choice(len(self.kinds), p=shares / shares.sum())]
-        if kind == 'synthetic':
-            return self.synthetic_crop(rng)
+        if kind in PAGES:
+            return self.drawn_crop(rng, kind)
         number = int(rng.choice(self.by_dataset[kind]))
         photo = self.photographs[number]
-        base = SHORT_SIDE[kind] / min(photo.height, photo.width)
-        matrix = self.random_map(rng, photo.words, photo.width, photo.height, base)
+        matrix = self.best_map(rng, photo.words, photo.width, photo.height, photo.benchmark_scale())
         sample = self.labelled(rng, photo.words, matrix)
         sample['photograph'] = number
         sample['matrix'] = geometry.pixel_centres(geometry.invert(matrix)).astype(np.float32)
         return sample
 
-    def synthetic_crop(self, rng):
-        if self.pages is None:
-            self.pages = SyntheticPages(self.assets, self.photographs, self.store)
-        image, words = self.pages.draw(rng)
-        matrix = self.random_map(rng, words, image.shape[1], image.shape[0], 1.0)
+    def drawn_crop(self, rng, kind):
+        if kind not in self.pages:
+            self.pages[kind] = PAGES[kind](self.assets, self.photographs, self.store)
+        image, words = self.pages[kind].draw(rng)
+        matrix = self.best_map(rng, words, image.shape[1], image.shape[0], 1.0)
         sample = self.labelled(rng, words, matrix)
         size = self.recipe.size
         sample['photograph'] = -1
         sample['pixels'] = cv2.warpAffine(image, geometry.pixel_centres(matrix), (size, size), flags=cv2.INTER_LINEAR)
         return sample
+
+    def best_map(self, rng, words, width, height, base):
+        """Of a few random maps the one whose crop has the most whole words."""
+        maps = [self.random_map(rng, words, width, height, base) for _ in range(self.recipe.tries)]
+        return maps[0] if len(maps) == 1 else max(maps, key=lambda matrix: self.whole_words(words, matrix))
+
+    def whole_words(self, words, matrix):
+        """How many words with a text lie wholly in the crop."""
+        polygons = [word.polygon for word in words if word.text]
+        if not polygons:
+            return 0
+        firsts = np.cumsum([0] + [len(polygon) for polygon in polygons[:-1]])
+        points = geometry.apply(matrix, np.concatenate(polygons))
+        low, high = np.minimum.reduceat(points, firsts), np.maximum.reduceat(points, firsts)
+        return int(((low >= 0) & (high < self.recipe.size)).all(1).sum())
 
     def random_map(self, rng, words, width, height, base):
         recipe = self.recipe
@@ -199,7 +221,7 @@ class CropMaker:
                 polygons.append(np.trunc(polygon).astype(np.int64))
                 heights.append(geometry.short_side(polygon))
         ignored = [word.text is None or height < self.recipe.min_detected for word, height in zip(shown, heights)]
-        instances, kernels, mask = draw_labels(polygons, ignored, size, size)
+        instances, kernels, mask = draw_labels(polygons, ignored, size, size, [self.recipe.kernels and not skip for skip in ignored])
         sample = {'maps': np.stack([instances, kernels | mask << 1])}
         if self.vocabulary:
             sample.update(self.words_to_read(rng, instances, shown, polygons, heights))

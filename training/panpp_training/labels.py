@@ -41,10 +41,11 @@ def fill(canvas, polygon, value):
     cv2.drawContours(canvas, [np.asarray(polygon, dtype=np.int32)], -1, int(value), -1)
 
 
-def draw_labels(polygons, ignored, height, width):
+def draw_labels(polygons, ignored, height, width, with_kernel=None):
     """Label maps (uint8, height x width) of integer polygons: instances, kernels, training mask.
 
-    polygons: arrays of points (x, y), at most MAX_WORDS of them are used; ignored: one bool each.
+    polygons: arrays of points (x, y), at most MAX_WORDS of them are used; ignored: one bool each; with_kernel: one bool
+    each, whose kernels are drawn (no loss looks at those of ignored words, and shrinking takes most of the time).
     """
     instances = np.zeros((height, width), np.uint8)
     kernels = np.zeros((height, width), np.uint8)
@@ -53,7 +54,8 @@ def draw_labels(polygons, ignored, height, width):
         fill(instances, polygon, number + 1)
         if is_ignored:
             fill(mask, polygon, 0)
-        fill(kernels, kernel_polygon(polygon), 1)
+        if with_kernel is None or with_kernel[number]:
+            fill(kernels, kernel_polygon(polygon), 1)
     return instances, kernels, mask
 
 

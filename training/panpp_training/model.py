@@ -96,12 +96,17 @@ class ResNet(nn.Module):
             setattr(self, f'layer{stage + 1}', nn.Sequential(*blocks))
             self.channels.append(width)
 
-    def forward(self, x):
+    def lower(self, x):
+        """Stem and layer1: c2."""
         x = F.relu(self.bn1(self.conv1(x)), inplace=True)
         x = F.relu(self.bn2(self.conv2(x)), inplace=True)
         x = F.relu(self.bn3(self.conv3(x)), inplace=True)
-        c1 = F.max_pool2d(x, 3, stride=2, padding=1)
-        c2 = self.layer1(c1)
+        return self.layer1(F.max_pool2d(x, 3, stride=2, padding=1))
+
+    def forward(self, x):
+        return self.upper(self.lower(x))
+
+    def upper(self, c2):
         c3 = self.layer2(c2)
         c4 = self.layer3(c3)
         return c2, c3, c4, self.layer4(c4)
@@ -176,17 +181,38 @@ class PanPP(nn.Module):
         self.det_head = DetectionHead(FUSED_CHANNELS, NECK_CHANNELS)
         self.rec_head = RecognitionHead(FUSED_CHANNELS, NECK_CHANNELS, vocabulary) if vocabulary else None
         self.apply(initialise)
+        self.frozen = []
 
-    def features(self, image):
-        """Batch x 3 x H x W (normalised; H and W multiples of 32) to the fused map, batch x 512 x H/4 x W/4."""
-        levels = self.backbone(image)
+    def freeze(self, what):
+        """Keeps parts as they are, batch norms' statistics too: '' (none), 'layer1' (stem and layer1) or 'network'
+        (all but the recognition head). No gradients are made for them."""
+        parts = {'': [], 'layer1': [part for name, part in self.backbone.named_children()
+                                    if not name.startswith('layer') or name == 'layer1'],
+                 'network': [part for name, part in self.named_children() if name != 'rec_head']}
+        self.frozen = parts[what]
+        for part in self.frozen:
+            part.requires_grad_(False)
+        return self.train(self.training)
+
+    def train(self, mode=True):
+        super().train(mode)
+        for part in self.frozen:
+            part.eval()
+        return self
+
+    def features(self, image, c2=None):
+        """Batch x 3 x H x W (normalised; H and W multiples of 32) to the fused map, batch x 512 x H/4 x W/4.
+
+        `c2`: what stem and layer1 make of the image, if it is known.
+        """
+        levels = self.backbone(image) if c2 is None else self.backbone.upper(c2)
         levels = [getattr(self, f'reduce_layer{i + 1}')(x) for i, x in enumerate(levels)]
         levels = self.fpem2(*self.fpem1(*levels))
         return torch.cat([resize_to(x, levels[0]) for x in levels], dim=1)
 
-    def forward(self, image):
+    def forward(self, image, c2=None):
         """Gives (detection map, batch x 6 x H/4 x W/4; recognition features, batch x 128 x H/4 x W/4, or None)."""
-        fused = self.features(image)
+        fused = self.features(image, c2)
         return self.det_head(fused), None if self.rec_head is None else self.rec_head.features(fused)
 
 

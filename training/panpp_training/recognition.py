@@ -162,8 +162,11 @@ class RecognitionHead(nn.Module):
         return F.relu(self.bn(self.conv(fused)), inplace=True)
 
     def forward(self, features, label_map, regions, tokens):
-        """Logits under teacher forcing, words x (MAX_TOKENS + 1) x vocabulary. Arguments as in `masked_roi`."""
-        memory = masked_roi(features, label_map, regions)
+        """Logits under teacher forcing, words x tokens x vocabulary. Arguments as in `masked_roi`."""
+        return self.decode(masked_roi(features, label_map, regions), tokens)
+
+    def decode(self, memory, tokens):
+        """Logits under teacher forcing from words' 8 x 32 features."""
         start = torch.full_like(tokens[:, :1], self.vocabulary.eos)
         return self.decoder(memory, self.encoder(memory), torch.cat([start, tokens[:, :-1]], dim=1))
 
@@ -209,8 +212,22 @@ def masked_roi(features, label_map, regions):
     regions    words x 6, integers: image in the batch, label, and the tight box top, left, bottom, right (exclusive)
     Returns words x 256 x channels, rows of 32. Regions higher than 1.5 times their width are transposed.
     """
-    height, width = label_map.shape[1:]
     map_height, map_width = features.shape[2:]
+    rows, columns, weight = roi_taps(label_map, regions, map_height, map_width)
+    index = (regions[:, 0, None, None] * map_height + rows) * map_width + columns
+    return weighted_rows(features.float().permute(0, 2, 3, 1).flatten(0, 2), index, weight)
+
+
+def weighted_rows(table, index, weight):
+    """Sums of 16 weighted rows of a table; index and weight: words x 256 x 16. Returns words x 256 x channels."""
+    samples = F.embedding_bag(index.reshape(-1, 16), table, mode='sum', per_sample_weights=weight.reshape(-1, 16))
+    return samples.unflatten(0, index.shape[:2])
+
+
+def roi_taps(label_map, regions, map_height, map_width):
+    """Which cells of the 1/4 map the 8 x 32 samples of a word read, and with which weights: rows, columns and weights
+    (float32), each words x 256 x 16. Arguments as in `masked_roi`."""
+    height, width = label_map.shape[1:]
     image, label = regions[:, 0], regions[:, 1]
     top, left = (regions[:, 2:4] - 1).clamp(min=0).unbind(1)
     bottom = (regions[:, 4] + 1).clamp(max=height)
@@ -219,7 +236,7 @@ def masked_roi(features, label_map, regions):
     upright = (rows > 1.5 * columns)[:, None]
 
     def crop_taps(count, length):
-        positions = torch.arange(count, device=features.device, dtype=torch.float64)
+        positions = torch.arange(count, device=label_map.device, dtype=torch.float64)
         return linear_taps(positions, float(count), length[:, None].double())
 
     # positions in the crop; in a transposed crop the 8 outputs run along the columns and the 32 along the rows
@@ -240,12 +257,12 @@ def masked_roi(features, label_map, regions):
 
     map_y, y_weight = map_taps(y, height, map_height)
     map_x, x_weight = map_taps(x, width, map_width)
-    index = (image[:, None, None, None] * map_height + map_y[..., :, None]) * map_width + map_x[..., None, :]
     weight = weight[:, :, None, None] * y_weight[..., :, None] * x_weight[..., None, :]
-    table = features.float().permute(0, 2, 3, 1).flatten(0, 2)
-    samples = F.embedding_bag(index.reshape(-1, 16), table, mode='sum',
-                              per_sample_weights=weight.float().reshape(-1, 16))
-    return samples.unflatten(0, (len(regions), ROI_HEIGHT * ROI_WIDTH))
+
+    def by_sample(taps):  # words x 1024 positions x 2 x 2 -> words x 256 samples x 16 taps
+        return taps.expand(weight.shape).reshape(len(regions), ROI_HEIGHT * ROI_WIDTH, 16)
+
+    return by_sample(map_y[..., :, None]), by_sample(map_x[..., None, :]), by_sample(weight).float()
 
 
 def dilated_mask(label_map, image, label, box, y, x):

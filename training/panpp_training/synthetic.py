@@ -20,8 +20,6 @@ PAGE = 800  # pixels a side
 BLOCKS = (5, 14)
 HEIGHTS = (9, 80)  # of a line of text on the page, pixels
 MIN_WORD = 8  # words lower than this are not kept as readable
-PAGE_USES = 4  # crops cut from a page before it is replaced
-PAGES_KEPT = 12
 PUNCTUATION = '.,!?:;'
 COLOURS = np.array([(255, 255, 255), (0, 0, 0), (200, 20, 20), (245, 210, 40), (20, 60, 160), (10, 110, 60),
                     (240, 130, 20), (120, 70, 40), (220, 220, 210), (40, 40, 45)], np.float32)
@@ -270,6 +268,9 @@ def blend(target, colour, alpha):
 class SyntheticPages:
     """Draws pages and hands each out a few times. One object a worker process."""
 
+    page_uses = 4  # crops cut from a page before it is replaced, on average
+    pages_kept = 12
+
     def __init__(self, assets, photographs=(), store=None):
         self.assets = assets
         self.photographs = photographs
@@ -279,12 +280,12 @@ class SyntheticPages:
 
     def draw(self, rng):
         """An RGB page (uint8) and its words: what data.CropMaker takes as a photograph."""
-        if len(self.kept) < PAGES_KEPT or rng.random() < 1 / PAGE_USES:
+        if len(self.kept) < self.pages_kept or rng.random() < 1 / self.page_uses:
             page = self.new_page(rng)
-            if len(self.kept) < PAGES_KEPT:
+            if len(self.kept) < self.pages_kept:
                 self.kept.append(page)
             else:
-                self.kept[rng.integers(PAGES_KEPT)] = page
+                self.kept[rng.integers(self.pages_kept)] = page
             return page
         return self.kept[rng.integers(len(self.kept))]
 
@@ -354,13 +355,18 @@ class SyntheticPages:
         where = self.find_place(rng, taken, placed.outline())
         if where is None:
             return []
-        self.paint(rng, page, block, placed, where)
-        words = []
-        for left, top, right, bottom, text in block.words:
+        self.paint(rng, page, block, placed, where, rng.random() < 0.3)
+        return self.page_words(block, self.word_polygons(rng, block, placed), where)
+
+    def word_polygons(self, rng, block, placed):
+        polygons = []
+        for left, top, right, bottom, _ in block.words:
             grow = rng.uniform(0, 0.06) * (bottom - top)  # annotators leave a little room
-            polygon = placed.word_polygon(left - grow, top - grow, right + grow, bottom + grow) + where
-            words.append(page_word(polygon, text))
-        return words
+            polygons.append(placed.word_polygon(left - grow, top - grow, right + grow, bottom + grow))
+        return polygons
+
+    def page_words(self, block, polygons, where):
+        return [page_word(polygon + where, text) for polygon, (*_, text) in zip(polygons, block.words)]
 
     def find_place(self, rng, taken, outline):
         low, high = outline.min(0), outline.max(0)
@@ -377,7 +383,7 @@ class SyntheticPages:
                 return where
         return None
 
-    def paint(self, rng, page, block, placed, where):
+    def paint(self, rng, page, block, placed, where, on_plate):
         low = np.floor(placed.outline().min(0) + where).astype(int) - 3
         high = np.ceil(placed.outline().max(0) + where).astype(int) + 4
         (left, top), (right, bottom) = np.maximum(low, 0), np.minimum(high, PAGE)
@@ -393,7 +399,7 @@ class SyntheticPages:
 
         opacity = rng.uniform(0.75, 1.0)
         ground = target.mean((0, 1))
-        if rng.random() < 0.3:
+        if on_plate:
             ground = contrasting(rng, ground, 20)
             plate = on_page(np.full_like(block.ink, 255))
             blend(target, ground * slow_light(rng, *target.shape[:2]), plate * rng.uniform(0.7, 1))

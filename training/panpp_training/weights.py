@@ -4,6 +4,9 @@ from pathlib import Path
 import torch
 
 from .safetensors_file import read_safetensors
+from .unfold import folded_pairs, measure_norms, without_statistics
+
+RECOGNITION = 'rec_head.'  # names of the recognition head's tensors
 
 
 def without_prefix(state):
@@ -24,15 +27,38 @@ def load_weights(path):
     return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
 
 
-def initialise_from(model, path):
-    """Copies every tensor that the model has under the same name and shape. Returns a line about it."""
+def initialise_from(model, path, images, partial=False):
+    """Fills a model from a file. Returns lines about it.
+
+    Folded batch norms are given back (unfold.py) by running the model on what `images()` yields: the network's inputs.
+    What the file must hold is the network: a tensor of it that is missing or has another shape ends the program, unless
+    `partial`. A recognition head may be missing, as a whole: then it starts from nothing, and the lines say so.
+    """
     own = model.state_dict()
     tensors = load_weights(path)
+    pairs = folded_pairs(model, tensors)
+    tensors = without_statistics(model, tensors, pairs)
     fitting = {name: tensor for name, tensor in tensors.items() if name in own and own[name].shape == tensor.shape}
     if not fitting:
         raise SystemExit(f'{path} has no tensor of this model')
+    absent = [name for name in own if name not in fitting and not name.endswith('num_batches_tracked')]
+    new_head = not any(name.startswith(RECOGNITION) for name in tensors)
+    left_out = [name for name in absent if not (new_head and name.startswith(RECOGNITION))]
+    if left_out and not partial:
+        raise SystemExit(f'{path} lacks {len(left_out)} of the model\'s tensors or has them in another shape: '
+                         f'{", ".join(left_out[:6])}{", ..." if len(left_out) > 6 else ""}; '
+                         f'--partial starts them from nothing and lists them all')
     model.load_state_dict(fitting, strict=False)
-    return f'{Path(path).name}: {len(fitting)} of the model\'s {len(own)} tensors, {len(tensors) - len(fitting)} unused'
+    lines = [f'{Path(path).name}: {len(fitting)} of the model\'s {len(own)} tensors, '
+             f'{len(tensors.keys() - fitting.keys())} unused']
+    if pairs:
+        model.load_state_dict(measure_norms(model, pairs, images()), strict=False)
+        lines.append(f'{len(pairs)} folded batch norms given back')
+    if left_out:
+        lines.append('from nothing: ' + ', '.join(left_out))
+    if len(absent) > len(left_out):
+        lines.append('the recognition head starts from nothing: the file has none')
+    return lines
 
 
 def save_checkpoint(path, weights, iteration, half=False):
@@ -70,5 +96,4 @@ class Average:
                 new.append(tensor)
             else:
                 self.values[name].copy_(tensor)
-        torch._foreach_mul_(old, decay)
-        torch._foreach_add_(old, new, alpha=1 - decay)
+        torch._foreach_lerp_(old, new, 1 - decay)  # exact where nothing changes: frozen parts

@@ -4,10 +4,12 @@
 """
 import json
 import math
+import struct
 import subprocess
 import sys
 import tempfile
 import unittest
+import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import cv2
@@ -21,15 +23,20 @@ sys.path.insert(0, str(TRAINING))
 from panpp_training import geometry, postprocess  # noqa: E402
 from panpp_training.augment import Photographs, assemble  # noqa: E402
 from panpp_training.data import CropMaker, CropRecipe, PixelStore, collate, load_photographs  # noqa: E402
+from panpp_training.curve import Curve  # noqa: E402
+from panpp_training.dense import find_room, in_cut  # noqa: E402
 from panpp_training.geometry import Word  # noqa: E402
 from panpp_training.labels import draw_labels, kernel_polygon, shrink_offset, tight_boxes  # noqa: E402
 from panpp_training.losses import dice_loss, embedding_loss, hard_negative_mask, nth_largest  # noqa: E402
 from panpp_training.measure import match  # noqa: E402
+from panpp_training.model import PanPP  # noqa: E402
+from panpp_training.procedural import fill  # noqa: E402
 from panpp_training.recognition import (  # noqa: E402
     MAX_TOKENS, RecognitionHead, Vocabulary, masked_roi, recognition_loss)
+from panpp_training.replay import keep_words, memory_of  # noqa: E402
 from panpp_training.shrink import shrink  # noqa: E402
 from panpp_training.synthetic import Arc, Straight  # noqa: E402
-from panpp_training.weights import Average, load_weights, save_checkpoint  # noqa: E402
+from panpp_training.weights import Average, initialise_from, load_weights, save_checkpoint  # noqa: E402
 
 torch.set_num_threads(1)
 RECTANGLE = [(10, 10), (110, 10), (110, 50), (10, 50)]
@@ -164,6 +171,33 @@ class Recognition(unittest.TestCase):
         plain, = torch.autograd.grad((expected * weights).sum(), features)
         self.assertLess(float((own - plain).abs().max()), 1e-4)
 
+    def test_kept_words_are_read_as_on_the_whole_map(self):
+        torch.manual_seed(0)
+        head = RecognitionHead(512, 32, Vocabulary('lowercase')).eval()
+        head.bn.running_mean.normal_()
+        fused = torch.randn(2, 512, 9, 12)
+        label_map = torch.zeros(2, 36, 48, dtype=torch.long)
+        label_map[0, 4:12, 0:30] = 3
+        label_map[0, 10:20, 33:48] = 1
+        label_map[1, 2:36, 0:5] = 2
+        regions = torch.tensor([[0, 3, 4, 0, 12, 30], [0, 1, 10, 33, 20, 48], [1, 2, 2, 0, 36, 5]])
+        tokens, fold = torch.arange(9).view(3, 3), torch.tensor([True, False, True])
+        words = keep_words(fused, label_map, regions, tokens, fold)
+        self.assertEqual([word.tokens.tolist() for word in words], tokens.tolist())
+        self.assertEqual([bool(word.fold) for word in words], fold.tolist())
+        whole = masked_roi(head.features(fused), label_map, regions)
+        self.assertLess(float((memory_of(head, words) - whole).detach().abs().max()), 1e-4)
+
+    def test_decoding_to_the_longest_word_changes_no_loss(self):
+        torch.manual_seed(0)
+        vocabulary = Vocabulary('lowercase')
+        head = RecognitionHead(16, 32, vocabulary).eval()
+        memory, fold = torch.randn(2, 256, 32), torch.tensor([False, False])
+        tokens = torch.tensor([vocabulary.encode('abc'), vocabulary.encode('de')])
+        whole, cut = (recognition_loss(head.decode(memory, part), part, vocabulary, fold)
+                      for part in (tokens, tokens[:, :4]))
+        self.assertAlmostEqual(float(whole.detach()), float(cut.detach()), places=5)
+
     def test_the_sequence_kernel_is_the_cells(self):
         torch.manual_seed(0)
         vocabulary = Vocabulary('lowercase')
@@ -291,6 +325,33 @@ class Data(unittest.TestCase):
         datasets = [self.photographs[int(batch['photograph'][row[0]])].dataset for row in rest['regions'].tolist()]
         self.assertEqual(folded, [name == 'totaltext' for name in datasets])
 
+    def test_the_reading_stage_changes_the_recognition_head_alone(self):
+        start = PanPP(18)
+        save_checkpoint(self.folder / 'start.pth.tar', start.state_dict(), 0)
+        image = np.full((640, 736, 3), 90, np.uint8)
+        words = []
+        for row in range(16):
+            for column in range(12):
+                x, y = 5 + 60 * column, 5 + 40 * row
+                cv2.putText(image, 'exit', (x, y + 18), cv2.FONT_HERSHEY_SIMPLEX, 0.8, (250, 240, 230))
+                words.append({'polygon': [(x, y), (x + 52, y), (x + 52, y + 22), (x, y + 22)], 'text': 'exit'})
+        for dataset in ('icdar2015', 'totaltext'):
+            cv2.imwrite(str(self.folder / dataset / 'train' / 'b.png'), image)
+            entry = {'image': 'train/b.png', 'width': 736, 'height': 640, 'words': words}
+            (self.folder / dataset / 'train.jsonl').write_text(json.dumps(entry) + '\n')
+        command = [sys.executable, str(TRAINING / 'train.py'), '--stage', 'reading', '--data', str(self.folder),
+                   '--init', str(self.folder / 'start.pth.tar'), '--out', str(self.folder / 'out'), '--steps', '12',
+                   '--batch', '8', '--crop', '256', '--workers', '0', '--threads', '1', '--device', 'cpu',
+                   '--log-every', '0']
+        printed = subprocess.run(command, check=True, capture_output=True, text=True, timeout=300).stdout
+        self.assertIn('the recognition head starts from nothing', printed)
+        after = load_weights(self.folder / 'out' / 'weights.pth.tar')
+        for name, tensor in start.state_dict().items():
+            self.assertTrue(torch.equal(after[name], tensor.float() if tensor.is_floating_point() else tensor), name)
+        rows = [json.loads(line) for line in (self.folder / 'out' / 'log.jsonl').read_text().splitlines()]
+        losses = [row['loss_rec'] for row in rows if 'loss_rec' in row]
+        self.assertLess(losses[-1], math.log(97) - 0.5)  # a guess among 97 tokens costs log 97
+
     def test_a_run_that_was_cut_off_ends_as_one_that_was_not(self):
         def train(out, *more):
             command = [sys.executable, str(TRAINING / 'train.py'), '--stage', 'joint', '--data', str(self.folder),
@@ -307,6 +368,59 @@ class Data(unittest.TestCase):
         for name in whole:
             self.assertTrue(torch.equal(whole[name], parts[name]), name)
         self.assertEqual(load_weights(self.folder / 'whole' / 'state.pt').keys(), whole.keys())
+
+
+class Packing(unittest.TestCase):
+    def test_shapes_are_packed_without_overlap_until_there_is_no_room(self):
+        rng = np.random.default_rng(0)
+        taken, total = np.zeros((20, 30), np.uint8), 0
+        shape = np.array([[1, 1, 1, 0], [0, 1, 1, 1]], np.uint8)
+        while (place := find_room(rng, taken, shape)) is not None:
+            total += shape.sum()
+            self.assertEqual(taken.sum(), total)
+        self.assertGreater(total, 0.6 * taken.size)
+        self.assertIsNone(find_room(rng, taken, np.ones((21, 1), np.uint8)))
+
+    def test_a_word_of_a_cut_is_whole_or_does_not_count(self):
+        word = Word(np.array([(10.0, 10), (30, 10), (30, 20), (10, 20)]), 'ab', True)
+        low, high = np.array([5, 5]), np.array([40, 30])
+        (polygon, text), = in_cut(word, low, high)
+        self.assertEqual((polygon.tolist(), text), ([[5, 5], [25, 5], [25, 15], [5, 15]], 'ab'))
+        (polygon, text), = in_cut(word, low, np.array([20, 30]))
+        self.assertEqual((polygon.max(0).tolist(), text), ([15, 15], None))
+        self.assertEqual(in_cut(word, np.array([31, 0]), high), [])
+
+
+class Freezing(unittest.TestCase):
+    def test_what_is_frozen_has_no_gradient_and_keeps_its_statistics(self):
+        for what, learns in (('', {'backbone.conv1', 'backbone.layer1', 'backbone.layer2', 'det_head'}),
+                             ('layer1', {'backbone.layer2', 'det_head'}), ('network', set())):
+            model = PanPP(18, Vocabulary('lowercase')).freeze(what).train()
+            before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+            sum(part.sum() for part in model(torch.randn(2, 3, 64, 64))).backward()
+            changed = {name for name, tensor in model.state_dict().items() if not torch.equal(tensor, before[name])}
+            for part in ('backbone.conv1', 'backbone.layer1', 'backbone.layer2', 'det_head', 'rec_head.conv'):
+                gradients = {parameter.grad is not None for name, parameter in model.named_parameters()
+                             if name.startswith(f'{part}.')}
+                self.assertEqual(gradients, {part in learns or part == 'rec_head.conv'}, (what, part))
+            self.assertEqual(any(name.startswith('backbone.bn1.') for name in changed), what == '')
+            self.assertEqual(any(name.startswith('backbone.layer2.') for name in changed), what != 'network')
+            self.assertTrue(any(name.startswith('rec_head.bn.') for name in changed))
+
+
+class Curves(unittest.TestCase):
+    def test_a_curve_goes_on_where_it_was_cut_off(self):
+        with tempfile.TemporaryDirectory() as folder:
+            Curve(Path(folder)).add(1.0, 10, {'loss <a>': 2.0, 'rate': 0.1})
+            Curve(Path(folder)).add(2.0, 20, {'loss <a>': 1.0, 'rate': 0.05, 'late': 3.0})
+            rows = [json.loads(line) for line in (Path(folder) / 'log.jsonl').read_text().splitlines()]
+            self.assertEqual(rows, [{'minutes': 1.0, 'step': 10, 'loss <a>': 2.0, 'rate': 0.1},
+                                    {'minutes': 2.0, 'step': 20, 'loss <a>': 1.0, 'rate': 0.05, 'late': 3.0}])
+            svg = ElementTree.parse(Path(folder) / 'curve.svg').getroot()
+            lines = svg.findall('{http://www.w3.org/2000/svg}polyline')
+            self.assertEqual([len(line.get('points').split()) for line in lines], [2, 2, 1])
+            loss = [float(point.split(',')[1]) for point in lines[0].get('points').split()]
+            self.assertLess(loss[0], loss[1])  # a falling figure falls in the picture
 
 
 class Weights(unittest.TestCase):
@@ -331,6 +445,85 @@ class Weights(unittest.TestCase):
         self.assertAlmostEqual(float(average.values['weight']), 10 / 11, places=6)
 
 
+class Initialising(unittest.TestCase):
+    """Folded weights, files with gaps, and what the lines say."""
+
+    def setUp(self):
+        self.temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(self.temporary.cleanup)
+        self.path = Path(self.temporary.name) / 'weights.safetensors'
+        self.model = fill(PanPP(18, Vocabulary('allcases_symbols'))).eval()
+        torch.manual_seed(0)
+        self.image = torch.randn(2, 3, 64, 64)
+
+    def folded(self):
+        """The model's tensors with each batch norm in its convolution, worked out here from its definition."""
+        tensors = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
+        for norm in [name for name, module in self.model.named_modules() if isinstance(module, torch.nn.BatchNorm2d)]:
+            conv = norm.replace('downsample.1', 'downsample.0').replace('.bn', '.conv')
+            weight, bias, mean, variance, _ = (tensors.pop(f'{norm}.{part}') for part in (
+                'weight', 'bias', 'running_mean', 'running_var', 'num_batches_tracked'))
+            factor = weight / (variance + 1e-5).sqrt()
+            tensors[f'{conv}.weight'] *= factor.view(-1, 1, 1, 1)
+            tensors[f'{conv}.bias'] = bias + factor * (tensors.get(f'{conv}.bias', 0) - mean)
+        return tensors
+
+    def start(self, tensors, vocabulary='allcases_symbols', partial=False):
+        write_safetensors(self.path, tensors)
+        model = PanPP(18, Vocabulary(vocabulary) if vocabulary else None)
+        return model, initialise_from(model, self.path, lambda: iter([self.image]), partial)
+
+    def test_folded_batch_norms_come_back_with_the_statistics_of_their_inputs(self):
+        model, lines = self.start(self.folded())
+        self.assertIn('41 folded batch norms given back', lines)
+        seen = {}
+        for name in ('backbone.bn1', 'backbone.layer2.0.downsample.1', 'det_head.bn1', 'rec_head.bn'):
+            model.get_submodule(name).register_forward_pre_hook(lambda _, x, name=name: seen.update({name: x[0]}))
+        model.eval()
+        with torch.no_grad():
+            for own, whole in zip(model(self.image), self.model(self.image)):
+                self.assertLess(float((own - whole).abs().max() / whole.abs().max()), 1e-5)
+        for name, x in seen.items():
+            norm = model.get_submodule(name)
+            variance, mean = torch.var_mean(x, (0, 2, 3), correction=0)
+            self.assertLess(float((norm.running_mean - mean).abs().max()), 1e-4 * float(mean.abs().max()), name)
+            self.assertLess(float((norm.running_var / variance - 1).abs().max()), 1e-3, name)
+        self.assertEqual(float(model.det_head.conv1.bias.detach().abs().max()), 0)
+
+    def test_batch_norms_that_are_there_stay(self):
+        model, lines = self.start(self.model.state_dict())
+        self.assertEqual(len(lines), 1)
+        self.assertTrue(torch.equal(model.backbone.bn2.running_var, self.model.backbone.bn2.running_var))
+
+    def test_a_file_with_gaps_is_refused_unless_asked_for(self):
+        tensors = self.folded()
+        del tensors['fpem2.dwconv1_1.weight']
+        with self.assertRaisesRegex(SystemExit, r"lacks 1 of the model's tensors .*: fpem2.dwconv1_1.weight; --partial"):
+            self.start(tensors)
+        self.assertIn('from nothing: fpem2.dwconv1_1.weight', self.start(tensors, partial=True)[1])
+
+    def test_a_recognition_head_may_be_missing_only_as_a_whole(self):
+        tensors = self.folded()
+        detector = {name: tensor for name, tensor in tensors.items() if not name.startswith('rec_head.')}
+        self.assertIn('the recognition head starts from nothing: the file has none', self.start(detector)[1])
+        with self.assertRaisesRegex(SystemExit, 'lacks 32 of .*: rec_head.encoder.emb.weight'):
+            self.start(detector | {'rec_head.conv.weight': tensors['rec_head.conv.weight'],
+                                   'rec_head.conv.bias': tensors['rec_head.conv.bias']}, partial=False)
+        with self.assertRaisesRegex(SystemExit, 'rec_head.encoder.emb.weight'):  # another vocabulary
+            self.start(tensors, 'lowercase')
+        self.assertRegex(self.start(tensors, None)[1][0], r"255 of the model's 255 tensors, 34 unused")
+
+
+def write_safetensors(path, tensors):
+    arrays = {name: tensor.numpy().astype(np.float32) for name, tensor in tensors.items()}
+    header, offset = {}, 0
+    for name, array in arrays.items():
+        header[name] = {'dtype': 'F32', 'shape': array.shape, 'data_offsets': [offset, offset + array.nbytes]}
+        offset += array.nbytes
+    text = json.dumps(header).encode()
+    path.write_bytes(struct.pack('<Q', len(text)) + text + b''.join(array.tobytes() for array in arrays.values()))
+
+
 class Measuring(unittest.TestCase):
     def test_match(self):
         def square(x, y, side=10):
@@ -340,6 +533,8 @@ class Measuring(unittest.TestCase):
         found = [square(1, 0), square(51, 1), square(200, 0)]
         # one pair; the second lies on a don't-care; the third is a false alarm; 'b' is missed
         self.assertEqual(match(found, words).tolist(), [1, 2, 2])
+        self.assertEqual(match(found, words, ['A', 'x', 'b']).tolist(), [1, 2, 2])
+        self.assertEqual(match(found, words, ['b', 'x', 'a']).tolist(), [0, 2, 2])
 
 
 if __name__ == '__main__':
