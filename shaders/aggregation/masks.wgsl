@@ -44,10 +44,10 @@ fn main(
   var kernel = both.x & both.y;
   masks[word] = text;
   masks[wordCount() + word] = kernel;
-  if (word % 8u == 0u) {
+  if (word % BLOCK == 0u) {
     counts[blockOf(word)] = 0u;
   }
-  if (word % 512u == 0u) {
+  if (word % (BLOCK * STRETCH) == 0u) {
     counts[stretchOf(blockOf(word))] = 0u;
   }
   while (text != 0u) {

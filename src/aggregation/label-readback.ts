@@ -43,7 +43,7 @@ export class LabelReadback {
     this.#gpu = gpu;
     this.#program = program;
     this.#timeline = timeline;
-    const bytes = plans.flatMap((plan) => [plan.labels.bytes, countsBytes, firstSumBytes(plan)]);
+    const bytes = plans.flatMap((plan) => [plan.labels.bytes, countsBytes(), firstSumBytes(plan)]);
     this.#readback = new Readback(gpu, [...bytes, timeline?.bytes ?? 0].reduce((sum, part) => sum + part + 8, 0));
     this.#images = plans.map((plan) => {
       if (plan.sums.bytes <= firstSumBytes(plan)) return { plan };
@@ -81,13 +81,13 @@ export class LabelReadback {
     if (allSums) encoder.copyBufferToBuffer(sums, 0, allSums, 0, plan.sums.bytes);
     return {
       labels: this.#readback.copy(encoder, this.#program.bufferOf(plan.labels), plan.labels.bytes),
-      counts: this.#readback.copy(encoder, this.#program.bufferOf(plan.listed), countsBytes),
+      counts: this.#readback.copy(encoder, this.#program.bufferOf(plan.listed), countsBytes()),
       sums: this.#readback.copy(encoder, sums, firstSumBytes(plan)),
     };
   }
 
   async #readAllSums({ allSums }: ImageRead, kernelCount: number): Promise<Uint32Array> {
-    const bytes = (kernelCount + 1) * sumBytes;
+    const bytes = (kernelCount + 1) * sumBytes();
     const readback = new Readback(this.#gpu, bytes);
     try {
       const encoder = this.#gpu.device.createCommandEncoder();
@@ -106,7 +106,7 @@ export class LabelReadback {
 }
 
 function firstSumBytes({ sums }: AggregationPlan): number {
-  return Math.min(sumsAtOnce * sumBytes, sums.bytes);
+  return Math.min(sumsAtOnce * sumBytes(), sums.bytes);
 }
 
 function sumsOf(sums: Uint32Array, kernelCount: number): RegionSum[] {

@@ -59,6 +59,11 @@ export class Shader {
     return (this.#bindings ??= this.#sources.flatMap((source) => declarationsOf(source).bindings).sort((a, b) => a.binding - b.binding));
   }
 
+  /** Invocations of a workgroup, where its size is a number. */
+  get lanes(): number {
+    return Math.max(...this.#sources.map((source) => declarationsOf(source).lanes));
+  }
+
   /** The layout of one of its structs. */
   layout(struct: string): StructLayout {
     let layout = this.#layouts.get(struct);
