@@ -51,7 +51,7 @@ export class WeightPacker {
     this.kernels.push(
       kernel({
         label,
-        shader: shader({ types: { output: this.precision } }),
+        shader: shader({ types: { output: this.precision }, counts: { p: 6 } }),
         constants: { WINOGRAD: Number(winograd) },
         bindings: { tensor: source, packed },
         uniforms: { counts, offset, strides, used: used ?? counts.slice(1) },

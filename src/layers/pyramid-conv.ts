@@ -46,6 +46,7 @@ const rowsToCoarsest = 8;
 
 /** Pixels of a row or a column that an invocation computes in tap_columns.wgsl and tap_rows.wgsl. */
 const pixelsEach = 4;
+const counts = { p: pixelsEach };
 
 /**
  * Plans relu(conv3×3(concatenate(upsample(levels))) + bias) from the split weights. A level is half as high and wide as the finer one, the
@@ -92,7 +93,7 @@ function planTaps(label: string, levels: Pyramid, weights: Pyramid<PackedConv>, 
     const rows = featureMap(`${label}.level${index + 1}.rows`, height, level.width, 3 * channels, precision, images);
     const summed = kernel({
       label: rows.slot.label,
-      shader: rowsShader({ types }),
+      shader: rowsShader({ types, counts }),
       constants: { CHANNELS4: vec4s(channels) },
       bindings: { input: bindingOf(taps.output), output: bindingOf(rows) },
       uniforms: {
@@ -108,7 +109,7 @@ function planTaps(label: string, levels: Pyramid, weights: Pyramid<PackedConv>, 
   const [width2, width3, width4] = byRows.map((map) => map.width);
   const summed = kernel({
     label: output.slot.label,
-    shader: columnsShader({ types }),
+    shader: columnsShader({ types, counts }),
     constants: { CHANNELS4: vec4s(channels) },
     bindings: { level2, level3, level4, output: bindingOf(output) },
     uniforms: { rows: images * height, width, width2, width3, width4 },

@@ -23,6 +23,8 @@ const outputShader = shaderOf(outputSource);
 const tile = 4;
 const patch = 6;
 
+const counts = { p: patch, t: tile };
+
 /** Places of a transformed patch, and of a transformed kernel. */
 export const winogradPlaces = patch * patch;
 
@@ -61,7 +63,7 @@ export function planWinograd({ label, input, output, weights, precision, bias, t
     kernels.push(
       kernel({
         label: transformed.label,
-        shader: inputShader({ types: { input: input.precision, output: precision } }),
+        shader: inputShader({ types: { input: input.precision, output: precision }, counts }),
         bindings: { input: bindingOf(input), output: transformed },
         uniforms: { ...sizes, channels: input.channels },
         invocations: [count * input.channels],
@@ -74,7 +76,7 @@ export function planWinograd({ label, input, output, weights, precision, bias, t
       }),
       kernel({
         label,
-        shader: outputShader({ types: { input: precision, output: output.precision } }),
+        shader: outputShader({ types: { input: precision, output: output.precision }, counts }),
         constants: { RELU: Number(relu), RESIDUAL: Number(residual !== undefined) },
         // Something must be bound where there is no residual; it is not read.
         bindings: { products, bias, residual: residual ? bindingOf(residual) : bias, output: bindingOf(output) },

@@ -43,7 +43,7 @@ export class Shader {
       directives += own;
       this.#firstLines.push(line);
       line += rest.split('\n').length;
-      body += `${unrolled(rest, counts)}\n`;
+      body += `${rest.includes('$') ? unrolled(rest, counts) : rest}\n`;
     }
     const added = [
       ...Object.entries(constants).map(([name, value]) => `const ${name}=${value}u;`),
