@@ -1,5 +1,5 @@
 // Convolution (conv_common.wgsl says what exactly): an invocation computes PIXELS pixels × 4 output channels in registers. Statements with `$p`
-// stand for one each of the pixels (src/layers/unrolled.ts).
+// stand for one each of the pixels (src/wgsl/unroll.ts).
 alias Weight = weight4;
 
 override ROWS: u32;

@@ -10,7 +10,7 @@ diagnostic(off, chromium.subgroup_matrix_uniformity);
 // where they lie. Sums leave through workgroup memory, where every invocation finds whole vec4s of channels: one matrix down after another.
 // Input channels must be a multiple of 2 · K, output channels of 2 · N · ACROSS.
 //
-// M, N, K (a configuration of the device), SUBGROUP (its invocations), DOWN, ACROSS and MATRICES are constants that src/layers/conv-tile.ts adds. Statements with `$` stand for several (src/layers/unrolled.ts): `$p` for the matrices down, `$q` for those across.
+// M, N, K (a configuration of the device), SUBGROUP (its invocations), DOWN, ACROSS and MATRICES are constants that src/layers/conv-tile.ts adds. Statements with `$` stand for several (src/wgsl/unroll.ts): `$p` for the matrices down, `$q` for those across.
 // Source: im2col as one matrix product; subgroup matrices as in Dawn's docs/dawn/features/subgroup_matrix.md.
 alias Weight = weight1;
 alias Left = subgroup_matrix_left<f16, K, M>;

@@ -3,7 +3,7 @@ enable subgroups;
 // Convolution (conv_common.wgsl says what exactly) for adapters whose subgroups have 8 lanes, which are those that compute on a CPU: there every
 // read that is not known to be the same for all lanes costs one load a lane. So each lane reads one of 8 pixels and broadcasts it to
 // the others. An invocation computes PIXELS pixels × 4 output channels in registers, in octets of 8: statements with `$o` stand for one each of
-// the octets, with `$l` of their pixels (src/layers/unrolled.ts).
+// the octets, with `$l` of their pixels (src/wgsl/unroll.ts).
 alias Weight = weight4;
 
 override PIXELS: u32;

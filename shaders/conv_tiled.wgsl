@@ -5,7 +5,7 @@
 // beyond the depth, input counts as zero.
 //
 // The invocations of a tile are LANES across channels and ROWS down pixels; each one's channels lie LANES vec4s apart, its pixels ROWS, so that
-// neighbours read neighbouring words. Statements with `$` stand for several (src/layers/unrolled.ts): `$i` and `$j` for an invocation's reads of
+// neighbours read neighbouring words. Statements with `$` stand for several (src/wgsl/unroll.ts): `$i` and `$j` for an invocation's reads of
 // input and weights in a step, `$p` for its pixels, `$c` for its vec4s of channels, `$r` for the 4 input channels of a vec4.
 // Source: the usual two levels of blocking, as in Volkov and Demmel 2008, "Benchmarking GPUs to Tune Dense Linear Algebra".
 alias Weight = weight4;

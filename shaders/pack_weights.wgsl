@@ -4,7 +4,7 @@
 // tensor  [...]                              as a checkpoint has it
 // packed  [counts.x][counts.y][counts.z]     zero where j or k is not `used`
 //
-// One invocation a j and a k, all i.
+// One invocation a j and a k, all i; the statement with `$p` stands for one each of a row's 6 places (src/wgsl/unroll.ts).
 // Source: Lavin and Gray 2015, as winograd_input.wgsl.
 override WINOGRAD: bool;
 
@@ -55,11 +55,6 @@ fn main(
   for (var y = 0u; y < 6u; y++) {
     let row = select(vec3f(), G[y].x * top + G[y].y * middle + G[y].z * bottom, inside);
     let to = y * 6u * plane + index;
-    packed[to] = output1(dot(G[0], row));
-    packed[to + plane] = output1(dot(G[1], row));
-    packed[to + 2u * plane] = output1(dot(G[2], row));
-    packed[to + 3u * plane] = output1(dot(G[3], row));
-    packed[to + 4u * plane] = output1(dot(G[4], row));
-    packed[to + 5u * plane] = output1(dot(G[5], row));
+    packed[to + $pu * plane] = output1(dot(G[$p], row));
   }
 }

@@ -5,6 +5,7 @@
 // output                 [rows][width][CHANNELS4]
 //
 // The rows of all images. One invocation four pixels of a row and a vec4: the width is a multiple of 4. Shifted reads outside the upsampled map count as zero.
+// Statements with `$p` stand for one each of the pixels (src/wgsl/unroll.ts).
 // Source: spec, Detection head ("a property worth using").
 override CHANNELS4: u32;
 
@@ -51,32 +52,17 @@ fn main(
   let at2 = places(y, low2, sizes.width2, channel);
   let at3 = places(y, low3, sizes.width3, channel);
   let at4 = places(y, low4, sizes.width4, channel);
-  var s0 = vec4f();
-  var s1 = vec4f();
-  var s2 = vec4f();
-  var s3 = vec4f();
+  var s$p = vec4f();
   for (var tap = 0u; tap < 3u; tap++) {
     let first = x + i32(tap) - 1;
     let step = tap * CHANNELS4;
     let m2 = mat4x4f(vec4f(level2[at2.x + step]), vec4f(level2[at2.y + step]), vec4f(level2[at2.z + step]), vec4f(level2[at2.w + step]));
-    s0 += m2 * shares(first, sizes.width, low2, scale2);
-    s1 += m2 * shares(first + 1, sizes.width, low2, scale2);
-    s2 += m2 * shares(first + 2, sizes.width, low2, scale2);
-    s3 += m2 * shares(first + 3, sizes.width, low2, scale2);
+    s$p += m2 * shares(first + $p, sizes.width, low2, scale2);
     let m3 = mat3x4f(vec4f(level3[at3.x + step]), vec4f(level3[at3.y + step]), vec4f(level3[at3.z + step]));
-    s0 += m3 * shares(first, sizes.width, low3, scale3).xyz;
-    s1 += m3 * shares(first + 1, sizes.width, low3, scale3).xyz;
-    s2 += m3 * shares(first + 2, sizes.width, low3, scale3).xyz;
-    s3 += m3 * shares(first + 3, sizes.width, low3, scale3).xyz;
+    s$p += m3 * shares(first + $p, sizes.width, low3, scale3).xyz;
     let m4 = mat3x4f(vec4f(level4[at4.x + step]), vec4f(level4[at4.y + step]), vec4f(level4[at4.z + step]));
-    s0 += m4 * shares(first, sizes.width, low4, scale4).xyz;
-    s1 += m4 * shares(first + 1, sizes.width, low4, scale4).xyz;
-    s2 += m4 * shares(first + 2, sizes.width, low4, scale4).xyz;
-    s3 += m4 * shares(first + 3, sizes.width, low4, scale4).xyz;
+    s$p += m4 * shares(first + $p, sizes.width, low4, scale4).xyz;
   }
   let to = (y * u32(sizes.width) + u32(x)) * CHANNELS4 + channel;
-  output[to] = output4(s0);
-  output[to + CHANNELS4] = output4(s1);
-  output[to + 2u * CHANNELS4] = output4(s2);
-  output[to + 3u * CHANNELS4] = output4(s3);
+  output[to + $pu * CHANNELS4] = output4(s$p);
 }

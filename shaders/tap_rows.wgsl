@@ -7,7 +7,8 @@
 // output [images][rows][width][3 columns of taps][CHANNELS4]
 //
 // The maps are bands of rows of a level's inHeight and the finest level's outHeight. What the level's rows in the band give is complete.
-// One invocation four rows and a vec4, workgroups' third dimension the images. Shifted reads outside the upsampled map count as zero.
+// One invocation four rows and a vec4, workgroups' third dimension the images; statements with `$p` stand for one each of the
+// rows (src/wgsl/unroll.ts). Shifted reads outside the upsampled map count as zero.
 // Source: spec, Detection head ("a property worth using").
 override CHANNELS4: u32;
 
@@ -45,24 +46,15 @@ fn main(
   let low = lowest(y, scale);
   let tapRows = vec4u(clamp(low - sizes.firstTapRow + vec4i(0, 1, 2, 3), vec4i(0), vec4i(sizes.tapRows - 1)));
   let begin = ((tapRows + group.z * u32(sizes.tapRows)) * sizes.width + column) * 9u * CHANNELS4 + channel;
-  var s0 = vec4f();
-  var s1 = vec4f();
-  var s2 = vec4f();
-  var s3 = vec4f();
+  var s$p = vec4f();
   for (var tap = 0; tap < 3; tap++) {
     let at = begin + u32(tap) * 3u * CHANNELS4;
     let values = mat4x4f(vec4f(input[at.x]), vec4f(input[at.y]), vec4f(input[at.z]), vec4f(input[at.w]));
     let first = y + tap - 1;
-    s0 += values * shares(first, sizes.outHeight, low, scale);
-    s1 += values * shares(first + 1, sizes.outHeight, low, scale);
-    s2 += values * shares(first + 2, sizes.outHeight, low, scale);
-    s3 += values * shares(first + 3, sizes.outHeight, low, scale);
+    s$p += values * shares(first + $p, sizes.outHeight, low, scale);
   }
   let to = (group.z * sizes.rows + row) * rowLength + index % rowLength;
-  store(to, row, s0);
-  store(to + rowLength, row + 1u, s1);
-  store(to + 2u * rowLength, row + 2u, s2);
-  store(to + 3u * rowLength, row + 3u, s3);
+  store(to + $pu * rowLength, row + $pu, s$p);
 }
 
 fn store(at: u32, row: u32, sum: vec4f) {

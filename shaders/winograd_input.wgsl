@@ -3,7 +3,8 @@
 // input  [images][height][width][channels]
 // output [36][count][channels]       place in the transformed patch, tile
 //
-// One invocation a tile and a channel (not four: drivers that compile for a CPU take many seconds over so long a shader);
+// One invocation a tile and a channel (not four: drivers that compile for a CPU take many seconds over so long a shader). Statements with `$p` stand
+// for one each of a patch's side (src/wgsl/unroll.ts);
 // tiles `firstTile` … `firstTile + count` in raster order, image after image. Reads outside an image's map count as zero.
 // Source: Lavin and Gray 2015, "Fast Algorithms for Convolutional Neural Networks", section 4.1; winograd.ts on the points 0, ±5/8, ±3/2.
 struct Sizes {
@@ -43,26 +44,15 @@ fn fetch(y: i32, x: i32, first: u32) -> f32 {
 }
 
 fn column(top: i32, x: i32, first: u32) -> array<f32, 6> {
-  return transform(array<f32, 6>(
-    fetch(top, x, first),
-    fetch(top + 1, x, first),
-    fetch(top + 2, x, first),
-    fetch(top + 3, x, first),
-    fetch(top + 4, x, first),
-    fetch(top + 5, x, first),
-  ));
+  let d$p = fetch(top + $p, x, first);
+  return transform(array<f32, 6>(d0, d1, d2, d3, d4, d5));
 }
 
 fn storeRow(row: u32, tile: u32, channel: u32, patch_row: array<f32, 6>) {
   let result = transform(patch_row);
   let step = sizes.count * sizes.channels;
   let at = row * 6u * step + tile * sizes.channels + channel;
-  output[at] = output1(result[0]);
-  output[at + step] = output1(result[1]);
-  output[at + 2u * step] = output1(result[2]);
-  output[at + 3u * step] = output1(result[3]);
-  output[at + 4u * step] = output1(result[4]);
-  output[at + 5u * step] = output1(result[5]);
+  output[at + $pu * step] = output1(result[$p]);
 }
 
 @compute @workgroup_size(64)
@@ -83,16 +73,6 @@ fn main(
   let top = i32(row % tilesDown) * 4 - 1;
   let left = i32(place % sizes.tilesAcross) * 4 - 1;
   let first = row / tilesDown * u32(sizes.height * sizes.width) * sizes.channels + channel;
-  let c0 = column(top, left, first);
-  let c1 = column(top, left + 1, first);
-  let c2 = column(top, left + 2, first);
-  let c3 = column(top, left + 3, first);
-  let c4 = column(top, left + 4, first);
-  let c5 = column(top, left + 5, first);
-  storeRow(0u, tile, channel, array<f32, 6>(c0[0], c1[0], c2[0], c3[0], c4[0], c5[0]));
-  storeRow(1u, tile, channel, array<f32, 6>(c0[1], c1[1], c2[1], c3[1], c4[1], c5[1]));
-  storeRow(2u, tile, channel, array<f32, 6>(c0[2], c1[2], c2[2], c3[2], c4[2], c5[2]));
-  storeRow(3u, tile, channel, array<f32, 6>(c0[3], c1[3], c2[3], c3[3], c4[3], c5[3]));
-  storeRow(4u, tile, channel, array<f32, 6>(c0[4], c1[4], c2[4], c3[4], c4[4], c5[4]));
-  storeRow(5u, tile, channel, array<f32, 6>(c0[5], c1[5], c2[5], c3[5], c4[5], c5[5]));
+  let c$p = column(top, left + $p, first);
+  storeRow($pu, tile, channel, array<f32, 6>(c0[$p], c1[$p], c2[$p], c3[$p], c4[$p], c5[$p]));
 }

@@ -5,7 +5,7 @@
 // residual [images][height][width][channels]   read if RESIDUAL
 // output   [images][height][width][channels]
 //
-// One invocation a tile and a channel; tiles `firstTile` … `firstTile + count` in raster order, image after image.
+// One invocation a tile and a channel; statements with `$` stand for several (src/wgsl/unroll.ts): `$p` of a patch's side, `$t` of a tile's. Tiles `firstTile` … `firstTile + count` in raster order, image after image.
 // Source: Lavin and Gray 2015, as winograd_input.wgsl.
 override RELU: bool;
 override RESIDUAL: bool;
@@ -42,14 +42,8 @@ fn transform(m: array<f32, 6>) -> array<f32, 4> {
 fn column(x: u32, tile: u32, channel: u32) -> array<f32, 4> {
   let step = sizes.count * sizes.channels;
   let at = x * step + tile * sizes.channels + channel;
-  return transform(array<f32, 6>(
-    f32(products[at]),
-    f32(products[at + 6u * step]),
-    f32(products[at + 12u * step]),
-    f32(products[at + 18u * step]),
-    f32(products[at + 24u * step]),
-    f32(products[at + 30u * step]),
-  ));
+  let m$p = f32(products[at + $pu * 6u * step]);
+  return transform(array<f32, 6>(m0, m1, m2, m3, m4, m5));
 }
 
 // `image` is the image's first pixel.
@@ -71,10 +65,7 @@ fn store(image: u32, y: u32, x: u32, channel: u32, sum: f32) {
 
 fn storeRow(image: u32, y: u32, x: u32, channel: u32, product_row: array<f32, 6>) {
   let result = transform(product_row);
-  store(image, y, x, channel, result[0]);
-  store(image, y, x + 1u, channel, result[1]);
-  store(image, y, x + 2u, channel, result[2]);
-  store(image, y, x + 3u, channel, result[3]);
+  store(image, y, x + $tu, channel, result[$t]);
 }
 
 @compute @workgroup_size(64)
@@ -95,14 +86,6 @@ fn main(
   let image = row / tilesDown * sizes.height * sizes.width;
   let y = row % tilesDown * 4u;
   let x = place % sizes.tilesAcross * 4u;
-  let c0 = column(0u, tile, channel);
-  let c1 = column(1u, tile, channel);
-  let c2 = column(2u, tile, channel);
-  let c3 = column(3u, tile, channel);
-  let c4 = column(4u, tile, channel);
-  let c5 = column(5u, tile, channel);
-  storeRow(image, y, x, channel, array<f32, 6>(c0[0], c1[0], c2[0], c3[0], c4[0], c5[0]));
-  storeRow(image, y + 1u, x, channel, array<f32, 6>(c0[1], c1[1], c2[1], c3[1], c4[1], c5[1]));
-  storeRow(image, y + 2u, x, channel, array<f32, 6>(c0[2], c1[2], c2[2], c3[2], c4[2], c5[2]));
-  storeRow(image, y + 3u, x, channel, array<f32, 6>(c0[3], c1[3], c2[3], c3[3], c4[3], c5[3]));
+  let c$p = column($pu, tile, channel);
+  storeRow(image, y + $tu, x, channel, array<f32, 6>(c0[$t], c1[$t], c2[$t], c3[$t], c4[$t], c5[$t]));
 }

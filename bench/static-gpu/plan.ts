@@ -140,8 +140,9 @@ function transformWork({ shape }: Conv, side: 'in' | 'out', { constants }: Kerne
 
 function boundBytes({ bindings }: Kernel): number {
   const seen = new Map<Resource, number>();
-  for (const { resource, range } of bindings) {
-    const bytes = range?.bytes ?? (isSlot(resource) ? resource.bytes : resource.size);
+  for (const { resource, range, access } of bindings) {
+    if (access === 'texture') continue;
+    const bytes = range?.bytes ?? (isSlot(resource) ? resource.bytes : (resource as GPUBuffer).size);
     seen.set(resource, Math.max(bytes, seen.get(resource) ?? 0));
   }
   return [...seen.values()].reduce((sum, bytes) => sum + bytes, 0);

@@ -4,6 +4,7 @@
 // are three masks: text, kernels, and the kernel pixels that growth begins from.
 // A piece is a run of ones within a word, known by its first pixel; pieces, not pixels, are joined into components. A component (of
 // text or of kernel pixels) is known by its root, the piece that comes first in raster order.
+// BLOCK, STRETCH and STRIP are constants that src/aggregation/plan.ts adds.
 // Source: spec, Pixel aggregation; PAN++ paper, pixel aggregation.
 const NONE = 0xffffffffu;
 
@@ -62,15 +63,33 @@ struct Kernel {
   flagged: u32,
 }
 
-// The text components that are to be grown: counts, then two values of each: its root, and where its part of the queue begins.
-const LISTED_COMPONENTS = 0u;
-// Entries of the queue that are given out.
-const LISTED_QUEUED = 1u;
-// Kernel components, dropped ones too: the largest label that can occur.
-const LISTED_KERNELS = 2u;
-// 1 if a value of the map is NaN or infinite: cleared by the host.
-const LISTED_INFINITE = 3u;
-const LISTED_ROOTS = 4u;
+// The text components that are to be grown.
+struct Listed {
+  // How many there are.
+  components: u32,
+  // Entries of the queue that are given out.
+  queued: u32,
+  // Kernel components, dropped ones too: the largest label that can occur.
+  kernels: u32,
+  // 1 if a value of the map is NaN or infinite: cleared by the host.
+  infinite: u32,
+  entries: array<ListedComponent>,
+}
+
+// Listed, to be changed by many invocations at once.
+struct AtomicListed {
+  components: atomic<u32>,
+  queued: atomic<u32>,
+  kernels: u32,
+  infinite: atomic<u32>,
+  entries: array<ListedComponent>,
+}
+
+struct ListedComponent {
+  root: u32,
+  // Where its part of the queue begins.
+  begin: u32,
+}
 
 // Label of a pixel that is still to be reached, if any kernel accepts it.
 const OPEN = 0xffffffffu;
@@ -101,25 +120,25 @@ fn wordCount() -> u32 {
   return sizes.height * wordsAcross();
 }
 
-// The word of an invocation, in strips of 8 rows, downwards first: words above one another look most alike, so that invocations side by
+// The word of an invocation, in strips of STRIP rows, downwards first: words above one another look most alike, so that invocations side by
 // side do much the same.
 fn wordAt(invocation: u32) -> u32 {
-  let strip = 8u * wordsAcross();
+  let strip = STRIP * wordsAcross();
   let place = invocation % strip;
-  return (invocation / strip * 8u + place % 8u) * wordsAcross() + place / 8u;
+  return (invocation / strip * STRIP + place % STRIP) * wordsAcross() + place / STRIP;
 }
 
-// Kernels' roots are counted by blocks of 8 words and by stretches of 64 blocks, whose counts follow those of the blocks.
+// Kernels' roots are counted by blocks of BLOCK words and by stretches of STRETCH blocks, whose counts follow those of the blocks.
 fn blockOf(word: u32) -> u32 {
-  return word / 8u;
+  return word / BLOCK;
 }
 
 fn blockCount() -> u32 {
-  return (wordCount() + 7u) / 8u;
+  return (wordCount() + BLOCK - 1u) / BLOCK;
 }
 
 fn stretchOf(block: u32) -> u32 {
-  return blockCount() + block / 64u;
+  return blockCount() + block / STRETCH;
 }
 
 // Index of the pixel of a word's lowest bit.

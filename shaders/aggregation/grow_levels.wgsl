@@ -2,7 +2,7 @@
 //
 // map        [height][width][4]   vec2, see masks.wgsl
 // masks      [3][words]           see common.wgsl
-// listed     [pixels + 4]         see common.wgsl
+// listed                          see common.wgsl
 // components [height][width]      by root
 // kernels    [pixels / 2 + 1]     by number
 // labels     [height][width]
@@ -18,7 +18,7 @@
 // Source: spec, Pixel aggregation 4.
 @group(0) @binding(0) var<storage, read> map: array<vec2f>;
 @group(0) @binding(1) var<storage, read> masks: array<u32>;
-@group(0) @binding(2) var<storage, read> listed: array<u32>;
+@group(0) @binding(2) var<storage, read> listed: Listed;
 @group(0) @binding(3) var<storage, read> components: array<TextComponent>;
 @group(0) @binding(4) var<storage, read> kernels: array<Kernel>;
 @group(0) @binding(5) var<storage, read_write> labels: array<atomic<u32>>;
@@ -127,8 +127,8 @@ fn main(
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let count = listed[LISTED_COMPONENTS];
+  let count = listed.components;
   for (var index = group.x; index < count; index += groups.x) {
-    growComponent(listed[LISTED_ROOTS + 2u * index], listed[LISTED_ROOTS + 2u * index + 1u], lane);
+    growComponent(listed.entries[index].root, listed.entries[index].begin, lane);
   }
 }

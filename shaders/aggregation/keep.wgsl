@@ -3,7 +3,7 @@
 //
 // masks      [3][words]          see common.wgsl
 // parents    [2][height][width]  roots
-// listed     [pixels + 4]        see common.wgsl
+// listed                         see common.wgsl
 // areas      [2][height][width]  by root; kernels' numbers, afterwards 0 where dropped
 // components [height][width]     by text root
 // kernels    [pixels / 2 + 1]    by number
@@ -12,7 +12,7 @@
 // One invocation a kernel, in turn if there are more.
 @group(0) @binding(0) var<storage, read> masks: array<u32>;
 @group(0) @binding(1) var<storage, read> parents: array<u32>;
-@group(0) @binding(2) var<storage, read> listed: array<u32>;
+@group(0) @binding(2) var<storage, read> listed: Listed;
 @group(0) @binding(3) var<storage, read_write> areas: array<u32>;
 @group(0) @binding(4) var<storage, read_write> components: array<AtomicTextComponent>;
 @group(0) @binding(5) var<storage, read_write> kernels: array<Kernel>;
@@ -26,7 +26,7 @@ fn main(
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let count = listed[LISTED_KERNELS];
+  let count = listed.kernels;
   for (var number = group.x * 64u + lane + 1u; number <= count; number += groups.x * 64u) {
     let root = kernels[number].root;
     let area = kernels[number].area;

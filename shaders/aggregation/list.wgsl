@@ -4,14 +4,14 @@
 // areas      [2][height][width]  by text root
 // components [height][width]     by text root
 // kernels    [pixels / 2 + 1]    by number
-// listed     [pixels + 4]        see common.wgsl
+// listed                         see common.wgsl
 //
 // One invocation a kernel, in turn if there are more; the one with the highest number speaks for its component.
 // A kernel is flagged in mode `always`, or if another kept kernel of its text component is over 1024 times larger or smaller.
 @group(0) @binding(0) var<storage, read> areas: array<u32>;
 @group(0) @binding(1) var<storage, read_write> components: array<AtomicTextComponent>;
 @group(0) @binding(2) var<storage, read_write> kernels: array<Kernel>;
-@group(0) @binding(3) var<storage, read_write> listed: array<atomic<u32>>;
+@group(0) @binding(3) var<storage, read_write> listed: AtomicListed;
 @group(0) @binding(4) var<uniform> settings: Settings;
 @group(0) @binding(5) var<uniform> sizes: Sizes;
 
@@ -21,7 +21,7 @@ fn main(
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let count = atomicLoad(&listed[LISTED_KERNELS]);
+  let count = listed.kernels;
   for (var number = group.x * 64u + lane + 1u; number <= count; number += groups.x * 64u) {
     let text = kernels[number].text;
     let area = kernels[number].area;
@@ -36,9 +36,8 @@ fn main(
       atomicStore(&(*component).left, NONE);
       atomicStore(&(*component).right, 0u);
       atomicStore(&(*component).bottom, 0u);
-      let entry = LISTED_ROOTS + 2u * atomicAdd(&listed[LISTED_COMPONENTS], 1u);
-      atomicStore(&listed[entry], text);
-      atomicStore(&listed[entry + 1u], atomicAdd(&listed[LISTED_QUEUED], areas[text]));
+      let entry = atomicAdd(&listed.components, 1u);
+      listed.entries[entry] = ListedComponent(text, atomicAdd(&listed.queued, areas[text]));
     }
   }
 }

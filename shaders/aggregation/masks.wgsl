@@ -6,7 +6,7 @@
 // areas      [2][height][width]   by root; cleared where a root may come to be
 // components [height][width]      by text root; likewise, but for the bounds
 // counts     [blocks + stretches] cleared for measure.wgsl
-// listed     [pixels + 4]         the fourth count is set if a value is NaN or infinite
+// listed                          `infinite` is set if a value is NaN or infinite
 //
 // One invocation a word.
 @group(0) @binding(0) var<storage, read> map: array<vec2f>;
@@ -15,7 +15,7 @@
 @group(0) @binding(3) var<storage, read_write> areas: array<u32>;
 @group(0) @binding(4) var<storage, read_write> components: array<TextComponent>;
 @group(0) @binding(5) var<storage, read_write> counts: array<u32>;
-@group(0) @binding(6) var<storage, read_write> listed: array<atomic<u32>>;
+@group(0) @binding(6) var<storage, read_write> listed: AtomicListed;
 @group(0) @binding(7) var<uniform> sizes: Sizes;
 
 // Largest absolute value that the invocation met, as the bits of float32, which have the order of the values. All of infinity and NaN
@@ -53,7 +53,7 @@ fn main(
     both = both * 16u + bitsAt(pixel + 3u) * 8u + bitsAt(pixel + 2u) * 4u + bitsAt(pixel + 1u) * 2u + bitsAt(pixel);
   }
   if (max(largest.x, largest.y) >= INFINITE) {
-    atomicStore(&listed[LISTED_INFINITE], 1u);
+    atomicStore(&listed.infinite, 1u);
   }
   // What was read beyond the end of the row is no pixel of this word.
   both &= vec2u(0xffffffffu >> (32u - bitsOf(word)));
@@ -61,10 +61,10 @@ fn main(
   var kernel = both.x & both.y;
   masks[word] = text;
   masks[wordCount() + word] = kernel;
-  if (word % 8u == 0u) {
+  if (word % BLOCK == 0u) {
     counts[blockOf(word)] = 0u;
   }
-  if (word % 512u == 0u) {
+  if (word % (BLOCK * STRETCH) == 0u) {
     counts[stretchOf(blockOf(word))] = 0u;
   }
   while (text != 0u) {

@@ -5,15 +5,15 @@
 // counts  [blocks + stretches]  see common.wgsl
 // areas   [2][height][width]    by root; in: areas, out: text's areas and kernels' numbers
 // kernels [pixels / 2 + 1]      by number; `root` and `area` are written
-// listed  [pixels + 4]          its first three counts are written
+// listed                        its first three counts are written
 //
-// One invocation a block of 8 words. It adds up the counts before its block itself; stretches make that short.
+// One invocation a block of words. It adds up the counts before its block itself; stretches make that short.
 @group(0) @binding(0) var<storage, read> masks: array<u32>;
 @group(0) @binding(1) var<storage, read> parents: array<u32>;
 @group(0) @binding(2) var<storage, read> counts: array<u32>;
 @group(0) @binding(3) var<storage, read_write> areas: array<u32>;
 @group(0) @binding(4) var<storage, read_write> kernels: array<Kernel>;
-@group(0) @binding(5) var<storage, read_write> listed: array<u32>;
+@group(0) @binding(5) var<storage, read_write> listed: Listed;
 @group(0) @binding(6) var<uniform> sizes: Sizes;
 
 @compute @workgroup_size(64)
@@ -30,11 +30,11 @@ fn main(
   for (var stretch = blockCount(); stretch < stretchOf(block); stretch++) {
     number += counts[stretch];
   }
-  for (var before = block / 64u * 64u; before < block; before++) {
+  for (var before = block / STRETCH * STRETCH; before < block; before++) {
     number += counts[before];
   }
-  let end = min(block * 8u + 8u, wordCount());
-  for (var word = block * 8u; word < end; word++) {
+  let end = min(block * BLOCK + BLOCK, wordCount());
+  for (var word = block * BLOCK; word < end; word++) {
     let origin = firstPixel(word);
     var rest = masks[wordCount() + word];
     while (rest != 0u) {
@@ -50,8 +50,8 @@ fn main(
     }
   }
   if (block + 1u == blockCount()) {
-    listed[LISTED_COMPONENTS] = 0u;
-    listed[LISTED_QUEUED] = 0u;
-    listed[LISTED_KERNELS] = number;
+    listed.components = 0u;
+    listed.queued = 0u;
+    listed.kernels = number;
   }
 }

@@ -1,5 +1,5 @@
 // Attention over the 256 positions of a region's crop, 8 heads of 16 channels, for a workgroup of 128 lanes: put in front of
-// encode.wgsl and decode.wgsl, which say what is asked.
+// encode.wgsl and decode.wgsl, which say what is asked. CHANNELS, HEADS, CROP_HEIGHT and CROP_WIDTH are constants that src/recognition/plan.ts adds.
 //
 // crops      [region][256][32]   vec4 of channels
 // cropValues                     the same, one by one
@@ -28,13 +28,11 @@ struct Sizes {
 @group(0) @binding(1) var<storage, read> cropValues: array<f32>;
 @group(0) @binding(2) var<storage, read> weights: array<vec4f>;
 
-const LANES = 128u;
-const CHANNELS = 128u;
-const CHANNELS4 = 32u;
-const HEADS = 8u;
+const LANES = CHANNELS;
+const CHANNELS4 = CHANNELS / 4u;
 // Channels of a head.
-const HEAD_LANES = 16u;
-const POSITIONS = 256u;
+const HEAD_LANES = CHANNELS / HEADS;
+const POSITIONS = CROP_HEIGHT * CROP_WIDTH;
 // Vec4s of a 128 → 128 linear layer, [input vec4][output] and then its bias.
 const LINEAR = CHANNELS4 * CHANNELS + CHANNELS4;
 

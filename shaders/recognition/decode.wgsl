@@ -11,6 +11,7 @@
 // One workgroup a region, which runs all steps until every hypothesis has ended, so short words cost less. A hypothesis is worth the
 // mean log-probability of its tokens, EOS included. In every step the most valuable ones stay, of those that have ended
 // and all continuations of those that have not.
+// LENGTH, the most tokens of a word, and MAX_BEAM, the most hypotheses, are constants that src/recognition/plan.ts adds.
 // Source: PAN++ paper, recognition head; spec, Recognition 4.
 struct Settings {
   // Regions in this run.
@@ -46,8 +47,6 @@ struct Word {
 @group(0) @binding(8) var<uniform> settings: Settings;
 @group(0) @binding(9) var<uniform> sizes: Sizes;
 
-const LENGTH = 32u;
-const MAX_BEAM = 32u;
 const NONE = 0xffffffffu;
 const LOWEST = -3.4e38;
 

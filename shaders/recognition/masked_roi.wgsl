@@ -44,11 +44,11 @@ struct Region {
 @group(0) @binding(4) var<uniform> settings: Settings;
 @group(0) @binding(5) var<uniform> sizes: Sizes;
 
-const CROP = vec2u(32u, 8u);
-const POSITIONS = 256u;
-const CHANNELS4 = 32u;
-// Positions of a workgroup, each with 4 positions of the crop, each with 4 of the feature map.
-const OWN = 16u;
+// CROP_HEIGHT, CROP_WIDTH and CHANNELS are constants that src/recognition/plan.ts adds; OWN too: positions of a workgroup, each with 4 positions of
+// the crop, each with 4 of the feature map.
+const CROP = vec2u(CROP_WIDTH, CROP_HEIGHT);
+const POSITIONS = CROP_HEIGHT * CROP_WIDTH;
+const CHANNELS4 = CHANNELS / 4u;
 
 var<workgroup> reads: array<vec4u, 64>;
 var<workgroup> shares: array<vec4f, 64>;

@@ -5,7 +5,7 @@ import type { Program } from '../gpu/program.js';
 import { type ReadRange, Readback } from '../gpu/readback.js';
 import type { Timeline } from '../gpu/timeline.js';
 import type { RegionSum } from '../shapes/regions.js';
-import { type AggregationPlan, countsBytes, infiniteCount, readKernelCount, readSum, readsFinite, sumBytes } from './plan.js';
+import { type AggregationPlan, countsBytes, infiniteField, readKernelCount, readSum, readsFinite, sumBytes } from './plan.js';
 import type { AggregationResult } from './input.js';
 
 /** Result of aggregation with the sums of every label that has pixels. */
@@ -45,7 +45,7 @@ export class LabelReadback {
     this.#gpu = gpu;
     this.#program = program;
     this.#timeline = timeline;
-    const bytes = plans.flatMap((plan) => [plan.labels.bytes, countsBytes, firstSumBytes(plan)]);
+    const bytes = plans.flatMap((plan) => [plan.labels.bytes, countsBytes(), firstSumBytes(plan)]);
     this.#readback = new Readback(gpu, [...bytes, timeline?.bytes ?? 0].reduce((sum, part) => sum + part + 8, 0));
     this.#images = plans.map((plan) => {
       if (plan.sums.bytes <= firstSumBytes(plan)) return { plan };
@@ -85,16 +85,17 @@ export class LabelReadback {
     const listed = this.#program.bufferOf(plan.listed);
     const ranges = {
       labels: this.#readback.copy(encoder, this.#program.bufferOf(plan.labels), plan.labels.bytes),
-      counts: this.#readback.copy(encoder, listed, countsBytes),
+      counts: this.#readback.copy(encoder, listed, countsBytes()),
       sums: this.#readback.copy(encoder, sums, firstSumBytes(plan)),
     };
     // For the next run; a new buffer is all zeros.
-    encoder.clearBuffer(listed, infiniteCount.offset, infiniteCount.bytes);
+    const { offset, size } = infiniteField();
+    encoder.clearBuffer(listed, offset, size);
     return ranges;
   }
 
   async #readAllSums({ allSums }: ImageRead, kernelCount: number): Promise<Uint32Array> {
-    const bytes = (kernelCount + 1) * sumBytes;
+    const bytes = (kernelCount + 1) * sumBytes();
     const readback = new Readback(this.#gpu, bytes);
     try {
       const encoder = this.#gpu.device.createCommandEncoder();
@@ -113,7 +114,7 @@ export class LabelReadback {
 }
 
 function firstSumBytes({ sums }: AggregationPlan): number {
-  return Math.min(sumsAtOnce * sumBytes, sums.bytes);
+  return Math.min(sumsAtOnce * sumBytes(), sums.bytes);
 }
 
 function sumsOf(sums: Uint32Array, kernelCount: number): RegionSum[] {

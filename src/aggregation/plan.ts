@@ -13,10 +13,11 @@ import regionSums from '../../shaders/aggregation/region_sums.wgsl';
 import seed from '../../shaders/aggregation/seed.wgsl';
 import union from '../../shaders/aggregation/union.wgsl';
 import { PanppError } from '../errors.js';
-import { type Binding, type Kernel, type Slot, floatBits, gridOf, read, uniform, write } from '../gpu/kernel.js';
+import { type Bindable, type Kernel, type KernelPlan, type Slot, kernel } from '../gpu/kernel.js';
 import type { GpuProfile } from '../gpu/context.js';
-import { type FeatureMap, lanesPerGroup, readMap } from '../layers/feature-map.js';
-import { shaderOf } from '../wgsl/assemble.js';
+import { type FeatureMap, bindingOf } from '../layers/feature-map.js';
+import { type Shader, shaderOf } from '../wgsl/assemble.js';
+import type { Field, StructLayout } from '../wgsl/struct.js';
 import type { AggregationInput } from './input.js';
 
 const shaders = {
@@ -38,26 +39,16 @@ export interface AggregationPlan {
   readonly settings: Slot;
   /** Label of every pixel, `u32`; 0 is background. */
   readonly labels: Slot;
-  /** Counts, then what only the GPU reads; see `readKernelCount` and `readsFinite`. */
+  /** `countsBytes` that the host reads, then what only the GPU does; see `readKernelCount` and `readsFinite`. */
   readonly listed: Slot;
-  /** `sumBytes` for every label from 0 on; see `readSums`. */
+  /** `sumBytes` for every label from 0 on; see `readSum`. */
   readonly sums: Slot;
 }
 
-/** Bytes of the settings, of `listed`'s counts, and of one label's sums. */
-export const settingsBytes = 16;
-export const countsBytes = 16;
-export const sumBytes = 12;
-const kernelBytes = 48;
-const componentBytes = 28;
-/** Of an entry of `listed`. */
-const entryBytes = 8;
-
-// As in common.wgsl: pixels of a mask's word, words of a block, blocks of a stretch, and rows that wordAt takes together.
+/** Pixels of a mask's word. */
 const wordBits = 32;
-const block = 8;
-const stretch = 64;
-const strip = 8;
+/** Words of a block, blocks of a stretch, and rows that are taken together; see common.wgsl. */
+const constants = { BLOCK: 8, STRETCH: 64, STRIP: 8 };
 /** Workgroups that share out all kernels, or all components that are to be grown. */
 const groups = { kernels: 4, growQueue: 16, growLevels: 256 };
 /** Largest factor per axis from map to image; region_sums.wgsl's sums hold that much. */
@@ -84,84 +75,88 @@ export function planAggregation(
   const roots = Math.ceil(pixels / 2);
   const slot = (label: string, bytes: number): Slot => ({ label: `aggregation.${label}`, bytes });
   const perPixel = (label: string, bytes = 4) => slot(label, pixels * bytes);
-  const bits = slot('masks', 3 * words * 4);
-  const parents = perPixel('parents', 8);
+  const blocks = Math.ceil(words / constants.BLOCK);
   const areas = perPixel('areas', 8);
-  const components = perPixel('components', componentBytes);
-  const origins = perPixel('origins');
-  const queue = perPixel('queue');
   const labels = perPixel('labels');
-  const blocks = Math.ceil(words / block);
-  const counts = slot('counts', (blocks + Math.ceil(blocks / stretch)) * 4);
-  const listed = slot('listed', countsBytes + roots * entryBytes);
-  const kernels = slot('kernels', (roots + 1) * kernelBytes);
-  const sums = slot('sums', (roots + 1) * sumBytes);
-  const settings = slot('settings', settingsBytes);
-
-  const uniforms = [height, width, image.height, image.width];
-  const step = (name: keyof typeof shaders, bindings: Binding[], workgroups: number): Kernel => ({
-    label: `aggregation.${name}`,
-    shader: shaders[name](),
-    bindings,
-    uniforms,
-    workgroups: gridOf(workgroups),
-  });
-  const each = (invocations: number) => Math.ceil(invocations / lanesPerGroup);
-  const eachWord = each(Math.ceil(height / strip) * strip * across);
-  const growInputs = [readMap(map), ...[bits, listed, components, kernels].map(read)];
+  const listed = slot('listed', countsBytes() + roots * layoutOf('ListedComponent').size);
+  const sums = slot('sums', (roots + 1) * sumBytes());
+  const settings = slot('settings', layoutOf('Settings').size);
+  /** By the names that the shaders have for them. */
+  const all: Readonly<Record<string, Bindable>> = {
+    ...{ map: bindingOf(map), masks: slot('masks', 3 * words * 4), parents: perPixel('parents', 8), areas, numbers: areas },
+    ...{ components: perPixel('components', layoutOf('TextComponent').size), kernels: slot('kernels', (roots + 1) * layoutOf('Kernel').size) },
+    ...{ counts: slot('counts', (blocks + Math.ceil(blocks / constants.STRETCH)) * 4), origins: perPixel('origins'), queue: perPixel('queue') },
+    ...{ labels, listed, sums, settings },
+  };
+  const uniforms = { height, width, imageHeight: image.height, imageWidth: image.width };
+  const step = (name: keyof typeof shaders, size: Pick<KernelPlan, 'invocations' | 'workgroups'>): Kernel => {
+    const shader = shaders[name]({ constants });
+    const bindings = Object.fromEntries(shader.bindings.filter((binding) => binding.name !== 'sizes').map((binding) => [binding.name, all[binding.name]]));
+    return kernel({ label: `aggregation.${name}`, shader, bindings, uniforms, ...size });
+  };
+  const { STRIP } = constants;
+  const eachWord = { invocations: [Math.ceil(height / STRIP) * STRIP * across] } as const;
+  const eachWordTwice = { invocations: [2 * words] } as const;
+  const shared = (count: number) => ({ workgroups: [count, 1, 1] }) as const;
   return {
     settings,
     labels,
     listed,
     sums,
     kernels: [
-      step('masks', [readMap(map), ...[bits, parents, areas, components, counts, listed].map(write)], eachWord),
-      step('union', [read(bits), write(parents)], each(2 * words)),
-      step('measure', [read(bits), ...[parents, areas, counts].map(write)], each(2 * words)),
-      step('number', [...[bits, parents, counts].map(read), ...[areas, kernels, listed].map(write)], each(blocks)),
-      step(
-        'keep',
-        [...[bits, parents, listed].map(read), ...[areas, components, kernels, sums].map(write), uniform(settings)],
-        groups.kernels,
-      ),
-      step('list', [read(areas), ...[components, kernels, listed].map(write), uniform(settings)], groups.kernels),
-      step(
-        'seed',
-        [readMap(map), ...[parents, areas].map(read), ...[bits, components, kernels, labels].map(write)],
-        eachWord,
-      ),
-      profile.software
-        ? step('grow_queue', [...growInputs, ...[labels, queue].map(write), uniform(settings)], groups.growQueue)
-        : step(
-            'grow_levels',
-            [...growInputs, ...[labels, origins, queue].map(write), uniform(settings)],
-            groups.growLevels,
-          ),
-      step('region_sums', [readMap(map), read(bits), write(labels), write(sums)], eachWord),
+      step('masks', eachWord),
+      step('union', eachWordTwice),
+      step('measure', eachWordTwice),
+      step('number', { invocations: [blocks] }),
+      step('keep', shared(groups.kernels)),
+      step('list', shared(groups.kernels)),
+      step('seed', eachWord),
+      profile.software ? step('grow_queue', shared(groups.growQueue)) : step('grow_levels', shared(groups.growLevels)),
+      step('region_sums', eachWord),
     ],
   };
 }
 
+let known: Shader | undefined;
+
+/** A struct of common.wgsl. */
+function layoutOf(struct: string): StructLayout {
+  return (known ??= shaders.keep({ constants })).layout(struct);
+}
+
+/** Bytes of `listed` that the host reads. */
+export function countsBytes(): number {
+  return layoutOf('Listed').size;
+}
+
+/** Bytes of a label in `sums`. */
+export function sumBytes(): number {
+  return layoutOf('RegionSum').size;
+}
+
 /** The settings as the shaders read them. Areas are whole, so a bound between two areas is the larger one. */
 export function packSettings({ minKernelArea, mode, distance }: Pick<AggregationInput, 'minKernelArea' | 'mode' | 'distance'>) {
-  return new Uint32Array([Math.max(0, Math.ceil(minKernelArea)), Number(mode === 'always'), floatBits(distance), 0]);
+  return layoutOf('Settings').pack({ minKernelArea: Math.max(0, Math.ceil(minKernelArea)), always: Number(mode === 'always'), distance });
 }
 
 /** How many kernels there are, dropped ones too, from the bytes of `listed`'s counts. */
 export function readKernelCount(counts: Uint32Array): number {
-  return counts[2];
+  return counts[layoutOf('Listed').word('kernels')];
 }
 
 /** The count among `listed` that the host clears before every run. */
-export const infiniteCount = { offset: 12, bytes: 4 } as const;
+export function infiniteField(): Field {
+  return layoutOf('Listed').field('infinite');
+}
 
-/** Whether all values of the map were numbers, likewise. */
+/** Whether all values of the map were numbers, from the bytes of `listed`'s counts. */
 export function readsFinite(counts: Uint32Array): boolean {
-  return counts[3] === 0;
+  return counts[layoutOf('Listed').word('infinite')] === 0;
 }
 
 /** A label's area and sum of text probability, from the bytes of `sums`. */
 export function readSum(sums: Uint32Array, label: number): { label: number; area: number; score: number } {
-  const [area, low, high] = sums.subarray(3 * label, 3 * label + 3);
+  const layout = layoutOf('RegionSum');
+  const [area, low, high] = ['area', 'scoreLow', 'scoreHigh'].map((member) => sums[(label * layout.size) / 4 + layout.word(member)]);
   return { label, area, score: (high * 2 ** 32 + low) / 2 ** 20 };
 }

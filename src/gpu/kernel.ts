@@ -1,7 +1,9 @@
-// A kernel is data: WGSL, overrides, bindings and workgroup counts. Plans make kernels from shapes alone and are tested
+// A kernel is data: a shader, overrides, bindings and workgroup counts. Plans make kernels from shapes alone and are tested
 // without a GPU; program.ts turns a list of them into pipelines, memory and one command buffer.
 import { PanppError } from '../errors.js';
 import type { Shader } from '../wgsl/assemble.js';
+import type { DeclaredBinding } from '../wgsl/declarations.js';
+import type { Values } from '../wgsl/struct.js';
 import type { Gpu } from './context.js';
 
 /** A buffer that does not exist yet: identity and size. Memory is assigned when a program is built (see memory.ts). */
@@ -10,8 +12,8 @@ export interface Slot {
   readonly bytes: number;
 }
 
-/** What a binding refers to: a planned buffer, or one that exists already (weights, for example). */
-export type Resource = Slot | GPUBuffer;
+/** What a binding refers to: a planned buffer, or what exists already (weights, for example). */
+export type Resource = Slot | GPUBuffer | GPUTextureView;
 
 /** A part of a buffer; the offset is a multiple of 256. */
 export interface ByteRange {
@@ -19,12 +21,14 @@ export interface ByteRange {
   readonly bytes: number;
 }
 
-export interface Binding {
+/** A resource, or a part of it. */
+export type Bindable = Resource | { readonly resource: Resource; readonly range?: ByteRange };
+
+/** A binding of a shader with what it refers to. */
+export interface Binding extends Pick<DeclaredBinding, 'binding' | 'access'> {
   readonly resource: Resource;
   /** The whole resource unless given. */
   readonly range?: ByteRange;
-  /** `write` is read_write in WGSL; `uniform` is for settings that the host changes from run to run. */
-  readonly access: 'read' | 'write' | 'uniform';
 }
 
 export interface Kernel {
@@ -33,20 +37,47 @@ export interface Kernel {
   readonly shader: Shader;
   /** Values of the WGSL `override` declarations: what a pipeline is specialised on. */
   readonly constants?: Readonly<Record<string, number>>;
-  /** `@group(0)`, bound in this order from `@binding(0)`; the uniforms, if any, come last. */
+  /** All of the shader's bindings but that of `uniforms`. */
   readonly bindings: readonly Binding[];
-  /** Sizes that change with the image, as one WGSL struct of `u32`/`i32` members (`f32` via `floatBits`), in its order. */
-  readonly uniforms?: readonly number[];
+  /** What changes with the image's size, as the shader has it in memory. */
+  readonly uniforms?: { readonly binding: number; readonly bytes: Uint8Array };
   readonly workgroups: readonly [x: number, y: number, z: number];
 }
 
-export const read = (resource: Resource): Binding => ({ resource, access: 'read' });
-export const write = (resource: Resource): Binding => ({ resource, access: 'write' });
-export const uniform = (resource: Resource): Binding => ({ resource, access: 'uniform' });
+/** A kernel by the names that its shader declares. */
+export interface KernelPlan extends Pick<Kernel, 'label' | 'shader' | 'constants'> {
+  /** By the names of the shader's variables in `@group(0)`. */
+  readonly bindings: Readonly<Record<string, Bindable>>;
+  /** Members of the one uniform that `bindings` leaves out. */
+  readonly uniforms?: Values;
+  /** How many invocations there are, where the shader's workgroup size is a number; and how often, along the third dimension. */
+  readonly invocations?: readonly [count: number, layers?: number];
+  /** Unless `invocations` are given. */
+  readonly workgroups?: Kernel['workgroups'];
+}
 
-/** The bits of a float32, to pass it among `u32` uniforms. */
-export function floatBits(value: number): number {
-  return new Uint32Array(new Float32Array([value]).buffer)[0];
+/**
+ * Makes a kernel.
+ * @throws PanppError `shader` for names that the shader does not have, names that are left out, and values of the wrong type
+ */
+export function kernel({ label, shader, constants, bindings, uniforms, invocations, workgroups }: KernelPlan): Kernel {
+  const refuse = (what: string): never => {
+    throw new PanppError('shader', `${label}: ${what}`);
+  };
+  const bound: Binding[] = [];
+  let packed: Kernel['uniforms'];
+  for (const { name, binding, access, type } of shader.bindings) {
+    const given = bindings[name];
+    if (given) bound.push({ binding, access, ...('resource' in given ? given : { resource: given }) });
+    else if (access === 'uniform' && uniforms && !packed) packed = { binding, bytes: shader.layout(type).pack(uniforms, `${label}: ${type}`) };
+    else refuse(`${name} is not bound`);
+  }
+  const names = Object.keys(bindings);
+  if (bound.length < names.length || Boolean(uniforms) !== Boolean(packed)) {
+    refuse(`the shader binds ${shader.bindings.map(({ name }) => name).join(', ')}, not ${names.join(', ')}${uniforms ? ' and uniforms' : ''}`);
+  }
+  const [count, layers] = invocations ?? [1];
+  return { label, shader, constants, bindings: bound, uniforms: packed, workgroups: workgroups ?? gridOf(Math.ceil(count / shader.lanes), layers) };
 }
 
 const maxWorkgroups = 65535;
@@ -58,37 +89,33 @@ export function gridOf(total: number, layers = 1): [number, number, number] {
   return [Math.ceil(total / rows), rows, layers];
 }
 
-/** The pipeline of a kernel; kernels of the same code, overrides and binding types share one. */
-export function pipelineOf(gpu: Gpu, kernel: Kernel): Promise<GPUComputePipeline> {
+/** What a pipeline is made of. */
+export type Pipelined = Pick<Kernel, 'label' | 'shader' | 'constants'>;
+
+/** The pipeline of a kernel; kernels of the same code and overrides share one. */
+export function pipelineOf(gpu: Gpu, kernel: Pipelined): Promise<GPUComputePipeline> {
   return gpu.pipelineOf(pipelineKey(kernel), () => compile(gpu.device, kernel));
 }
 
 /** What kernels that can share a pipeline have in common. */
-export function pipelineKey({ bindings, uniforms, constants = {}, shader }: Kernel): string {
-  const accesses = bindings.map((binding) => binding.access[0]).join('') + (uniforms ? 'u' : '');
-  return JSON.stringify([accesses, constants]) + shader.code;
+export function pipelineKey({ constants = {}, shader }: Pipelined): string {
+  return JSON.stringify(constants) + shader.code;
 }
 
-const bindingTypes = { read: 'read-only-storage', write: 'storage', uniform: 'uniform' } as const;
+const bufferTypes = { read: 'read-only-storage', write: 'storage', uniform: 'uniform' } as const;
 
-/** What a kernel's pipeline is made of. */
-export function pipelineDescriptor(device: GPUDevice, kernel: Kernel): GPUComputePipelineDescriptor {
-  const types: GPUBufferBindingType[] = kernel.bindings.map(({ access }) => bindingTypes[access]);
-  if (kernel.uniforms) types.push('uniform');
-  const layout = device.createPipelineLayout({
-    label: kernel.label,
-    bindGroupLayouts: [
-      device.createBindGroupLayout({
-        label: kernel.label,
-        entries: types.map((type, binding) => ({ binding, visibility: GPUShaderStage.COMPUTE, buffer: { type } })),
-      }),
-    ],
-  });
-  const module = device.createShaderModule({ label: kernel.label, code: kernel.shader.code });
-  return { label: kernel.label, layout, compute: { module, entryPoint: 'main', constants: kernel.constants } };
+/** What a kernel's pipeline is made from. */
+export function pipelineDescriptor(device: GPUDevice, { label, shader, constants }: Pipelined): GPUComputePipelineDescriptor {
+  const entries = shader.bindings.map(({ binding, access }) => ({
+    binding,
+    visibility: GPUShaderStage.COMPUTE,
+    ...(access === 'texture' ? { texture: {} } : { buffer: { type: bufferTypes[access] } }),
+  }));
+  const layout = device.createPipelineLayout({ label, bindGroupLayouts: [device.createBindGroupLayout({ label, entries })] });
+  return { label, layout, compute: { module: device.createShaderModule({ label, code: shader.code }), entryPoint: 'main', constants } };
 }
 
-async function compile(device: GPUDevice, kernel: Kernel): Promise<GPUComputePipeline> {
+async function compile(device: GPUDevice, kernel: Pipelined): Promise<GPUComputePipeline> {
   const descriptor = pipelineDescriptor(device, kernel);
   try {
     return await device.createComputePipelineAsync(descriptor);

@@ -28,7 +28,7 @@ export function isSlot(resource: Resource): resource is Slot {
  * Assigns memory to the slots of `kernels`, run in order. Slots in `pinned` share with no other; those in `kept` live from their
  * first use to the end, so that the last kernels may be run several times.
  */
-export function planMemory(kernels: readonly Kernel[], pinned: Iterable<Slot>, kept: Iterable<Slot> = []): MemoryPlan {
+export function planMemory(kernels: readonly Pick<Kernel, 'bindings'>[], pinned: Iterable<Slot>, kept: Iterable<Slot> = []): MemoryPlan {
   const lifetimes = lifetimesOf(kernels, pinned, kept);
   const buffers: number[] = [];
   const tenants: Lifetime[][] = [];
@@ -56,7 +56,7 @@ function gapBetween(a: Lifetime, b: Lifetime): number {
   return Math.max(b.first - a.last, a.first - b.last);
 }
 
-function lifetimesOf(kernels: readonly Kernel[], pinned: Iterable<Slot>, kept: Iterable<Slot>): Lifetime[] {
+function lifetimesOf(kernels: readonly Pick<Kernel, 'bindings'>[], pinned: Iterable<Slot>, kept: Iterable<Slot>): Lifetime[] {
   const lifetimes = new Map<Slot, Lifetime>();
   kernels.forEach((kernel, index) => {
     for (const { resource } of kernel.bindings) {

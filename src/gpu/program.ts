@@ -11,6 +11,8 @@ export interface Stage {
   readonly kernels: readonly Kernel[];
 }
 
+type BufferResource = Exclude<Resource, GPUTextureView>;
+
 interface Step {
   readonly pipeline: GPUComputePipeline;
   readonly bindGroup: GPUBindGroup;
@@ -65,7 +67,7 @@ export class Program {
     }
     device.pushErrorScope('validation');
     const uniforms = packUniforms(device, kernels);
-    const bufferOf = (resource: Resource) => (isSlot(resource) ? buffers[memory.bufferOf.get(resource)!] : resource);
+    const bufferOf = (resource: BufferResource) => (isSlot(resource) ? buffers[memory.bufferOf.get(resource)!] : resource);
     const steps = bindSteps(device, kernels, pipelines, uniforms, bufferOf);
     const fault = await device.popErrorScope();
     if (fault) throw new PanppError('shader', `a kernel's bindings don't fit: ${fault.message.split('\n')[0]}`);
@@ -109,15 +111,9 @@ export class Program {
 /**
  * Runs kernels once on buffers that exist: one command buffer, which is submitted when this returns. Nothing is waited for, so what goes
  * wrong goes to the device's error scopes.
+ * @param pipelines one for each kernel, if they are there already
  */
-export function submitOnce({ device }: Gpu, label: string, kernels: readonly Kernel[]): void {
-  const made = new Map<string, GPUComputePipeline>();
-  const pipelines = kernels.map((kernel) => {
-    const key = pipelineKey(kernel);
-    const pipeline = made.get(key) ?? device.createComputePipeline(pipelineDescriptor(device, kernel));
-    made.set(key, pipeline);
-    return pipeline;
-  });
+export function submitOnce({ device }: Gpu, label: string, kernels: readonly Kernel[], pipelines = compiledNow(device, kernels)): void {
   const uniforms = packUniforms(device, kernels);
   const encoder = device.createCommandEncoder({ label });
   encodePass(encoder, bindSteps(device, kernels, pipelines, uniforms, (resource) => resource as GPUBuffer), { label });
@@ -126,22 +122,32 @@ export function submitOnce({ device }: Gpu, label: string, kernels: readonly Ker
   uniforms.buffer?.destroy();
 }
 
+function compiledNow(device: GPUDevice, kernels: readonly Kernel[]): GPUComputePipeline[] {
+  const made = new Map<string, GPUComputePipeline>();
+  return kernels.map((kernel) => {
+    const key = pipelineKey(kernel);
+    const pipeline = made.get(key) ?? device.createComputePipeline(pipelineDescriptor(device, kernel));
+    made.set(key, pipeline);
+    return pipeline;
+  });
+}
+
 function bindSteps(
   device: GPUDevice,
   kernels: readonly Kernel[],
   pipelines: readonly GPUComputePipeline[],
   uniforms: ReturnType<typeof packUniforms>,
-  bufferOf: (resource: Resource) => GPUBuffer,
+  bufferOf: (resource: BufferResource) => GPUBuffer,
 ): Step[] {
   return kernels.map((kernel, index) => {
-    const entries: GPUBindGroupEntry[] = kernel.bindings.map(({ resource, range }, binding) => ({
+    const entries: GPUBindGroupEntry[] = kernel.bindings.map(({ binding, access, resource, range }) => ({
       binding,
-      resource: { buffer: bufferOf(resource), offset: range?.offset, size: range?.bytes ?? sizeOf(resource) },
+      resource:
+        access === 'texture'
+          ? (resource as GPUTextureView)
+          : { buffer: bufferOf(resource as BufferResource), offset: range?.offset, size: range?.bytes ?? sizeOf(resource as BufferResource) },
     }));
-    if (kernel.uniforms) {
-      const { offset, size } = uniforms.ranges[index];
-      entries.push({ binding: entries.length, resource: { buffer: uniforms.buffer!, offset, size } });
-    }
+    if (kernel.uniforms) entries.push({ binding: kernel.uniforms.binding, resource: { buffer: uniforms.buffer!, ...uniforms.ranges[index] } });
     const layout = pipelines[index].getBindGroupLayout(0);
     return {
       pipeline: pipelines[index],
@@ -167,7 +173,7 @@ async function settledAll<T>(promises: readonly Promise<T>[]): Promise<T[]> {
   return Promise.all(promises);
 }
 
-function sizeOf(resource: Resource): number {
+function sizeOf(resource: BufferResource): number {
   return isSlot(resource) ? roundUp(resource.bytes, 4) : resource.size;
 }
 
@@ -178,7 +184,9 @@ export function tightestFit({ maxBindingBytes, maxBufferBytes }: BufferLimits, k
     const share = bytes / allowed;
     if (share > tightest.share) tightest = { share, label, bytes, allowed, what };
   };
-  for (const { resource, range } of kernels.flatMap((kernel) => kernel.bindings)) {
+  for (const { resource: any, range, access } of kernels.flatMap((kernel) => kernel.bindings)) {
+    if (access === 'texture') continue;
+    const resource = any as BufferResource;
     look(resource.label, range?.bytes ?? sizeOf(resource), 'binding', maxBindingBytes);
     look(resource.label, sizeOf(resource), 'buffer', maxBufferBytes);
   }
@@ -197,7 +205,7 @@ function packUniforms(device: GPUDevice, kernels: readonly Kernel[]) {
   const align = device.limits.minUniformBufferOffsetAlignment;
   let offset = 0;
   const ranges = kernels.map((kernel) => {
-    const size = roundUp((kernel.uniforms?.length ?? 0) * 4, 16);
+    const size = roundUp(kernel.uniforms?.bytes.length ?? 0, 16);
     const range = { offset, size };
     offset += roundUp(size, align);
     return range;
@@ -211,7 +219,7 @@ function packUniforms(device: GPUDevice, kernels: readonly Kernel[]) {
   });
   const mapped = buffer.getMappedRange();
   kernels.forEach((kernel, index) => {
-    if (kernel.uniforms) new Int32Array(mapped, ranges[index].offset, kernel.uniforms.length).set(kernel.uniforms);
+    if (kernel.uniforms) new Uint8Array(mapped, ranges[index].offset).set(kernel.uniforms.bytes);
   });
   buffer.unmap();
   return { buffer, ranges };

@@ -2,12 +2,14 @@
 import source from '../../shaders/gather_texels.wgsl';
 import { PanppError } from '../errors.js';
 import type { Gpu } from './context.js';
-import { gridOf } from './kernel.js';
+import { shaderOf } from '../wgsl/assemble.js';
+import { kernel, pipelineOf } from './kernel.js';
+import { submitOnce } from './program.js';
 
 /** What WebGPU can copy into a texture by itself. */
 export type ExternalPicture = GPUCopyExternalImageSource;
 
-const lanes = 64;
+const gatherTexels = { label: 'panpp texels', shader: shaderOf(source)() };
 
 export class TexturePixels {
   readonly width: number;
@@ -38,7 +40,7 @@ export class TexturePixels {
       const wanted = 'a 2-D texture of rgba8unorm or bgra8unorm, one sample, with the usage TEXTURE_BINDING';
       throw new PanppError('argument', `an image is ${wanted}, not a ${dimension} one of ${format}, ${sampleCount} samples, usage ${usage}`);
     }
-    const pipeline = await pipelineOf(gpu);
+    const pipeline = await pipelineOf(gpu, gatherTexels);
     gpu.device.pushErrorScope('validation');
     const pixels = new TexturePixels(gpu, texture, pipeline, false);
     gpu.device.createBindGroup({
@@ -69,47 +71,30 @@ export class TexturePixels {
       texture.destroy();
       throw error;
     }
-    return pipelineOf(gpu).then((pipeline) => new TexturePixels(gpu, texture, pipeline, true));
+    return pipelineOf(gpu, gatherTexels).then((pipeline) => new TexturePixels(gpu, texture, pipeline, true));
   }
 
   /** Puts the pixels of some rows and columns into a buffer, as RGBA bytes; submitted at once. */
   gather(rows: Uint32Array, columns: Uint32Array, target: GPUBuffer): void {
     const { device } = this.#gpu;
-    const indices = [rows, columns].map((values) => {
+    const [rowIndices, columnIndices] = [rows, columns].map((values) => {
       const buffer = device.createBuffer({ label: 'panpp texels', size: values.byteLength, usage: GPUBufferUsage.STORAGE, mappedAtCreation: true });
       new Uint32Array(buffer.getMappedRange()).set(values);
       buffer.unmap();
       return buffer;
     });
-    const bindGroup = device.createBindGroup({
-      label: 'panpp texels',
-      layout: this.#pipeline.getBindGroupLayout(0),
-      entries: [
-        { binding: 0, resource: this.#view },
-        ...indices.map((buffer, index) => ({ binding: 1 + index, resource: { buffer } })),
-        { binding: 3, resource: { buffer: target } },
-      ],
+    const gathering = kernel({
+      ...gatherTexels,
+      bindings: { picture: this.#view, rows: rowIndices, columns: columnIndices, pixels: target },
+      invocations: [rows.length * columns.length],
     });
-    const encoder = device.createCommandEncoder();
-    const pass = encoder.beginComputePass({ label: 'texels' });
-    pass.setPipeline(this.#pipeline);
-    pass.setBindGroup(0, bindGroup);
-    pass.dispatchWorkgroups(...gridOf(Math.ceil((rows.length * columns.length) / lanes)));
-    pass.end();
-    device.queue.submit([encoder.finish()]);
-    for (const buffer of indices) buffer.destroy();
+    submitOnce(this.#gpu, 'texels', [gathering], [this.#pipeline]);
+    rowIndices.destroy();
+    columnIndices.destroy();
   }
 
   /** Frees the copy of `ofExternal`; what is submitted is still done. */
   dispose(): void {
     if (this.#isOwn) this.#texture.destroy();
   }
-}
-
-function pipelineOf(gpu: Gpu): Promise<GPUComputePipeline> {
-  const { device } = gpu;
-  return gpu.pipelineOf(source.text, () => {
-    const module = device.createShaderModule({ label: 'panpp texels', code: source.text });
-    return device.createComputePipelineAsync({ label: 'panpp texels', layout: 'auto', compute: { module } });
-  });
 }

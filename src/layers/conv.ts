@@ -4,7 +4,7 @@ import type { ConvMethod } from './conv-method.js';
 import type { ConvWeights } from './conv-weights.js';
 import type { TileChooser } from './conv-tile.js';
 import { planDirectConv } from './direct-conv.js';
-import { type FeatureMap, featureMap, readMap, sizesOf, vec4s, writeMap } from './feature-map.js';
+import { type FeatureMap, bindingOf, featureMap, vec4s } from './feature-map.js';
 import type { Packer } from './pack.js';
 import type { Precision } from './precision.js';
 import { planWinograd, winogradPlaces } from './winograd.js';
@@ -72,11 +72,13 @@ export function planConv(
   const isOne = kernel === 1 && stride === 1;
   const [high, wide] = [images * input.height, input.width];
   const planned = planDirectConv(conv.tiles, {
-    ...{ label, input: readMap(input), output: writeMap(output) },
-    ...(isOne ? { sizes: [high, wide, high, wide] } : { sizes: sizesOf(input, output), batches: images, sharedWeights: true }),
+    ...{ label, input: bindingOf(input), output: bindingOf(output) },
+    ...(isOne
+      ? { sizes: [high, wide, high, wide] }
+      : { sizes: [input.height, input.width, output.height, output.width], batches: images, sharedWeights: true }),
     ...{ weights: conv.weights, bias: conv.bias, inChannels: conv.inChannels, outChannels, kernel, stride },
     types: { input: input.precision, weight: conv.precision, output: output.precision },
-    ...{ relu, residual: residual && readMap(residual) },
+    ...{ relu, residual: residual && bindingOf(residual) },
   });
   return { output, kernels: [planned] };
 }

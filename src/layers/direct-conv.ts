@@ -1,22 +1,22 @@
 // Convolution without a transform, of any kernel and stride (shaders/conv_common.wgsl), and with it the batched matrix product that Winograd's way
 // ends in: its kernel.
-import { type Binding, type Kernel, type Resource, gridOf, read } from '../gpu/kernel.js';
+import { type Bindable, type Kernel, type Resource, gridOf, kernel as plannedKernel } from '../gpu/kernel.js';
 import { type ConvShape, type TileChooser, tileShader, tileSize } from './conv-tile.js';
 
 export interface DirectConvPlan extends ConvShape {
   readonly label: string;
   /** [batches][height][width][inChannels] */
-  readonly input: Binding;
+  readonly input: Bindable;
   /** [batches][kernel · kernel][inChannels][outChannels], of one batch if they are shared */
   readonly weights: Resource;
   /** [batches][height][width][outChannels] */
-  readonly output: Binding;
+  readonly output: Bindable;
   /** All batches have the same weights: they are images. */
   readonly sharedWeights?: boolean;
   readonly bias?: Resource;
   readonly relu?: boolean;
   /** Added before the ReLU; of the output's shape and type. */
-  readonly residual?: Binding;
+  readonly residual?: Bindable;
 }
 
 /** Plans relu(conv(input) + bias + residual), padding kernel / 2. */
@@ -27,7 +27,8 @@ export function planDirectConv(tiles: TileChooser, plan: DirectConvPlan): Kernel
   const [tilePixels, tileOut4] = tileSize(tile);
   const { shader, constants } = tileShader(tile, types);
   const [x, y] = gridOf(Math.ceil((sizes[2] * sizes[3]) / tilePixels));
-  return {
+  const [inHeight, inWidth, outHeight, outWidth] = sizes;
+  return plannedKernel({
     label,
     shader,
     constants: {
@@ -35,8 +36,8 @@ export function planDirectConv(tiles: TileChooser, plan: DirectConvPlan): Kernel
       ...{ BIAS: Number(bias !== undefined), RELU: Number(relu), RESIDUAL: Number(residual !== undefined) },
     },
     // Something must be bound where there is no bias or residual; it is not read.
-    bindings: [input, read(weights), read(bias ?? weights), residual ?? read(weights), output],
-    uniforms: [...sizes, inChannels / 4, out4],
+    bindings: { input, weights, biases: bias ?? weights, residual: residual ?? weights, output },
+    uniforms: { inHeight, inWidth, outHeight, outWidth, in4: inChannels / 4, out4 },
     workgroups: [x, y, Math.ceil(out4 / tileOut4) * batches],
-  };
+  });
 }

@@ -1,6 +1,6 @@
 // What the layers pass to one another: a map on the GPU, row by row, the channels of a pixel together (height, width, channels); of several
 // images one after another.
-import { type Binding, type ByteRange, type Slot, read, write } from '../gpu/kernel.js';
+import type { ByteRange, Slot } from '../gpu/kernel.js';
 import { type Precision, valueBytes } from './precision.js';
 
 export interface FeatureMap {
@@ -40,28 +40,19 @@ export function groupsOf({ images, height }: FeatureMap, bytes: number, limit: n
   return Array.from({ length: Math.ceil(images / atOnce) }, (_, group) => [group * atOnce, Math.min(atOnce, images - group * atOnce)]);
 }
 
-export function readMap(map: FeatureMap): Binding {
-  return { ...read(map.slot), range: rangeOf(map) };
-}
-
-export function writeMap(map: FeatureMap): Binding {
-  return { ...write(map.slot), range: rangeOf(map) };
-}
-
-function rangeOf(map: FeatureMap): ByteRange | undefined {
-  return map.offset === undefined ? undefined : { offset: map.offset, bytes: map.images * map.height * rowBytes(map) };
+/** The map's memory, for a kernel to bind. */
+export function bindingOf(map: FeatureMap): { resource: Slot; range?: ByteRange } {
+  const range = map.offset === undefined ? undefined : { offset: map.offset, bytes: map.images * map.height * rowBytes(map) };
+  return { resource: map.slot, range };
 }
 
 function rowBytes({ width, channels, precision }: FeatureMap): number {
   return width * channels * valueBytes[precision];
 }
 
-/** Lanes of the workgroups of kernels that take one output vec4 an invocation (`@workgroup_size(64)` in their WGSL). */
-export const lanesPerGroup = 64;
-
-/** The uniforms of a kernel from one map to another: `inHeight, inWidth, outHeight, outWidth`. */
-export function sizesOf(input: FeatureMap, output: FeatureMap): [number, number, number, number] {
-  return [input.height, input.width, output.height, output.width];
+/** The uniforms of a kernel from one map to another. */
+export function sizesOf(input: FeatureMap, output: FeatureMap) {
+  return { inHeight: input.height, inWidth: input.width, outHeight: output.height, outWidth: output.width };
 }
 
 /** Four channels to a vec4; also how many channels a packed array has room for. */

@@ -1,7 +1,7 @@
 // First half of an FPEM unit (shaders/fpem_filter.wgsl): a coarser level upsampled and added to a finer one, then filtered depthwise.
 import source from '../../shaders/fpem_filter.wgsl';
-import { type Kernel, type Resource, gridOf, read } from '../gpu/kernel.js';
-import { type FeatureMap, featureMap, lanesPerGroup, readMap, vec4s, writeMap } from './feature-map.js';
+import { type Kernel, type Resource, kernel } from '../gpu/kernel.js';
+import { type FeatureMap, bindingOf, featureMap, vec4s } from './feature-map.js';
 import type { Packer } from './pack.js';
 import { shaderOf } from '../wgsl/assemble.js';
 
@@ -27,13 +27,13 @@ export function planFpemFilter(
   const { images, height, width, channels, precision } = coarse;
   const output = featureMap(label, finer.height / stride, finer.width / stride, channels, precision, images);
   const channels4 = vec4s(channels);
-  const planned: Kernel = {
+  const planned = kernel({
     label,
     shader: shader({ types: { input: precision, weight: precision, output: precision } }),
     constants: { STRIDE: stride, CHANNELS4: channels4, FAR: upsampling === 'bilinear' ? 0.25 : 0 },
-    bindings: [readMap(coarse), readMap(finer), read(weights), writeMap(output)],
-    uniforms: [height, width],
-    workgroups: gridOf(Math.ceil((height * width * channels4) / lanesPerGroup), images),
-  };
+    bindings: { coarse: bindingOf(coarse), finer: bindingOf(finer), weights, output: bindingOf(output) },
+    uniforms: { height, width },
+    invocations: [height * width * channels4, images],
+  });
   return { output, kernels: [planned] };
 }

@@ -3,11 +3,11 @@
 import source from '../../shaders/pack_weights.wgsl';
 import { PanppError } from '../errors.js';
 import type { Gpu } from '../gpu/context.js';
-import { type Kernel, type Resource, gridOf, read, write } from '../gpu/kernel.js';
+import { type Kernel, type Resource, kernel } from '../gpu/kernel.js';
 import { submitOnce } from '../gpu/program.js';
 import { shaderOf } from '../wgsl/assemble.js';
 import { type ConvChoices, defaultChoices } from './conv-method.js';
-import { lanesPerGroup, vec4s } from './feature-map.js';
+import { vec4s } from './feature-map.js';
 import { type Precision, valueBytes } from './precision.js';
 
 const shader = shaderOf(source);
@@ -71,15 +71,16 @@ export class WeightPacker implements Packer {
     let source = this.tensors.get(tensor);
     if (!source) this.tensors.set(tensor, (source = this.#create(label, tensor.byteLength, tensor)));
     this.buffers.push(packed);
-    this.kernels.push({
-      label,
-      shader: shader({ types: { output: this.precision } }),
-      constants: { WINOGRAD: Number(winograd) },
-      bindings: [read(source), write(packed)],
-      // `Order` in the shader, with its padding.
-      uniforms: [...counts, offset, ...strides, 0, ...(used ?? counts.slice(1))],
-      workgroups: gridOf(Math.ceil(plane / lanesPerGroup)),
-    });
+    this.kernels.push(
+      kernel({
+        label,
+        shader: shader({ types: { output: this.precision }, counts: { p: 6 } }),
+        constants: { WINOGRAD: Number(winograd) },
+        bindings: { tensor: source, packed },
+        uniforms: { counts, offset, strides, used: used ?? counts.slice(1) },
+        invocations: [plane],
+      }),
+    );
     return packed;
   }
 

@@ -1,7 +1,7 @@
 // Max-pooling 3×3, stride 2, padding 1 (shaders/max_pool.wgsl).
 import source from '../../shaders/max_pool.wgsl';
-import { type Kernel, gridOf } from '../gpu/kernel.js';
-import { type FeatureMap, featureMap, lanesPerGroup, readMap, sizesOf, vec4s, writeMap } from './feature-map.js';
+import { type Kernel, kernel } from '../gpu/kernel.js';
+import { type FeatureMap, bindingOf, featureMap, sizesOf, vec4s } from './feature-map.js';
 import type { Precision } from './precision.js';
 import { shaderOf } from '../wgsl/assemble.js';
 
@@ -16,12 +16,12 @@ export function pooledMap(label: string, height: number, width: number, channels
 /** Plans the pooling of `input` to `output`, which is stored alike and whose first row is the pooled input's `firstRow`. */
 export function planMaxPool(label: string, input: FeatureMap, output: FeatureMap, firstRow = 0): Kernel {
   const channels4 = vec4s(input.channels);
-  return {
+  return kernel({
     label,
     shader: shader({ types: { input: input.precision, output: output.precision } }),
     constants: { CHANNELS4: channels4 },
-    bindings: [readMap(input), writeMap(output)],
-    uniforms: [...sizesOf(input, output), firstRow],
-    workgroups: gridOf(Math.ceil((output.height * output.width * channels4) / lanesPerGroup), output.images),
-  };
+    bindings: { input: bindingOf(input), output: bindingOf(output) },
+    uniforms: { ...sizesOf(input, output), firstRow },
+    invocations: [output.height * output.width * channels4, output.images],
+  });
 }

@@ -5,11 +5,11 @@
 import columnsSource from '../../shaders/tap_columns.wgsl';
 import common from '../../shaders/tap_common.wgsl';
 import rowsSource from '../../shaders/tap_rows.wgsl';
-import { type Kernel, gridOf } from '../gpu/kernel.js';
+import { type Kernel, kernel } from '../gpu/kernel.js';
 import { shaderOf } from '../wgsl/assemble.js';
 import { type PackedConv, packConv, planConv } from './conv.js';
 import type { ConvWeights } from './conv-weights.js';
-import { type FeatureMap, featureMap, groupsOf, imagesOf, lanesPerGroup, readMap, rowsOf, vec4s, writeMap } from './feature-map.js';
+import { type FeatureMap, bindingOf, featureMap, groupsOf, imagesOf, rowsOf, vec4s } from './feature-map.js';
 import type { Packer } from './pack.js';
 import { valueBytes } from './precision.js';
 
@@ -46,6 +46,7 @@ const rowsToCoarsest = 8;
 
 /** Pixels of a row or a column that an invocation computes in tap_columns.wgsl and tap_rows.wgsl. */
 const pixelsEach = 4;
+const counts = { p: pixelsEach };
 
 /**
  * Plans relu(conv3×3(concatenate(upsample(levels))) + bias) from the split weights. A level is half as high and wide as the finer one, the
@@ -90,23 +91,29 @@ function planTaps(label: string, levels: Pyramid, weights: Pyramid<PackedConv>, 
     const bottom = Math.min((first + height) / factor + 1, level.height);
     const taps = planConv(`${label}.level${index + 1}.taps`, rowsOf(level, top, bottom - top), weights[index]);
     const rows = featureMap(`${label}.level${index + 1}.rows`, height, level.width, 3 * channels, precision, images);
-    kernels.push(...taps.kernels, {
+    const summed = kernel({
       label: rows.slot.label,
-      shader: rowsShader({ types }),
+      shader: rowsShader({ types, counts }),
       constants: { CHANNELS4: vec4s(channels) },
-      bindings: [readMap(taps.output), writeMap(rows)],
-      uniforms: [level.height, levels[0].height, level.width, top, bottom - top, first, height],
-      workgroups: gridOf(Math.ceil((Math.ceil(height / pixelsEach) * rows.width * vec4s(rows.channels)) / lanesPerGroup), images),
+      bindings: { input: bindingOf(taps.output), output: bindingOf(rows) },
+      uniforms: {
+        ...{ inHeight: level.height, outHeight: levels[0].height, width: level.width },
+        ...{ firstTapRow: top, tapRows: bottom - top, firstRow: first, rows: height },
+      },
+      invocations: [Math.ceil(height / pixelsEach) * rows.width * vec4s(rows.channels), images],
     });
+    kernels.push(...taps.kernels, summed);
     return rows;
   });
-  kernels.push({
+  const [level2, level3, level4] = byRows.map(bindingOf);
+  const [width2, width3, width4] = byRows.map((map) => map.width);
+  const summed = kernel({
     label: output.slot.label,
-    shader: columnsShader({ types }),
+    shader: columnsShader({ types, counts }),
     constants: { CHANNELS4: vec4s(channels) },
-    bindings: [...byRows.map(readMap), writeMap(output)],
-    uniforms: [images * height, width, ...byRows.map((map) => map.width)],
-    workgroups: gridOf(Math.ceil((((images * height * width) / pixelsEach) * vec4s(channels)) / lanesPerGroup)),
+    bindings: { level2, level3, level4, output: bindingOf(output) },
+    uniforms: { rows: images * height, width, width2, width3, width4 },
+    invocations: [((images * height * width) / pixelsEach) * vec4s(channels)],
   });
-  return kernels;
+  return [...kernels, summed];
 }

@@ -1,7 +1,7 @@
 // Bilinear upsampling (shaders/upsample.wgsl).
 import source from '../../shaders/upsample.wgsl';
-import { type Kernel, gridOf } from '../gpu/kernel.js';
-import { type FeatureMap, featureMap, lanesPerGroup, readMap, sizesOf, vec4s, writeMap } from './feature-map.js';
+import { type Kernel, kernel } from '../gpu/kernel.js';
+import { type FeatureMap, bindingOf, featureMap, sizesOf, vec4s } from './feature-map.js';
 import { shaderOf } from '../wgsl/assemble.js';
 
 const shader = shaderOf(source);
@@ -11,13 +11,13 @@ export function planUpsample(label: string, input: FeatureMap, height: number, w
   const { images, precision } = input;
   const output = featureMap(label, height, width, input.channels, precision, images);
   const channels4 = vec4s(input.channels);
-  const planned: Kernel = {
+  const planned = kernel({
     label,
     shader: shader({ types: { input: precision, output: precision } }),
     constants: { CHANNELS4: channels4 },
-    bindings: [readMap(input), writeMap(output)],
+    bindings: { input: bindingOf(input), output: bindingOf(output) },
     uniforms: sizesOf(input, output),
-    workgroups: gridOf(Math.ceil((height * width * channels4) / lanesPerGroup), images),
-  };
+    invocations: [height * width * channels4, images],
+  });
   return { output, kernels: [planned] };
 }

@@ -6,11 +6,11 @@
 // Barabasz, Anderson, Soodhalter and Gregg 2020, "Error Analysis and Improving the Accuracy of Winograd Convolution for Deep Neural Networks".
 import inputSource from '../../shaders/winograd_input.wgsl';
 import outputSource from '../../shaders/winograd_output.wgsl';
-import { type Kernel, type Resource, type Slot, gridOf, read, write } from '../gpu/kernel.js';
+import { type Kernel, type Resource, type Slot, kernel } from '../gpu/kernel.js';
 import { type Source, shaderOf } from '../wgsl/assemble.js';
 import type { TileChooser } from './conv-tile.js';
 import { planDirectConv } from './direct-conv.js';
-import { type FeatureMap, lanesPerGroup, readMap, writeMap } from './feature-map.js';
+import { type FeatureMap, bindingOf } from './feature-map.js';
 import { type Precision, valueBytes } from './precision.js';
 
 /** The WGSL around the products. */
@@ -22,6 +22,8 @@ const outputShader = shaderOf(outputSource);
 /** Pixels of a tile's side, and of the patch that it needs. */
 const tile = 4;
 const patch = 6;
+
+const counts = { p: patch, t: tile };
 
 /** Places of a transformed patch, and of a transformed kernel. */
 export const winogradPlaces = patch * patch;
@@ -57,31 +59,30 @@ export function planWinograd({ label, input, output, weights, precision, bias, t
   const kernels: Kernel[] = [];
   for (let firstTile = 0; firstTile < tiles; firstTile += band) {
     const count = Math.min(band, tiles - firstTile);
-    const sizes = [input.height, input.width, across, firstTile, count];
-    const invocations = (channels: number) => gridOf(Math.ceil((count * channels) / lanesPerGroup));
+    const sizes = { height: input.height, width: input.width, tilesAcross: across, firstTile, count };
     kernels.push(
-      {
+      kernel({
         label: transformed.label,
-        shader: inputShader({ types: { input: input.precision, output: precision } }),
-        bindings: [readMap(input), write(transformed)],
-        uniforms: [...sizes, input.channels],
-        workgroups: invocations(input.channels),
-      },
+        shader: inputShader({ types: { input: input.precision, output: precision }, counts }),
+        bindings: { input: bindingOf(input), output: transformed },
+        uniforms: { ...sizes, channels: input.channels },
+        invocations: [count * input.channels],
+      }),
       planDirectConv(chooser, {
         label: products.label,
-        ...{ input: read(transformed), weights, output: write(products), batches: winogradPlaces, sizes: [1, count, 1, count] },
+        ...{ input: transformed, weights, output: products, batches: winogradPlaces, sizes: [1, count, 1, count] },
         ...{ inChannels: input.channels, outChannels: output.channels, kernel: 1, stride: 1 },
         types: { input: precision, weight: precision, output: precision },
       }),
-      {
+      kernel({
         label,
-        shader: outputShader({ types: { input: precision, output: output.precision } }),
+        shader: outputShader({ types: { input: precision, output: output.precision }, counts }),
         constants: { RELU: Number(relu), RESIDUAL: Number(residual !== undefined) },
         // Something must be bound where there is no residual; it is not read.
-        bindings: [read(products), read(bias), residual ? readMap(residual) : read(bias), writeMap(output)],
-        uniforms: [...sizes, output.channels],
-        workgroups: invocations(output.channels),
-      },
+        bindings: { products, bias, residual: residual ? bindingOf(residual) : bias, output: bindingOf(output) },
+        uniforms: { ...sizes, channels: output.channels },
+        invocations: [count * output.channels],
+      }),
     );
   }
   return kernels;

@@ -5,18 +5,19 @@ import attention from '../../shaders/recognition/attention.wgsl';
 import decode from '../../shaders/recognition/decode.wgsl';
 import encode from '../../shaders/recognition/encode.wgsl';
 import maskedRoi from '../../shaders/recognition/masked_roi.wgsl';
-import { type Kernel, type Slot, gridOf, read, uniform, write } from '../gpu/kernel.js';
-import type { FeatureMap } from '../layers/feature-map.js';
+import { type Kernel, type Slot, gridOf, kernel } from '../gpu/kernel.js';
+import { type FeatureMap, bindingOf } from '../layers/feature-map.js';
 import { type Precision, valueBytes } from '../layers/precision.js';
 import { attentionHeads, lstmCells, neckChannels } from '../network/config.js';
 import { shaderOf } from '../wgsl/assemble.js';
+import type { StructLayout } from '../wgsl/struct.js';
 import type { RecognitionWeights } from './weights.js';
 
 const roiShader = shaderOf(maskedRoi);
 const encodeShader = shaderOf(attention, encode);
 const decodeShader = shaderOf(attention, decode);
 
-/** Tokens of a word at most, EOS included; `LENGTH` in the decoder's shader. */
+/** Tokens of a word at most, EOS included. */
 export const maxTokens = 32;
 
 /** Rows and columns of a region's features. */
@@ -26,10 +27,18 @@ export const cropWidth = 32;
 /** Hypotheses of a beam search at most: what fits the shader's workgroup memory. */
 export const maxBeam = 32;
 
-/** 32-bit words of a region in `regions`, of a word in `words`, and bytes of `settings`. */
-export const regionFields = 9;
+/** 32-bit words of a word in `words`: its length, and three of each token (`Word` in decode.wgsl). */
 export const wordFields = 1 + 3 * maxTokens;
-export const settingsBytes = 16;
+/** 32-bit words of `Step` in decode.wgsl. */
+export const stepFields = 4;
+
+/** Positions that a workgroup of the masked RoI takes. */
+const positionsPerGroup = 16;
+
+const constants = {
+  ...{ CHANNELS: neckChannels, HEADS: attentionHeads, CROP_HEIGHT: cropHeight, CROP_WIDTH: cropWidth },
+  ...{ OWN: positionsPerGroup, LENGTH: maxTokens, MAX_BEAM: maxBeam },
+};
 
 /** How regions are read. */
 export interface DecodingPlan {
@@ -81,51 +90,56 @@ export function planRecognition(
   const { beam, length, forced } = decoding;
   const slot = (label: string, values: number): Slot => ({ label: `recognition.${label}`, bytes: values * 4 });
   const maskWords = 2 * Math.ceil((image.height * image.width) / 32);
-  const regions = slot('regions', capacity * regionFields);
+  const regions: Slot = { label: 'recognition.regions', bytes: capacity * regionLayout().size };
   const masks = slot('masks', maskWords);
-  const settings: Slot = { label: 'recognition.settings', bytes: settingsBytes };
+  const settings: Slot = { label: 'recognition.settings', bytes: settingsLayout().size };
   const crops = slot('crops', capacity * cropHeight * cropWidth * neckChannels);
   const holistic = slot('holistic', capacity * neckChannels);
   const states = slot('states', capacity * 2 * beam * 4 * neckChannels);
   const logits = slot('logits', capacity * (forced ? length : beam) * classes);
-  const trail = slot('trail', capacity * maxTokens * beam * 4);
+  const trail = slot('trail', capacity * maxTokens * beam * stepFields);
   const words = slot('words', capacity * wordFields);
 
   const positions = cropHeight * cropWidth;
-  // `Sizes` in attention.wgsl.
-  const sizes = [neckChannels, positions, neckChannels / attentionHeads, lstmCells, classes, beam, length, Number(forced)];
-  const kernels: Kernel[] = [
-    {
+  const sizes = {
+    ...{ channels: neckChannels, positions, headLanes: neckChannels / attentionHeads },
+    ...{ cells: lstmCells, classes, beam, length, forced: Number(forced) },
+  };
+  const kernels = [
+    kernel({
       label: 'recognition.masked_roi',
-      shader: roiShader({ types: { input: features.precision } }),
-      bindings: [read(features.slot), read(regions), read(masks), write(crops), uniform(settings)],
-      uniforms: [image.height, image.width, features.height, features.width],
+      shader: roiShader({ types: { input: features.precision }, constants }),
+      bindings: { features: bindingOf(features), regions, masks, crops, settings },
+      uniforms: { imageHeight: image.height, imageWidth: image.width, mapHeight: features.height, mapWidth: features.width },
       workgroups: gridOf((capacity * positions) / positionsPerGroup),
-    },
-    {
+    }),
+    kernel({
       label: 'recognition.encode',
-      shader: encodeShader(),
-      bindings: [read(crops), read(crops), read(weights.encoder), write(holistic), uniform(settings)],
+      shader: encodeShader({ constants }),
+      bindings: { crops, cropValues: crops, weights: weights.encoder, holistic, settings },
       uniforms: sizes,
       workgroups: [capacity, 1, 1],
-    },
-    {
+    }),
+    kernel({
       label: 'recognition.decode',
-      shader: decodeShader(),
-      bindings: [
-        ...[read(crops), read(crops), read(weights.decoder), read(holistic)],
-        ...[states, logits, trail, words].map(write),
-        uniform(settings),
-      ],
+      shader: decodeShader({ constants }),
+      bindings: { crops, cropValues: crops, weights: weights.decoder, holistic, states, logits, trail, words, settings },
       uniforms: sizes,
       workgroups: [capacity, 1, 1],
-    },
+    }),
   ];
   return { kernels, capacity, regions, masks, maskWords, settings, words, crops, holistic, logits };
 }
 
-/** `OWN` in masked_roi.wgsl. */
-const positionsPerGroup = 16;
+/** How a region lies in `regions`. */
+export function regionLayout(): StructLayout {
+  return roiShader({ types: { input: 'f32' }, constants }).layout('Region');
+}
+
+/** How a run's settings lie in `settings`. */
+export function settingsLayout(): StructLayout {
+  return roiShader({ types: { input: 'f32' }, constants }).layout('Settings');
+}
 
 /**
  * How many regions to read at once: as many as take a quarter of the memory that the network's largest map takes (128 channels at

@@ -7,7 +7,7 @@ import { Timeline } from '../gpu/timeline.js';
 import { planPyramidConv } from '../layers/pyramid-conv.js';
 import { type NetworkPlan, fusedLevels } from '../network/plan.js';
 import type { NetworkWeights } from '../network/weights.js';
-import { type DecodingPlan, type RecognitionPlan, planRecognition, regionsAtOnce, wordFields } from './plan.js';
+import { type DecodingPlan, type RecognitionPlan, planRecognition, regionsAtOnce, settingsLayout, wordFields } from './plan.js';
 import { type Rois, inRuns, packMasks, packRegions } from './roi.js';
 import type { RecognitionWeights } from './weights.js';
 import { type Word, readWords } from './words.js';
@@ -115,6 +115,6 @@ function sliceOf(bytes: ArrayBuffer, range: ReadRange): ArrayBuffer {
 }
 
 /** The bytes of a plan's `settings`: how many regions there are, and their masks' scale. */
-export function packSettings(count: number, maskScale: number): Uint32Array<ArrayBuffer> {
-  return new Uint32Array([count, maskScale, 0, 0]);
+export function packSettings(count: number, maskScale: number): Uint8Array<ArrayBuffer> {
+  return settingsLayout().pack({ count, maskScale });
 }

@@ -2,7 +2,7 @@
 // Source: spec, Recognition 2.
 import { PanppError } from '../errors.js';
 import type { Box, Point, Polygon } from '../shapes/geometry.js';
-import { cropHeight, cropWidth, regionFields } from './plan.js';
+import { cropHeight, cropWidth, regionLayout } from './plan.js';
 
 /** One region to read. */
 export interface Roi {
@@ -152,19 +152,18 @@ function steps(a: number, b: number, first: number, end: number): number[] {
 }
 
 /** The bytes of `regions` for some regions, whose masks lie one after the other in `masks`. */
-export function packRegions(rois: readonly Roi[]): Uint32Array<ArrayBuffer> {
-  const packed = new Uint32Array(rois.length * regionFields);
-  let word = 0;
-  rois.forEach(({ crop, maskBox, mask }, index) => {
-    const fields = [
-      ...[crop.top, crop.left, crop.bottom - crop.top, crop.right - crop.left],
-      ...[maskBox.top, maskBox.left, maskBox.bottom - maskBox.top, maskBox.right - maskBox.left],
-      word,
-    ];
-    packed.set(fields, index * regionFields);
-    word += mask.length;
+export function packRegions(rois: readonly Roi[]): Uint8Array<ArrayBuffer> {
+  let words = 0;
+  const records = rois.map(({ crop, maskBox, mask }) => {
+    const firstWord = words;
+    words += mask.length;
+    return {
+      ...{ top: crop.top, left: crop.left, height: crop.bottom - crop.top, width: crop.right - crop.left },
+      ...{ maskTop: maskBox.top, maskLeft: maskBox.left, maskHeight: maskBox.bottom - maskBox.top, maskWidth: maskBox.right - maskBox.left },
+      firstWord,
+    };
   });
-  return packed;
+  return regionLayout().packAll(records);
 }
 
 /** The bytes of `masks` for some regions. */

@@ -1,6 +1,6 @@
 // What a trial compares, on random values: a shape of convolution in any tile, and a convolution by any method.
 import type { Gpu } from '../gpu/context.js';
-import { type Binding, type Kernel, type Resource, read, write } from '../gpu/kernel.js';
+import type { Binding, Kernel, Resource } from '../gpu/kernel.js';
 import type { ConvMethod } from '../layers/conv-method.js';
 import { type ConvShape, type ConvTile, tileName } from '../layers/conv-tile.js';
 import { type PackedConv, planConv } from '../layers/conv.js';
@@ -34,7 +34,7 @@ export function tileWays(gpu: Gpu, shape: ConvShape): Ways<ConvTile> {
   // Where the shape is of a network, it is the whole plan.
   const alone = { bias: undefined, relu: false, residual: undefined };
   return {
-    kernels: (tile) => [planDirectConv(() => tile, { ...shape, ...alone, label: tileName(tile), input: read(input), weights, output: write(output) })],
+    kernels: (tile) => [planDirectConv(() => tile, { ...shape, ...alone, label: tileName(tile), input, weights, output })],
     name: tileName,
     ...{ output, precision: types.output, tolerance: tolerance[types.output], inputs: [input, weights] },
   };

@@ -43,7 +43,7 @@ export class Shader {
       directives += own;
       this.#firstLines.push(line);
       line += rest.split('\n').length;
-      body += `${unrolled(rest, counts)}\n`;
+      body += `${rest.includes('$') ? unrolled(rest, counts) : rest}\n`;
     }
     const added = [
       ...Object.entries(constants).map(([name, value]) => `const ${name}=${value}u;`),
@@ -57,6 +57,11 @@ export class Shader {
   /** The bindings that its files declare, in the order of their numbers. */
   get bindings(): readonly DeclaredBinding[] {
     return (this.#bindings ??= this.#sources.flatMap((source) => declarationsOf(source).bindings).sort((a, b) => a.binding - b.binding));
+  }
+
+  /** Invocations of a workgroup, where its size is a number. */
+  get lanes(): number {
+    return Math.max(...this.#sources.map((source) => declarationsOf(source).lanes));
   }
 
   /** The layout of one of its structs. */

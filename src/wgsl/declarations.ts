@@ -16,6 +16,8 @@ export interface DeclaredBinding {
 export interface Declarations {
   readonly structs: ReadonlyMap<string, Members>;
   readonly bindings: readonly DeclaredBinding[];
+  /** The first number of `@workgroup_size`; 1 unless it is a number. */
+  readonly lanes: number;
 }
 
 const known = new WeakMap<Source, Declarations>();
@@ -30,6 +32,7 @@ export function declarationsOf(source: Source): Declarations {
 function parse(code: string): Declarations {
   const structs = new Map<string, Members>();
   const bindings: DeclaredBinding[] = [];
+  let lanes = 1;
   // The tokens of a declaration, and how deep in braces it is.
   let own: string[] = [];
   let depth = 0;
@@ -40,9 +43,11 @@ function parse(code: string): Declarations {
     if (own[0] === 'struct') structs.set(own[1], membersOf(own.slice(3, -1)));
     const binding = own.indexOf('binding');
     if (own[0] === '@' && binding > 0) bindings.push(bindingOf(own.slice(own.indexOf('var'), -1), Number(own[binding + 2])));
+    const size = own.indexOf('workgroup_size');
+    if (size > 0) lanes = Number.parseInt(own[size + 2], 10) || 1;
     own = [];
   }
-  return { structs, bindings };
+  return { structs, bindings, lanes };
 }
 
 // name : type , name : type

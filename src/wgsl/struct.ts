@@ -51,8 +51,8 @@ export class StructLayout implements TypeLayout {
   }
 
   /** A member's place. */
-  field(member: string): Field {
-    return this.fields.get(member) ?? refuse(`${this.name} has no member ${member}; it has ${[...this.fields.keys()].join(', ')}`);
+  field(member: string, of = this.name): Field {
+    return this.fields.get(member) ?? refuse(`${of} has no member ${member}; it has ${[...this.fields.keys()].join(', ')}`);
   }
 
   /** A member's index among 32-bit words. */
@@ -61,19 +61,25 @@ export class StructLayout implements TypeLayout {
   }
 
   /**
-   * The bytes of some values, one after another.
+   * The bytes of a value.
+   * @param of named in errors
    * @throws PanppError `shader` for a member that is unknown, missing or of another type
    */
-  pack(...all: readonly Values[]): Uint8Array<ArrayBuffer> {
+  pack(values: Values, of = this.name): Uint8Array<ArrayBuffer> {
+    return this.packAll([values], of);
+  }
+
+  /** The bytes of some values, one after another; as `pack`. */
+  packAll(all: readonly Values[], of = this.name): Uint8Array<ArrayBuffer> {
     const bytes = new Uint8Array(all.length * this.size);
     const view = new DataView(bytes.buffer);
     all.forEach((values, index) => {
-      for (const member in values) this.field(member);
+      for (const member in values) this.field(member, of);
       for (const [member, { type, offset, size, scalar }] of this.fields) {
         const given = values[member];
         const numbers = [given].flat() as number[];
         if (4 * numbers.length !== size || !numbers.every((value) => fits(value, scalar))) {
-          refuse(`${this.name}.${member} is ${type} and can't be ${given === undefined ? 'left out' : String(given)}`);
+          refuse(`${of}.${member} is ${type} and can't be ${given === undefined ? 'left out' : String(given)}`);
         }
         numbers.forEach((value, at) => {
           const place = index * this.size + offset + 4 * at;

@@ -7,10 +7,10 @@ export interface Token {
   readonly at: number;
 }
 
-// Longest first, as WGSL reads them. `$` belongs to words: see unroll.ts.
+// Comments and spaces, or a token: longest first, as WGSL reads them. `$` belongs to words: see unroll.ts.
 const pattern =
-  /\/\/.*|\/\*[^]*?\*\/|\s+|[A-Za-z_$][\w$]*|(?:0[xX][\da-fA-F]+|\d*\.?\d+(?:[eE][+-]?\d+)?\.?)[iufh]?|<<=|>>=|->|[+\-*/%&|^<>=!]=|&&|\|\||\+\+|--|<<|>>|[^]/g;
+  /\/\/.*|\/\*[^]*?\*\/|\s+|([A-Za-z_$][\w$]*|(?:0[xX][\da-fA-F]+|\d*\.?\d+(?:[eE][+-]?\d+)?\.?)[iufh]?|<<=|>>=|->|[+\-*/%&|^<>=!]=|&&|\|\||\+\+|--|<<|>>|[^])/g;
 
 export function* tokensOf(code: string): Generator<Token> {
-  for (const { 0: text, index } of code.matchAll(pattern)) if (!/^(?:\s|\/[/*])/.test(text)) yield { text, at: index };
+  for (const { 1: text, index: at } of code.matchAll(pattern)) if (text) yield { text, at };
 }

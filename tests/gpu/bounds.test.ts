@@ -5,7 +5,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { aggregateWithSums } from '../../src/aggregation/aggregate.js';
 import type { AggregationMode } from '../../src/aggregation/input.js';
 import { Model } from '../../src/model/model.js';
-import { type Kernel, read, write } from '../../src/gpu/kernel.js';
+import { kernel } from '../../src/gpu/kernel.js';
 import { Program } from '../../src/gpu/program.js';
 import type { PixelImage } from '../../src/images/image.js';
 import { packConv, planConv } from '../../src/layers/conv.js';
@@ -43,10 +43,9 @@ describe('the watch', () => {
     const run = async (index: string) => {
       const slots = ['in', 'out'].map((label) => ({ label, bytes: 64 }));
       const main = `@compute @workgroup_size(4) fn main(@builtin(local_invocation_index) lane: u32) { ${statement.replace('INDEX', index)} }`;
-      const bindings = [read(slots[0]), write(slots[1])];
       const shader = shaderOf({ name: 'wrong.wgsl', text: `${header} ${declared} ${main}` })();
-      const kernel: Kernel = { label: 'wrong', shader, bindings, workgroups: [1, 1, 1] };
-      const program = await Program.create(gpu, [{ name: 'test', kernels: [kernel] }], slots);
+      const wrong = kernel({ label: 'wrong', shader, bindings: { input: slots[0], output: slots[1] } });
+      const program = await Program.create(gpu, [{ name: 'test', kernels: [wrong] }], slots);
       const encoder = gpu.device.createCommandEncoder();
       program.encode(encoder);
       gpu.device.queue.submit([encoder.finish()]);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Kernel, type Slot, floatBits, gridOf, read, write } from '../../src/gpu/kernel.js';
+import { type Kernel, type Slot, gridOf } from '../../src/gpu/kernel.js';
 import { planMemory } from '../../src/gpu/memory.js';
 import { detectionPresets, resnet18, resnet50 } from '../../src/network/config.js';
 import { planNetwork } from '../../src/network/plan.js';
@@ -10,15 +10,14 @@ import type { NetworkWeights } from '../../src/network/weights.js';
 import { planDetection } from '../../src/detection/pass.js';
 import type { Stage } from '../../src/gpu/program.js';
 import { greedy } from '../../src/recognition/plan.js';
-import { shaderOf } from '../../src/wgsl/assemble.js';
 import { planReader } from '../../src/recognition/reader.js';
 
 const slot = (label: string, bytes: number): Slot => ({ label, bytes });
-const kernel = (reads: Slot[], writes: Slot[]): Kernel => ({
-  label: 'k',
-  shader: shaderOf()(),
-  bindings: [...reads.map(read), ...writes.map(write)],
-  workgroups: [1, 1, 1],
+const kernel = (reads: Slot[], writes: Slot[]): Pick<Kernel, 'bindings'> => ({
+  bindings: [
+    ...reads.map((resource, binding) => ({ binding, access: 'read' as const, resource })),
+    ...writes.map((resource, at) => ({ binding: reads.length + at, access: 'write' as const, resource })),
+  ],
 });
 
 describe('memory plan', () => {
@@ -135,10 +134,5 @@ describe('dispatch grid', () => {
   it.each([[0, [1, 1, 1]], [1, [1, 1, 1]], [65535, [65535, 1, 1]], [65536, [32768, 2, 1]], [1_000_003, [62501, 16, 1]]])('holds %i workgroups', (total, grid) => {
     expect(gridOf(total)).toEqual(grid);
     expect(grid[0] * grid[1]).toBeGreaterThanOrEqual(total);
-  });
-
-  it('passes floats as bits', () => {
-    expect(floatBits(1)).toBe(0x3f800000);
-    expect(floatBits(-2.5)).toBe(0xc0200000);
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { floatToHalf } from '../../src/half.js';
-import { featureMap, readMap, rowsOf } from '../../src/layers/feature-map.js';
+import { bindingOf, featureMap, rowsOf } from '../../src/layers/feature-map.js';
 import { choosePrecision, readValues } from '../../src/layers/precision.js';
 
 const profile = { adapter: 'Fast 1', f16: true, software: false };
@@ -27,7 +27,7 @@ describe('precision', () => {
   it('halves a map’s bytes and those of its rows', () => {
     const [wide, narrow] = [featureMap('map', 6, 10, 64), featureMap('map', 6, 10, 64, 'f16')];
     expect([wide.slot.bytes, narrow.slot.bytes]).toEqual([15360, 7680]);
-    expect(readMap(rowsOf(rowsOf(narrow, 1, 5), 1, 2)).range).toEqual({ offset: 2 * 1280, bytes: 2 * 1280 });
+    expect(bindingOf(rowsOf(rowsOf(narrow, 1, 5), 1, 2)).range).toEqual({ offset: 2 * 1280, bytes: 2 * 1280 });
   });
 
   it('reads values back', () => {

@@ -155,17 +155,23 @@ function lengthsOf(tokens: readonly string[]): Map<string, string> {
     if (token === 'alias') aliases.set(tokens[at + 1], typeAt(tokens, at + 3));
     if (token === '->' && tokens[at - 1] === ')') results.set(tokens[tokens.lastIndexOf('fn', at) + 1], typeAt(tokens, at + 1));
   });
-  let struct = false;
+  // A struct's last array may be as long as the buffer that holds the struct.
+  const buffers = new Map<string, string>();
+  tokens.forEach((token, at) => {
+    if (token === 'var' && tokens[at + 1] === '<') buffers.set(tokens[tokens.indexOf(':', at) + 1], tokens[tokens.indexOf(':', at) - 1]);
+  });
+  let struct: string | undefined;
   let space: string | undefined;
   tokens.forEach((token, at) => {
-    if (token === 'struct') struct = true;
-    if (token === '}') struct = false;
+    if (token === 'struct') struct = tokens[at + 1];
+    if (token === '}') struct = undefined;
     if (token === 'var') space = tokens[at + 1] === '<' ? tokens[at + 2] : undefined;
     const next = tokens[at + 1];
     if (next === ':' && /^\w+$/.test(token)) {
       const type = typeAt(tokens, at + 2);
       if (space === 'uniform' && type.startsWith('array')) throw new Error(`${token}: arrays within uniforms are not watched`);
-      addType(struct ? `.${token}` : token, type, space && `arrayLength(&${token})`);
+      if (struct) addType(`.${token}`, type, buffers.has(struct) ? `arrayLength(&${buffers.get(struct)}.${token})` : undefined);
+      else addType(token, type, space && `arrayLength(&${token})`);
       space = undefined;
     }
     if (next === '=' && ['let', 'var', 'const'].includes(tokens[at - 1])) addType(token, results.get(tokens[at + 2]) ?? typeAt(tokens, at + 2));

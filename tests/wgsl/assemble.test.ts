@@ -105,7 +105,7 @@ describe('a shader', () => {
     const compiled = (fault: string, inCommon = '2.0 * x') => {
       const sources = [{ ...main, text: main.text.replace('FAULT', fault) }, { ...common, text: common.text.replace('2.0 * x', inCommon) }];
       const shader = shaderOf(...sources)({ counts, types: { output: 'f32' }, constants: { COUNT: 1 } });
-      return pipelineOf(gpu, { label: 'test', shader, bindings: [{ resource: { label: 'output', bytes: 16 }, access: 'write' }], workgroups: [1, 1, 1] });
+      return pipelineOf(gpu, { label: 'test', shader });
     };
 
     it('names file and line', async () => {

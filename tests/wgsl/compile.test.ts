@@ -4,7 +4,7 @@ import { parseWgsl, validate, writeHlsl, writeMsl, writeSpirv } from 'naga-wasm'
 import { afterAll, describe, expect, it } from 'vitest';
 import { planDetection } from '../../src/detection/pass.js';
 import { type Gpu, requestGpu } from '../../src/gpu/context.js';
-import { type Kernel, pipelineKey, pipelineOf, read, write } from '../../src/gpu/kernel.js';
+import { type Kernel, pipelineKey, pipelineOf } from '../../src/gpu/kernel.js';
 import { TexturePixels } from '../../src/gpu/texture-pixels.js';
 import { type ConvClass, type ConvMethod, candidateMethods } from '../../src/layers/conv-method.js';
 import { type ConvShape, type TileDevice, candidateTiles, defaultTile, tileName } from '../../src/layers/conv-tile.js';
@@ -67,7 +67,7 @@ async function addKernels(kernels: Map<string, Planned>, gpu: Gpu, config: Model
     method: (conv: ConvClass) => candidateMethods(conv, { software: false }).find((one) => one === method) ?? 'direct',
     tile(shape: ConvShape) {
       for (const tile of candidateTiles(shape, device)) {
-        add(planDirectConv(() => tile, { ...shape, label: tileName(tile), input: read(slot), weights: slot, output: write(slot) }));
+        add(planDirectConv(() => tile, { ...shape, label: tileName(tile), input: slot, weights: slot, output: slot }));
       }
       return defaultTile(shape, device);
     },
