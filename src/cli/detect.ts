@@ -1,8 +1,8 @@
 // panpp detect: text regions of images, one JSON line an image on stdout.
 import { Argument, type Command } from 'commander';
 import { type EngineOptions, withEngineOptions } from './engine.js';
-import { inputsHelp, lookAtFiles } from './look-files.js';
-import { type SettingsFlags, settingsOf, withSettingsOptions } from './looking.js';
+import { inputsHelp, runOnImages } from './image-run.js';
+import { type SettingsFlags, settingsOf, withSettingsOptions } from './settings-options.js';
 import { type OutputFlags, type ResultTask, withOutputOptions } from './result-files.js';
 import { exiting } from './usage.js';
 
@@ -22,8 +22,8 @@ export function addDetect(program: Command): void {
 const task: ResultTask = { protocols: { icdar: 'icdar2015', totaltext: 'totaltext', iou: 'iou' }, reads: false };
 
 async function detect(inputs: string[], flags: OutputFlags & EngineOptions & SettingsFlags): Promise<number> {
-  return lookAtFiles(inputs, flags, task, ({ detection }) => {
+  return runOnImages(inputs, flags, task, ({ detection }) => {
     const settings = settingsOf(flags, detection);
-    return { settings, lookWith: (model) => (image) => model.detect(image, settings) };
+    return { settings, forModel: (model) => (image) => model.detect(image, settings) };
   });
 }

@@ -1,4 +1,4 @@
-// panpp eval --run: looks at all images of a data set. What is done is stored image by image (run-folder.ts), so that
+// panpp eval --run: finds the text in all images of a data set. What is done is stored image by image (run-folder.ts), so that
 // after an interruption the same command goes on.
 import { createHash } from 'node:crypto';
 import { basename, resolve } from 'node:path';
@@ -11,7 +11,9 @@ import type { Polygon } from '../shapes/geometry.js';
 import { type EngineOptions, openEngine, parseWeights, readWeightsBytes } from './engine.js';
 import { findImages, withoutEnding } from './files.js';
 import { onInterrupt } from './interrupt.js';
-import { type Look, type SettingsFlags, lookAtEach, resultLine, settingsOf } from './looking.js';
+import { type FindText, processFiles } from './image-files.js';
+import { resultLine } from './result-line.js';
+import { type SettingsFlags, settingsOf } from './settings-options.js';
 import { isRunsPicture } from './output-record.js';
 import { Progress, say } from './report.js';
 import { RunFolder, type RunSettings, type StoredImage, type StoredImages, resultFiles } from './run-folder.js';
@@ -38,7 +40,7 @@ export interface Task {
 }
 
 /**
- * Looks at all images that the folder does not know yet.
+ * Finds the text in all images that the folder does not know yet.
  * @throws PanppError before any work if names do not fit the ground truth, or the folder holds another run; later
  * `file` if results can't be written and `device-lost`, where what is done by then is kept
  */
@@ -73,7 +75,7 @@ export async function runDataset(task: Task, folder: string, flags: RunFlags): P
   if (missing.size > 0) {
     const { gpu, model } = await openEngine(flags, weights);
     try {
-      await lookAtAll(missing, lookFor(protocol, model, settings), async (name, image) => {
+      await processAll(missing, textFinder(protocol, model, settings), async (name, image) => {
         await runFolder.write(name, image);
         done.set(name, image);
       });
@@ -144,7 +146,7 @@ function needsWords(protocol: Protocol): boolean {
   return ['icdar2015-e2e', 'icdar2015-spotting', 'totaltext-e2e'].includes(protocol);
 }
 
-function lookFor(protocol: Protocol, model: Model, settings: DetectionSettings): Look {
+function textFinder(protocol: Protocol, model: Model, settings: DetectionSettings): FindText {
   return needsWords(protocol) ? (image) => model.spot(image, settings) : (image) => model.detect(image, settings);
 }
 
@@ -160,9 +162,9 @@ function inWords({ shortSide, bbox, tolerance, minScore, minArea }: DetectionSet
   return `short side ${shortSide}, ${bbox}${simplified}, min score ${minScore}, min area ${minArea}`;
 }
 
-async function lookAtAll(
+async function processAll(
   images: ReadonlyMap<string, string>,
-  look: Look,
+  findText: FindText,
   store: (name: string, image: StoredImage) => Promise<void>,
 ): Promise<void> {
   const progress = new Progress(images.size, 'images');
@@ -172,9 +174,9 @@ async function lookAtAll(
   );
   try {
     const files = [...images].map(([name, path]) => ({ name, path }));
-    for await (const { image: { name, path }, ...outcome } of lookAtEach(files, look)) {
+    for await (const { image: { name, path }, ...outcome } of processFiles(files, findText)) {
       if ('error' in outcome) progress.say(`panpp: ${outcome.error}`);
-      await store(name, 'error' in outcome ? { file: path, error: outcome.error } : resultLine(path, outcome.looked.found));
+      await store(name, 'error' in outcome ? { file: path, error: outcome.error } : resultLine(path, outcome.result.found));
       done++;
       progress.step();
     }

@@ -11,7 +11,7 @@ import { jsonOf, tablesOf } from './eval-report.js';
 import { type Run, type RunFlags, runDataset } from './eval-run.js';
 import { readFileSet } from './file-set.js';
 import { assertNoInput, shown, writeBytes } from './files.js';
-import { withSettingsOptions } from './looking.js';
+import { withSettingsOptions } from './settings-options.js';
 import { exitCodes, print, say } from './report.js';
 import { type StoredImages, asFileName, isRunFolder, readRun, regionsOf, resultFiles } from './run-folder.js';
 import { exiting, numberBetween } from './usage.js';

@@ -14,10 +14,7 @@ import { pipeline } from 'node:stream/promises';
 import { makeFolder } from '../node/folders.js';
 import { onDisk } from '../node/paths.js';
 import { isOrphan, namesIn, readBytes, statOf, writeBytes } from './files.js';
-import type { resultLine } from './looking.js';
-
-/** An image's result as it is printed. */
-export type ResultLine = ReturnType<typeof resultLine>;
+import type { ResultLine } from './result-line.js';
 
 export interface Entry {
   /**

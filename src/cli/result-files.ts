@@ -17,8 +17,9 @@ import { dataUrl } from '../images/data-url.js';
 import { encodePng } from '../images/encode.js';
 import { onDisk, pathFromBytes } from '../node/paths.js';
 import { type ImageFile, fileError, isSameFile, openOutputFolder, readBytes, shown, standardInput, statOf, writeBytes } from './files.js';
-import { type Looked, resultLine } from './looking.js';
-import { type Entry, OutputRecord, type ResultLine, hashOf, hashOfFile } from './output-record.js';
+import type { ImageResult } from './image-files.js';
+import { type Entry, OutputRecord, hashOf, hashOfFile } from './output-record.js';
+import { type ResultLine, resultLine } from './result-line.js';
 import { errorLine } from './report.js';
 import { packageVersion } from './version.js';
 
@@ -96,7 +97,7 @@ export interface ResultTask {
 }
 
 /** An image whose result is written. */
-interface Result extends Looked {
+interface Result extends ImageResult {
   readonly path: string;
   /** The image as seen from the file that is written. */
   readonly reference: ImageReference;
@@ -253,17 +254,17 @@ export class ResultFiles {
    * Writes an image's files; one that can't be written keeps no other from it.
    * @param of a hash of all that the result depends on, if that can be told
    */
-  async write(file: ImageFile, looked: Looked, of: string | undefined): Promise<Written> {
+  async write(file: ImageFile, result: ImageResult, of: string | undefined): Promise<Written> {
     const all: Written = { paths: [], problems: [] };
     const contents = new Map<string, Uint8Array | string>();
-    await this.#addToRun(file, looked.found);
+    await this.#addToRun(file, result.found);
     for (const { kind, name, path } of this.#filesOf(file)) {
       const { task, flags } = this;
-      const reference = await this.#reference(file, looked.found, dirname(name));
-      const result: Result = { ...looked, path: file.path, reference, task, embedImage: flags.embedImage ?? false };
-      await attempt(path, all, async () => contents.set(name, await kinds[kind].content(result)));
+      const reference = await this.#reference(file, result.found, dirname(name));
+      const written: Result = { ...result, path: file.path, reference, task, embedImage: flags.embedImage ?? false };
+      await attempt(path, all, async () => contents.set(name, await kinds[kind].content(written)));
     }
-    await this.#store(all, contents, file.resultName, of === undefined ? undefined : { of, line: resultLine(file.path, looked.found) });
+    await this.#store(all, contents, file.resultName, of === undefined ? undefined : { of, line: resultLine(file.path, result.found) });
     return all;
   }
 

@@ -9,8 +9,8 @@ import { type CorrectionSettings, type Lexicon, defaultCorrection, parseLexicon 
 import { maxBeam } from '../recognition/plan.js';
 import { type EngineOptions, withEngineOptions } from './engine.js';
 import { fileError, namesIn, readBytes, standardInput, statOf, withoutEnding } from './files.js';
-import { inputsHelp, lookAtFiles } from './look-files.js';
-import { type SettingsFlags, settingsOf, withSettingsOptions } from './looking.js';
+import { inputsHelp, runOnImages } from './image-run.js';
+import { type SettingsFlags, settingsOf, withSettingsOptions } from './settings-options.js';
 import { type OutputFlags, type ResultTask, withOutputOptions } from './result-files.js';
 import { exiting, integerBetween, numberBetween } from './usage.js';
 import type { SpotOptions } from '../model/options.js';
@@ -61,7 +61,7 @@ const task: ResultTask = { protocols: { icdar: 'icdar2015-e2e', totaltext: 'tota
 
 async function spot(inputs: string[], flags: SpotFlags): Promise<number> {
   const lexiconFor = await lexicons(flags.lexicon);
-  return lookAtFiles(inputs, flags, task, async (config) => {
+  return runOnImages(inputs, flags, task, async (config) => {
     assertReads(config, flags);
     const options: SpotOptions = {
       ...settingsOf(flags, config.detection),
@@ -71,7 +71,7 @@ async function spot(inputs: string[], flags: SpotFlags): Promise<number> {
     };
     return {
       settings: { ...options, lexicon: await stampOf(flags.lexicon) },
-      lookWith: (model) => async (image, path) => model.spot(image, { ...options, lexicon: await lexiconFor(path) }),
+      forModel: (model) => async (image, path) => model.spot(image, { ...options, lexicon: await lexiconFor(path) }),
     };
   });
 }

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { lookAtFiles } from '../../src/cli/look-files.js';
+import { runOnImages } from '../../src/cli/image-run.js';
 import { findImages } from '../../src/cli/files.js';
 import { isRunsPicture } from '../../src/cli/output-record.js';
 import { type Format, type OutputFlags, ResultFiles, type ResultTask } from '../../src/cli/result-files.js';
@@ -66,9 +66,9 @@ describe('a run that an error cuts off', () => {
       text.said += String(chunk);
       return true;
     });
-    const run = lookAtFiles([inFolder('images')], { output, format, adapter: 'swiftshader' }, task, () => ({
+    const run = runOnImages([inFolder('images')], { output, format, adapter: 'swiftshader' }, task, () => ({
       settings: {},
-      lookWith: () => async (_, path) => {
+      forModel: () => async (_, path) => {
         if (path.endsWith('b.png')) throw new PanppError('device-lost', 'the device is gone');
         return found;
       },

@@ -1,55 +1,48 @@
-// What detect and spot have in common: images named on the command line, one JSON line each on stdout, result files on
-// request.
+// A run of detect or spot: images named on the command line, one JSON line each on stdout, result files on request.
 import { basename } from 'node:path';
 import type { Model } from '../model/model.js';
 import type { ModelConfig } from '../network/config.js';
 import { type EngineOptions, openEngine, parseWeights, readWeightsBytes } from './engine.js';
 import { type ImageFile, findImages, shown, standardInput, statOf } from './files.js';
+import { type FindText, type Outcome, processFiles } from './image-files.js';
 import { onInterrupt } from './interrupt.js';
-import { type Look, type Outcome, lookAtEach, resultLine } from './looking.js';
-import { type ResultLine, hashOf, isRunsPicture } from './output-record.js';
+import { hashOf, isRunsPicture } from './output-record.js';
 import { Progress, exitCodes, print, say } from './report.js';
 import { type OutputFlags, ResultFiles, type ResultTask, type Written, jsonLine } from './result-files.js';
+import { type ResultLine, resultLine } from './result-line.js';
 import { packageVersion } from './version.js';
 
 /** What images may be on the command line. */
 export const inputsHelp = 'files, folders (searched through), globs; - is an image on standard input';
 
-/** How images are looked at. */
-export interface Looking {
+/** How a run finds text. */
+export interface TextFinder {
   /** All that results depend on besides weights and images. */
   readonly settings: object;
-  readonly lookWith: (model: Model) => Look;
+  readonly forModel: (model: Model) => FindText;
 }
 
 /** An image that is done now, or was before. */
 type Done = { readonly file: ImageFile } & (Outcome | { readonly earlier: ResultLine });
 
 /**
- * Looks at all images named; what fails is said and the rest is done.
- * @param lookingFor how images are looked at by a model of some configuration
+ * Finds the text in all images named; what fails is said and the rest is done.
+ * @param finderFor how text is found by a model of some configuration
  * @returns the exit code
  */
-export async function lookAtFiles(
+export async function runOnImages(
   inputs: readonly string[],
   flags: OutputFlags & EngineOptions,
   task: ResultTask,
-  lookingFor: (config: ModelConfig) => Looking | Promise<Looking>,
+  finderFor: (config: ModelConfig) => TextFinder | Promise<TextFinder>,
 ): Promise<number> {
   const { images, problems, passedOver } = await findImages(inputs, isRunsPicture);
   for (const line of passedOver) say(`panpp: ${line}`);
   const results = await ResultFiles.open(flags, task, images);
   const weights = await readWeightsBytes(flags);
-  const { settings, lookWith } = await lookingFor((await parseWeights(weights)).config);
-  const madeBy = hashOf(JSON.stringify([packageVersion(), hashOf(weights.bytes), flags.precision ?? 'f32', task, settings]));
-  const hashes = new Map<ImageFile, string | undefined>();
-  const earlier = new Map<ImageFile, ResultLine>();
-  for (const file of images) {
-    hashes.set(file, await resultHash(file, madeBy));
-    const line = await results.earlier(file, hashes.get(file));
-    if (line) earlier.set(file, line);
-  }
-  if (earlier.size > 0) say(`panpp: ${earlier.size} of ${images.length} images were done before`);
+  const { settings, forModel } = await finderFor((await parseWeights(weights)).config);
+  const hashes = await resultHashes(images, [weights.bytes, flags.precision ?? 'f32', task, settings]);
+  const earlier = await earlierResults(images, results, hashes);
   const missing = images.filter((file) => !earlier.has(file));
 
   let [failed, told] = [problems.length, 0];
@@ -61,28 +54,25 @@ export async function lookAtFiles(
     say(`panpp: interrupted, ${told} of ${images.length} images are done${results.isAsked ? '; the same command with --resume goes on' : ''}`);
   });
   const engine = missing.length > 0 ? await openEngine(flags, weights) : undefined;
+  const progress = new Progress(images.length, 'images');
   try {
-    const progress = new Progress(images.length, 'images');
     for (const { input, error } of problems) {
       say(`panpp: ${error.message}`);
       await print(jsonLine({ file: input, error: error.message }));
     }
-    try {
-      const outcomes = engine ? lookAtEach(missing, lookWith(engine.model)) : none();
-      for await (const done of inOrder(images, earlier, outcomes)) {
-        const { isRead, isGood } = await tell(done, results, progress, hashes.get(done.file));
-        if (!isGood) failed++;
-        told++;
-        // Nobody takes what is printed, and nothing else was asked for.
-        if (!isRead && !results.isAsked) process.exit(Math.max(Number(process.exitCode ?? 0), failed > 0 ? exitCodes.someFailed : exitCodes.done));
-        progress.step();
-      }
-    } finally {
-      progress.stop();
-      // After an error too: what is done must not be lost.
-      if (!saidWritten(await results.finish(), say)) failed++;
+    const outcomes = engine ? processFiles(missing, forModel(engine.model)) : none();
+    for await (const done of inOrder(images, earlier, outcomes)) {
+      const { isRead, isGood } = await tell(done, results, progress, hashes.get(done.file));
+      if (!isGood) failed++;
+      told++;
+      // Nobody takes what is printed, and nothing else was asked for.
+      if (!isRead && !results.isAsked) process.exit(Math.max(Number(process.exitCode ?? 0), failed > 0 ? exitCodes.someFailed : exitCodes.done));
+      progress.step();
     }
   } finally {
+    progress.stop();
+    // After an error too: what is done must not be lost.
+    if (!saidWritten(await results.finish(), say)) failed++;
     stopWatching();
     engine?.model.dispose();
     engine?.gpu.dispose();
@@ -90,10 +80,33 @@ export async function lookAtFiles(
   return failed === 0 ? exitCodes.done : exitCodes.someFailed;
 }
 
-/** A hash of all that an image's result depends on; undefined for standard input, which is never the same. */
-async function resultHash({ path }: ImageFile, madeBy: string): Promise<string | undefined> {
-  const info = path === standardInput ? undefined : await statOf(path);
-  return info ? hashOf(JSON.stringify([madeBy, basename(path), info.size, info.mtimeMs])) : undefined;
+/** For each image a hash of all that its result depends on; undefined for standard input, which is never the same. */
+async function resultHashes(
+  images: readonly ImageFile[],
+  [weights, ...others]: readonly [weights: Uint8Array, ...unknown[]],
+): Promise<ReadonlyMap<ImageFile, string | undefined>> {
+  const common = hashOf(JSON.stringify([packageVersion(), hashOf(weights), ...others]));
+  const hashes = new Map<ImageFile, string | undefined>();
+  for (const file of images) {
+    const info = file.path === standardInput ? undefined : await statOf(file.path);
+    hashes.set(file, info && hashOf(JSON.stringify([common, basename(file.path), info.size, info.mtimeMs])));
+  }
+  return hashes;
+}
+
+/** What `--resume` need not do again. */
+async function earlierResults(
+  images: readonly ImageFile[],
+  results: ResultFiles,
+  hashes: ReadonlyMap<ImageFile, string | undefined>,
+): Promise<ReadonlyMap<ImageFile, ResultLine>> {
+  const earlier = new Map<ImageFile, ResultLine>();
+  for (const file of images) {
+    const line = await results.earlier(file, hashes.get(file));
+    if (line) earlier.set(file, line);
+  }
+  if (earlier.size > 0) say(`panpp: ${earlier.size} of ${images.length} images were done before`);
+  return earlier;
 }
 
 async function* none(): AsyncGenerator<never> {}
@@ -128,10 +141,10 @@ async function tell(done: Done, results: ResultFiles, progress: Progress, hash: 
     const isRead = await progress.print(jsonLine({ ...done.earlier, file: file.path }));
     return { isRead, isGood: saidWritten(await results.takeEarlier(file, done.earlier), sayIt) };
   }
-  const { looked } = done;
+  const { result } = done;
   // Before any file is written, for what was found must not be lost with a full disk.
-  const isRead = await progress.print(jsonLine(resultLine(file.path, looked.found)));
-  return { isRead, isGood: saidWritten(await results.write(file, looked, hash), sayIt) };
+  const isRead = await progress.print(jsonLine(resultLine(file.path, result.found)));
+  return { isRead, isGood: saidWritten(await results.write(file, result, hash), sayIt) };
 }
 
 /** Says which files were written, or why not; false if something failed. */

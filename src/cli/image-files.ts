@@ -1,0 +1,47 @@
+// Image files through the model, some at a time.
+import { PanppError } from '../errors.js';
+import { decodeImage } from '../images/decode.js';
+import type { PixelImage } from '../images/image.js';
+import type { Detection, Spotting } from '../model/options.js';
+import { streamed } from '../model/stream.js';
+import { readBytes } from './files.js';
+import { errorLine } from './report.js';
+
+/** A model's `detect` or `spot`, with its settings. The path is the image's. */
+export type FindText = (image: PixelImage, path: string) => Promise<Detection | Spotting>;
+
+/** An image with the text in it. */
+export interface ImageResult {
+  readonly image: PixelImage;
+  readonly found: Detection | Spotting;
+}
+
+/** What became of an image file: the text in it, or in one line why there is none. */
+export type Outcome = { readonly result: ImageResult } | { readonly error: string };
+
+/** Images in memory at a time: while the GPU works on one, the next ones are decoded. */
+const imagesAtOnce = 3;
+
+/**
+ * Finds the text in image files, one outcome each in their order.
+ * @throws PanppError `device-lost`: without its device nothing more can be done
+ */
+export function processFiles<F extends { readonly path: string }>(
+  files: Iterable<F>,
+  findText: FindText,
+): AsyncIterable<Outcome & { readonly image: F }> {
+  return streamed(files, ({ path }) => processFile(path, findText), { concurrency: imagesAtOnce });
+}
+
+async function processFile(path: string, findText: FindText): Promise<Outcome> {
+  let image: PixelImage | undefined;
+  try {
+    image = await decodeImage(await readBytes(path), path);
+    return { result: { image, found: await findText(image, path) } };
+  } catch (error) {
+    if (error instanceof PanppError && error.code === 'device-lost') throw error;
+    // The model does not know which file it is about.
+    const isModels = image !== undefined && error instanceof PanppError;
+    return { error: isModels ? `${path}: ${error.message}` : errorLine(error) };
+  }
+}
