@@ -63,9 +63,9 @@ function outcome(code: number | null, stdout: string, everything: string): Finis
 const warm = new Map<string, ChildProcess>();
 afterAll(async () => {
   for (const child of warm.values()) {
-    const closed = once(child, 'close');
+    const ended = once(child, 'exit');
     child.disconnect();
-    await closed;
+    await ended;
   }
 });
 let commands = 0;
@@ -88,7 +88,10 @@ export async function panpp(args: readonly string[], env: NodeJS.ProcessEnv = {}
   const [stdout, stderr] = await text;
   const [messages, code] = stderr.split(end);
   // A command that ends its process by itself leaves no word on its exit code.
-  if (code === undefined) warm.delete(key);
+  if (code === undefined) {
+    warm.delete(key);
+    if (child.exitCode === null) await once(child, 'exit');
+  }
   return outcome(code === undefined ? child.exitCode : Number(code), stdout.split(end)[0], messages);
 }
 

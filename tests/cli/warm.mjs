@@ -67,3 +67,6 @@ process.on('message', async ({ args, end }) => {
   process.stdout.write(`${end}\n`);
   process.stderr.write(`${end}${code}\n`);
 });
+
+// Devices that are still there would keep the process.
+process.on('disconnect', () => process.exit());
