@@ -35,9 +35,9 @@ from panpp_training.synthetic import Assets
 from panpp_training.unfold import folded_copy
 from panpp_training.weights import Average, initialise_from, save_atomically, save_checkpoint
 
-FREEZE = {'nothing': '', 'layer1': 'layer1'}  # of the stages that train the network
+FREEZE = {'nothing': '', 'layer1': 'layer1', 'backbone': 'backbone'}  # of the stages that train the network
 WORDS_KEPT = 6000  # for a reader on a frozen network; about 1 GB
-WORDS_TO_BEGIN, BATCHES_TO_BEGIN = 600, 100
+WORDS_TO_BEGIN, BATCHES_TO_BEGIN = 2000, 200
 
 
 def parse_arguments():
@@ -178,7 +178,7 @@ class Trainer:
             self.restore()
         # what is frozen is folded once, and kept in the precision it is run in
         self.type = torch.bfloat16 if arguments.precision == 'bfloat16' else torch.float32
-        self.lower = folded_copy(self.model.backbone).to(self.type).lower if self.frozen == 'layer1' else None
+        self.folded = folded_copy(self.model).to(self.type) if self.frozen else None
 
     def save(self):
         save_atomically({'stage': self.arguments.stage, 'step': self.progress.step,
@@ -202,9 +202,14 @@ class Trainer:
         print(f'resumed at step {state["step"]}, after {state["seconds"] / 60:.1f} minutes')
 
     def network(self, image):
-        c2 = self.lower(image.to(self.type)) if self.lower else None
+        """The detection map and the recognition features; what is frozen runs folded."""
+        known = ()
+        if self.frozen == 'layer1':
+            known = (self.folded.backbone.lower(image.to(self.type)),)
+        elif self.frozen == 'backbone':
+            known = self.folded.backbone(image.to(self.type))
         with self.low_precision():
-            return self.forward(image, c2)
+            return self.forward(image, known)
 
     def losses(self, image, labels, batch):
         """The total loss and its parts, as one dict of tensors."""
@@ -287,7 +292,6 @@ class ReadingTrainer(Trainer):
 
     def __init__(self, arguments, photographs):
         super().__init__(arguments, photographs)
-        self.folded = folded_copy(self.model).to(self.type)
         self.buffer = WordBuffer(WORDS_KEPT)
         self.batches = 0
 

@@ -15,7 +15,7 @@ class Recipe:
     shares: dict  # kind -> (share at the start, share at the end)
     flip: float
     wide_angle_share: float
-    frozen: str = ''  # what does not learn: '', 'layer1' (it and the stem), 'network' (all but the recognition head)
+    frozen: str = ''  # what does not learn: see PanPP.freeze
     usual_scale: tuple = (0.75, 1.4)
     wide_scale: tuple = (0.5, 2.2)
     on_word: float = 0.8
