@@ -37,7 +37,7 @@ from panpp_training.weights import Average, initialise_from, save_atomically, sa
 
 FREEZE = {'nothing': '', 'layer1': 'layer1', 'backbone': 'backbone'}  # of the stages that train the network
 WORDS_KEPT = 6000  # for a reader on a frozen network; about 1 GB
-WORDS_TO_BEGIN, BATCHES_TO_BEGIN = 2000, 200
+WORDS_TO_BEGIN, BATCHES_TO_BEGIN = 1000, 100
 
 
 def parse_arguments():
@@ -297,27 +297,37 @@ class ReadingTrainer(Trainer):
 
     @torch.no_grad()
     def see(self, batch, photographs):
+        """The words of a batch as the network sees them."""
         image, labels, batch = assemble(batch, photographs, self.device)
-        words = keep_words(self.folded.features(image.to(self.type)), labels['instance'], batch['regions'],
-                           batch['tokens'], batch['fold'])
-        self.buffer.add(words)
-        return len(words)
+        return keep_words(self.folded.features(image.to(self.type)), labels['instance'], batch['regions'],
+                          batch['tokens'], batch['fold'])
+
+    @torch.no_grad()
+    def read_new(self, words):
+        """The figures of words that have not been learnt from: how well the head reads, where the others also tell how
+        well it remembers."""
+        self.model.eval()
+        values = self.read(words)
+        self.model.train()
+        return {f'{name}_new': value for name, value in values.items()}
 
     def step(self, batch, photographs):
         fresh = self.see(batch, photographs)
+        new = self.read_new(fresh[:self.recipe.words]) if fresh else {}
+        self.buffer.add(fresh)
         self.batches += 1
         if len(self.buffer.words) < WORDS_TO_BEGIN:
             if self.batches >= BATCHES_TO_BEGIN:
                 raise SystemExit(f'{self.batches} batches held only {len(self.buffer.words)} words that can be read, '
                                  f'{WORDS_TO_BEGIN} are needed to begin: give --assets, larger crops, or other data')
-            return {}, 0
-        updates = max(1, round(fresh * self.recipe.uses / self.recipe.words))
+            return new, 0
+        updates = max(1, round(len(fresh) * self.recipe.uses / self.recipe.words))
         sums = {}
         for _ in range(updates):
             values = self.read(self.buffer.draw(self.recipe.words))
             self.update(values['loss_rec'])
             sums = {name: sums.get(name, 0) + value.detach() for name, value in values.items()}
-        return {name: value / updates for name, value in sums.items()}, updates * self.recipe.words
+        return {name: value / updates for name, value in sums.items()} | new, updates * self.recipe.words
 
     def read(self, words):
         memory = memory_of(self.model.rec_head, words)
