@@ -35,9 +35,9 @@ from panpp_training.synthetic import Assets
 from panpp_training.unfold import folded_copy
 from panpp_training.weights import Average, initialise_from, save_atomically, save_checkpoint
 
-FREEZE = {'nothing': '', 'layer1': 'layer1'}  # of the stages that train the network
+FREEZE = {'nothing': '', 'layer1': 'layer1', 'backbone': 'backbone'}  # of the stages that train the network
 WORDS_KEPT = 6000  # for a reader on a frozen network; about 1 GB
-WORDS_TO_BEGIN, BATCHES_TO_BEGIN = 600, 100
+WORDS_TO_BEGIN, BATCHES_TO_BEGIN = 1000, 100
 
 
 def parse_arguments():
@@ -178,7 +178,7 @@ class Trainer:
             self.restore()
         # what is frozen is folded once, and kept in the precision it is run in
         self.type = torch.bfloat16 if arguments.precision == 'bfloat16' else torch.float32
-        self.lower = folded_copy(self.model.backbone).to(self.type).lower if self.frozen == 'layer1' else None
+        self.folded = folded_copy(self.model).to(self.type) if self.frozen else None
 
     def save(self):
         save_atomically({'stage': self.arguments.stage, 'step': self.progress.step,
@@ -202,9 +202,14 @@ class Trainer:
         print(f'resumed at step {state["step"]}, after {state["seconds"] / 60:.1f} minutes')
 
     def network(self, image):
-        c2 = self.lower(image.to(self.type)) if self.lower else None
+        """The detection map and the recognition features; what is frozen runs folded."""
+        known = ()
+        if self.frozen == 'layer1':
+            known = (self.folded.backbone.lower(image.to(self.type)),)
+        elif self.frozen == 'backbone':
+            known = self.folded.backbone(image.to(self.type))
         with self.low_precision():
-            return self.forward(image, c2)
+            return self.forward(image, known)
 
     def losses(self, image, labels, batch):
         """The total loss and its parts, as one dict of tensors."""
@@ -287,33 +292,42 @@ class ReadingTrainer(Trainer):
 
     def __init__(self, arguments, photographs):
         super().__init__(arguments, photographs)
-        self.folded = folded_copy(self.model).to(self.type)
         self.buffer = WordBuffer(WORDS_KEPT)
         self.batches = 0
 
     @torch.no_grad()
     def see(self, batch, photographs):
+        """The words of a batch as the network sees them."""
         image, labels, batch = assemble(batch, photographs, self.device)
-        words = keep_words(self.folded.features(image.to(self.type)), labels['instance'], batch['regions'],
-                           batch['tokens'], batch['fold'])
-        self.buffer.add(words)
-        return len(words)
+        return keep_words(self.folded.features(image.to(self.type)), labels['instance'], batch['regions'],
+                          batch['tokens'], batch['fold'])
+
+    @torch.no_grad()
+    def read_new(self, words):
+        """The figures of words that have not been learnt from: how well the head reads, where the others also tell how
+        well it remembers."""
+        self.model.eval()
+        values = self.read(words)
+        self.model.train()
+        return {f'{name}_new': value for name, value in values.items()}
 
     def step(self, batch, photographs):
         fresh = self.see(batch, photographs)
+        new = self.read_new(fresh[:self.recipe.words]) if fresh else {}
+        self.buffer.add(fresh)
         self.batches += 1
         if len(self.buffer.words) < WORDS_TO_BEGIN:
             if self.batches >= BATCHES_TO_BEGIN:
                 raise SystemExit(f'{self.batches} batches held only {len(self.buffer.words)} words that can be read, '
                                  f'{WORDS_TO_BEGIN} are needed to begin: give --assets, larger crops, or other data')
-            return {}, 0
-        updates = max(1, round(fresh * self.recipe.uses / self.recipe.words))
+            return new, 0
+        updates = max(1, round(len(fresh) * self.recipe.uses / self.recipe.words))
         sums = {}
         for _ in range(updates):
             values = self.read(self.buffer.draw(self.recipe.words))
             self.update(values['loss_rec'])
             sums = {name: sums.get(name, 0) + value.detach() for name, value in values.items()}
-        return {name: value / updates for name, value in sums.items()}, updates * self.recipe.words
+        return {name: value / updates for name, value in sums.items()} | new, updates * self.recipe.words
 
     def read(self, words):
         memory = memory_of(self.model.rec_head, words)

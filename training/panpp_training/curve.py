@@ -33,7 +33,8 @@ def drawing(rows):
         points = [(row['minutes'], row[name]) for row in rows if name in row]
         parts += panel(name, points, end, GAP / 2 + number * (PANEL + GAP))
     steps = rows[-1]['step'] if rows else 0
-    parts.append(f'<text x="{WIDTH - RIGHT}" y="{height - 8}" text-anchor="end">{end:.0f} minutes, {steps} steps</text>')
+    parts.append(f'<text x="{WIDTH - RIGHT}" y="{height - 8}" text-anchor="end">{end:.0f} minutes, '
+                 f'{steps} steps</text>')
     return '\n'.join([*parts, '</svg>\n'])
 
 

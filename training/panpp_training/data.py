@@ -221,7 +221,8 @@ class CropMaker:
                 polygons.append(np.trunc(polygon).astype(np.int64))
                 heights.append(geometry.short_side(polygon))
         ignored = [word.text is None or height < self.recipe.min_detected for word, height in zip(shown, heights)]
-        instances, kernels, mask = draw_labels(polygons, ignored, size, size, [self.recipe.kernels and not skip for skip in ignored])
+        with_kernel = [self.recipe.kernels and not skip for skip in ignored]
+        instances, kernels, mask = draw_labels(polygons, ignored, size, size, with_kernel)
         sample = {'maps': np.stack([instances, kernels | mask << 1])}
         if self.vocabulary:
             sample.update(self.words_to_read(rng, instances, shown, polygons, heights))

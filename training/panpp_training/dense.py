@@ -1,7 +1,8 @@
 """Dense pages, which teach to read: a hundred words on a page, where a scene has three a crop.
 
-Two kinds: drawn words in blocks of lines, and words cut out of the training photographs with what is around them. Both are
-packed where there is room, found for all places at once by a correlation of the page's free area with the block's shape.
+Two kinds: drawn words in blocks of lines, and words cut out of the training photographs with what is around them. Both
+are packed where there is room, found for all places at once by a correlation of the page's free area with the block's
+shape.
 """
 import math
 
@@ -13,8 +14,8 @@ from .synthetic import PAGE, Arc, Straight, SyntheticPages, degrade, set_block
 
 GRID = 4  # pixels of the page to a cell of the packing
 FAILURES = 10  # blocks in a row that find no room: the page is full
-LINE_HEIGHTS = (15, 56)  # of drawn text, pixels a line: words of about 10 to 40
-CUT_HEIGHTS = (10, 44)  # of words cut out of photographs
+LINE_HEIGHTS = (14, 48)  # of drawn text, pixels a line: words of about 9 to 35
+CUT_HEIGHTS = (10, 36)  # of words cut out of photographs
 CUT_SCALES = (0.6, 1.5)  # of a photograph at its benchmark's size
 
 
@@ -107,7 +108,8 @@ class CutWords(SyntheticPages):
     def __init__(self, assets, photographs, store):
         super().__init__(assets, (), store)  # backgrounds without words of their own
         self.sources = photographs
-        self.cuttable = [(number, word) for number, photo in enumerate(photographs) for word in photo.words if word.text]
+        self.cuttable = [(number, word) for number, photo in enumerate(photographs)
+                         for word in photo.words if word.text]
 
     def new_page(self, rng):
         page, words = self.background(rng)
@@ -143,8 +145,8 @@ class CutWords(SyntheticPages):
 
 
 def in_cut(word, low, high):
-    """The word as it shows in a cut of its photograph, in the cut's pixels: whole, as don't care where it is cut, or not
-    at all. A list of none or one (polygon, text)."""
+    """The word as it shows in a cut of its photograph, in the cut's pixels: whole, as don't care where it is cut, or
+    not at all. A list of none or one (polygon, text)."""
     polygon = np.clip(word.polygon, low, high) - low
     extent = polygon.max(0) - polygon.min(0)
     if (extent < 1).any():

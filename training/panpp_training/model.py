@@ -184,10 +184,11 @@ class PanPP(nn.Module):
         self.frozen = []
 
     def freeze(self, what):
-        """Keeps parts as they are, batch norms' statistics too: '' (none), 'layer1' (stem and layer1) or 'network'
-        (all but the recognition head). No gradients are made for them."""
+        """Keeps parts as they are, batch norms' statistics too: '' (none), 'layer1' (stem and layer1), 'backbone' or
+        'network' (all but the recognition head). No gradients are made for them."""
         parts = {'': [], 'layer1': [part for name, part in self.backbone.named_children()
                                     if not name.startswith('layer') or name == 'layer1'],
+                 'backbone': [self.backbone],
                  'network': [part for name, part in self.named_children() if name != 'rec_head']}
         self.frozen = parts[what]
         for part in self.frozen:
@@ -200,19 +201,19 @@ class PanPP(nn.Module):
             part.eval()
         return self
 
-    def features(self, image, c2=None):
+    def features(self, image, known=()):
         """Batch x 3 x H x W (normalised; H and W multiples of 32) to the fused map, batch x 512 x H/4 x W/4.
 
-        `c2`: what stem and layer1 make of the image, if it is known.
+        `known`: what of the backbone's maps c2...c5 is there already: none, c2, or all.
         """
-        levels = self.backbone(image) if c2 is None else self.backbone.upper(c2)
+        levels = known if len(known) == 4 else self.backbone.upper(*known) if known else self.backbone(image)
         levels = [getattr(self, f'reduce_layer{i + 1}')(x) for i, x in enumerate(levels)]
         levels = self.fpem2(*self.fpem1(*levels))
         return torch.cat([resize_to(x, levels[0]) for x in levels], dim=1)
 
-    def forward(self, image, c2=None):
+    def forward(self, image, known=()):
         """Gives (detection map, batch x 6 x H/4 x W/4; recognition features, batch x 128 x H/4 x W/4, or None)."""
-        fused = self.features(image, c2)
+        fused = self.features(image, known)
         return self.det_head(fused), None if self.rec_head is None else self.rec_head.features(fused)
 
 

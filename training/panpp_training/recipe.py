@@ -15,12 +15,13 @@ class Recipe:
     shares: dict  # kind -> (share at the start, share at the end)
     flip: float
     wide_angle_share: float
-    frozen: str = ''  # what does not learn: '', 'layer1' (it and the stem), 'network' (all but the recognition head)
+    frozen: str = ''  # what does not learn: see PanPP.freeze
     usual_scale: tuple = (0.75, 1.4)
     wide_scale: tuple = (0.5, 2.2)
     on_word: float = 0.8
     tries: int = 1
     words: int = 384  # a step that are read, at most
+    max_read: int = 24  # a crop
     uses: int = 1  # of a word, on average, where the network is frozen (replay.py)
     warm_up: float = 0.02  # share of the run
     decay_power: float = 0.9
@@ -31,7 +32,7 @@ class Recipe:
     def crops(self, size):
         return CropRecipe(size=size, vocabulary=self.vocabulary, shares=self.shares, flip=self.flip,
                           wide_angle_share=self.wide_angle_share, usual_scale=self.usual_scale,
-                          wide_scale=self.wide_scale, on_word=self.on_word, tries=self.tries,
+                          wide_scale=self.wide_scale, on_word=self.on_word, tries=self.tries, max_read=self.max_read,
                           kernels=self.frozen != 'network')
 
     def rate_factor(self, progress):
@@ -48,7 +49,7 @@ RECIPES = {
                       shares={'icdar2015': (0.02, 0.1), 'totaltext': (0.02, 0.1), 'dense': (0.6, 0.3),
                               'cut': (0.36, 0.5)},
                       flip=0.0, wide_angle_share=0.05, frozen='network', usual_scale=(0.8, 1.3),
-                      wide_scale=(0.6, 1.7), on_word=1.0, tries=3, words=64, uses=6),
+                      wide_scale=(0.6, 1.7), on_word=1.0, tries=3, words=64, uses=2, max_read=40),
     'joint': Recipe(learning_rate=5e-4, recognition_rate=1e-3, recognition_weight=0.5, vocabulary=VOCABULARY,
                     shares={'icdar2015': (0.25, 0.4), 'totaltext': (0.2, 0.3), 'dense': (0.35, 0.15),
                             'cut': (0.2, 0.15)},

@@ -1,8 +1,8 @@
 """Words for a reader that learns on a frozen network: what the network made of them, kept and used several times.
 
-The network's fused map costs ten times what a word costs after it, and while the network is frozen it does not change. So of
-each word the cells are kept that its 8 x 32 samples depend on through the recognition head's 3x3 convolution, and that
-convolution is computed there alone: a third of a dense crop, none of what lies between the words.
+While the network is frozen its fused map of a picture does not change, and drawing and running it cost more than what
+comes after it. So of each word the cells are kept that its 8 x 32 samples depend on through the recognition head's 3x3
+convolution, and that convolution is computed there alone: on half of a dense crop.
 """
 from collections import deque
 from dataclasses import dataclass
@@ -46,7 +46,10 @@ def keep_words(fused, label_map, regions, tokens, fold):
 
 
 def memory_of(head, words):
-    """The recognition head's 8 x 32 features of KeptWords, words x 256 x channels: conv, batch norm, ReLU, masked RoI."""
+    """The recognition head's 8 x 32 features of KeptWords: conv, batch norm, ReLU, masked RoI.
+
+    Returns words x 256 x channels.
+    """
     cells = torch.cat([word.cells for word in words])
     first = torch.tensor([0] + [len(word.cells) for word in words[:-1]]).cumsum(0).tolist()
     neighbours = torch.cat([word.neighbours + start for word, start in zip(words, first)])

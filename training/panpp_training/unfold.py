@@ -3,9 +3,9 @@
 Back: makes folded weights trainable again, gives every batch norm that was folded into its convolution back.
 
 A file that ships holds convolutions with bias and no batch norms. Any batch norm does in inference what such a bias did
-if its shift and scale undo its statistics; for training the statistics must be those of its input. So mean m and variance
-v of each input are measured on training photographs, and the batch norm gets mean m, variance v, scale sqrt(v + eps) and
-shift m + folded bias: the network's map stays as it was, up to rounding (about 2e-7).
+if its shift and scale undo its statistics; for training the statistics must be those of its input. So mean m and
+variance v of each input are measured on training photographs, and the batch norm gets mean m, variance v, scale
+sqrt(v + eps) and shift m + folded bias: the network's map stays as it was, up to rounding (about 5e-7).
 """
 import copy
 import re

@@ -394,7 +394,8 @@ class Packing(unittest.TestCase):
 class Freezing(unittest.TestCase):
     def test_what_is_frozen_has_no_gradient_and_keeps_its_statistics(self):
         for what, learns in (('', {'backbone.conv1', 'backbone.layer1', 'backbone.layer2', 'det_head'}),
-                             ('layer1', {'backbone.layer2', 'det_head'}), ('network', set())):
+                             ('layer1', {'backbone.layer2', 'det_head'}), ('backbone', {'det_head'}),
+                             ('network', set())):
             model = PanPP(18, Vocabulary('lowercase')).freeze(what).train()
             before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
             sum(part.sum() for part in model(torch.randn(2, 3, 64, 64))).backward()
@@ -404,8 +405,15 @@ class Freezing(unittest.TestCase):
                              if name.startswith(f'{part}.')}
                 self.assertEqual(gradients, {part in learns or part == 'rec_head.conv'}, (what, part))
             self.assertEqual(any(name.startswith('backbone.bn1.') for name in changed), what == '')
-            self.assertEqual(any(name.startswith('backbone.layer2.') for name in changed), what != 'network')
+            self.assertEqual(any(name.startswith('backbone.layer2.') for name in changed), what in ('', 'layer1'))
             self.assertTrue(any(name.startswith('rec_head.bn.') for name in changed))
+
+
+    def test_what_is_known_of_the_backbone_is_not_computed_again(self):
+        model, image = fill(PanPP(18)).eval(), torch.randn(1, 3, 64, 64)
+        whole = model(image)[0]
+        for known in ((model.backbone.lower(image),), model.backbone(image)):
+            self.assertTrue(torch.equal(model(image, known)[0], whole))
 
 
 class Curves(unittest.TestCase):
@@ -498,7 +506,7 @@ class Initialising(unittest.TestCase):
     def test_a_file_with_gaps_is_refused_unless_asked_for(self):
         tensors = self.folded()
         del tensors['fpem2.dwconv1_1.weight']
-        with self.assertRaisesRegex(SystemExit, r"lacks 1 of the model's tensors .*: fpem2.dwconv1_1.weight; --partial"):
+        with self.assertRaisesRegex(SystemExit, "lacks 1 of .*: fpem2.dwconv1_1.weight; --partial"):
             self.start(tensors)
         self.assertIn('from nothing: fpem2.dwconv1_1.weight', self.start(tensors, partial=True)[1])
 
