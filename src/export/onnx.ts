@@ -1,10 +1,9 @@
-// The detector as an ONNX model: normalised image in, the head's map out, in standard operators alone, so that any ONNX
-// runtime runs it.
-// Source: PAN++ paper, overall architecture; spec, Backbone to Detection head; operators as in github.com/onnx/onnx
-// docs/Operators.md.
+// The detector's description as an ONNX model: normalised image in, the head's map out, in standard operators alone, so that any ONNX runtime
+// runs it.
+// Source: operators as in github.com/onnx/onnx, docs/Operators.md.
 import { PanppError } from '../errors.js';
-import { type ModelConfig, mapChannels } from '../network/config.js';
-import { type ConvParameters, blockNames, convolutionsOf, type fpemUnits } from '../network/parameters.js';
+import { mapChannels } from '../network/config.js';
+import { type ConvParameters, type Levels, type Ops, detector } from '../network/detector.js';
 import { type FoldedWeights, floats } from '../network/weights.js';
 import type { WeightsFile } from '../network/weights-file.js';
 import { type Attribute, type Dimension, OnnxGraph } from './onnx-graph.js';
@@ -20,8 +19,6 @@ export interface OnnxOptions {
 const networkStride = 32;
 const mapStride = 4;
 const opsets = { first: 13, last: 21 } as const;
-
-type Levels = readonly [string, string, string, string];
 
 /**
  * Writes the detector of a weights file as an ONNX model. Input `image`: 1 × 3 × H × W, (rgb / 255 − mean) / std with
@@ -40,7 +37,7 @@ export function exportOnnx(
   }
   const graph = new OnnxGraph();
   const image = graph.input('image', [1, 3, rows.image, columns.image]);
-  const det = new DetectorWriter(graph, config, tensors).write(image);
+  const { det } = detector(config, new OnnxOps(graph, tensors), image);
   graph.output(det, [1, mapChannels, rows.map, columns.map]);
   return graph.finish('panpp detector', opset, description, { config: JSON.stringify(config) });
 }
@@ -57,104 +54,46 @@ function sideOf(name: string, side: number | undefined): { image: Dimension; map
   return { image: side, map: side / mapStride };
 }
 
-class DetectorWriter {
-  readonly #convolutions: ReadonlyMap<string, ConvParameters>;
-
+/** Writes the description as ONNX operators; a map is the name of a value. */
+class OnnxOps implements Ops<string> {
   constructor(
     readonly graph: OnnxGraph,
-    readonly config: ModelConfig,
     readonly tensors: FoldedWeights,
-  ) {
-    this.#convolutions = new Map(convolutionsOf(config).map((parameters) => [parameters.name, parameters]));
+  ) {}
+
+  conv(conv: ConvParameters, input: string, { relu = false, residual }: { relu?: boolean; residual?: string } = {}): string {
+    const filtered = this.#conv(conv, input);
+    const sum = residual === undefined ? filtered : this.add(`${conv.name}.sum`, filtered, residual);
+    return relu ? this.#relu(sum) : sum;
   }
 
-  write(image: string): string {
-    const [first, ...coarser] = this.#neck(this.#backbone(image));
-    const enlarged = coarser.map((level, index) =>
-      this.#upsample(`det_head.enlarged${index + 2}`, level, 2 ** (index + 1)),
-    );
-    const fused = this.graph.node('Concat', 'det_head.fused', [first, ...enlarged], { axis: 1 });
-    const hidden = this.#relu(this.#conv('det_head.conv1', fused));
-    return this.#conv('det_head.conv2', hidden, { output: 'det' });
+  stem(convs: readonly ConvParameters[], image: string): string {
+    const map = convs.reduce((input, conv) => this.conv(conv, input, { relu: true }), image);
+    return this.graph.node('MaxPool', 'backbone.maxpool', [map], window(3, 2));
   }
 
-  #backbone(image: string): Levels {
-    let map = this.#relu(this.#conv('backbone.conv1', image));
-    map = this.#relu(this.#conv('backbone.conv2', map));
-    map = this.#relu(this.#conv('backbone.conv3', map));
-    map = this.graph.node('MaxPool', 'backbone.maxpool', [map], window(3, 2));
-    const outputs = this.config.backbone.blocks.map((count, index) => {
-      for (let block = 0; block < count; block++) map = this.#residualBlock(map, index + 1, block);
-      return map;
-    });
-    return outputs as unknown as Levels;
+  joined(conv: ConvParameters, coarse: string, finer: string): string {
+    return this.#conv(conv, this.add(`${conv.name}.join`, this.#upsample(`${conv.name}.enlarged`, coarse, 2), finer));
   }
 
-  #residualBlock(input: string, layer: number, block: number): string {
-    const { convs, shortcut } = blockNames(this.config.backbone, layer, block);
-    const residual = shortcut ? this.#conv(shortcut, input) : input;
-    const last = convs.length - 1;
-    const branch = convs.reduce((map, name, index) => {
-      const filtered = this.#conv(name, map);
-      return index === last ? filtered : this.#relu(filtered);
-    }, input);
-    return this.#relu(this.#add(`backbone.layer${layer}.${block}.sum`, branch, residual));
+  add(name: string, a: string, b: string): string {
+    return this.graph.node('Add', name, [a, b]);
   }
 
-  #neck(features: Levels): Levels {
-    const { fpems, fusion } = this.config.neck;
-    let levels = eachLevel(features, (map, level) => this.#relu(this.#conv(`reduce_layer${level}.conv`, map)));
-    let fused: Levels | undefined;
-    for (let index = 1; index <= fpems; index++) {
-      const fpem = `fpem${index}`;
-      const refined = this.#fpem(fpem, levels);
-      const [input, before] = [levels, fused];
-      levels =
-        fusion === 'pan'
-          ? refined
-          : eachLevel(refined, (map, level) => this.#add(`${fpem}.f${level}`, input[level - 1], map));
-      fused =
-        fusion === 'pan' && before
-          ? eachLevel(levels, (map, level) => this.#add(`ffm${index}.f${level}`, before[level - 1], map))
-          : levels;
-    }
-    return fused!;
+  pyramidConv(conv: ConvParameters, [finest, ...coarser]: Levels<string>): string {
+    const enlarged = coarser.map((level, index) => this.#upsample(`${conv.name}.enlarged${index + 2}`, level, 2 ** (index + 1)));
+    return this.conv(conv, this.graph.node('Concat', `${conv.name}.fused`, [finest, ...enlarged], { axis: 1 }), { relu: true });
   }
 
-  // Up-scale enhancement, then down-scale enhancement.
-  #fpem(fpem: string, [f1, f2, f3, f4]: Levels): Levels {
-    const up3 = this.#fpemUnit(fpem, '3_1', f4, f3, 1);
-    const up2 = this.#fpemUnit(fpem, '2_1', up3, f2, 1);
-    const up1 = this.#fpemUnit(fpem, '1_1', up2, f1, 1);
-    const down2 = this.#fpemUnit(fpem, '2_2', up2, up1, 2);
-    const down3 = this.#fpemUnit(fpem, '3_2', up3, down2, 2);
-    const down4 = this.#fpemUnit(fpem, '4_2', f4, down3, 2);
-    return [up1, down2, down3, down4];
-  }
-
-  #fpemUnit(fpem: string, unit: (typeof fpemUnits)[number], coarse: string, finer: string, stride: 1 | 2): string {
-    const joined = this.#add(`${fpem}.join${unit}`, this.#upsample(`${fpem}.enlarged${unit}`, coarse, 2), finer);
-    const filtered = this.#conv(`${fpem}.dwconv${unit}`, joined, { stride });
-    return this.#relu(this.#conv(`${fpem}.smooth_layer${unit}.conv`, filtered));
-  }
-
-  #conv(name: string, input: string, options: { stride?: number; output?: string } = {}): string {
-    const { shape, depthwise, stride } = this.#convolutions.get(name)!;
+  #conv({ name, shape, depthwise, stride }: ConvParameters, input: string): string {
     const [outChannels, , kernel] = shape;
     const parameters = [this.graph.constant(`${name}.weight`, shape, floats(this.tensors, `${name}.weight`))];
-    if (this.tensors.has(`${name}.bias`)) {
-      parameters.push(this.graph.constant(`${name}.bias`, [outChannels], floats(this.tensors, `${name}.bias`)));
-    }
-    const attributes = { ...window(kernel, options.stride ?? stride), group: depthwise ? outChannels : 1 };
-    return this.graph.node('Conv', options.output ?? name, [input, ...parameters], attributes);
+    if (!depthwise) parameters.push(this.graph.constant(`${name}.bias`, [outChannels], floats(this.tensors, `${name}.bias`)));
+    return this.graph.node('Conv', name, [input, ...parameters], { ...window(kernel, stride), group: depthwise ? outChannels : 1 });
   }
 
   #relu(input: string): string {
     return this.graph.node('Relu', `${input}.relu`, [input]);
-  }
-
-  #add(name: string, a: string, b: string): string {
-    return this.graph.node('Add', name, [a, b]);
   }
 
   // Levels are halves of one another, since the image's sides are multiples of 32.
@@ -171,8 +110,4 @@ class DetectorWriter {
 function window(size: number, stride: number): Record<string, Attribute> {
   const pad = size >> 1;
   return { kernel_shape: [size, size], strides: [stride, stride], pads: [pad, pad, pad, pad] };
-}
-
-function eachLevel(levels: Levels, change: (map: string, level: number) => string): Levels {
-  return levels.map((map, index) => change(map, index + 1)) as unknown as Levels;
 }

@@ -13,7 +13,8 @@ import { packWeights } from '../layers/pack.js';
 import { type Precision, type PrecisionChoice, choosePrecision } from '../layers/precision.js';
 import { type Pyramid, packPyramidConv } from '../layers/pyramid-conv.js';
 import type { ModelConfig } from './config.js';
-import { type ConvParameters, checkpointTensorsOf, convolutionsOf, normParts, recognitionTensorsOf } from './parameters.js';
+import type { ConvParameters } from './detector.js';
+import { checkpointTensorsOf, convolutionsOf, normParts, recognitionTensorsOf } from './parameters.js';
 
 /** Folded weights: `<conv>.weight` and, but for depthwise convs, `<conv>.bias`; the rest of a recognition head as it is. */
 export type FoldedWeights = ReadonlyMap<string, NamedTensor>;
