@@ -5,7 +5,7 @@ import type { ConvWeights } from './conv-weights.js';
 import type { TileChooser } from './conv-tile.js';
 import { planDirectConv } from './direct-conv.js';
 import { type FeatureMap, bindingOf, featureMap, vec4s } from './feature-map.js';
-import type { WeightPacker } from './pack.js';
+import type { Packer } from './pack.js';
 import type { Precision } from './precision.js';
 import { planWinograd, winogradPlaces } from './winograd.js';
 
@@ -25,7 +25,7 @@ export interface PackedConv {
 
 /** Packs a conv for its method: the packer's choice unless given. */
 export function packConv(
-  packer: WeightPacker,
+  packer: Packer,
   label: string,
   conv: ConvWeights,
   stride = 1,

@@ -2,13 +2,13 @@
 import source from '../../shaders/fpem_filter.wgsl';
 import { type Kernel, type Resource, kernel } from '../gpu/kernel.js';
 import { type FeatureMap, bindingOf, featureMap, vec4s } from './feature-map.js';
-import type { WeightPacker } from './pack.js';
+import type { Packer } from './pack.js';
 import { shaderOf } from '../wgsl/assemble.js';
 
 const shader = shaderOf(source);
 
 /** [tap][channel] from PyTorch's channels × 1 × 3 × 3. */
-export function packDepthwise(packer: WeightPacker, label: string, weight: Float32Array, channels: number): Resource {
+export function packDepthwise(packer: Packer, label: string, weight: Float32Array, channels: number): Resource {
   return packer.pack(label, weight, { counts: [9, 1, channels], strides: [1, 0, 9] });
 }
 

@@ -3,7 +3,7 @@
 import source from '../../shaders/pack_weights.wgsl';
 import { PanppError } from '../errors.js';
 import type { Gpu } from '../gpu/context.js';
-import { type Kernel, kernel } from '../gpu/kernel.js';
+import { type Kernel, type Resource, kernel } from '../gpu/kernel.js';
 import { submitOnce } from '../gpu/program.js';
 import { shaderOf } from '../wgsl/assemble.js';
 import { type ConvChoices, defaultChoices } from './conv-method.js';
@@ -25,23 +25,36 @@ export interface PackOrder {
   readonly winograd?: boolean;
 }
 
-/** What layers pack their weights with; see `packWeights`. */
-export class WeightPacker {
+/** What layers pack their weights with. */
+export interface Packer {
+  /** How weights are stored; biases are float32 always. */
+  readonly precision: Precision;
+  /** How convolutions are computed. */
+  readonly choices: ConvChoices;
+  /** A tensor in another order. */
+  pack(label: string, tensor: Float32Array, order: PackOrder): Resource;
+  /** A bias, padded with zeros to fours. */
+  bias(label: string, values: Float32Array): Resource;
+}
+
+/** Packs nothing: for planning without a GPU, to see what a plan consists of. */
+export function placeholders(precision: Precision, choices: ConvChoices): Packer {
+  const bias = (label: string): Resource => ({ label, bytes: 0 });
+  return { precision, choices, bias, pack: bias };
+}
+
+/** Packs on the GPU; see `packWeights`. */
+export class WeightPacker implements Packer {
   readonly kernels: Kernel[] = [];
   readonly buffers: GPUBuffer[] = [];
   readonly tensors = new Map<Float32Array, GPUBuffer>();
 
-  /**
-   * @param precision how weights are stored; biases are float32 always
-   * @param choices how convolutions are computed
-   */
   constructor(
     readonly gpu: Gpu,
     readonly precision: Precision,
     readonly choices: ConvChoices,
   ) {}
 
-  /** A tensor in another order. */
   pack(label: string, tensor: Float32Array, { counts, used, strides, offset = 0, winograd = false }: PackOrder): GPUBuffer {
     const plane = counts[1] * counts[2];
     const packed = this.#create(label, counts[0] * plane * valueBytes[this.precision]);
@@ -61,7 +74,6 @@ export class WeightPacker {
     return packed;
   }
 
-  /** A bias, padded with zeros to fours. */
   bias(label: string, values: Float32Array): GPUBuffer {
     const buffer = this.#create(label, vec4s(values.length) * 16, values);
     this.buffers.push(buffer);

@@ -10,7 +10,7 @@ import { shaderOf } from '../wgsl/assemble.js';
 import { type PackedConv, packConv, planConv } from './conv.js';
 import type { ConvWeights } from './conv-weights.js';
 import { type FeatureMap, bindingOf, featureMap, groupsOf, imagesOf, rowsOf, vec4s } from './feature-map.js';
-import type { WeightPacker } from './pack.js';
+import type { Packer } from './pack.js';
 import { valueBytes } from './precision.js';
 
 const rowsShader = shaderOf(rowsSource, common);
@@ -23,7 +23,7 @@ export type Pyramid<T = FeatureMap> = readonly [T, T, T, T];
  * Packs a 3×3 conv on four concatenated levels, taken apart: a 3×3 conv with the bias for the finest level, and for each coarser one a
  * 1×1 conv to nine times the channels, tap by tap.
  */
-export function packPyramidConv(packer: WeightPacker, label: string, conv: ConvWeights): Pyramid<PackedConv> {
+export function packPyramidConv(packer: Packer, label: string, conv: ConvWeights): Pyramid<PackedConv> {
   const { weight, outChannels } = conv;
   const levelChannels = conv.inChannels / 4;
   const outStride = conv.inChannels * 9;

@@ -11,7 +11,7 @@ import { type Pyramid, planPyramidConv } from '../layers/pyramid-conv.js';
 import { planUpsample } from '../layers/upsample.js';
 import type { ModelConfig } from './config.js';
 import { type ConvParameters, type Ops, detector, recognitionFeatures } from './detector.js';
-import type { NetworkWeights } from './weights.js';
+import type { PlannedWeights } from './weights.js';
 
 export interface NetworkPlan {
   readonly kernels: readonly Kernel[];
@@ -24,14 +24,12 @@ export interface NetworkPlan {
   readonly map: FeatureMap;
 }
 
-type Weights = Pick<NetworkWeights, 'precision' | 'conv' | 'depthwise' | 'pyramidConv'>;
-
 /**
  * Plans the detector on preprocessed images (4 channels, the last one zero; sides multiples of 32). The image and the last map are
  * float32, what is between them is stored as the weights are.
  * @param stemBandBytes what a band of the stem's widest maps may take
  */
-export function planNetwork(config: ModelConfig, weights: Weights, image: FeatureMap, stemBandBytes = 32 * 2 ** 20): NetworkPlan {
+export function planNetwork(config: ModelConfig, weights: PlannedWeights, image: FeatureMap, stemBandBytes = 32 * 2 ** 20): NetworkPlan {
   const planner = new NetworkPlanner(weights, stemBandBytes);
   const { det } = detector(config, planner, image);
   const { scale } = config.detection;
@@ -49,7 +47,7 @@ export function kernelsUpTo({ kernels }: NetworkPlan, maps: readonly FeatureMap[
 }
 
 /** Plans what the recognition head sees, behind a network's plan. */
-export function planRecognitionFeatures(network: NetworkPlan, weights: Weights): { output: FeatureMap; kernels: readonly Kernel[] } {
+export function planRecognitionFeatures(network: NetworkPlan, weights: PlannedWeights): { output: FeatureMap; kernels: readonly Kernel[] } {
   const planner = new NetworkPlanner(weights, 0);
   const output = recognitionFeatures(planner, fusedLevels(network));
   return { output, kernels: planner.kernels };
@@ -70,7 +68,7 @@ class NetworkPlanner implements Ops<FeatureMap> {
   readonly maps = new Map<string, FeatureMap>();
 
   constructor(
-    readonly weights: Weights,
+    readonly weights: PlannedWeights,
     readonly stemBandBytes: number,
   ) {}
 

@@ -9,11 +9,10 @@ import { type PackedConv, packConv } from '../layers/conv.js';
 import type { ConvChoices } from '../layers/conv-method.js';
 import type { ConvWeights } from '../layers/conv-weights.js';
 import { packDepthwise } from '../layers/fpem-filter.js';
-import { packWeights } from '../layers/pack.js';
+import { type Packer, packWeights } from '../layers/pack.js';
 import { type Precision, type PrecisionChoice, choosePrecision } from '../layers/precision.js';
 import { type Pyramid, packPyramidConv } from '../layers/pyramid-conv.js';
 import type { ModelConfig } from './config.js';
-import type { ConvParameters } from './detector.js';
 import { checkpointTensorsOf, convolutionsOf, normParts, recognitionTensorsOf } from './parameters.js';
 
 /** Folded weights: `<conv>.weight` and, but for depthwise convs, `<conv>.bias`; the rest of a recognition head as it is. */
@@ -116,28 +115,35 @@ export function uploadWeights(
   choices?: ConvChoices,
 ): NetworkWeights {
   const precision = choosePrecision(choice, gpu.profile);
+  const { packed, bytes, ready, dispose } = packWeights(gpu, precision, (packer) => packNetwork(packer, config, (name) => floats(tensors, name)), choices);
+  return { ...packed, precision, bytes, ready, dispose };
+}
+
+/** A network's weights as its plan reads them. */
+export type PlannedWeights = Pick<NetworkWeights, 'conv' | 'depthwise' | 'pyramidConv' | 'precision'>;
+
+/** Packs a network's convolutions. @param valuesOf the values of a tensor by its name */
+export function packNetwork(packer: Packer, config: ModelConfig, valuesOf: (name: string) => Float32Array): PlannedWeights {
   const convs = new Map<string, PackedConv>();
   const pyramids = new Map<string, Pyramid<PackedConv>>();
   const depthwises = new Map<string, Resource>();
-  const { bytes, ready, dispose } = packWeights(gpu, precision, (packer) => {
-    for (const parameters of convolutionsOf(config)) {
-      const { name, depthwise, shape, stride } = parameters;
-      if (depthwise) depthwises.set(name, packDepthwise(packer, name, floats(tensors, `${name}.weight`), shape[0]));
-      else if (pyramidConvs.has(name)) pyramids.set(name, packPyramidConv(packer, name, convWeights(tensors, parameters)));
-      else convs.set(name, packConv(packer, name, convWeights(tensors, parameters), stride));
+  for (const { name, depthwise, shape, stride } of convolutionsOf(config)) {
+    const [outChannels, inChannels, kernel] = shape;
+    const weight = valuesOf(`${name}.weight`);
+    if (depthwise) {
+      depthwises.set(name, packDepthwise(packer, name, weight, outChannels));
+      continue;
     }
-  }, choices);
+    const conv: ConvWeights = { weight, bias: valuesOf(`${name}.bias`), outChannels, inChannels, kernel };
+    if (pyramidConvs.has(name)) pyramids.set(name, packPyramidConv(packer, name, conv));
+    else convs.set(name, packConv(packer, name, conv, stride));
+  }
   return {
     conv: (name) => convs.get(name)!,
     depthwise: (name) => depthwises.get(name)!,
     pyramidConv: (name) => pyramids.get(name)!,
-    ...{ precision, bytes, ready, dispose },
+    precision: packer.precision,
   };
-}
-
-function convWeights(tensors: FoldedWeights, { name, shape }: ConvParameters): ConvWeights {
-  const [outChannels, inChannels, kernel] = shape;
-  return { weight: floats(tensors, `${name}.weight`), bias: floats(tensors, `${name}.bias`), outChannels, inChannels, kernel };
 }
 
 /** The values of a tensor, as floats. */

@@ -5,7 +5,7 @@ import type { Program, Stage } from '../gpu/program.js';
 import { type ReadRange, Readback } from '../gpu/readback.js';
 import { Timeline } from '../gpu/timeline.js';
 import { type NetworkPlan, planRecognitionFeatures } from '../network/plan.js';
-import type { NetworkWeights } from '../network/weights.js';
+import type { PlannedWeights } from '../network/weights.js';
 import { type DecodingPlan, type RecognitionPlan, planRecognition, regionsAtOnce, settingsLayout, wordFields } from './plan.js';
 import { type Rois, inRuns, packMasks, packRegions } from './roi.js';
 import type { RecognitionWeights } from './weights.js';
@@ -28,7 +28,7 @@ interface Size {
 /** Plans the recognition head of a network on an image of a size. */
 export function planReader(
   network: NetworkPlan,
-  weights: Pick<NetworkWeights, 'precision' | 'conv' | 'depthwise' | 'pyramidConv'>,
+  weights: PlannedWeights,
   recognitionWeights: Pick<RecognitionWeights, 'encoder' | 'decoder' | 'classes'>,
   image: Size,
   decoding: DecodingPlan,

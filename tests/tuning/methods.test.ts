@@ -32,8 +32,8 @@ const size = { height: 64, width: 96 };
 const image = { ...size, channels: 3 as const, data: Uint8Array.from({ length: 64 * 96 * 3 }, (_, index) => (index * 7919) % 256) };
 
 describe('a network’s classes', () => {
-  it('are those of its 3 × 3 convolutions with stride 1, with all places where they are', async () => {
-    const { shapes, classes } = await convolutionsOf(gpu, weights, { sizes: [size, { height: 60, width: 64 }] });
+  it('are those of its 3 × 3 convolutions with stride 1, with all places where they are', () => {
+    const { shapes, classes } = convolutionsOf(gpu, weights, { sizes: [size, { height: 60, width: 64 }] });
     expect([...classes.keys()].sort()).toEqual(
       ['3x3/1 64>64 f32', '3x3/1 64>128 f32', '3x3/1 128>64 f32', '3x3/1 128>128 f32', '3x3/1 256>256 f32', '3x3/1 512>512 f32'].sort(),
     );
