@@ -6,7 +6,7 @@ import type { Gpu } from '../gpu/context.js';
 import { type Kernel, type Resource, kernel } from '../gpu/kernel.js';
 import { submitOnce } from '../gpu/program.js';
 import { shaderOf } from '../wgsl/assemble.js';
-import { type ConvChoices, defaultChoices } from './conv-method.js';
+import { type ConvChoices, defaultChoices } from './conv/method.js';
 import { vec4s } from './feature-map.js';
 import { type Precision, valueBytes } from './precision.js';
 

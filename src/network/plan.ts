@@ -2,12 +2,12 @@
 import type { Kernel } from '../gpu/kernel.js';
 import { isSlot } from '../gpu/memory.js';
 import { planAdd } from '../layers/add.js';
-import { type ConvOptions, planConv } from '../layers/conv.js';
+import { type ConvOptions, planConv } from '../layers/conv/conv.js';
 import { type FeatureMap, groupsOf, imagesOf, rowsOf } from '../layers/feature-map.js';
 import { planFpemFilter } from '../layers/fpem-filter.js';
 import { planMaxPool, pooledMap } from '../layers/pool.js';
 import { valueBytes } from '../layers/precision.js';
-import { type Pyramid, planPyramidConv } from '../layers/pyramid-conv.js';
+import { type Pyramid, planPyramidConv } from '../layers/conv/pyramid.js';
 import { planUpsample } from '../layers/upsample.js';
 import type { ModelConfig } from './config.js';
 import { type ConvParameters, type Ops, detector, recognitionFeatures } from './detector.js';

@@ -5,13 +5,13 @@ import type { NamedTensor } from '../checkpoint/tensor.js';
 import { PanppError } from '../errors.js';
 import type { Gpu } from '../gpu/context.js';
 import type { Resource } from '../gpu/kernel.js';
-import { type PackedConv, packConv } from '../layers/conv.js';
-import type { ConvChoices } from '../layers/conv-method.js';
-import type { ConvWeights } from '../layers/conv-weights.js';
+import { type PackedConv, packConv } from '../layers/conv/conv.js';
+import type { ConvChoices } from '../layers/conv/method.js';
+import type { ConvWeights } from '../layers/conv/weights.js';
 import { packDepthwise } from '../layers/fpem-filter.js';
 import { type Packer, packWeights } from '../layers/pack.js';
 import { type Precision, type PrecisionChoice, choosePrecision } from '../layers/precision.js';
-import { type Pyramid, packPyramidConv } from '../layers/pyramid-conv.js';
+import { type Pyramid, packPyramidConv } from '../layers/conv/pyramid.js';
 import type { ModelConfig } from './config.js';
 import { checkpointTensorsOf, convolutionsOf, normParts, recognitionTensorsOf } from './parameters.js';
 

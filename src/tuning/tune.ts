@@ -1,10 +1,11 @@
 // Measures on the user's own adapter which tiles a network's convolutions are fastest in, and then by which method.
 import { PanppError } from '../errors.js';
 import type { Gpu } from '../gpu/context.js';
-import { type ConvChoices, type ConvClass, candidateMethods, classKey, defaultChoices } from '../layers/conv-method.js';
-import { type ConvShape, candidateTiles, defaultTile, shapeKey } from '../layers/conv-tile.js';
-import { packConv } from '../layers/conv.js';
-import { convShapeOf } from '../layers/direct-conv.js';
+import { type ConvChoices, type ConvClass, candidateMethods, classKey, defaultChoices } from '../layers/conv/method.js';
+import { type ConvShape, shapeKey } from '../layers/conv/shape.js';
+import { candidateTiles, defaultTile } from '../layers/conv/tiles/kinds.js';
+import { packConv } from '../layers/conv/conv.js';
+import { convShapeOf } from '../layers/conv/direct.js';
 import { featureMap } from '../layers/feature-map.js';
 import { type WeightPacker, packWeights, placeholders } from '../layers/pack.js';
 import { type PrecisionChoice, choosePrecision } from '../layers/precision.js';

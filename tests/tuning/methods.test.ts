@@ -2,12 +2,12 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it, vi } from 'vitest';
 import { loadModel, packagedWeights, tune } from '../../src/node.js';
-import { type ConvMethod, defaultChoices } from '../../src/layers/conv-method.js';
-import { type PackedConv, packConv } from '../../src/layers/conv.js';
-import { type ConvShape, shapeKey } from '../../src/layers/conv-tile.js';
+import { type ConvMethod, defaultChoices } from '../../src/layers/conv/method.js';
+import { type PackedConv, packConv } from '../../src/layers/conv/conv.js';
+import { type ConvShape, shapeKey } from '../../src/layers/conv/shape.js';
 import { packWeights } from '../../src/layers/pack.js';
 import type { Precision } from '../../src/layers/precision.js';
-import { planPyramidConv } from '../../src/layers/pyramid-conv.js';
+import { planPyramidConv } from '../../src/layers/conv/pyramid.js';
 import { fusedLevels, planNetwork } from '../../src/network/plan.js';
 import { type NetworkWeights, uploadWeights } from '../../src/network/weights.js';
 import { Trial } from '../../src/tuning/trial.js';
@@ -20,11 +20,11 @@ import { describeOnGpus, gpus } from '../support/gpu.js';
 import { precisionsOf, randomPlanes, runLayers } from '../support/run-layer.js';
 
 // The methods that hardware has a choice of, and no choice of tiles, which other tests are about.
-vi.mock(import('../../src/layers/conv-method.js'), async (load) => {
+vi.mock(import('../../src/layers/conv/method.js'), async (load) => {
   const actual = await load();
   return { ...actual, candidateMethods: (conv, device) => actual.candidateMethods(conv, { ...device, software: false }) };
 });
-vi.mock(import('../../src/layers/conv-tile.js'), async (load) => ({ ...(await load()), candidateTiles: () => [] }));
+vi.mock(import('../../src/layers/conv/tiles/kinds.js'), async (load) => ({ ...(await load()), candidateTiles: () => [] }));
 
 const weights = readFileSync(packagedWeights());
 const { gpu } = gpus.find(({ name }) => name === 'lavapipe') ?? gpus[0];

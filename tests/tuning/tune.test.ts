@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { loadModel, packagedWeights, tune } from '../../src/node.js';
-import { type ConvShape, candidateTiles, defaultTile } from '../../src/layers/conv-tile.js';
+import type { ConvShape } from '../../src/layers/conv/shape.js';
+import { candidateTiles, defaultTile } from '../../src/layers/conv/tiles/kinds.js';
 import { Trial } from '../../src/tuning/trial.js';
 import { type Tuning, tuningState } from '../../src/tuning/tuning.js';
 import { tileWays } from '../../src/tuning/ways.js';

@@ -1,7 +1,9 @@
 // Convolution without a transform, of any kernel and stride (shaders/conv_common.wgsl), and with it the batched matrix product that Winograd's way
 // ends in: its kernel.
-import { type Bindable, type Kernel, type Resource, gridOf, kernel as plannedKernel } from '../gpu/kernel.js';
-import { type ConvShape, type TileChooser, tileShader, tileSize } from './conv-tile.js';
+import { type Bindable, type Kernel, type Resource, gridOf, kernel as plannedKernel } from '../../gpu/kernel.js';
+import type { ConvShape } from './shape.js';
+import { type TileChooser, tileShader } from './tiles/kinds.js';
+import { tileSize } from './tiles/tile.js';
 
 export interface DirectConvPlan extends ConvShape {
   readonly label: string;
