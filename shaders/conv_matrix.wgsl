@@ -5,12 +5,14 @@ diagnostic(off, chromium.subgroup_matrix_uniformity);
 
 // Convolution (conv_common.wgsl says what exactly) on subgroup matrices, a GPU's tensor cores: input and weights in 16 bits, sums in float32.
 //
-// A workgroup is DOWN × ACROSS subgroups. Each computes MATRICES matrices of M pixels × N channels down, and 2 across. Step by step, 2 · K input
+// A workgroup is DOWN × ACROSS subgroups. Each computes MATRICES matrices of M pixels × N channels down, and 2 across. Step by step, DEPTH input
 // channels of all the workgroup's pixels are brought to workgroup memory, with zeros where a window leaves the map; weights are loaded from
 // where they lie. Sums leave through workgroup memory, where every invocation finds whole vec4s of channels: one matrix down after another.
-// Input channels must be a multiple of 2 · K, output channels of 2 · N · ACROSS.
+// Input channels must be a multiple of DEPTH, output channels of 2 · N · ACROSS; PIXELS is what a workgroup computes.
 //
-// M, N, K (a configuration of the device), SUBGROUP (its invocations), DOWN, ACROSS and MATRICES are constants that src/layers/conv-tile.ts adds. Statements with `$` stand for several (src/wgsl/unroll.ts): `$p` for the matrices down, `$q` for those across.
+// M, N, K (a configuration of the device), SUBGROUP (its invocations), DOWN, ACROSS, MATRICES, DEPTH, PIXELS, PITCH (values from one pixel's inputs to
+// the next one's) and HELD (sums of a subgroup in workgroup memory, M × 2 · N) are constants that src/layers/conv/tiles/matrix.ts adds. Statements with
+// `$` stand for several (src/wgsl/unroll.ts): `$p` for the matrices down, `$q` for those across.
 // Source: im2col as one matrix product; subgroup matrices as in Dawn's docs/dawn/features/subgroup_matrix.md.
 alias Weight = weight1;
 alias Left = subgroup_matrix_left<f16, K, M>;
@@ -18,13 +20,8 @@ alias Right = subgroup_matrix_right<f16, N, K>;
 alias Sums = subgroup_matrix_result<f32, N, M>;
 
 const INVOCATIONS = DOWN * ACROSS * SUBGROUP;
-const PIXELS = DOWN * MATRICES * M;
 const CHANNELS = ACROSS * 2 * N;
-const DEPTH4 = K / 2;
-// Values from one pixel to the next; the gap spreads pixels over the banks of the memory.
-const PITCH = 2 * K + 8;
-// Sums of a subgroup in workgroup memory: M × 2 · N.
-const HELD = M * 2 * N;
+const DEPTH4 = DEPTH / 4;
 
 var<workgroup> corners: array<vec2i, PIXELS>;
 var<workgroup> inputs: array<f16, PIXELS * PITCH>;
@@ -59,7 +56,7 @@ fn main(
 
   for (var tap = 0u; tap < KERNEL * KERNEL; tap++) {
     let shift = vec2i(i32(tap % KERNEL), i32(tap / KERNEL));
-    for (var channel = 0u; channel < inChannels; channel += 2u * K) {
+    for (var channel = 0u; channel < inChannels; channel += DEPTH) {
       workgroupBarrier();
       for (var index = lane; index < PIXELS * DEPTH4; index += INVOCATIONS) {
         let pixel = index / DEPTH4;
@@ -73,7 +70,7 @@ fn main(
         inputs[place + 3u] = value.w;
       }
       workgroupBarrier();
-      for (var k = 0u; k < 2u * K; k += K) {
+      for (var k = 0u; k < DEPTH; k += K) {
         let row = ((weightsOf(batch) * KERNEL * KERNEL + tap) * inChannels + channel + k) * outChannels + right;
         let w$q = subgroupMatrixLoad<Right, row_major>(&weights, row + $qu * N, outChannels);
         let x$p = subgroupMatrixLoad<Left, row_major>(&inputs, left + $pu * M * PITCH + k, PITCH);

@@ -5,15 +5,16 @@ import { type DetectionPlan, planDetection } from '../../src/detection/pass.js';
 import type { Gpu } from '../../src/gpu/context.js';
 import type { Kernel, Resource } from '../../src/gpu/kernel.js';
 import { isSlot } from '../../src/gpu/memory.js';
-import { type ConvTile, tileName, tileSize } from '../../src/layers/conv-tile.js';
-import { defaultChoices } from '../../src/layers/conv-method.js';
-import type { DirectConvPlan } from '../../src/layers/direct-conv.js';
+import { type ConvTile, tileSize } from '../../src/layers/conv/tiles/tile.js';
+import { tileName } from '../../src/layers/conv/tiles/kinds.js';
+import { defaultChoices } from '../../src/layers/conv/method.js';
 import { type Precision, valueBytes } from '../../src/layers/precision.js';
 import { readWeights } from '../../src/network/weights-file.js';
 import { uploadWeights } from '../../src/network/weights.js';
 import { greedy, planRecognition } from '../../src/recognition/plan.js';
 import { projectFile } from '../paths.js';
 import type { Size } from '../sizes.js';
+import type { DirectConvPlan } from '../../src/layers/conv/direct.js';
 
 export interface PlannedKernel {
   /** `preprocess`, `network`, `aggregation`, `recognition`. */

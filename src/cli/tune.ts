@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { PanppError } from '../errors.js';
 import type { GpuProfile } from '../gpu/context.js';
-import { tileName } from '../layers/conv-tile.js';
+import { tileName } from '../layers/conv/tiles/kinds.js';
 import { readTuning, tuningPath } from '../node/tuning-cache.js';
 import { type TuneSize, tune } from '../tuning/tune.js';
 import { type TunedMethod, type TunedShape, type Tuning, mergedTuning, tuningState } from '../tuning/tuning.js';

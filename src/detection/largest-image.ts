@@ -1,8 +1,8 @@
 // How large an image a device can look at: found by planning, so that it is what the plan is.
 import { type BufferLimits, tightestFit } from '../gpu/program.js';
 import { DEFAULT_MAX_PIXELS } from '../images/size.js';
-import { defaultChoices } from '../layers/conv-method.js';
-import type { TileDevice } from '../layers/conv-tile.js';
+import { defaultChoices } from '../layers/conv/method.js';
+import type { TileDevice } from '../layers/conv/tiles/tile.js';
 import type { Precision } from '../layers/precision.js';
 import type { ModelConfig } from '../network/config.js';
 import { planWeights } from '../network/weights.js';

@@ -6,7 +6,7 @@ import type { Gpu } from '../gpu/context.js';
 import { type Kernel, type Resource, kernel } from '../gpu/kernel.js';
 import { submitOnce } from '../gpu/program.js';
 import { shaderOf } from '../wgsl/assemble.js';
-import { type ConvChoices, defaultChoices } from './conv-method.js';
+import { type ConvChoices, defaultChoices } from './conv/method.js';
 import { vec4s } from './feature-map.js';
 import { type Precision, valueBytes } from './precision.js';
 
@@ -38,19 +38,13 @@ export interface Packer {
 }
 
 /** Packs nothing: places of the sizes that packed weights have, for plans that are only looked at. */
-export class SizePacker implements Packer {
-  constructor(
-    readonly precision: Precision,
-    readonly choices: ConvChoices,
-  ) {}
-
-  pack(label: string, _: Float32Array, { counts }: PackOrder): Resource {
-    return { label, bytes: counts[0] * counts[1] * counts[2] * valueBytes[this.precision] };
-  }
-
-  bias(label: string, values: Float32Array): Resource {
-    return { label, bytes: vec4s(values.length) * 16 };
-  }
+export function placeholders(precision: Precision, choices: ConvChoices): Packer {
+  return {
+    precision,
+    choices,
+    pack: (label, _, { counts }) => ({ label, bytes: counts[0] * counts[1] * counts[2] * valueBytes[precision] }),
+    bias: (label, values) => ({ label, bytes: vec4s(values.length) * 16 }),
+  };
 }
 
 /** Packs on the GPU; see `packWeights`. */

@@ -10,6 +10,9 @@ export interface BackboneConfig {
   readonly blocks: readonly [number, number, number, number];
 }
 
+/** How a coarser level of the pyramid is enlarged to a finer one's size. */
+export type Upsampling = 'bilinear' | 'nearest';
+
 /** The FPEMs (feature pyramid enhancement modules) and how they are joined. */
 export interface NeckConfig {
   /** FPEMs in sequence; the paper's N_stk. */
@@ -20,7 +23,7 @@ export interface NeckConfig {
    */
   readonly fusion: 'pan++' | 'pan';
   /** How FPEMs bring coarser maps to the finer ones' size; `bilinear` unless given. mmocr's PANet has `nearest`. */
-  readonly upsampling?: 'bilinear' | 'nearest';
+  readonly upsampling?: Upsampling;
 }
 
 /** How a map becomes regions, and at what size images are looked at. */

@@ -6,15 +6,15 @@ import type { NamedTensor } from '../checkpoint/tensor.js';
 import { PanppError } from '../errors.js';
 import type { Gpu } from '../gpu/context.js';
 import type { Resource } from '../gpu/kernel.js';
-import { type PackedConv, packConv } from '../layers/conv.js';
-import type { ConvChoices } from '../layers/conv-method.js';
-import type { ConvWeights } from '../layers/conv-weights.js';
+import { type PackedConv, packConv } from '../layers/conv/conv.js';
+import type { ConvChoices } from '../layers/conv/method.js';
+import type { ConvWeights } from '../layers/conv/weights.js';
 import { packDepthwise } from '../layers/fpem-filter.js';
-import { type Packer, SizePacker, packWeights } from '../layers/pack.js';
+import { type Packer, packWeights, placeholders } from '../layers/pack.js';
 import { type Precision, type PrecisionChoice, choosePrecision } from '../layers/precision.js';
-import { type Pyramid, packPyramidConv } from '../layers/pyramid-conv.js';
+import { type Pyramid, packPyramidConv } from '../layers/conv/pyramid.js';
 import type { ModelConfig } from './config.js';
-import { type ConvParameters, checkpointTensorsOf, convolutionsOf, normParts, recognitionTensorsOf } from './parameters.js';
+import { checkpointTensorsOf, convolutionsOf, normParts, recognitionTensorsOf } from './parameters.js';
 
 /** Folded weights: `<conv>.weight` and, but for depthwise convs, `<conv>.bias`; the rest of a recognition head as it is. */
 export type FoldedWeights = ReadonlyMap<string, NamedTensor>;
@@ -143,8 +143,7 @@ export function uploadWeights(
 ): NetworkWeights {
   const precision = choosePrecision(choice, gpu.profile);
   if (precision === 'f16') assertHalves(tensors, config, source);
-  const valuesOf = (name: string) => floats(tensors, name);
-  const { packed, bytes, ready, dispose } = packWeights(gpu, precision, (packer) => packNetwork(packer, config, valuesOf), choices);
+  const { packed, bytes, ready, dispose } = packWeights(gpu, precision, (packer) => packNetwork(packer, config, (name) => floats(tensors, name)), choices);
   return { ...packed, precision, bytes, ready, dispose };
 }
 
@@ -159,25 +158,31 @@ function assertHalves(tensors: FoldedWeights, config: ModelConfig, source: strin
 
 /** What plans know of weights, without any: for what depends on sizes alone. The places that stand for them hold nothing. */
 export function planWeights(config: ModelConfig, precision: Precision, choices: ConvChoices): PlannedWeights {
-  const sizes = new Map(convolutionsOf(config).map(({ name, shape }) => [`${name}.bias`, shape[0]]));
-  const valuesOf = (name: string) => new Float32Array(sizes.get(name) ?? 0);
-  return { ...packNetwork(new SizePacker(precision, choices), config, valuesOf), precision };
+  return packNetwork(placeholders(precision, choices), config, () => new Float32Array(0));
 }
 
-function packNetwork(packer: Packer, config: ModelConfig, valuesOf: (name: string) => Float32Array): Omit<PlannedWeights, 'precision'> {
+/** Packs a network's convolutions. @param valuesOf the values of a tensor by its name */
+function packNetwork(packer: Packer, config: ModelConfig, valuesOf: (name: string) => Float32Array): PlannedWeights {
   const convs = new Map<string, PackedConv>();
   const pyramids = new Map<string, Pyramid<PackedConv>>();
   const depthwises = new Map<string, Resource>();
-  const convWeights = ({ name, shape: [outChannels, inChannels, kernel] }: ConvParameters): ConvWeights => ({
-    ...{ weight: valuesOf(`${name}.weight`), bias: valuesOf(`${name}.bias`), outChannels, inChannels, kernel },
-  });
-  for (const parameters of convolutionsOf(config)) {
-    const { name, depthwise, shape, stride } = parameters;
-    if (depthwise) depthwises.set(name, packDepthwise(packer, name, valuesOf(`${name}.weight`), shape[0]));
-    else if (pyramidConvs.has(name)) pyramids.set(name, packPyramidConv(packer, name, convWeights(parameters)));
-    else convs.set(name, packConv(packer, name, convWeights(parameters), stride));
+  for (const { name, depthwise, shape, stride } of convolutionsOf(config)) {
+    const [outChannels, inChannels, kernel] = shape;
+    const weight = valuesOf(`${name}.weight`);
+    if (depthwise) {
+      depthwises.set(name, packDepthwise(packer, name, weight, outChannels));
+      continue;
+    }
+    const conv: ConvWeights = { weight, bias: valuesOf(`${name}.bias`), outChannels, inChannels, kernel };
+    if (pyramidConvs.has(name)) pyramids.set(name, packPyramidConv(packer, name, conv));
+    else convs.set(name, packConv(packer, name, conv, stride));
   }
-  return { conv: (name) => convs.get(name)!, depthwise: (name) => depthwises.get(name)!, pyramidConv: (name) => pyramids.get(name)! };
+  return {
+    conv: (name) => convs.get(name)!,
+    depthwise: (name) => depthwises.get(name)!,
+    pyramidConv: (name) => pyramids.get(name)!,
+    precision: packer.precision,
+  };
 }
 
 /** The values of a tensor, as floats. */

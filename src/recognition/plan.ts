@@ -2,20 +2,23 @@
 // kernels out.
 // Source: PAN++ paper, recognition head; spec, Recognition.
 import attention from '../../shaders/recognition/attention.wgsl';
+import beamSearch from '../../shaders/recognition/beam.wgsl';
+import classify from '../../shaders/recognition/classify.wgsl';
 import decode from '../../shaders/recognition/decode.wgsl';
 import encode from '../../shaders/recognition/encode.wgsl';
+import lstm from '../../shaders/recognition/lstm.wgsl';
 import maskedRoi from '../../shaders/recognition/masked_roi.wgsl';
 import { type Kernel, type Slot, gridOf, kernel } from '../gpu/kernel.js';
 import { type FeatureMap, bindingOf } from '../layers/feature-map.js';
 import { type Precision, valueBytes } from '../layers/precision.js';
-import { attentionHeads, lstmCells, neckChannels } from '../network/config.js';
+import { attentionHeads, lstmCells, neckChannels, specialClasses } from '../network/config.js';
 import { shaderOf } from '../wgsl/assemble.js';
 import type { StructLayout } from '../wgsl/struct.js';
 import type { RecognitionWeights } from './weights.js';
 
 const roiShader = shaderOf(maskedRoi);
-const encodeShader = shaderOf(attention, encode);
-const decodeShader = shaderOf(attention, decode);
+const encodeShader = shaderOf(encode, attention);
+const decodeShader = shaderOf(decode, lstm, classify, beamSearch, attention);
 
 /** Tokens of a word at most, EOS included. */
 export const maxTokens = 32;
@@ -37,7 +40,7 @@ const positionsPerGroup = 16;
 
 const constants = {
   ...{ CHANNELS: neckChannels, HEADS: attentionHeads, CROP_HEIGHT: cropHeight, CROP_WIDTH: cropWidth },
-  ...{ OWN: positionsPerGroup, LENGTH: maxTokens, MAX_BEAM: maxBeam },
+  ...{ OWN: positionsPerGroup, LENGTH: maxTokens, MAX_BEAM: maxBeam, CELLS: lstmCells, SPECIAL: specialClasses },
 };
 
 /** How regions are read. */
@@ -95,7 +98,7 @@ export function planRecognition(
   const settings: Slot = { label: 'recognition.settings', bytes: settingsLayout().size };
   const crops = slot('crops', capacity * cropHeight * cropWidth * neckChannels);
   const holistic = slot('holistic', capacity * neckChannels);
-  const states = slot('states', capacity * 2 * beam * 4 * neckChannels);
+  const states = slot('states', capacity * 2 * beam * 2 * lstmCells * neckChannels);
   const logits = slot('logits', capacity * (forced ? length : beam) * classes);
   const trail = slot('trail', capacity * maxTokens * beam * stepFields);
   const words = slot('words', capacity * wordFields);

@@ -4,9 +4,8 @@ import type { Slot } from '../gpu/kernel.js';
 import type { Program, Stage } from '../gpu/program.js';
 import { type ReadRange, Readback } from '../gpu/readback.js';
 import { Timeline } from '../gpu/timeline.js';
-import { planPyramidConv } from '../layers/pyramid-conv.js';
-import { type NetworkPlan, fusedLevels } from '../network/plan.js';
-import type { NetworkWeights } from '../network/weights.js';
+import { type NetworkPlan, planRecognitionFeatures } from '../network/plan.js';
+import type { PlannedWeights } from '../network/weights.js';
 import { type DecodingPlan, type RecognitionPlan, planRecognition, regionsAtOnce, settingsLayout, wordFields } from './plan.js';
 import { type Rois, inRuns, packMasks, packRegions } from './roi.js';
 import type { RecognitionWeights } from './weights.js';
@@ -29,12 +28,12 @@ interface Size {
 /** Plans the recognition head of a network on an image of a size. */
 export function planReader(
   network: NetworkPlan,
-  weights: Pick<NetworkWeights, 'precision' | 'pyramidConv'>,
+  weights: PlannedWeights,
   recognitionWeights: Pick<RecognitionWeights, 'encoder' | 'decoder' | 'classes'>,
   image: Size,
   decoding: DecodingPlan,
 ): ReaderPlan {
-  const features = planPyramidConv('rec_head.conv', fusedLevels(network), weights.pyramidConv('rec_head.conv'));
+  const features = planRecognitionFeatures(network, weights);
   const capacity = regionsAtOnce(image, recognitionWeights.classes, decoding, weights.precision);
   const recognition = planRecognition(features.output, image, recognitionWeights, decoding, capacity);
   return {

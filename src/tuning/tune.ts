@@ -1,16 +1,17 @@
 // Measures on the user's own adapter which tiles a network's convolutions are fastest in, and then by which method.
 import { PanppError } from '../errors.js';
 import type { Gpu } from '../gpu/context.js';
-import { type ConvChoices, type ConvClass, candidateMethods, classKey, defaultChoices } from '../layers/conv-method.js';
-import { type ConvShape, type TileChooser, type TileDevice, candidateTiles, defaultTile, shapeKey } from '../layers/conv-tile.js';
-import { type PackedConv, packConv } from '../layers/conv.js';
+import { type ConvChoices, type ConvClass, candidateMethods, classKey, defaultChoices } from '../layers/conv/method.js';
+import { type ConvShape, shapeKey } from '../layers/conv/shape.js';
+import { candidateTiles, defaultTile } from '../layers/conv/tiles/kinds.js';
+import { packConv } from '../layers/conv/conv.js';
+import { convShapeOf } from '../layers/conv/direct.js';
 import { featureMap } from '../layers/feature-map.js';
 import { type WeightPacker, packWeights } from '../layers/pack.js';
-import type { PrecisionChoice } from '../layers/precision.js';
-import { type Pyramid, planPyramidConv } from '../layers/pyramid-conv.js';
+import { type PrecisionChoice, choosePrecision } from '../layers/precision.js';
 import type { ModelConfig } from '../network/config.js';
-import { fusedLevels, planNetwork } from '../network/plan.js';
-import { type NetworkWeights, uploadWeights } from '../network/weights.js';
+import { planNetwork, planRecognitionFeatures } from '../network/plan.js';
+import { type PlannedWeights, planWeights } from '../network/weights.js';
 import { readWeights } from '../network/weights-file.js';
 import { checkOptions } from '../options.js';
 import { race } from './race.js';
@@ -61,7 +62,7 @@ export interface TuneOptions {
 export async function tune(gpu: Gpu, weights: Uint8Array | ArrayBuffer, options: TuneOptions = {}): Promise<Tuning> {
   checkOptions('tune', options, ['sizes', 'precision', 'source', 'onProgress', 'signal']);
   gpu.assertUsable();
-  const { shapes, classes } = await convolutionsOf(gpu, weights, options);
+  const { shapes, classes } = convolutionsOf(gpu, weights, options);
   const compiled = new Set(gpu.pipelines.keys());
   const tiles: Record<string, TunedShape> = {};
   const methods: Record<string, TunedMethod> = {};
@@ -86,35 +87,31 @@ export async function tune(gpu: Gpu, weights: Uint8Array | ArrayBuffer, options:
 }
 
 /**
- * The shapes that planning a network asks a tile for, by any method: by their keys, of those that share one, the largest. And the classes that have
- * a choice of methods, by theirs: all direct shapes of each, those that are alike too.
+ * The convolutions of a network's plans, by any method: shapes by their keys, of those that share one, the largest. And the classes that have a
+ * choice of methods, by theirs: all direct shapes of each, those that are alike too.
  */
-export async function convolutionsOf(
-  gpu: Gpu,
+export function convolutionsOf(
+  { profile }: Pick<Gpu, 'profile'>,
   weights: Uint8Array | ArrayBuffer,
-  { source, precision, sizes }: TuneOptions,
-): Promise<{ shapes: ReadonlyMap<string, ConvShape>; classes: ReadonlyMap<string, readonly ConvShape[]> }> {
-  const { profile } = gpu;
-  const { config, tensors } = readWeights(weights instanceof Uint8Array ? weights : new Uint8Array(weights), source);
+  { source, precision = 'f32', sizes }: TuneOptions,
+): { shapes: ReadonlyMap<string, ConvShape>; classes: ReadonlyMap<string, readonly ConvShape[]> } {
+  const { config } = readWeights(weights instanceof Uint8Array ? weights : new Uint8Array(weights), source);
   const chosen = (sizes ?? usualSizes(config)).map(checkedSize);
+  const { tile } = defaultChoices(profile);
   const shapes = new Map<string, ConvShape>();
   const classes = new Map<string, ConvShape[]>();
-  const choices = defaultChoices(profile);
-  const tile: TileChooser = (shape) => {
-    const key = shapeKey(shape);
-    const known = shapes.get(key);
-    if (!known || known.sizes[2] * known.sizes[3] < shape.sizes[2] * shape.sizes[3]) shapes.set(key, shape);
-    const conv = classOf(shape);
-    const own = classKey(conv, profile);
-    if (candidateMethods(conv, profile).length > 1) classes.set(own, [...(classes.get(own) ?? []), shape]);
-    return choices.tile(shape);
-  };
-  const network = uploadWeights(gpu, tensors, config, precision, { ...choices, tile }, source);
-  try {
-    await network.ready;
-    for (const planned of [network, otherwise(network, profile)]) for (const size of chosen) planConvolutions(config, planned, size);
-  } finally {
-    network.dispose();
+  // By the usual methods, then by the others.
+  for (const which of [0, -1]) {
+    const choices: ConvChoices = { tile, method: (conv) => candidateMethods(conv, profile).at(which)! };
+    const planned = planWeights(config, choosePrecision(precision, profile), choices);
+    for (const shape of chosen.flatMap((size) => plannedShapes(config, planned, size))) {
+      const key = shapeKey(shape);
+      const known = shapes.get(key);
+      if (!known || known.sizes[2] * known.sizes[3] < shape.sizes[2] * shape.sizes[3]) shapes.set(key, shape);
+      const conv = classOf(shape);
+      const own = classKey(conv, profile);
+      if (candidateMethods(conv, profile).length > 1) classes.set(own, [...(classes.get(own) ?? []), shape]);
+    }
   }
   return { shapes, classes };
 }
@@ -124,19 +121,10 @@ function classOf(shape: ConvShape): ConvClass {
   return { ...shape, precision: shape.types.weight };
 }
 
-/** Weights to plan by the methods that are not the usual ones. Planning does not ask what they were packed for. */
-function otherwise(weights: NetworkWeights, device: TileDevice): NetworkWeights {
-  const other = (conv: PackedConv): PackedConv => ({ ...conv, method: candidateMethods(conv, device).at(-1)! });
-  return {
-    ...weights,
-    conv: (name) => other(weights.conv(name)),
-    pyramidConv: (name) => weights.pyramidConv(name).map(other) as unknown as Pyramid<PackedConv>,
-  };
-}
-
-function planConvolutions(config: ModelConfig, weights: NetworkWeights, { height, width }: TuneSize): void {
+function plannedShapes(config: ModelConfig, weights: PlannedWeights, { height, width }: TuneSize): ConvShape[] {
   const network = planNetwork(config, weights, featureMap('image', height, width, 4));
-  if (config.recognition) planPyramidConv('rec_head.conv', fusedLevels(network), weights.pyramidConv('rec_head.conv'));
+  const features = config.recognition ? planRecognitionFeatures(network, weights).kernels : [];
+  return [...network.kernels, ...features].flatMap((kernel) => convShapeOf(kernel) ?? []);
 }
 
 function usualSizes({ detection: { shortSide } }: ModelConfig): TuneSize[] {

@@ -3,9 +3,11 @@
 // nowhere else.
 import { PanppError } from '../errors.js';
 import type { GpuProfile } from '../gpu/context.js';
-import { type ConvChoices, type ConvMethod, candidateMethods, classKey, defaultChoices } from '../layers/conv-method.js';
-import { type ConvTile, type TileDevice, candidateTiles, shapeKey, tileName, tileSources } from '../layers/conv-tile.js';
-import { winogradSources } from '../layers/winograd.js';
+import { type ConvChoices, type ConvMethod, candidateMethods, classKey, defaultChoices } from '../layers/conv/method.js';
+import { shapeKey } from '../layers/conv/shape.js';
+import { candidateTiles, tileName, tileSources } from '../layers/conv/tiles/kinds.js';
+import type { ConvTile, TileDevice } from '../layers/conv/tiles/tile.js';
+import { winogradSources } from '../layers/conv/winograd.js';
 import type { Source } from '../wgsl/assemble.js';
 import { tokensOf } from '../wgsl/tokens.js';
 

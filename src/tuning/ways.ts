@@ -1,10 +1,12 @@
 // What a trial compares, on random values: a shape of convolution in any tile, and a convolution by any method.
 import type { Gpu } from '../gpu/context.js';
 import type { Binding, Kernel, Resource } from '../gpu/kernel.js';
-import type { ConvMethod } from '../layers/conv-method.js';
-import { type ConvShape, type ConvTile, tileName } from '../layers/conv-tile.js';
-import { type PackedConv, planConv } from '../layers/conv.js';
-import { planDirectConv } from '../layers/direct-conv.js';
+import type { ConvMethod } from '../layers/conv/method.js';
+import type { ConvShape } from '../layers/conv/shape.js';
+import { tileName } from '../layers/conv/tiles/kinds.js';
+import type { ConvTile } from '../layers/conv/tiles/tile.js';
+import { type PackedConv, planConv } from '../layers/conv/conv.js';
+import { planDirectConv } from '../layers/conv/direct.js';
 import { featureMap } from '../layers/feature-map.js';
 import { type Precision, valueBytes } from '../layers/precision.js';
 

@@ -3,7 +3,7 @@ import { type Kernel, type Slot, gridOf } from '../../src/gpu/kernel.js';
 import { planMemory } from '../../src/gpu/memory.js';
 import { detectionPresets, resnet18, resnet50 } from '../../src/network/config.js';
 import { planNetwork } from '../../src/network/plan.js';
-import { defaultChoices } from '../../src/layers/conv-method.js';
+import { defaultChoices } from '../../src/layers/conv/method.js';
 import { featureMap } from '../../src/layers/feature-map.js';
 import type { Precision } from '../../src/layers/precision.js';
 import type { NetworkWeights } from '../../src/network/weights.js';

@@ -1,8 +1,10 @@
 // Convolutions on subgroup matrices. Adapters that have them are NVIDIA's, Intel's and AMD's newer GPUs and Mesa 26's lavapipe; elsewhere only the
 // choice of tiles is tested.
 import { afterAll, describe, expect, it } from 'vitest';
-import { packConv, planConv } from '../../src/layers/conv.js';
-import { type ConvShape, type ConvTile, type TileDevice, candidateTiles, defaultTile, tileName, tileSize } from '../../src/layers/conv-tile.js';
+import { packConv, planConv } from '../../src/layers/conv/conv.js';
+import type { ConvShape } from '../../src/layers/conv/shape.js';
+import { candidateTiles, defaultTile, tileName } from '../../src/layers/conv/tiles/kinds.js';
+import { type ConvTile, type TileDevice, tileSize } from '../../src/layers/conv/tiles/tile.js';
 import { packWeights } from '../../src/layers/pack.js';
 import { openGpu } from '../../src/node.js';
 import { relativeDifference } from '../support/close.js';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { type ConvClass, candidateMethods, classKey, defaultChoices } from '../../src/layers/conv-method.js';
-import { packConv } from '../../src/layers/conv.js';
+import { type ConvClass, candidateMethods, classKey, defaultChoices } from '../../src/layers/conv/method.js';
+import { packConv } from '../../src/layers/conv/conv.js';
 import { packWeights } from '../../src/layers/pack.js';
 import { describeOnGpus } from '../support/gpu.js';
 import { randomValues } from '../support/run-layer.js';

@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { planAdd } from '../../src/layers/add.js';
-import { packConv, planConv } from '../../src/layers/conv.js';
-import { type ConvMethod, candidateMethods } from '../../src/layers/conv-method.js';
-import type { ConvWeights } from '../../src/layers/conv-weights.js';
+import { packConv, planConv } from '../../src/layers/conv/conv.js';
+import { type ConvMethod, candidateMethods } from '../../src/layers/conv/method.js';
+import type { ConvWeights } from '../../src/layers/conv/weights.js';
 import type { FeatureMap } from '../../src/layers/feature-map.js';
 import { packDepthwise, planFpemFilter } from '../../src/layers/fpem-filter.js';
 import { packWeights } from '../../src/layers/pack.js';
 import { planMaxPool, pooledMap } from '../../src/layers/pool.js';
 import type { Precision } from '../../src/layers/precision.js';
-import { packPyramidConv, planPyramidConv, type Pyramid } from '../../src/layers/pyramid-conv.js';
+import { packPyramidConv, planPyramidConv, type Pyramid } from '../../src/layers/conv/pyramid.js';
 import { planUpsample } from '../../src/layers/upsample.js';
 import type { Gpu } from '../../src/gpu/context.js';
 import { expectClose } from '../support/close.js';

@@ -2,12 +2,12 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it, vi } from 'vitest';
 import { loadModel, packagedWeights } from '../../src/node.js';
-import { type ConvMethod, defaultChoices } from '../../src/layers/conv-method.js';
-import { type PackedConv, packConv } from '../../src/layers/conv.js';
-import { type ConvShape, shapeKey } from '../../src/layers/conv-tile.js';
+import { type ConvMethod, defaultChoices } from '../../src/layers/conv/method.js';
+import { type PackedConv, packConv } from '../../src/layers/conv/conv.js';
+import { type ConvShape, shapeKey } from '../../src/layers/conv/shape.js';
 import { packWeights } from '../../src/layers/pack.js';
 import type { Precision } from '../../src/layers/precision.js';
-import { planPyramidConv } from '../../src/layers/pyramid-conv.js';
+import { planPyramidConv } from '../../src/layers/conv/pyramid.js';
 import { fusedLevels, planNetwork } from '../../src/network/plan.js';
 import { type NetworkWeights, uploadWeights } from '../../src/network/weights.js';
 import { Trial } from '../../src/tuning/trial.js';
@@ -20,11 +20,11 @@ import { describeOnGpus, gpus } from '../support/gpu.js';
 import { precisionsOf, randomPlanes, runLayers } from '../support/run-layer.js';
 
 // The methods that hardware has a choice of, and no choice of tiles, which other tests are about.
-vi.mock(import('../../src/layers/conv-method.js'), async (load) => {
+vi.mock(import('../../src/layers/conv/method.js'), async (load) => {
   const actual = await load();
   return { ...actual, candidateMethods: (conv, device) => actual.candidateMethods(conv, { ...device, software: false }) };
 });
-vi.mock(import('../../src/layers/conv-tile.js'), async (load) => ({ ...(await load()), candidateTiles: () => [] }));
+vi.mock(import('../../src/layers/conv/tiles/kinds.js'), async (load) => ({ ...(await load()), candidateTiles: () => [] }));
 
 const weights = readFileSync(packagedWeights());
 const { gpu } = gpus.find(({ name }) => name === 'lavapipe') ?? gpus[0];
@@ -32,8 +32,8 @@ const size = { height: 64, width: 96 };
 const image = { ...size, channels: 3 as const, data: Uint8Array.from({ length: 64 * 96 * 3 }, (_, index) => (index * 7919) % 256) };
 
 describe('a network’s classes', () => {
-  it('are those of its 3 × 3 convolutions with stride 1, with all places where they are', async () => {
-    const { shapes, classes } = await convolutionsOf(gpu, weights, { sizes: [size, { height: 60, width: 64 }] });
+  it('are those of its 3 × 3 convolutions with stride 1, with all places where they are', () => {
+    const { shapes, classes } = convolutionsOf(gpu, weights, { sizes: [size, { height: 60, width: 64 }] });
     expect([...classes.keys()].sort()).toEqual(
       ['3x3/1 64>64 f32', '3x3/1 64>128 f32', '3x3/1 128>64 f32', '3x3/1 128>128 f32', '3x3/1 256>256 f32', '3x3/1 512>512 f32'].sort(),
     );

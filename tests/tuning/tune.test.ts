@@ -1,13 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { loadModel, packagedWeights } from '../../src/node.js';
-import { type ConvShape, candidateTiles, defaultTile } from '../../src/layers/conv-tile.js';
-import { tune } from '../../src/tuning/index.js';
+import type { ConvShape } from '../../src/layers/conv/shape.js';
+import { candidateTiles, defaultTile } from '../../src/layers/conv/tiles/kinds.js';
 import { Trial } from '../../src/tuning/trial.js';
 import { type Tuning, tuningState } from '../../src/tuning/tuning.js';
 import { tileWays } from '../../src/tuning/ways.js';
 import { relativeDifference } from '../support/close.js';
 import { describeOnGpus, gpus } from '../support/gpu.js';
+import { tune } from '../../src/tuning/tune.js';
 
 const weights = readFileSync(packagedWeights());
 const { gpu } = gpus.find(({ name }) => name === 'lavapipe') ?? gpus[0];

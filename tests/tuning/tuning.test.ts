@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { type ConvShape, candidateTiles, defaultTile, shapeKey } from '../../src/layers/conv-tile.js';
+import { type ConvShape, shapeKey } from '../../src/layers/conv/shape.js';
+import { candidateTiles, defaultTile } from '../../src/layers/conv/tiles/kinds.js';
 import { largestDifference } from '../../src/tuning/trial.js';
 import { asTuning, mergedTuning, shaderHash, tunedChoices, tunedSources, tuningOf, tuningState } from '../../src/tuning/tuning.js';
 import { minifyWgsl } from '../../src/wgsl/minify.js';

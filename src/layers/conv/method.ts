@@ -1,8 +1,10 @@
 // Which way a convolution is computed. Its weights are packed for that way, before any image's size is known, so that the choice is one for all
 // convolutions that are alike (a class); which way is fastest depends on the adapter, so a tuning (src/tuning) can choose it.
-import type { GpuProfile } from '../gpu/context.js';
-import { type TileChooser, type TileDevice, convName, defaultTile } from './conv-tile.js';
-import type { Precision } from './precision.js';
+import type { GpuProfile } from '../../gpu/context.js';
+import { convName } from './shape.js';
+import { type TileChooser, defaultTile } from './tiles/kinds.js';
+import type { TileDevice } from './tiles/tile.js';
+import type { Precision } from '../precision.js';
 
 /**
  * How a conv is computed: `direct` (any kernel and stride), or `winograd` (3×3, stride 1: a quarter of the multiplications, through maps that

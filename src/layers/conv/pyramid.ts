@@ -2,16 +2,16 @@
 // coarser level is multiplied by the nine taps of its weights at its own size, then shifted and upsampled (shaders/tap_rows.wgsl,
 // shaders/tap_columns.wgsl). Exact, and about three times fewer multiplications for four levels.
 // Source: spec, Detection head ("a property worth using").
-import columnsSource from '../../shaders/tap_columns.wgsl';
-import common from '../../shaders/tap_common.wgsl';
-import rowsSource from '../../shaders/tap_rows.wgsl';
-import { type Kernel, kernel } from '../gpu/kernel.js';
-import { shaderOf } from '../wgsl/assemble.js';
+import columnsSource from '../../../shaders/tap_columns.wgsl';
+import common from '../../../shaders/tap_common.wgsl';
+import rowsSource from '../../../shaders/tap_rows.wgsl';
+import { type Kernel, kernel } from '../../gpu/kernel.js';
+import { shaderOf } from '../../wgsl/assemble.js';
 import { type PackedConv, packConv, planConv } from './conv.js';
-import type { ConvWeights } from './conv-weights.js';
-import { type FeatureMap, bindingOf, featureMap, groupsOf, imagesOf, rowsOf, vec4s } from './feature-map.js';
-import type { Packer } from './pack.js';
-import { valueBytes } from './precision.js';
+import type { ConvWeights } from './weights.js';
+import { type FeatureMap, bindingOf, featureMap, groupsOf, imagesOf, rowsOf, vec4s } from '../feature-map.js';
+import type { Packer } from '../pack.js';
+import { valueBytes } from '../precision.js';
 
 const rowsShader = shaderOf(rowsSource, common);
 const columnsShader = shaderOf(columnsSource, common);

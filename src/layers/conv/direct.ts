@@ -1,7 +1,9 @@
 // Convolution without a transform, of any kernel and stride (shaders/conv_common.wgsl), and with it the batched matrix product that Winograd's way
 // ends in: its kernel.
-import { type Bindable, type Kernel, type Resource, gridOf, kernel as plannedKernel } from '../gpu/kernel.js';
-import { type ConvShape, type TileChooser, tileShader, tileSize } from './conv-tile.js';
+import { type Bindable, type Kernel, type Resource, gridOf, kernel as plannedKernel } from '../../gpu/kernel.js';
+import type { ConvShape } from './shape.js';
+import { type TileChooser, tileShader } from './tiles/kinds.js';
+import { tileSize } from './tiles/tile.js';
 
 export interface DirectConvPlan extends ConvShape {
   readonly label: string;
@@ -19,6 +21,13 @@ export interface DirectConvPlan extends ConvShape {
   readonly residual?: Bindable;
 }
 
+const shapes = new WeakMap<Kernel, ConvShape>();
+
+/** The shape of the convolution that a kernel computes directly, if it does: what tiles are chosen by. */
+export function convShapeOf(kernel: Kernel): ConvShape | undefined {
+  return shapes.get(kernel);
+}
+
 /** Plans relu(conv(input) + bias + residual), padding kernel / 2. */
 export function planDirectConv(tiles: TileChooser, plan: DirectConvPlan): Kernel {
   const { label, input, weights, output, sizes, inChannels, outChannels, kernel, stride, types, batches = 1, sharedWeights = false, bias, relu = false, residual } = plan;
@@ -28,7 +37,7 @@ export function planDirectConv(tiles: TileChooser, plan: DirectConvPlan): Kernel
   const { shader, constants } = tileShader(tile, types);
   const [x, y] = gridOf(Math.ceil((sizes[2] * sizes[3]) / tilePixels));
   const [inHeight, inWidth, outHeight, outWidth] = sizes;
-  return plannedKernel({
+  const planned = plannedKernel({
     label,
     shader,
     constants: {
@@ -40,4 +49,6 @@ export function planDirectConv(tiles: TileChooser, plan: DirectConvPlan): Kernel
     uniforms: { inHeight, inWidth, outHeight, outWidth, in4: inChannels / 4, out4 },
     workgroups: [x, y, Math.ceil(out4 / tileOut4) * batches],
   });
+  shapes.set(planned, { kernel, stride, inChannels, outChannels, batches, sizes, types });
+  return planned;
 }

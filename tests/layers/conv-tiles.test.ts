@@ -1,18 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { Gpu } from '../../src/gpu/context.js';
-import { packConv, planConv } from '../../src/layers/conv.js';
-import { defaultChoices } from '../../src/layers/conv-method.js';
-import {
-  type ConvShape,
-  type ConvTile,
-  type TileDevice,
-  candidateTiles,
-  defaultTile,
-  shapeKey,
-  tileName,
-  tileSize,
-} from '../../src/layers/conv-tile.js';
-import type { ConvWeights } from '../../src/layers/conv-weights.js';
+import { packConv, planConv } from '../../src/layers/conv/conv.js';
+import { defaultChoices } from '../../src/layers/conv/method.js';
+import { type ConvShape, shapeKey } from '../../src/layers/conv/shape.js';
+import { candidateTiles, defaultTile, tileName } from '../../src/layers/conv/tiles/kinds.js';
+import { type ConvTile, type TileDevice, tileSize } from '../../src/layers/conv/tiles/tile.js';
+import type { ConvWeights } from '../../src/layers/conv/weights.js';
 import { packWeights } from '../../src/layers/pack.js';
 import type { Precision } from '../../src/layers/precision.js';
 import { relativeDifference } from '../support/close.js';

@@ -4,14 +4,14 @@
 // 0, ±5/8, ±3/2 and infinity where they have 0, ±1, ±2 and infinity: exact in binary too, but they make rounding errors 4.8 times as large,
 // not 10.8 (root mean squares, independent values), so that transformed maps and products can be stored in 16 bits. Why points matter:
 // Barabasz, Anderson, Soodhalter and Gregg 2020, "Error Analysis and Improving the Accuracy of Winograd Convolution for Deep Neural Networks".
-import inputSource from '../../shaders/winograd_input.wgsl';
-import outputSource from '../../shaders/winograd_output.wgsl';
-import { type Kernel, type Resource, type Slot, kernel } from '../gpu/kernel.js';
-import { type Source, shaderOf } from '../wgsl/assemble.js';
-import type { TileChooser } from './conv-tile.js';
-import { planDirectConv } from './direct-conv.js';
-import { type FeatureMap, bindingOf } from './feature-map.js';
-import { type Precision, valueBytes } from './precision.js';
+import inputSource from '../../../shaders/winograd_input.wgsl';
+import outputSource from '../../../shaders/winograd_output.wgsl';
+import { type Kernel, type Resource, type Slot, kernel } from '../../gpu/kernel.js';
+import { type Source, shaderOf } from '../../wgsl/assemble.js';
+import type { TileChooser } from './tiles/kinds.js';
+import { planDirectConv } from './direct.js';
+import { type FeatureMap, bindingOf } from '../feature-map.js';
+import { type Precision, valueBytes } from '../precision.js';
 
 /** The WGSL around the products. */
 export const winogradSources: readonly Source[] = [inputSource, outputSource];

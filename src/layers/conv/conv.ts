@@ -1,12 +1,12 @@
 // 2-D convolution: how its weights are packed for the way that it is computed, and its plan.
-import type { Kernel, Resource } from '../gpu/kernel.js';
-import type { ConvMethod } from './conv-method.js';
-import type { ConvWeights } from './conv-weights.js';
-import type { TileChooser } from './conv-tile.js';
-import { planDirectConv } from './direct-conv.js';
-import { type FeatureMap, bindingOf, featureMap, vec4s } from './feature-map.js';
-import type { Packer } from './pack.js';
-import type { Precision } from './precision.js';
+import type { Kernel, Resource } from '../../gpu/kernel.js';
+import type { ConvMethod } from './method.js';
+import type { ConvWeights } from './weights.js';
+import type { TileChooser } from './tiles/kinds.js';
+import { planDirectConv } from './direct.js';
+import { type FeatureMap, bindingOf, featureMap, vec4s } from '../feature-map.js';
+import type { Packer } from '../pack.js';
+import type { Precision } from '../precision.js';
 import { planWinograd, winogradPlaces } from './winograd.js';
 
 /** Packed weights on the GPU, with what a plan needs to know of them. Channels are counted with padding to a multiple of 4. */

@@ -1,0 +1,52 @@
+// All kinds of tiles, and which tile a shape gets. Which is fastest depends on the adapter, so a tuning (src/tuning) can choose another.
+import common from '../../../../shaders/conv_common.wgsl';
+import type { Shader, Source } from '../../../wgsl/assemble.js';
+import { type ConvShape, pixelBucket } from '../shape.js';
+import { matrix } from './matrix.js';
+import { plain, plainTile } from './plain.js';
+import { subgroup, subgroupTile, suitsSubgroups } from './subgroup.js';
+import { type ConvTile, type TileDevice, type TileKind, type TileKindName, lanesFor, tileSize } from './tile.js';
+import { tiled } from './tiled.js';
+
+/** Chooses the tile for a shape. */
+export type TileChooser = (shape: ConvShape) => ConvTile;
+
+const kinds: Readonly<Record<TileKindName, TileKind>> = { plain, subgroup8: subgroup, tiled, matrix };
+
+/** All tiles that may be fastest for a shape on a device. */
+export function candidateTiles(shape: ConvShape, device: TileDevice): ConvTile[] {
+  return Object.values(kinds).flatMap((kind) => kind.candidates(shape, device));
+}
+
+/** The shader and the overrides that a tile is computed by. */
+export function tileShader(tile: ConvTile, types: ConvShape['types']): { shader: Shader; constants: Record<string, number> } {
+  const kind = kinds[tile.kind];
+  return { shader: kind.shader({ ...kind.variant(tile), types }), constants: { LANES: tile.lanes, ...kind.overrides(tile) } };
+}
+
+/** The WGSL that tiles are made of. */
+export const tileSources: readonly Source[] = [common, ...Object.values(kinds).map(({ source }) => source)];
+
+/**
+ * The tile that a shape gets without a tuning. On adapters that compute on a CPU it has been measured; on GPUs it follows from how many values
+ * an invocation must read for a multiplication (docs/tuning.md), and has not.
+ */
+export function defaultTile(shape: ConvShape, device: TileDevice): ConvTile {
+  const lanes = lanesFor(shape);
+  if (suitsSubgroups(lanes, device)) return subgroupTile(16, lanes);
+  const fitting = [matrix, tiled].map((kind) => {
+    const tiles = kind.candidates(shape, device);
+    // 128 or 64 pixels × 64 channels; for few pixels, fewer.
+    return tiles.find(({ pixels, rows }) => pixels * rows <= pixelBucket(shape)) ?? tiles[0];
+  });
+  return fitting.find(Boolean) ?? plainTile(8, lanes);
+}
+
+/** A tile in words, no two alike: `tiled 64x64 by 8x8, 16 deep` is 64 pixels × 64 channels, 8 × 8 of them an invocation. */
+export function tileName(tile: ConvTile): string {
+  const [pixels, out4] = tileSize(tile);
+  const { kind, depth, matrix: matrices } = tile;
+  const deep = depth > 0 ? `, ${depth} deep` : '';
+  const of = matrices ? `, ${matrices.M}x${matrices.N}x${matrices.K} by ${matrices.subgroup}` : '';
+  return `${kind} ${pixels}x${4 * out4} by ${tile.pixels}x${4 * tile.vectors}${deep}${of}`;
+}

@@ -1,0 +1,80 @@
+// Tiles on subgroup matrices, a GPU's tensor cores (shaders/conv_matrix.wgsl).
+import common from '../../../../shaders/conv_common.wgsl';
+import source from '../../../../shaders/conv_matrix.wgsl';
+import { shaderOf } from '../../../wgsl/assemble.js';
+import { type ConvShape, pixelBucket } from '../shape.js';
+import { type ConvTile, type TileDevice, type TileKind, tileSize } from './tile.js';
+
+/** Matrices of a subgroup across; the shader stores two at a time. */
+const matricesAcross = 2;
+/** Steps of K input channels that are brought to workgroup memory at a time. */
+const steps = 2;
+/** Values between one pixel's inputs and the next one's: they spread pixels over the banks of the memory. */
+const gap = 8;
+/** Most invocations of a workgroup. */
+const largestGroup = 256;
+
+// Subgroups down and across, and the matrices of each of them down.
+const layouts = [
+  [2, 2, 4],
+  [2, 2, 2],
+  [1, 4, 4],
+  [1, 4, 2],
+  [1, 2, 4],
+  [1, 2, 2],
+  [2, 4, 4],
+  [4, 2, 2],
+] as const;
+
+function tilesOf({ subgroupSize, subgroupMatrix }: TileDevice): ConvTile[] {
+  if (!subgroupSize || !subgroupMatrix) return [];
+  const { M, N, K } = subgroupMatrix;
+  return layouts.map(([rows, lanes, down]) => ({
+    kind: 'matrix',
+    pixels: down * M,
+    vectors: (matricesAcross * N) / 4,
+    lanes,
+    rows,
+    depth: steps * K,
+    matrix: { M, N, K, subgroup: subgroupSize },
+  }));
+}
+
+/** What the shader declares its arrays with. */
+function constantsOf({ pixels, rows, lanes, depth, matrix }: ConvTile) {
+  const { M, N, K, subgroup } = matrix!;
+  return {
+    ...{ M, N, K, SUBGROUP: subgroup, DOWN: rows, ACROSS: lanes, MATRICES: pixels / M, DEPTH: depth },
+    // Workgroup memory: pixels; values from one pixel's inputs to the next one's; sums of a subgroup.
+    ...{ PIXELS: pixels * rows, PITCH: depth + gap, HELD: M * matricesAcross * N },
+  };
+}
+
+/** Bytes of workgroup memory: corners, inputs, held. */
+function memoryOf(tile: ConvTile): number {
+  const { PIXELS, PITCH, HELD, DOWN, ACROSS } = constantsOf(tile);
+  return 8 * PIXELS + 2 * PIXELS * PITCH + 4 * DOWN * ACROSS * HELD;
+}
+
+// Whole steps of the depth and whole workgroups across; no more than half of the pixels beyond the shape's.
+function suits(tile: ConvTile, shape: ConvShape, { maxWorkgroupBytes }: TileDevice): boolean {
+  const [pixels, out4] = tileSize(tile);
+  return (
+    shape.types.input === 'f16' &&
+    shape.types.weight === 'f16' &&
+    shape.inChannels % tile.depth === 0 &&
+    shape.outChannels % (4 * out4) === 0 &&
+    tile.rows * tile.lanes * tile.matrix!.subgroup <= largestGroup &&
+    memoryOf(tile) <= maxWorkgroupBytes &&
+    pixels < 2 * pixelBucket(shape)
+  );
+}
+
+export const matrix: TileKind = {
+  source,
+  shader: shaderOf(source, common),
+  candidates: (shape, device) => (device.software ? [] : tilesOf(device).filter((tile) => suits(tile, shape, device))),
+  // WGSL's matrix types take constants, not overrides.
+  variant: (tile) => ({ counts: { p: tile.pixels / tile.matrix!.M, q: matricesAcross }, constants: constantsOf(tile) }),
+  overrides: () => ({}),
+};

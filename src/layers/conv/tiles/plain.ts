@@ -1,0 +1,26 @@
+// Tiles in registers, for any device (shaders/conv.wgsl).
+import common from '../../../../shaders/conv_common.wgsl';
+import source from '../../../../shaders/conv.wgsl';
+import { shaderOf } from '../../../wgsl/assemble.js';
+import { type ConvTile, type TileKind, distinct, lanesFor } from './tile.js';
+import { subgroup } from './subgroup.js';
+
+/** Invocations of a workgroup, about. */
+const groupSize = 64;
+
+export function plainTile(pixels: number, lanes: number): ConvTile {
+  return { kind: 'plain', pixels, vectors: 1, lanes, rows: Math.max(1, Math.floor(groupSize / lanes)), depth: 0 };
+}
+
+export const plain: TileKind = {
+  source,
+  shader: shaderOf(source, common),
+  candidates(shape, device) {
+    // On a CPU the subgroup's kind is at least twice as fast where there is one, and 16 pixels do not fit the registers.
+    if (device.software && subgroup.candidates(shape, device).length > 0) return [];
+    const lanes = distinct([lanesFor(shape), lanesFor(shape, 8)]);
+    return lanes.flatMap((count) => (device.software ? [4, 8] : [4, 8, 16]).map((pixels) => plainTile(pixels, count)));
+  },
+  variant: ({ pixels }) => ({ counts: { p: pixels } }),
+  overrides: ({ pixels, rows }) => ({ PIXELS: pixels, ROWS: rows }),
+};
