@@ -30,7 +30,13 @@ await Promise.all([
   }),
   build({
     ...shared,
-    entryPoints: { index: 'src/index.ts', node: 'src/node.ts', formats: 'src/formats/index.ts', tuning: 'src/tuning/index.ts', cli: 'src/cli/main.ts' },
+    entryPoints: {
+      index: 'src/index.ts',
+      node: 'src/node.ts',
+      formats: 'src/formats/index.ts',
+      tuning: 'src/tuning/index.ts',
+      cli: 'src/cli/main.ts',
+    },
     outdir: 'dist',
     platform: 'node',
     target: 'node20',

@@ -13,13 +13,20 @@ function titledByHeading({ converter }) {
 /** Members of a type that is written in place, such as a function's `{ regions, labels }`, are told of where it is written. */
 function membersInPlaceNeedNoComment(app) {
   const { Parameter, Property, TypeAlias, TypeLiteral } = ReflectionKind;
-  const isWithin = ({ parent }, kinds) => parent !== undefined && (parent.kindOf(kinds) || isWithin(parent, kinds));
+  const isWithin = ({ parent }, kinds) =>
+    parent !== undefined && (parent.kindOf(kinds) || isWithin(parent, kinds));
   app.converter.on(Converter.EVENT_RESOLVE_END, ({ project }) => {
     const members = project.getReflectionsByKind(Property).filter(
       // Parameters' members are not looked at; those of a named type need their comments.
-      (member) => member.parent.kindOf(TypeLiteral) && !isWithin(member, Parameter | TypeAlias) && !member.hasComment(),
+      (member) =>
+        member.parent.kindOf(TypeLiteral) &&
+        !isWithin(member, Parameter | TypeAlias) &&
+        !member.hasComment(),
     );
-    app.options.setValue('intentionallyNotDocumented', members.map((member) => member.getFriendlyFullName()));
+    app.options.setValue(
+      'intentionallyNotDocumented',
+      members.map((member) => member.getFriendlyFullName()),
+    );
   });
 }
 
@@ -32,16 +39,31 @@ export default {
   out: 'docs/api',
   readme: 'README.md',
   projectDocuments: [
-    ...['docs/how-it-works.md', 'docs/tuning.md', 'docs/bring-your-own-checkpoint.md', 'docs/spec.md'],
-    ...['training/README.md', 'weights/README.md', 'bench/README.md', 'bench/RESULTS.md', 'CHANGELOG.md'],
+    ...[
+      'docs/how-it-works.md',
+      'docs/tuning.md',
+      'docs/bring-your-own-checkpoint.md',
+      'docs/spec.md',
+    ],
+    ...[
+      'training/README.md',
+      'weights/README.md',
+      'bench/README.md',
+      'bench/RESULTS.md',
+      'CHANGELOG.md',
+    ],
   ],
   // The repository's address is not known here.
   disableSources: true,
   sort: ['source-order'],
   highlightLanguages: [...OptionDefaults.highlightLanguages, 'python'],
   validation: {
-    ...{ notDocumented: true, notExported: true },
-    ...{ invalidLink: true, invalidPath: true, rewrittenLink: true, unusedMergeModuleWith: true },
+    notDocumented: true,
+    notExported: true,
+    invalidLink: true,
+    invalidPath: true,
+    rewrittenLink: true,
+    unusedMergeModuleWith: true,
   },
   treatWarningsAsErrors: true,
 };

@@ -2,7 +2,11 @@ import { defineConfig } from 'vitest/config';
 import { wgslModule } from './scripts/wgsl-plugin.mjs';
 
 // They compile the same shaders, which takes a software adapter longer than to run them; so they share devices (tests/support/gpu.ts).
-const onSharedDevices = ['tests/{aggregation,layers,network,recognition}/*.test.ts', 'tests/detection/model.test.ts', 'tests/export/onnx.test.ts'];
+const onSharedDevices = [
+  'tests/{aggregation,layers,network,recognition}/*.test.ts',
+  'tests/model/model.test.ts',
+  'tests/export/onnx.test.ts',
+];
 
 export default defineConfig({
   plugins: [
@@ -21,7 +25,10 @@ export default defineConfig({
     maxWorkers: 2,
     projects: [
       { extends: true, test: { name: 'shared', include: onSharedDevices, isolate: false } },
-      { extends: true, test: { name: 'own', include: ['tests/**/*.test.ts'], exclude: onSharedDevices } },
+      {
+        extends: true,
+        test: { name: 'own', include: ['tests/**/*.test.ts'], exclude: onSharedDevices },
+      },
     ],
   },
 });

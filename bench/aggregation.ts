@@ -3,14 +3,25 @@
 import { LabelReadback } from '../src/aggregation/label-readback.js';
 import type { AggregationInput } from '../src/aggregation/input.js';
 import { packSettings, planAggregation } from '../src/aggregation/plan.js';
-import { aggregateSequential, sumLabelsSequential } from '../tests/support/sequential-aggregation.js';
+import {
+  aggregateSequential,
+  sumLabelsSequential,
+} from '../tests/support/sequential-aggregation.js';
 import type { Gpu, GpuProfile } from '../src/gpu/context.js';
 import { Program } from '../src/gpu/program.js';
 import { Timeline } from '../src/gpu/timeline.js';
 import { featureMap } from '../src/layers/feature-map.js';
 import { toPixels } from '../tests/support/run-layer.js';
 import { planes } from '../tests/support/twin.js';
-import { type Effort, type Statistics, type Times, measureInTurns, ratioOf, summarise, timed } from './measure.js';
+import {
+  type Effort,
+  type Statistics,
+  type Times,
+  measureInTurns,
+  ratioOf,
+  summarise,
+  timed,
+} from './measure.js';
 import { type Size, nameOf } from './sizes.js';
 import { syntheticMap } from './synthetic-map.js';
 
@@ -55,7 +66,11 @@ export async function measureAggregation(
     const expected = aggregateSequential(input);
     for (const { maps } of [await runner.run(), await other.run()]) {
       const [{ labels, kernelCount }] = maps;
-      if (kernelCount === expected.kernelCount && labels.every((label, pixel) => label === expected.labels[pixel])) continue;
+      if (
+        kernelCount === expected.kernelCount &&
+        labels.every((label, pixel) => label === expected.labels[pixel])
+      )
+        continue;
       throw new Error(
         `${gpu.profile.adapter}: the labels of ${regions} words at ${nameOf(size)} are not the sequential twin's`,
       );
@@ -75,14 +90,13 @@ export async function measureAggregation(
     );
     return {
       ...size,
-      ...{ regions, kernels: expected.kernelCount },
-      ...{
-        gpu: summarise(times.gpu),
-        gpuOtherGrowth: summarise(times.gpuOtherGrowth),
-        sequential: summarise(times.sequential),
-        ratio: ratioOf(times.sequential, times.gpu),
-        ratioOtherGrowth: ratioOf(times.sequential, times.gpuOtherGrowth),
-      },
+      regions,
+      kernels: expected.kernelCount,
+      gpu: summarise(times.gpu),
+      gpuOtherGrowth: summarise(times.gpuOtherGrowth),
+      sequential: summarise(times.sequential),
+      ratio: ratioOf(times.sequential, times.gpu),
+      ratioOtherGrowth: ratioOf(times.sequential, times.gpuOtherGrowth),
     };
   } finally {
     runner.dispose();
@@ -112,11 +126,20 @@ class AggregationRunner {
     const map = featureMap('map', input.height, input.width, paddedMapChannels);
     const plan = planAggregation(map, input, profile);
     const pinned = [map.slot, plan.settings, plan.labels, plan.listed, plan.sums];
-    const program = await Program.create(gpu, [{ name: 'aggregation', kernels: plan.kernels }], pinned);
+    const program = await Program.create(
+      gpu,
+      [{ name: 'aggregation', kernels: plan.kernels }],
+      pinned,
+    );
     gpu.device.queue.writeBuffer(program.bufferOf(map.slot), 0, mapPixels(input));
     gpu.device.queue.writeBuffer(program.bufferOf(plan.settings), 0, packSettings(input));
     const timeline = Timeline.create(gpu);
-    return new AggregationRunner(gpu, program, timeline, new LabelReadback(gpu, [plan], program, timeline));
+    return new AggregationRunner(
+      gpu,
+      program,
+      timeline,
+      new LabelReadback(gpu, [plan], program, timeline),
+    );
   }
 
   async run() {
@@ -133,8 +156,15 @@ class AggregationRunner {
   }
 }
 
-function mapPixels({ text, kernel, embedding, height, width }: AggregationInput): Float32Array<ArrayBuffer> {
+function mapPixels({
+  text,
+  kernel,
+  embedding,
+  height,
+  width,
+}: AggregationInput): Float32Array<ArrayBuffer> {
   const map = planes(6, height, width);
-  for (const [plane, data] of [text, kernel, embedding].entries()) map.data.set(data, plane * height * width);
+  for (const [plane, data] of [text, kernel, embedding].entries())
+    map.data.set(data, plane * height * width);
   return toPixels(map, paddedMapChannels);
 }

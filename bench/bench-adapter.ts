@@ -16,7 +16,10 @@ import { type Size, nameOf, pixelsOf } from './sizes.js';
 import { type BenchWeights, readPackagedWeights } from './weights.js';
 
 /** Opens an adapter for measuring. @throws PanppError `adapter` */
-export function openForBench(adapter: string, { toggles, disabledToggles }: BenchOptions): Promise<Gpu> {
+export function openForBench(
+  adapter: string,
+  { toggles, disabledToggles }: BenchOptions,
+): Promise<Gpu> {
   return openGpu({ adapter, toggles, disabledToggles });
 }
 
@@ -37,7 +40,11 @@ const work: Readonly<Record<Part, (task: Task) => Promise<void>>> = {
 };
 
 /** Measures what the options ask for. @param adapter the name by which `gpu` was opened */
-export async function benchAdapter(gpu: Gpu, adapter: string, options: BenchOptions): Promise<BenchRecord> {
+export async function benchAdapter(
+  gpu: Gpu,
+  adapter: string,
+  options: BenchOptions,
+): Promise<BenchRecord> {
   const weights = await readPackagedWeights(gpu, options);
   const record = newRecord(gpu, weights, options);
   const path = join(options.out, 'records', `${fileNameOf(record)}.json`);
@@ -71,7 +78,9 @@ async function detections({ gpu, weights, options, record }: Task): Promise<void
 }
 
 async function peers({ gpu, weights, options, record }: Task): Promise<void> {
-  const forecasts = new Map(['ours', ...providers].map((name) => [name, new Forecast(options.effort.seconds)]));
+  const forecasts = new Map(
+    ['ours', ...providers].map((name) => [name, new Forecast(options.effort.seconds)]),
+  );
   for (const size of options.sizes) {
     progress(record, `peers at ${nameOf(size)}`);
     const tooSlow = new Map(
@@ -84,7 +93,8 @@ async function peers({ gpu, weights, options, record }: Task): Promise<void> {
       await unlessLeftOut(size, forecasts.get('ours')!.problem(size), async () => {
         const entry = await measurePeers(gpu, weights, size, options.effort, tooSlow);
         forecasts.get('ours')!.learn(size, entry.ours.wall.median);
-        for (const [name, { wall }] of Object.entries(entry.peers)) forecasts.get(name)!.learn(size, wall.median);
+        for (const [name, { wall }] of Object.entries(entry.peers))
+          forecasts.get(name)!.learn(size, wall.median);
         return entry;
       }),
     );
@@ -118,7 +128,9 @@ class Forecast {
 
   problem(size: Size): string | undefined {
     const seconds = (this.#perPixel * pixelsOf(size)) / 1000;
-    return seconds > this.seconds / 2 ? `left out: a run would take about ${seconds.toPrecision(2)} s` : undefined;
+    return seconds > this.seconds / 2
+      ? `left out: a run would take about ${seconds.toPrecision(2)} s`
+      : undefined;
   }
 }
 
@@ -132,7 +144,8 @@ async function unlessLeftOut<T extends Size>(
     return await measure();
   } catch (error) {
     // What the adapter can't hold.
-    if (error instanceof PanppError && error.code === 'argument') return { ...size, reason: error.message };
+    if (error instanceof PanppError && error.code === 'argument')
+      return { ...size, reason: error.message };
     throw error;
   }
 }

@@ -44,7 +44,12 @@ function pixelsChart({ adapter, detection, peers }: BenchRecord): Chart {
     title: `Time by pixels, ${adapter.name}`,
     x: { label: 'megapixels of the network’s input', scale: 'log' },
     y: { label: 'milliseconds', scale: 'log' },
-    series: [{ ...stage('wall'), name: 'detect' }, stage('network'), stage('aggregation'), ...names.map(peer)],
+    series: [
+      { ...stage('wall'), name: 'detect' },
+      stage('network'),
+      stage('aggregation'),
+      ...names.map(peer),
+    ],
   };
 }
 
@@ -55,8 +60,14 @@ function wordsChart({ adapter, aggregation }: BenchRecord): Chart {
   const series = shown.flatMap((map): ChartSeries[] => {
     const entries = aggregation.filter((entry) => nameOf(entry) === map);
     return [
-      { name: `${map}, GPU`, points: entries.map((entry) => [entry.regions, entry.gpu.wall.median] as const) },
-      { name: `${map}, twin`, points: entries.map((entry) => [entry.regions, entry.sequential.wall.median] as const) },
+      {
+        name: `${map}, GPU`,
+        points: entries.map((entry) => [entry.regions, entry.gpu.wall.median] as const),
+      },
+      {
+        name: `${map}, twin`,
+        points: entries.map((entry) => [entry.regions, entry.sequential.wall.median] as const),
+      },
     ];
   });
   return {

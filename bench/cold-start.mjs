@@ -29,7 +29,13 @@ const wall = last;
 await detect();
 step('again');
 console.log(
-  JSON.stringify({ ...steps, setup: timings.setup, once: steps.detect - steps.again, wall, regions: regions.length }),
+  JSON.stringify({
+    ...steps,
+    setup: timings.setup,
+    once: steps.detect - steps.again,
+    wall,
+    regions: regions.length,
+  }),
 );
 model.dispose();
 gpu.dispose();

@@ -20,7 +20,11 @@ export interface ColdStartEntry {
 }
 
 /** @param adapter as `openGpu` takes it */
-export async function measureColdStart(adapter: string, shortSide: number, effort: Effort): Promise<ColdStartEntry> {
+export async function measureColdStart(
+  adapter: string,
+  shortSide: number,
+  effort: Effort,
+): Promise<ColdStartEntry> {
   let caches = '';
   const forget = () => rm(caches, { recursive: true, force: true });
   try {
@@ -35,7 +39,11 @@ export async function measureColdStart(adapter: string, shortSide: number, effor
       },
       { ...effort, warmups: 0 },
     );
-    return { shortSide, emptyCaches: summarise(times.emptyCaches), filledCaches: summarise(times.filledCaches) };
+    return {
+      shortSide,
+      emptyCaches: summarise(times.emptyCaches),
+      filledCaches: summarise(times.filledCaches),
+    };
   } finally {
     await forget();
   }
@@ -44,7 +52,12 @@ export async function measureColdStart(adapter: string, shortSide: number, effor
 async function startOnce(adapter: string, shortSide: number, caches: string): Promise<Times> {
   const { stdout } = await promisify(execFile)(
     process.execPath,
-    [projectFile('bench/cold-start.mjs'), projectFile('examples/street.jpg'), String(shortSide), adapter],
+    [
+      projectFile('bench/cold-start.mjs'),
+      projectFile('examples/street.jpg'),
+      String(shortSide),
+      adapter,
+    ],
     // Where Mesa and NVIDIA keep compiled shaders, and panpp the embedded driver.
     {
       env: {

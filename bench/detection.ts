@@ -5,7 +5,17 @@ import type { Gpu } from '../src/gpu/context.js';
 import { planMemory } from '../src/gpu/memory.js';
 import type { PixelImage } from '../src/images/image.js';
 import { prepareUpload } from '../src/images/upload.js';
-import { type Effort, type Statistics, type Times, measure, measureInTurns, median, ratioOf, summarise, timed } from './measure.js';
+import {
+  type Effort,
+  type Statistics,
+  type Times,
+  measure,
+  measureInTurns,
+  median,
+  ratioOf,
+  summarise,
+  timed,
+} from './measure.js';
 import { photographAt } from './photograph.js';
 import type { Size } from './sizes.js';
 import { type BenchWeights, uploadNetwork } from './weights.js';
@@ -59,23 +69,34 @@ export async function measureDetection(
     const times = summarise(await measure(async () => timesOf((await detect()).timings), effort));
     return {
       ...size,
-      ...{ regions: first.regions.length, setup: first.timings.setup, times },
+      regions: first.regions.length,
+      setup: first.timings.setup,
+      times,
       memory: { ...model.memory, live: liveBytesOf(gpu, weights, image) },
-      several: severalImages * times.wall.median < longestRound ? await measureSeveral(model, image, effort) : undefined,
+      several:
+        severalImages * times.wall.median < longestRound
+          ? await measureSeveral(model, image, effort)
+          : undefined,
     };
   } finally {
     model.dispose();
   }
 }
 
-function timesOf({ total, setup: _, ...stages }: Awaited<ReturnType<Model['detect']>>['timings']): Times {
+function timesOf({
+  total,
+  setup: _,
+  ...stages
+}: Awaited<ReturnType<Model['detect']>>['timings']): Times {
   return { ...stages, wall: total };
 }
 
 async function measureSeveral(model: Model, image: PixelImage, effort: Effort): Promise<Several> {
   const options = { shortSide: Math.min(image.height, image.width) };
   const images = new Array<PixelImage>(severalImages).fill(image);
-  const an = async (work: () => Promise<unknown>): Promise<Times> => ({ wall: (await timed(work)).wall / severalImages });
+  const an = async (work: () => Promise<unknown>): Promise<Times> => ({
+    wall: (await timed(work)).wall / severalImages,
+  });
   const times = await measureInTurns(
     {
       oneByOne: () =>
@@ -87,9 +108,13 @@ async function measureSeveral(model: Model, image: PixelImage, effort: Effort): 
     },
     effort,
   );
-  const [oneByOne, overlapped, batch] = [times.oneByOne, times.overlapped, times.batch].map((runs) => median(runs.map(({ wall }) => wall)));
+  const [oneByOne, overlapped, batch] = [times.oneByOne, times.overlapped, times.batch].map(
+    (runs) => median(runs.map(({ wall }) => wall)),
+  );
   return {
-    ...{ oneByOne, overlapped, batch },
+    oneByOne,
+    overlapped,
+    batch,
     overlappedRatio: ratioOf(times.oneByOne, times.overlapped),
     batchRatio: ratioOf(times.oneByOne, times.batch),
   };
@@ -99,7 +124,13 @@ function liveBytesOf(gpu: Gpu, model: BenchWeights, image: PixelImage): number {
   const weights = uploadNetwork(gpu, model);
   try {
     const upload = prepareUpload(image, image.height, image.width);
-    const { stages, pinned } = planDetection(model.file.config, weights, upload, image, gpu.profile);
+    const { stages, pinned } = planDetection(
+      model.file.config,
+      weights,
+      upload,
+      image,
+      gpu.profile,
+    );
     return planMemory(
       stages.flatMap(({ kernels }) => kernels),
       pinned,

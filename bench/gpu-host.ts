@@ -15,7 +15,9 @@ if (args.includes('--help')) {
 } else {
   try {
     // Options given win over the environment.
-    process.exitCode = await main(parseOptions([...(process.env.OUT ? ['--out', process.env.OUT] : []), ...args]));
+    process.exitCode = await main(
+      parseOptions([...(process.env.OUT ? ['--out', process.env.OUT] : []), ...args]),
+    );
   } catch (error) {
     console.error(error instanceof PanppError ? error.message : error);
     process.exitCode = 2;
@@ -32,7 +34,8 @@ async function main(options: BenchOptions): Promise<number> {
       join(options.out, 'parity.json'),
       `${JSON.stringify({ adapter: gpu.profile, checks }, undefined, 1)}\n`,
     );
-    for (const { name, passed, detail } of checks) console.log(`${passed ? 'right' : 'WRONG'}  ${name}: ${detail}`);
+    for (const { name, passed, detail } of checks)
+      console.log(`${passed ? 'right' : 'WRONG'}  ${name}: ${detail}`);
     // Of wrong results no times are taken.
     if (!checks.every(({ passed }) => passed)) return 1;
     console.log(`\n${describeRecord(await benchAdapter(gpu, adapter, options))}`);

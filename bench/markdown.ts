@@ -4,7 +4,11 @@ import { readFile, writeFile } from 'node:fs/promises';
 /** A table whose first column is words and the others numbers. */
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string[] {
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
-  return [line(header), line(header.map((_, column) => (column === 0 ? '---' : '---:'))), ...rows.map(line)];
+  return [
+    line(header),
+    line(header.map((_, column) => (column === 0 ? '---' : '---:'))),
+    ...rows.map(line),
+  ];
 }
 
 /** Three significant digits, without powers of ten. */
@@ -19,10 +23,21 @@ const end = '<!-- end of figures -->';
  * @param writer a command, for example `npm run bench`
  * @param title of a file that is new
  */
-export async function writeFigures(path: string, writer: string, title: string, text: string): Promise<void> {
+export async function writeFigures(
+  path: string,
+  writer: string,
+  title: string,
+  text: string,
+): Promise<void> {
   const begin = `<!-- figures: written by ${writer} -->`;
   const old = await readFile(path, 'utf8').catch(() => `# ${title}\n\n${begin}\n${end}\n`);
   const [from, to] = [old.indexOf(begin), old.indexOf(end)];
-  if (from < 0 || to < from) throw new Error(`${path} lacks the lines "${begin}" and "${end}"; put them where the figures belong`);
-  await writeFile(path, `${old.slice(0, from)}${begin}\n\n${text}\n${end}${old.slice(to + end.length)}`);
+  if (from < 0 || to < from)
+    throw new Error(
+      `${path} lacks the lines "${begin}" and "${end}"; put them where the figures belong`,
+    );
+  await writeFile(
+    path,
+    `${old.slice(0, from)}${begin}\n\n${text}\n${end}${old.slice(to + end.length)}`,
+  );
 }

@@ -33,7 +33,10 @@ export async function measureInTurns<Name extends string>(
   { runs, warmups, seconds }: Effort,
 ): Promise<Record<Name, Times[]>> {
   const names = Object.keys(contestants) as Name[];
-  const times = Object.fromEntries(names.map((name) => [name, [] as Times[]])) as Record<Name, Times[]>;
+  const times = Object.fromEntries(names.map((name) => [name, [] as Times[]])) as Record<
+    Name,
+    Times[]
+  >;
   const round = async (counts: boolean) => {
     for (const name of names) {
       const run = await contestants[name]();
@@ -42,7 +45,12 @@ export async function measureInTurns<Name extends string>(
   };
   const beginning = performance.now();
   if (warmups > 0) await repeat(warmups, spent.warming, () => round(false));
-  await repeat(runs, spent.running, () => round(true), 1000 * seconds - (performance.now() - beginning));
+  await repeat(
+    runs,
+    spent.running,
+    () => round(true),
+    1000 * seconds - (performance.now() - beginning),
+  );
   return times;
 }
 
@@ -50,7 +58,12 @@ export async function measureInTurns<Name extends string>(
  * Repeats `least` times, and on while less than `milliseconds` are spent; not beyond `limit` milliseconds, but for
  * `leastRuns`.
  */
-async function repeat(least: number, milliseconds: number, work: () => Promise<void>, limit = Infinity): Promise<void> {
+async function repeat(
+  least: number,
+  milliseconds: number,
+  work: () => Promise<void>,
+  limit = Infinity,
+): Promise<void> {
   const start = performance.now();
   for (let count = 0; ; count++) {
     const elapsed = performance.now() - start;
@@ -87,7 +100,12 @@ export function summarise(
     const values = times.map((run) => run[name]).filter((value) => value !== undefined);
     return [
       name,
-      { median: median(values), least: Math.min(...values), most: Math.max(...values), runs: values.length },
+      {
+        median: median(values),
+        least: Math.min(...values),
+        most: Math.max(...values),
+        runs: values.length,
+      },
     ];
   });
   return Object.fromEntries(statistics) as Record<string, Statistics> & { wall: Statistics };

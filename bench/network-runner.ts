@@ -41,7 +41,9 @@ export class NetworkRunner {
       const program = await Program.create(gpu, stages, [...inputsOf(resize), det.slot]);
       const timeline = Timeline.create(gpu);
       const readback = new Readback(gpu, det.slot.bytes + (timeline?.bytes ?? 0) + 16);
-      return new NetworkRunner(gpu, upload, resize, det, program, readback, timeline, () => weights.dispose());
+      return new NetworkRunner(gpu, upload, resize, det, program, readback, timeline, () =>
+        weights.dispose(),
+      );
     } catch (error) {
       weights.dispose();
       throw error;
@@ -72,12 +74,18 @@ export class NetworkRunner {
     const encoder = device.createCommandEncoder();
     this.timeline?.reset();
     this.program.encode(encoder, this.timeline);
-    const map = this.readback.copy(encoder, this.program.bufferOf(this.det.slot), this.det.slot.bytes);
+    const map = this.readback.copy(
+      encoder,
+      this.program.bufferOf(this.det.slot),
+      this.det.slot.bytes,
+    );
     const clock = this.timeline && this.readback.reserve(this.timeline.bytes);
     if (clock) this.timeline!.resolve(encoder, this.readback.buffer, clock.offset);
     device.queue.submit([encoder.finish()]);
     return this.readback.read((bytes) => {
-      const gpuTimes = clock ? this.timeline!.read(bytes.slice(clock.offset, clock.offset + clock.bytes)) : {};
+      const gpuTimes = clock
+        ? this.timeline!.read(bytes.slice(clock.offset, clock.offset + clock.bytes))
+        : {};
       // Copied, as a runtime's result is.
       return use(new Float32Array(bytes.slice(map.offset, map.offset + map.bytes)), gpuTimes);
     });

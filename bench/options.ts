@@ -50,7 +50,8 @@ export function parseOptions(args: readonly string[]): BenchOptions {
   const { toggles, disabledToggles } = parseToggles(values.toggles ?? '');
   const number = (name: 'runs' | 'seconds', otherwise: number) => {
     const value = Number(values[name] ?? otherwise);
-    if (!(value >= 1)) throw new PanppError('argument', `--${name} is ${values[name]}; give a number from 1 on`);
+    if (!(value >= 1))
+      throw new PanppError('argument', `--${name} is ${values[name]}; give a number from 1 on`);
     return value;
   };
   return {
@@ -63,7 +64,9 @@ export function parseOptions(args: readonly string[]): BenchOptions {
       warmups: quick ? 1 : 2,
       seconds: number('seconds', quick ? 40 : 300),
     },
-    ...{ toggles, tuning: values.tuning, precision: values.precision as PrecisionChoice },
+    toggles,
+    tuning: values.tuning,
+    precision: values.precision as PrecisionChoice,
     // Dawn rounds timestamps to 0.1 ms otherwise.
     disabledToggles: ['timestamp_quantization', ...disabledToggles],
     out: values.out ?? (quick ? join(projectFile('bench/dist'), 'quick') : projectFile('bench')),
@@ -88,12 +91,17 @@ function readFlags(args: readonly string[]) {
       },
     }).values;
   } catch (cause) {
-    throw new PanppError('argument', `${(cause as Error).message.split('. ')[0]}; these are known:${usage}`, { cause });
+    throw new PanppError(
+      'argument',
+      `${(cause as Error).message.split('. ')[0]}; these are known:${usage}`,
+      { cause },
+    );
   }
 }
 
 function partNamed(name: string): Part {
   const part = parts.find((known) => known === name);
-  if (!part) throw new PanppError('argument', `there is no part ${name}; there are ${parts.join(', ')}`);
+  if (!part)
+    throw new PanppError('argument', `there is no part ${name}; there are ${parts.join(', ')}`);
   return part;
 }

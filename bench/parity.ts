@@ -44,21 +44,32 @@ async function checkNetwork(gpu: Gpu, precision: Precision): Promise<Check> {
   };
   const { tensors } = referenceTensors('resnet18_procedural');
   const outputs = [...tensors.keys()].filter((name) => !name.startsWith('rec.'));
-  const { width, height, data } = PNG.sync.read(readFileSync(projectFile('tests/data/input_224x320.png')));
+  const { width, height, data } = PNG.sync.read(
+    readFileSync(projectFile('tests/data/input_224x320.png')),
+  );
   const model = new Model(
     gpu,
     config,
-    uploadWeights(gpu, foldCheckpoint(proceduralCheckpoint(config), config, 'procedural'), config, precision),
+    uploadWeights(
+      gpu,
+      foldCheckpoint(proceduralCheckpoint(config), config, 'procedural'),
+      config,
+      precision,
+    ),
   );
   try {
-    const maps = await model.forward({ width, height, channels: 4, data }, { outputs, shortSide: 224 });
+    const maps = await model.forward(
+      { width, height, channels: 4, data },
+      { outputs, shortSide: 224 },
+    );
     const differences = outputs.map((name) =>
       relativeDifference(maps.get(name)!.data, tensors.get(name)!.data as Float32Array),
     );
     const worst = differences.indexOf(Math.max(...differences));
     return {
       name: `network, ResNet-18 with procedural weights, ${precision}`,
-      passed: outputs.length > 0 && differences.every((difference) => difference <= bounds[precision]),
+      passed:
+        outputs.length > 0 && differences.every((difference) => difference <= bounds[precision]),
       detail: `${outputs.length} tensors, the farthest ${outputs[worst]}: ${differences[worst]?.toExponential(1)}`,
     };
   } finally {
@@ -77,12 +88,21 @@ async function checkAggregation(gpu: Gpu, file: string, mode: AggregationMode): 
     // The file holds masks; half below them are logits with the same sign.
     const logits = Float32Array.from(Int32Array.from(masks.data, Number), (mask) => mask - 0.5);
     const { labels } = await aggregatePixels(gpu, {
-      ...{ text: logits.subarray(0, height * width), kernel: logits.subarray(height * width) },
+      text: logits.subarray(0, height * width),
+      kernel: logits.subarray(height * width),
       embedding: tensors.get(`${id}.emb`)!.data as Float32Array,
-      ...{ height, width, minKernelArea, mode, distance },
+      height,
+      width,
+      minKernelArea,
+      mode,
+      distance,
     });
     const expected = tensors.get(`${id}.label`)!.data;
-    if (labels.length === expected.length && labels.every((label, pixel) => label === Number(expected[pixel]))) equal++;
+    if (
+      labels.length === expected.length &&
+      labels.every((label, pixel) => label === Number(expected[pixel]))
+    )
+      equal++;
   }
   return {
     name: `aggregation, mode ${mode}`,
@@ -92,5 +112,7 @@ async function checkAggregation(gpu: Gpu, file: string, mode: AggregationMode): 
 }
 
 function referenceTensors(name: string) {
-  return readSafetensors(gunzipSync(readFileSync(projectFile(`tests/data/${name}.safetensors.gz`))));
+  return readSafetensors(
+    gunzipSync(readFileSync(projectFile(`tests/data/${name}.safetensors.gz`))),
+  );
 }

@@ -4,7 +4,15 @@ import type { Gpu } from '../src/gpu/context.js';
 import { exportOnnx } from '../src/export/onnx.js';
 import { choosePrecision } from '../src/layers/precision.js';
 import { relativeDifference } from '../tests/support/difference.js';
-import { type Effort, type Statistics, type Times, measureInTurns, ratioOf, summarise, timed } from './measure.js';
+import {
+  type Effort,
+  type Statistics,
+  type Times,
+  measureInTurns,
+  ratioOf,
+  summarise,
+  timed,
+} from './measure.js';
 import { NetworkRunner } from './network-runner.js';
 import { type OnnxPeer, openOnnxPeer, providers } from './peers/onnxruntime.js';
 import { normalisedPlanes, photographAt } from './photograph.js';
@@ -67,7 +75,15 @@ export async function measurePeers(
         await peer.release();
         continue;
       }
-      differences.set(provider, differenceFrom(map, theirs, `${provider} at ${nameOf(size)}`, largestDifference[choosePrecision(weights.load.precision, gpu.profile)]));
+      differences.set(
+        provider,
+        differenceFrom(
+          map,
+          theirs,
+          `${provider} at ${nameOf(size)}`,
+          largestDifference[choosePrecision(weights.load.precision, gpu.profile)],
+        ),
+      );
     }
     const contestants: Record<string, () => Promise<Times>> = { ours: () => ours.time() };
     for (const [name, peer] of opened)
@@ -89,8 +105,15 @@ export async function measurePeers(
 }
 
 /** @throws Error if they do not compute the same */
-function differenceFrom(map: Float32Array, theirs: Float32Array, name: string, largest: number): number {
+function differenceFrom(
+  map: Float32Array,
+  theirs: Float32Array,
+  name: string,
+  largest: number,
+): number {
   const difference = relativeDifference(theirs, map);
   if (difference <= largest) return difference;
-  throw new Error(`${name}: its map is ${difference.toExponential(1)} from ours, their times do not compare`);
+  throw new Error(
+    `${name}: its map is ${difference.toExponential(1)} from ours, their times do not compare`,
+  );
 }

@@ -26,7 +26,8 @@ export function normalisedPlanes({ height, width, channels, data }: PixelImage):
   const planes = new Float32Array(3 * pixels);
   for (let channel = 0; channel < 3; channel++) {
     for (let pixel = 0; pixel < pixels; pixel++) {
-      planes[channel * pixels + pixel] = (data[channels * pixel + channel] / 255 - mean[channel]) / deviation[channel];
+      planes[channel * pixels + pixel] =
+        (data[channels * pixel + channel] / 255 - mean[channel]) / deviation[channel];
     }
   }
   return planes;

@@ -26,14 +26,25 @@ export interface RecognitionEntry extends Size {
   readonly share?: number;
 }
 
-export async function measureRecognition(gpu: Gpu, { file: detector, load }: BenchWeights, regions: number, effort: Effort): Promise<RecognitionEntry> {
+export async function measureRecognition(
+  gpu: Gpu,
+  { file: detector, load }: BenchWeights,
+  regions: number,
+  effort: Effort,
+): Promise<RecognitionEntry> {
   const config = { ...detector.config, recognition: { vocabulary: vocabularies.lowercase } };
   const reader = foldCheckpoint(proceduralCheckpoint(config), config, 'procedural');
-  const model = await loadModel(gpu, writeWeights({ config, tensors: new Map([...reader, ...detector.tensors]) }, false), load);
+  const model = await loadModel(
+    gpu,
+    writeWeights({ config, tensors: new Map([...reader, ...detector.tensors]) }, false),
+    load,
+  );
   const image = await photographAt(readSize);
   const boxes = boxesIn(readSize, regions);
   const read = async () => {
-    const { result, wall } = await timed(() => model.recognize(image, boxes, { shortSide: readSize.height }));
+    const { result, wall } = await timed(() =>
+      model.recognize(image, boxes, { shortSide: readSize.height }),
+    );
     return { words: result.words, times: { ...(result.timings as Record<string, number>), wall } };
   };
   try {
@@ -46,7 +57,11 @@ export async function measureRecognition(gpu: Gpu, { file: detector, load }: Ben
   }
 }
 
-function shareOf({ features, recognition, network }: Readonly<Record<string, Statistics>>): number | undefined {
+function shareOf({
+  features,
+  recognition,
+  network,
+}: Readonly<Record<string, Statistics>>): number | undefined {
   if (!features || !recognition || !network) return undefined;
   const head = features.median + recognition.median;
   return head / (head + network.median);
@@ -59,6 +74,11 @@ function boxesIn({ height, width }: Size, count: number): Box[] {
   return Array.from({ length: count }, (_, index) => {
     const left = Math.floor(((index % across) * width) / across);
     const top = Math.floor((Math.floor(index / across) * height) / down);
-    return { left, top, right: left + Math.floor((0.9 * width) / across), bottom: top + Math.floor((0.8 * height) / down) };
+    return {
+      left,
+      top,
+      right: left + Math.floor((0.9 * width) / across),
+      bottom: top + Math.floor((0.8 * height) / down),
+    };
   });
 }

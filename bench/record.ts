@@ -51,14 +51,26 @@ export function newRecord(
   { quick, effort, disabledToggles }: BenchOptions,
 ): BenchRecord {
   return {
-    ...{ date: new Date().toISOString(), commit: builtCommit, quick, effort },
-    ...{ machine: describeMachine(), adapter: describeAdapter(gpu, disabledToggles) },
-    ...{ model: describeModel(config), precision: choosePrecision(load.precision, gpu.profile), tuned: load.tuning !== undefined },
-    ...{ detection: [], peers: [], aggregation: [], recognition: [] },
+    date: new Date().toISOString(),
+    commit: builtCommit,
+    quick,
+    effort,
+    machine: describeMachine(),
+    adapter: describeAdapter(gpu, disabledToggles),
+    model: describeModel(config),
+    precision: choosePrecision(load.precision, gpu.profile),
+    tuned: load.tuning !== undefined,
+    detection: [],
+    peers: [],
+    aggregation: [],
+    recognition: [],
   };
 }
 
-function describeModel({ backbone: { block, blocks }, neck: { fpems, fusion } }: ModelConfig): string {
+function describeModel({
+  backbone: { block, blocks },
+  neck: { fpems, fusion },
+}: ModelConfig): string {
   const layers = blocks.reduce((sum, count) => sum + count, 0) * (block === 'basic' ? 2 : 3) + 2;
   return `${fusion.toUpperCase()} ResNet-${layers}, ${fpems} FPEMs`;
 }
@@ -117,10 +129,22 @@ function describeAdapter({ device, profile }: Gpu, disabledToggles: readonly str
 }
 
 /** Name of a record's files: the adapter's, with what is not as usual. */
-export function fileNameOf({ adapter: { name, toggles }, precision, tuned }: Pick<BenchRecord, 'adapter' | 'precision' | 'tuned'>): string {
+export function fileNameOf({
+  adapter: { name, toggles },
+  precision,
+  tuned,
+}: Pick<BenchRecord, 'adapter' | 'precision' | 'tuned'>): string {
   const others = toggles.filter((toggle) => !defaultToggles.includes(toggle));
-  const missing = defaultToggles.filter((toggle) => !toggles.includes(toggle)).map((toggle) => `no ${toggle}`);
-  return [name, ...(precision === 'f32' ? [] : [precision]), ...(tuned ? ['tuned'] : []), ...others, ...missing]
+  const missing = defaultToggles
+    .filter((toggle) => !toggles.includes(toggle))
+    .map((toggle) => `no ${toggle}`);
+  return [
+    name,
+    ...(precision === 'f32' ? [] : [precision]),
+    ...(tuned ? ['tuned'] : []),
+    ...others,
+    ...missing,
+  ]
     .join(' ')
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, '-')

@@ -33,9 +33,13 @@ export async function writeReport(folder: string): Promise<string> {
 }
 
 async function readRecords(folder: string): Promise<BenchRecord[]> {
-  const files = (await readdir(folder).catch(() => [])).filter((name) => name.endsWith('.json')).sort();
+  const files = (await readdir(folder).catch(() => []))
+    .filter((name) => name.endsWith('.json'))
+    .sort();
   const records = await Promise.all(
-    files.map(async (name) => JSON.parse(await readFile(join(folder, name), 'utf8')) as BenchRecord),
+    files.map(
+      async (name) => JSON.parse(await readFile(join(folder, name), 'utf8')) as BenchRecord,
+    ),
   );
   // Hardware first.
   return records.sort((a, b) => Number(a.adapter.software) - Number(b.adapter.software));
@@ -49,7 +53,10 @@ export function describeRecord(record: BenchRecord, charts: readonly string[] = 
     ...describeOrigin(record),
     ...(record.coldStart ? coldStartTable(record.coldStart) : []),
     ...section('Detection', detectionTable(record.detection)),
-    ...section(`${severalImages} images of a size, milliseconds an image`, severalTable(record.detection)),
+    ...section(
+      `${severalImages} images of a size, milliseconds an image`,
+      severalTable(record.detection),
+    ),
     ...section('The network beside general runtimes', peersTable(record.peers)),
     ...section('Aggregation by number of words', aggregationTable(record.aggregation)),
     ...section('Reading by number of regions', recognitionTable(record.recognition)),
@@ -57,9 +64,21 @@ export function describeRecord(record: BenchRecord, charts: readonly string[] = 
   ].join('\n');
 }
 
-function describeOrigin({ adapter, machine, model, precision, tuned, effort, quick, date, commit }: BenchRecord): string[] {
+function describeOrigin({
+  adapter,
+  machine,
+  model,
+  precision,
+  tuned,
+  effort,
+  quick,
+  date,
+  commit,
+}: BenchRecord): string[] {
   const able = (['f16', 'subgroups', 'timestamps'] as const).filter((name) => adapter[name]);
-  const toggles = [...adapter.toggles, ...adapter.disabledToggles.map((name) => `no ${name}`)].join(', ');
+  const toggles = [...adapter.toggles, ...adapter.disabledToggles.map((name) => `no ${name}`)].join(
+    ', ',
+  );
   return [
     `- Driver ${adapter.driver}; ${able.join(', ') || 'no optional features'}; toggles: ${toggles}`,
     `- Largest binding ${mebibytes(adapter.maxBindingBytes)} MiB`,
@@ -84,23 +103,26 @@ function coldStartTable({ shortSide, emptyCaches, filledCaches }: ColdStartEntry
     ...steps.map((step) => shown(times[step])),
     `${times.wall.runs}`,
   ];
-  return section(`Cold start: a process from its start to the first result, short side ${shortSide}`, [
-    ...table(
-      [
-        'drivers’ shader caches',
-        'import',
-        'adapter',
-        'weights',
-        'image',
-        'first detect',
-        'of it once only (shaders)',
-        'of that in setup',
-        'in all',
-        'runs',
-      ],
-      [row('empty', emptyCaches), row('filled', filledCaches)],
-    ),
-  ]);
+  return section(
+    `Cold start: a process from its start to the first result, short side ${shortSide}`,
+    [
+      ...table(
+        [
+          'drivers’ shader caches',
+          'import',
+          'adapter',
+          'weights',
+          'image',
+          'first detect',
+          'of it once only (shaders)',
+          'of that in setup',
+          'in all',
+          'runs',
+        ],
+        [row('empty', emptyCaches), row('filled', filledCaches)],
+      ),
+    ],
+  );
 }
 
 function detectionTable(entries: readonly (DetectionEntry | LeftOut)[]): string[] {
@@ -123,19 +145,33 @@ function detectionTable(entries: readonly (DetectionEntry | LeftOut)[]): string[
     const { weights, programs, live } = entry.memory;
     return [
       ...[nameOf(entry), ...stages.map((stage) => shown(entry.times[stage]))],
-      ...[digits(entry.setup), mebibytes(weights + programs), digits((weights + programs) / (weights + live)), `${entry.times.wall.runs}`],
+      ...[
+        digits(entry.setup),
+        mebibytes(weights + programs),
+        digits((weights + programs) / (weights + live)),
+        `${entry.times.wall.runs}`,
+      ],
     ];
   };
   return rowsAndReasons(header, entries, row);
 }
 
 function severalTable(entries: readonly (DetectionEntry | LeftOut)[]): string[] {
-  const measured = entries.flatMap((entry) => ('several' in entry && entry.several ? [{ size: nameOf(entry), ...entry.several }] : []));
+  const measured = entries.flatMap((entry) =>
+    'several' in entry && entry.several ? [{ size: nameOf(entry), ...entry.several }] : [],
+  );
   if (measured.length === 0) return [];
   return table(
     ['size', 'one by one', 'overlapped', 'one by one ÷ overlapped', 'batch', 'one by one ÷ batch'],
     measured.map(({ size, oneByOne, overlapped, overlappedRatio, batch, batchRatio }) => [
-      ...[size, digits(oneByOne), digits(overlapped), `**${digits(overlappedRatio)}**`, digits(batch), `**${digits(batchRatio)}**`],
+      ...[
+        size,
+        digits(oneByOne),
+        digits(overlapped),
+        `**${digits(overlappedRatio)}**`,
+        digits(batch),
+        `**${digits(batchRatio)}**`,
+      ],
     ]),
   );
 }
@@ -153,16 +189,23 @@ function peersTable(entries: readonly (PeersEntry | LeftOut)[]): string[] {
     ...[nameOf(entry), shown(entry.ours.network), shown(entry.ours.wall)],
     ...providers.flatMap((name) => {
       const peer = entry.peers[name];
-      return peer ? [shown(peer.wall), `**${digits(peer.ratio)}**`, peer.difference.toExponential(1)] : ['', '', ''];
+      return peer
+        ? [shown(peer.wall), `**${digits(peer.ratio)}**`, peer.difference.toExponential(1)]
+        : ['', '', ''];
     }),
     `${entry.ours.wall.runs}`,
   ];
   const absences = entries.flatMap((entry) =>
     'absent' in entry
-      ? Object.entries(entry.absent).map(([name, reason]) => `- ${name} at ${nameOf(entry)}: ${reason}`)
+      ? Object.entries(entry.absent).map(
+          ([name, reason]) => `- ${name} at ${nameOf(entry)}: ${reason}`,
+        )
       : [],
   );
-  return [...rowsAndReasons(header, entries, row), ...(absences.length > 0 ? ['', ...absences] : [])];
+  return [
+    ...rowsAndReasons(header, entries, row),
+    ...(absences.length > 0 ? ['', ...absences] : []),
+  ];
 }
 
 function aggregationTable(entries: readonly AggregationEntry[]): string[] {
@@ -170,7 +213,13 @@ function aggregationTable(entries: readonly AggregationEntry[]): string[] {
   return table(
     ['map', 'words', 'kernels', 'GPU', 'wall', 'sequential twin', 'twin ÷ wall', 'runs'],
     entries.map((entry) => [
-      ...[nameOf(entry), `${entry.regions}`, `${entry.kernels}`, shown(entry.gpu.aggregation), shown(entry.gpu.wall)],
+      ...[
+        nameOf(entry),
+        `${entry.regions}`,
+        `${entry.kernels}`,
+        shown(entry.gpu.aggregation),
+        shown(entry.gpu.wall),
+      ],
       ...[shown(entry.sequential.wall), `**${digits(entry.ratio)}**`, `${entry.gpu.wall.runs}`],
     ]),
   );
@@ -179,10 +228,31 @@ function aggregationTable(entries: readonly AggregationEntry[]): string[] {
 function recognitionTable(entries: readonly RecognitionEntry[]): string[] {
   if (entries.length === 0) return [];
   return table(
-    ['size', 'regions', 'characters a word', 'network GPU', 'features GPU', 'recognition GPU', 'share of the head', 'wall', 'runs'],
+    [
+      'size',
+      'regions',
+      'characters a word',
+      'network GPU',
+      'features GPU',
+      'recognition GPU',
+      'share of the head',
+      'wall',
+      'runs',
+    ],
     entries.map(({ regions, characters, times, share, ...size }) => [
-      ...[nameOf(size), `${regions}`, digits(characters), shown(times.network), shown(times.features), shown(times.recognition)],
-      ...[share === undefined ? '' : `**${Math.round(100 * share)} %**`, shown(times.wall), `${times.wall.runs}`],
+      ...[
+        nameOf(size),
+        `${regions}`,
+        digits(characters),
+        shown(times.network),
+        shown(times.features),
+        shown(times.recognition),
+      ],
+      ...[
+        share === undefined ? '' : `**${Math.round(100 * share)} %**`,
+        shown(times.wall),
+        `${times.wall.runs}`,
+      ],
     ]),
   );
 }

@@ -20,7 +20,8 @@ else {
   try {
     const options = parseOptions(args);
     const adapter = process.env[adapterVariable];
-    process.exitCode = adapter === undefined ? await benchAll(options) : await benchOne(adapter, options);
+    process.exitCode =
+      adapter === undefined ? await benchAll(options) : await benchOne(adapter, options);
   } catch (error) {
     console.error(error instanceof PanppError ? error.message : error);
     process.exitCode = 2;

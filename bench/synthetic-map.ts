@@ -28,10 +28,20 @@ export function syntheticMap({ height, width }: Size, count: number): Aggregatio
       const ragged = margin + 0.4 * random();
       text[pixel] = Math.max(text[pixel], Math.min(4, 2 * ragged));
       kernel[pixel] = Math.max(kernel[pixel], Math.min(4, 2 * (ragged - word.height / 5)));
-      for (let axis = 0; axis < 4; axis++) embedding[axis * pixels + pixel] = vector[axis] + 0.3 * random();
+      for (let axis = 0; axis < 4; axis++)
+        embedding[axis * pixels + pixel] = vector[axis] + 0.3 * random();
     });
   }
-  return { text, kernel, embedding, height, width, minKernelArea: 2.6 / 16, mode: 'reference', distance: 3 };
+  return {
+    text,
+    kernel,
+    embedding,
+    height,
+    width,
+    minKernelArea: 2.6 / 16,
+    mode: 'reference',
+    distance: 3,
+  };
 }
 
 function layOut(height: number, width: number, count: number, random: () => number): Word[] {
@@ -67,7 +77,10 @@ function paint(
       column++
     ) {
       const across = column + 0.5 - x;
-      const margin = Math.min(width / 2 - Math.abs(across), height / 2 - Math.abs(row + 0.5 - y - slant * across));
+      const margin = Math.min(
+        width / 2 - Math.abs(across),
+        height / 2 - Math.abs(row + 0.5 - y - slant * across),
+      );
       put(row * columns + column, margin);
     }
   }

@@ -18,15 +18,28 @@ export interface BenchWeights {
 }
 
 /** @throws PanppError for a tuning that is none or does not fit the adapter */
-export async function readPackagedWeights({ profile }: Gpu, { precision, tuning: path }: BenchOptions): Promise<BenchWeights> {
+export async function readPackagedWeights(
+  { profile }: Gpu,
+  { precision, tuning: path }: BenchOptions,
+): Promise<BenchWeights> {
   const bytes = readFileSync(projectFile('weights/pan-pp-resnet18.safetensors'));
   const tuning = path === undefined ? undefined : await readTuning(path);
   const state = tuningState(tuning, profile);
-  if (path !== undefined && state !== 'used') throw new PanppError('file', `${path} is no tuning for ${profile.adapter} (${state})`);
+  if (path !== undefined && state !== 'used')
+    throw new PanppError('file', `${path} is no tuning for ${profile.adapter} (${state})`);
   return { bytes, file: readWeights(bytes), load: { precision, tuning } };
 }
 
 /** Uploads the network alone. */
-export function uploadNetwork(gpu: Gpu, { file: { tensors, config }, load: { precision, tuning } }: BenchWeights): NetworkWeights {
-  return uploadWeights(gpu, tensors, config, precision, tuning && tunedChoices(tuning, gpu.profile));
+export function uploadNetwork(
+  gpu: Gpu,
+  { file: { tensors, config }, load: { precision, tuning } }: BenchWeights,
+): NetworkWeights {
+  return uploadWeights(
+    gpu,
+    tensors,
+    config,
+    precision,
+    tuning && tunedChoices(tuning, gpu.profile),
+  );
 }

@@ -15,14 +15,24 @@ export function wgslPlugin({ minify = false } = {}) {
     name: 'wgsl',
     async setup({ onLoad }) {
       const change = minify ? await loadMinifier() : (text) => text;
-      onLoad({ filter: /\.wgsl$/ }, async ({ path }) => ({ contents: wgslModule(path, change(await readFile(path, 'utf8'))), loader: 'js' }));
+      onLoad({ filter: /\.wgsl$/ }, async ({ path }) => ({
+        contents: wgslModule(path, change(await readFile(path, 'utf8'))),
+        loader: 'js',
+      }));
     },
   };
 }
 
 // It reads WGSL by the same tokens as the library, so it is written beside it, in TypeScript.
 async function loadMinifier() {
-  const { outputFiles } = await build({ entryPoints: [fileURLToPath(new URL('../src/wgsl/minify.ts', import.meta.url))], bundle: true, format: 'esm', write: false });
-  const { minifyWgsl } = await import(`data:text/javascript,${encodeURIComponent(outputFiles[0].text)}`);
+  const { outputFiles } = await build({
+    entryPoints: [fileURLToPath(new URL('../src/wgsl/minify.ts', import.meta.url))],
+    bundle: true,
+    format: 'esm',
+    write: false,
+  });
+  const { minifyWgsl } = await import(
+    `data:text/javascript,${encodeURIComponent(outputFiles[0].text)}`
+  );
   return minifyWgsl;
 }

@@ -6,7 +6,13 @@
  * @module panpp
  */
 export { PanppError, type ErrorCode } from './errors.js';
-export { type Gpu, type GpuProfile, type GpuRequest, type SubgroupMatrix, requestGpu } from './gpu/context.js';
+export {
+  type Gpu,
+  type GpuProfile,
+  type GpuRequest,
+  type SubgroupMatrix,
+  requestGpu,
+} from './gpu/context.js';
 export type { PixelImage } from './images/image.js';
 export { type ImageSource, imageFrom } from './images/source.js';
 export { type LoadProgress, type LoadWeightsOptions, loadWeights } from './model/load-weights.js';
@@ -28,8 +34,19 @@ export type {
 export type { SpottedRegion } from './model/spotting-pass.js';
 export type { StreamOptions, Streamed } from './model/stream.js';
 export type { OutputTensor } from './model/forward.js';
-export type { CorrectionOptions, ReadOptions, TextCharacter, TextReading } from './recognition/reading.js';
-export { type CorrectionSettings, Lexicon, correctWord, defaultCorrection, parseLexicon } from './recognition/lexicon.js';
+export type {
+  CorrectionOptions,
+  ReadOptions,
+  TextCharacter,
+  TextReading,
+} from './recognition/reading.js';
+export {
+  type CorrectionSettings,
+  Lexicon,
+  correctWord,
+  defaultCorrection,
+  parseLexicon,
+} from './recognition/lexicon.js';
 export type { Precision, PrecisionChoice } from './layers/precision.js';
 export { type MapInput, type MapSettings, regionsFromMap } from './detection/regions-from-map.js';
 export { aggregatePixels } from './aggregation/aggregate.js';

@@ -34,13 +34,18 @@ export async function openGpu(options: AdapterOptions = {}): Promise<Gpu> {
 
 /** Path of the weights that come with the package: a safetensors file for `loadModel`. */
 export function packagedWeights(): string {
-  return join(dirname(createRequire(import.meta.url).resolve('panpp/package.json')), 'weights', 'pan-pp-resnet18.safetensors');
+  return join(
+    dirname(createRequire(import.meta.url).resolve('panpp/package.json')),
+    'weights',
+    'pan-pp-resnet18.safetensors',
+  );
 }
 
 // A browser has GPUBufferUsage and its like among its globals; in Node Dawn's module brings them.
 async function defineWebGpuConstants(): Promise<void> {
   const { globals } = await import('webgpu');
   for (const [name, value] of Object.entries(globals)) {
-    if (!(name in globalThis)) Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
+    if (!(name in globalThis))
+      Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
   }
 }

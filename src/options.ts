@@ -4,22 +4,33 @@ import { PanppError } from './errors.js';
 /** @throws PanppError `argument` for options that are no object, or have a name that `call` does not know */
 export function checkOptions(call: string, options: object, names: readonly string[]): void {
   if (typeof options !== 'object' || options === null) {
-    throw new PanppError('argument', `the options of ${call} are ${String(options)}; give an object, or none`);
+    throw new PanppError(
+      'argument',
+      `the options of ${call} are ${String(options)}; give an object, or none`,
+    );
   }
   const wrong = Object.keys(options).find((name) => !names.includes(name));
   if (wrong === undefined) return;
   const plain = (name: string) => name.replace(/[-_]/g, '').toLowerCase();
   const near = names.find((name) => plain(name) === plain(wrong));
-  throw new PanppError('argument', `${call} has no option ${wrong}; ${near ? `it is spelt ${near}` : `it has ${names.join(', ')}`}`);
+  throw new PanppError(
+    'argument',
+    `${call} has no option ${wrong}; ${near ? `it is spelt ${near}` : `it has ${names.join(', ')}`}`,
+  );
 }
 
 /** @throws PanppError `argument` for what is no number from `least` to `most` */
 export function checkNumber(name: string, value: number, least: number, most: number): void {
   if (typeof value === 'number' && value >= least && value <= most) return;
-  throw new PanppError('argument', `${name} is ${String(value)}; it must be a number from ${least} ${most < Infinity ? `to ${most}` : 'on'}`);
+  throw new PanppError(
+    'argument',
+    `${name} is ${String(value)}; it must be a number from ${least} ${most < Infinity ? `to ${most}` : 'on'}`,
+  );
 }
 
 /** What is given as undefined is left out. */
 export function withoutUndefined<T extends object>(options: T): Partial<T> {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<T>;
+  return Object.fromEntries(
+    Object.entries(options).filter(([, value]) => value !== undefined),
+  ) as Partial<T>;
 }

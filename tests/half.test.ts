@@ -7,7 +7,9 @@ function valueOf(half: number): number {
   const exponent = (half >> 10) & 31;
   const fraction = half & 0x3ff;
   if (exponent === 31) return fraction === 0 ? sign * Infinity : NaN;
-  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+  return exponent === 0
+    ? sign * fraction * 2 ** -24
+    : sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
 /** The binary32 number `steps` away from a positive one. */
@@ -96,7 +98,8 @@ describe('floatToHalf', () => {
       const around = Float32Array.of(nextFloat(middle, -1), middle, nextFloat(middle, 1), -middle);
       const even = half + (half & 1);
       const [below, tie, above, negative] = floatToHalf(around);
-      if (below !== half || tie !== even || above !== half + 1 || negative !== (even | 0x8000)) wrong.push(half);
+      if (below !== half || tie !== even || above !== half + 1 || negative !== (even | 0x8000))
+        wrong.push(half);
     }
     expect(wrong).toEqual([]);
   });
@@ -111,13 +114,17 @@ describe('firstHalfOverflow', () => {
     expect(firstHalfOverflow(Float32Array.of(1, Infinity, NaN, 65519.996, -65519.996))).toBe(-1);
     expect(firstHalfOverflow(Float32Array.of(1, Infinity, 65520, 1e9))).toBe(2);
     expect(firstHalfOverflow(Float32Array.of(-3e38))).toBe(0);
-    expect([...floatToHalf(Float32Array.of(65520, -1e9, -Infinity))]).toEqual([0x7c00, 0xfc00, 0xfc00]);
+    expect([...floatToHalf(Float32Array.of(65520, -1e9, -Infinity))]).toEqual([
+      0x7c00, 0xfc00, 0xfc00,
+    ]);
   });
 });
 
 describe('bfloat16ToFloat', () => {
   it('widens known patterns', () => {
-    const values = bfloat16ToFloat(Uint16Array.of(0, 0x8000, 0x3f80, 0xc040, 0x7f80, 0xff80, 0x7fc0, 0x0001));
+    const values = bfloat16ToFloat(
+      Uint16Array.of(0, 0x8000, 0x3f80, 0xc040, 0x7f80, 0xff80, 0x7fc0, 0x0001),
+    );
     expect([...values]).toEqual([0, -0, 1, -3, Infinity, -Infinity, NaN, 2 ** -133]);
   });
 });

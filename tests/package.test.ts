@@ -1,7 +1,15 @@
 // The package as npm would publish it: packed from the built tree (`npm run build`), then looked at, installed and used as a stranger would.
 import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -18,10 +26,16 @@ let tarball: Uint8Array<ArrayBuffer>;
 let files: Map<string, Uint8Array>;
 
 beforeAll(async () => {
-  const environment = { ...process.env, npm_config_offline: 'true', npm_config_update_notifier: 'false' };
+  const environment = {
+    ...process.env,
+    npm_config_offline: 'true',
+    npm_config_update_notifier: 'false',
+  };
   // Without `prepare`, which would build in the middle of other tests.
   execFileSync('npm', ['pack', '--ignore-scripts', '--pack-destination', folder], {
-    ...{ cwd: root, env: environment, shell: process.platform === 'win32' },
+    cwd: root,
+    env: environment,
+    shell: process.platform === 'win32',
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   const [name] = readdirSync(folder).filter((file) => file.endsWith('.tgz'));
@@ -45,7 +59,11 @@ function install(): void {
   }
 }
 
-function manifest(): { dependencies: Record<string, string>; exports: Record<string, unknown>; version: string } {
+function manifest(): {
+  dependencies: Record<string, string>;
+  exports: Record<string, unknown>;
+  version: string;
+} {
   return JSON.parse(text('package.json'));
 }
 
@@ -54,7 +72,14 @@ function text(path: string): string {
 }
 
 /** The programs that `exports` and `bin` name. */
-const programs = ['dist/browser.js', 'dist/cli.js', 'dist/formats.js', 'dist/index.js', 'dist/node.js', 'dist/tuning.js'];
+const programs = [
+  'dist/browser.js',
+  'dist/cli.js',
+  'dist/formats.js',
+  'dist/index.js',
+  'dist/node.js',
+  'dist/tuning.js',
+];
 
 describe('what is packed', () => {
   it('is what is needed, and nothing else', () => {
@@ -72,23 +97,37 @@ describe('what is packed', () => {
     const follow = (path: string) => {
       if (reached.has(path)) return;
       reached.add(path);
-      for (const [, file] of text(path).matchAll(/(?:from|import\()\s*"(\.[^"]+)"/g)) follow(join(dirname(path), file));
+      for (const [, file] of text(path).matchAll(/(?:from|import\()\s*"(\.[^"]+)"/g))
+        follow(join(dirname(path), file));
     };
     programs.forEach(follow);
-    expect([...reached].sort()).toEqual([...files.keys()].filter((path) => /^dist\/.*\.js$/.test(path)).sort());
+    expect([...reached].sort()).toEqual(
+      [...files.keys()].filter((path) => /^dist\/.*\.js$/.test(path)).sort(),
+    );
   });
 
   it("has declarations of the API, and none of the command line's or of what is no source", () => {
     const declarations = [...files.keys()].filter((path) => path.endsWith('.d.ts'));
-    expect(declarations).toEqual(expect.arrayContaining(['dist/types/index.d.ts', 'dist/types/node.d.ts', 'dist/types/formats/index.d.ts']));
+    expect(declarations).toEqual(
+      expect.arrayContaining([
+        'dist/types/index.d.ts',
+        'dist/types/node.d.ts',
+        'dist/types/formats/index.d.ts',
+      ]),
+    );
     const rooms = new Set(declarations.map((path) => path.split('/')[2]));
-    expect([...rooms].filter((room) => room === 'cli' || room === 'evaluation' || room === 'export')).toEqual([]);
+    expect(
+      [...rooms].filter((room) => room === 'cli' || room === 'evaluation' || room === 'export'),
+    ).toEqual([]);
   });
 
   it('is little more than its weights', () => {
     const sizes = [...files].map(([path, data]) => [path.split('/')[0], data.length] as const);
-    const bytes = (part: string) => sizes.reduce((sum, [first, size]) => sum + (first === part ? size : 0), 0);
-    console.log(`packed ${tarball.length} bytes; weights ${bytes('weights')}, dist ${bytes('dist')}`);
+    const bytes = (part: string) =>
+      sizes.reduce((sum, [first, size]) => sum + (first === part ? size : 0), 0);
+    console.log(
+      `packed ${tarball.length} bytes; weights ${bytes('weights')}, dist ${bytes('dist')}`,
+    );
     expect(bytes('dist')).toBeLessThan(1_500_000);
     expect(tarball.length).toBeLessThan(24_000_000);
   });
@@ -142,16 +181,34 @@ describe('the types', () => {
     writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
     const file = join(folder, 'program.ts');
     writeFileSync(file, program);
-    const options: ts.CompilerOptions = { module, moduleResolution, target: ts.ScriptTarget.ES2022, strict: true, noEmit: true, types: [] };
-    const checked = ts.createProgram([file], { ...options, lib: ['lib.es2023.d.ts', 'lib.dom.d.ts', 'lib.dom.iterable.d.ts'] });
+    const options: ts.CompilerOptions = {
+      module,
+      moduleResolution,
+      target: ts.ScriptTarget.ES2022,
+      strict: true,
+      noEmit: true,
+      types: [],
+    };
+    const checked = ts.createProgram([file], {
+      ...options,
+      lib: ['lib.es2023.d.ts', 'lib.dom.d.ts', 'lib.dom.iterable.d.ts'],
+    });
     // Declarations are checked too: `skipLibCheck` would turn a type that is not there into `any`.
-    expect(ts.getPreEmitDiagnostics(checked).map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'))).toEqual([]);
+    expect(
+      ts
+        .getPreEmitDiagnostics(checked)
+        .map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n')),
+    ).toEqual([]);
   });
 });
 
 describe('once installed', () => {
   const run = (...parameters: string[]) =>
-    execFileSync(process.execPath, parameters, { cwd: folder, encoding: 'utf8', env: { ...process.env, NODE_OPTIONS: '' } });
+    execFileSync(process.execPath, parameters, {
+      cwd: folder,
+      encoding: 'utf8',
+      env: { ...process.env, NODE_OPTIONS: '' },
+    });
 
   it('can be imported without what only its developers have', () => {
     const code = `
@@ -159,7 +216,9 @@ describe('once installed', () => {
       const { statSync } = await import('node:fs');
       console.log(typeof core.loadModel, typeof node.openGpu, typeof formats.formatSvg, typeof tuning.tune, statSync(node.packagedWeights()).size);`;
     const weights = files.get('weights/pan-pp-resnet18.safetensors')!.length;
-    expect(run('--input-type=module', '--eval', code)).toBe(`function function function function ${weights}\n`);
+    expect(run('--input-type=module', '--eval', code)).toBe(
+      `function function function function ${weights}\n`,
+    );
   });
 
   it('has a command', () => {

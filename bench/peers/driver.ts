@@ -4,14 +4,21 @@ import { join } from 'node:path';
 import { isSoftwareAdapter } from '../../src/gpu/context.js';
 import { DRIVER_VARIABLES, loadEmbeddedDriver } from '../../src/node/embedded-driver.js';
 
-const manifestFolders = ['/usr/share/vulkan/icd.d', '/usr/local/share/vulkan/icd.d', '/etc/vulkan/icd.d'];
+const manifestFolders = [
+  '/usr/share/vulkan/icd.d',
+  '/usr/local/share/vulkan/icd.d',
+  '/etc/vulkan/icd.d',
+];
 
 /** Sets the loader's variables for the rest of the process. Returns why that is not possible, or nothing. */
 export async function pinDriver(info: GPUAdapterInfo): Promise<string | undefined> {
   // A hardware adapter is what both prefer by themselves; the user's own choice of drivers holds for both.
-  if (!isSoftwareAdapter(info) || DRIVER_VARIABLES.some((name) => process.env[name])) return undefined;
-  const manifest = info.architecture === 'swiftshader' ? await swiftShaderManifest() : lavapipeManifest();
-  if (manifest === undefined) return `no driver manifest of ${info.device} found; name it in ${DRIVER_VARIABLES[0]}`;
+  if (!isSoftwareAdapter(info) || DRIVER_VARIABLES.some((name) => process.env[name]))
+    return undefined;
+  const manifest =
+    info.architecture === 'swiftshader' ? await swiftShaderManifest() : lavapipeManifest();
+  if (manifest === undefined)
+    return `no driver manifest of ${info.device} found; name it in ${DRIVER_VARIABLES[0]}`;
   for (const name of DRIVER_VARIABLES) process.env[name] = manifest;
   return undefined;
 }

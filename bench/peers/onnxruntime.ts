@@ -15,7 +15,11 @@ export interface OnnxPeer {
 }
 
 /** A session, or why there is none. */
-export async function openOnnxPeer(model: Uint8Array, provider: Provider, gpu: Gpu): Promise<OnnxPeer | string> {
+export async function openOnnxPeer(
+  model: Uint8Array,
+  provider: Provider,
+  gpu: Gpu,
+): Promise<OnnxPeer | string> {
   const loaded = await loadOnnxRuntime();
   if (typeof loaded === 'string') return loaded;
   const { InferenceSession, Tensor } = loaded;
@@ -31,7 +35,9 @@ export async function openOnnxPeer(model: Uint8Array, provider: Provider, gpu: G
   });
   return {
     run: async (planes, { height, width }) => {
-      const { det } = await session.run({ image: new Tensor('float32', planes, [1, 3, height, width]) });
+      const { det } = await session.run({
+        image: new Tensor('float32', planes, [1, 3, height, width]),
+      });
       return (await det.getData()) as Float32Array;
     },
     release: () => session.release(),

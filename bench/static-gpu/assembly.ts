@@ -22,8 +22,14 @@ export function issueOf(assembly: string, family: Family): Issue {
   const hot = loops
     .map(([first, last]) => ({ first, last, ...total(instructions.slice(first, last + 1)) }))
     .filter(({ multiplyAdds }) => multiplyAdds > 0);
-  const inner = hot.filter((loop) => !hot.some((other) => other !== loop && other.first >= loop.first && other.last <= loop.last));
-  const [{ multiplyAdds, slots }] = [...inner.sort((a, b) => b.multiplyAdds - a.multiplyAdds || a.slots - b.slots), total(instructions)];
+  const inner = hot.filter(
+    (loop) =>
+      !hot.some((other) => other !== loop && other.first >= loop.first && other.last <= loop.last),
+  );
+  const [{ multiplyAdds, slots }] = [
+    ...inner.sort((a, b) => b.multiplyAdds - a.multiplyAdds || a.slots - b.slots),
+    total(instructions),
+  ];
   return { multiplyAdds, slots };
 }
 
@@ -35,7 +41,12 @@ function total(code: readonly Instruction[]): Issue {
 }
 
 /** Labels that stand on lines of their own, and jumps back to them. */
-function readListing(lines: readonly string[], label: RegExp, jump: RegExp, read: (line: string) => Instruction | undefined): Listing {
+function readListing(
+  lines: readonly string[],
+  label: RegExp,
+  jump: RegExp,
+  read: (line: string) => Instruction | undefined,
+): Listing {
   const instructions: Instruction[] = [];
   const places = new Map<string, number>();
   const ends = new Map<number, number>();
@@ -59,7 +70,8 @@ function readListing(lines: readonly string[], label: RegExp, jump: RegExp, read
 const multiplyAdd = /^v_(fma|fmac|mac|mad|fmaak|fmamk|madak|madmk)_(f32|f16|legacy|mix)/;
 const quarterRate = /^v_(mul_lo|mul_hi|rcp|exp|log|sqrt|rsq|sin|cos|mad_u64|div_)/;
 /** RDNA3: of a wave of 64 both halves issue at once. */
-const dual = /^v_(dual_|fma_f32|fmac_f32|fmaak_f32|fmamk_f32|mul_f32|add_f32|sub_f32|subrev_f32|max_f32|min_f32|mov_b32|cndmask_b32|add_nc_u32|lshlrev_b32|and_b32|dot2)/;
+const dual =
+  /^v_(dual_|fma_f32|fmac_f32|fmaak_f32|fmamk_f32|mul_f32|add_f32|sub_f32|subrev_f32|max_f32|min_f32|mov_b32|cndmask_b32|add_nc_u32|lshlrev_b32|and_b32|dot2)/;
 
 function readAmd(lines: readonly string[], family: Family): Listing {
   // A line says how often the one before it is repeated; none is in a loop.
@@ -69,7 +81,16 @@ function readAmd(lines: readonly string[], family: Family): Listing {
     if (!text.startsWith('v_')) return { multiplyAdds: 0, slots: 0 };
     const slots = (quarterRate.test(text) ? 4 : 1) * (family.dualIssue && !dual.test(text) ? 2 : 1);
     const halves = text.split('::').map((half) => half.trim());
-    const multiplyAdds = halves.reduce((sum, half) => sum + (multiplyAdd.test(half.replace('v_dual_', 'v_')) ? 1 : /^v_(pk_(fma|mac)|dot2)/.test(half) ? 2 : 0), 0);
+    const multiplyAdds = halves.reduce(
+      (sum, half) =>
+        sum +
+        (multiplyAdd.test(half.replace('v_dual_', 'v_'))
+          ? 1
+          : /^v_(pk_(fma|mac)|dot2)/.test(half)
+            ? 2
+            : 0),
+      0,
+    );
     return { multiplyAdds, slots };
   });
 }
@@ -77,13 +98,21 @@ function readAmd(lines: readonly string[], family: Family): Listing {
 // ---- Intel ----
 
 function readIntel(lines: readonly string[], family: Family): Listing {
-  return readListing(lines, /^(LABEL\d+):/, /^(?:\([^)]*\)\s*)?while\(\d+\)\s+JIP:\s+(LABEL\d+)/, (line) => {
-    const [, op, width] = /^(?:\([^)]*\)\s*)?([a-z]\w*)[\w.]*\s?\w*\((\d+)/.exec(line) ?? [];
-    if (op === undefined) return undefined;
-    if (op === 'sync' || op === 'nop') return { multiplyAdds: 0, slots: 0 };
-    const cycles = Math.ceil(Number(width) / family.lanes);
-    return { multiplyAdds: /^(mad|mac)$/.test(op) ? Number(width) / family.lanes : 0, slots: cycles };
-  });
+  return readListing(
+    lines,
+    /^(LABEL\d+):/,
+    /^(?:\([^)]*\)\s*)?while\(\d+\)\s+JIP:\s+(LABEL\d+)/,
+    (line) => {
+      const [, op, width] = /^(?:\([^)]*\)\s*)?([a-z]\w*)[\w.]*\s?\w*\((\d+)/.exec(line) ?? [];
+      if (op === undefined) return undefined;
+      if (op === 'sync' || op === 'nop') return { multiplyAdds: 0, slots: 0 };
+      const cycles = Math.ceil(Number(width) / family.lanes);
+      return {
+        multiplyAdds: /^(mad|mac)$/.test(op) ? Number(width) / family.lanes : 0,
+        slots: cycles,
+      };
+    },
+  );
 }
 
 // ---- NVIDIA, as Mesa's NAK writes it: blocks with their successors, `block 110 L132 [109, 116] -> {` … `} -> [111, 114]` ----
@@ -98,4 +127,6 @@ function readNvidia(lines: readonly string[]): Listing {
   });
 }
 
-const readers: Readonly<Record<Family['vendor'], (lines: readonly string[], family: Family) => Listing>> = { amd: readAmd, intel: readIntel, nvidia: readNvidia };
+const readers: Readonly<
+  Record<Family['vendor'], (lines: readonly string[], family: Family) => Listing>
+> = { amd: readAmd, intel: readIntel, nvidia: readNvidia };

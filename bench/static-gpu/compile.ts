@@ -21,7 +21,11 @@ export interface CompiledPlan {
     readonly workgroups: number;
   })[];
   readonly pipelines: readonly LayerPipeline[];
-  readonly submit: { readonly dispatches: number; readonly afterBarrier: number; readonly barriers: number };
+  readonly submit: {
+    readonly dispatches: number;
+    readonly afterBarrier: number;
+    readonly barriers: number;
+  };
   readonly host: HostTimes;
 }
 
@@ -36,7 +40,12 @@ export interface LayerPipeline {
 }
 
 /** Milliseconds of a run: recording, finishing the command buffer, submitting; CPU time of all threads; the runs' median and least. */
-export type HostTimes = Readonly<Record<'record' | 'finish' | 'submit' | 'together' | 'cpu', { readonly median: number; readonly least: number }>>;
+export type HostTimes = Readonly<
+  Record<
+    'record' | 'finish' | 'submit' | 'together' | 'cpu',
+    { readonly median: number; readonly least: number }
+  >
+>;
 
 const hostRuns = 100;
 
@@ -57,11 +66,20 @@ for (const { stage, kernel, work } of planned) {
   if (!indices.has(key)) {
     await pipelineOf(gpu, kernel);
     const index = layerLines('pipeline').length - packing - 1;
-    if (index !== indices.size) throw new Error(`${kernel.label}: ${index + 1} pipelines were compiled where ${indices.size + 1} are expected`);
+    if (index !== indices.size)
+      throw new Error(
+        `${kernel.label}: ${index + 1} pipelines were compiled where ${indices.size + 1} are expected`,
+      );
     indices.set(key, index);
   }
   const [x, y, z] = kernel.workgroups;
-  kernels.push({ ...work, stage, label: kernel.label, pipeline: indices.get(key)!, workgroups: x * y * z });
+  kernels.push({
+    ...work,
+    stage,
+    label: kernel.label,
+    pipeline: indices.get(key)!,
+    workgroups: x * y * z,
+  });
 }
 const pipelines = layerLines('pipeline').slice(packing);
 const host = await timeHost();
@@ -74,7 +92,9 @@ process.kill(process.pid, 'SIGKILL');
 
 function layerLines(kind: string): any[] {
   if (!existsSync(report)) return [];
-  const lines = readFileSync(report, 'utf8').split('\n').filter((line) => line.startsWith(`{"kind":"${kind}"`));
+  const lines = readFileSync(report, 'utf8')
+    .split('\n')
+    .filter((line) => line.startsWith(`{"kind":"${kind}"`));
   return lines.map((line) => JSON.parse(line));
 }
 
@@ -94,7 +114,13 @@ async function timeHost(): Promise<HostTimes> {
     times.push(performance.now());
     const { user, system } = process.cpuUsage(cpu);
     const [begin, recorded, finished, submitted] = times;
-    runs.push({ record: recorded - begin, finish: finished - recorded, submit: submitted - finished, together: submitted - begin, cpu: (user + system) / 1000 });
+    runs.push({
+      record: recorded - begin,
+      finish: finished - recorded,
+      submit: submitted - finished,
+      together: submitted - begin,
+      cpu: (user + system) / 1000,
+    });
     await device.queue.onSubmittedWorkDone();
   };
   // The layer counts this one; writing that down must not be timed.
@@ -107,5 +133,11 @@ async function timeHost(): Promise<HostTimes> {
     const sorted = runs.map((run) => run[name]).sort((a, b) => a - b);
     return { median: sorted[hostRuns >> 1], least: sorted[0] };
   };
-  return { record: summary('record'), finish: summary('finish'), submit: summary('submit'), together: summary('together'), cpu: summary('cpu') };
+  return {
+    record: summary('record'),
+    finish: summary('finish'),
+    submit: summary('submit'),
+    together: summary('together'),
+    cpu: summary('cpu'),
+  };
 }

@@ -21,11 +21,61 @@ export interface Gpu {
 
 /** Data sheets' figures but for cache speeds, drains and efficiencies, which are guesses from published measurements. */
 export const gpus: readonly Gpu[] = [
-  { name: 'H100 SXM', units: 132, multiplyAdds: 128, gigahertz: 1.75, memory: 3350, cacheMegabytes: 50, cache: 5500, drain: 3.5, efficiency: 0.72 },
-  { name: 'RX 7900 XTX', units: 96, multiplyAdds: 128, gigahertz: 2.3, memory: 960, cacheMegabytes: 96, cache: 3000, drain: 4, efficiency: 0.6 },
-  { name: 'RTX 4060 laptop', units: 24, multiplyAdds: 128, gigahertz: 2.1, memory: 256, cacheMegabytes: 32, cache: 1400, drain: 3, efficiency: 0.72 },
-  { name: 'Apple M2', units: 10, multiplyAdds: 128, gigahertz: 1.4, memory: 95, cacheMegabytes: 8, cache: 200, drain: 6, efficiency: 0.6 },
-  { name: 'Iris Xe 96 EU', units: 12, multiplyAdds: 64, gigahertz: 1.3, memory: 58, cacheMegabytes: 3.8, cache: 170, drain: 8, efficiency: 0.45 },
+  {
+    name: 'H100 SXM',
+    units: 132,
+    multiplyAdds: 128,
+    gigahertz: 1.75,
+    memory: 3350,
+    cacheMegabytes: 50,
+    cache: 5500,
+    drain: 3.5,
+    efficiency: 0.72,
+  },
+  {
+    name: 'RX 7900 XTX',
+    units: 96,
+    multiplyAdds: 128,
+    gigahertz: 2.3,
+    memory: 960,
+    cacheMegabytes: 96,
+    cache: 3000,
+    drain: 4,
+    efficiency: 0.6,
+  },
+  {
+    name: 'RTX 4060 laptop',
+    units: 24,
+    multiplyAdds: 128,
+    gigahertz: 2.1,
+    memory: 256,
+    cacheMegabytes: 32,
+    cache: 1400,
+    drain: 3,
+    efficiency: 0.72,
+  },
+  {
+    name: 'Apple M2',
+    units: 10,
+    multiplyAdds: 128,
+    gigahertz: 1.4,
+    memory: 95,
+    cacheMegabytes: 8,
+    cache: 200,
+    drain: 6,
+    efficiency: 0.6,
+  },
+  {
+    name: 'Iris Xe 96 EU',
+    units: 12,
+    multiplyAdds: 64,
+    gigahertz: 1.3,
+    memory: 58,
+    cacheMegabytes: 3.8,
+    cache: 170,
+    drain: 8,
+    efficiency: 0.45,
+  },
 ];
 
 /** What the formula assumes of every GPU. */
@@ -56,22 +106,43 @@ export function dispatchTime(work: Work & { readonly workgroups: number }, gpu: 
 }
 
 function memoryTime({ bytes, band }: Work, gpu: Gpu): number {
-  const microseconds = (count: number, speed: number) => count / (speed * 1e3 * assumed.memoryShare);
+  const microseconds = (count: number, speed: number) =>
+    count / (speed * 1e3 * assumed.memoryShare);
   const staysInCache = band && band.between < assumed.cacheShare * gpu.cacheMegabytes * 1e6;
-  return staysInCache ? Math.max(microseconds(band.rest, gpu.memory), microseconds(bytes, gpu.cache)) : microseconds(bytes, gpu.memory);
+  return staysInCache
+    ? Math.max(microseconds(band.rest, gpu.memory), microseconds(bytes, gpu.cache))
+    : microseconds(bytes, gpu.memory);
 }
 
 // Either the units are full and issue all the time, or a workgroup waits for memory alone.
-function arithmeticTime({ perGroup, invocations, depth }: NonNullable<Work['tile']>, workgroups: number, gpu: Gpu): number {
+function arithmeticTime(
+  { perGroup, invocations, depth }: NonNullable<Work['tile']>,
+  workgroups: number,
+  gpu: Gpu,
+): number {
   const perUnit = Math.ceil(workgroups / gpu.units);
   const full = perGroup / gpu.multiplyAdds / gpu.efficiency;
   // A subgroup issues on one of a unit's four schedulers, at 0.8 of its rate.
-  const alone = perGroup / (Math.min(128, invocations) * 0.8) + Math.ceil(depth / 16) * assumed.stall;
-  return Math.max(perUnit * full, Math.ceil(perUnit / assumed.resident) * alone) / gpu.gigahertz / 1e3;
+  const alone =
+    perGroup / (Math.min(128, invocations) * 0.8) + Math.ceil(depth / 16) * assumed.stall;
+  return (
+    Math.max(perUnit * full, Math.ceil(perUnit / assumed.resident) * alone) / gpu.gigahertz / 1e3
+  );
 }
 
 /** Parts of the network, in their order. */
-export const parts = ['preprocess', 'stem', 'layer1', 'layer2', 'layer3', 'layer4', 'reduce', 'FPEMs', 'head', 'aggregation'] as const;
+export const parts = [
+  'preprocess',
+  'stem',
+  'layer1',
+  'layer2',
+  'layer3',
+  'layer4',
+  'reduce',
+  'FPEMs',
+  'head',
+  'aggregation',
+] as const;
 export type Part = (typeof parts)[number];
 
 /** Which part a kernel belongs to, by its label. */
@@ -97,14 +168,21 @@ export interface PartTime {
 export type PlanTime = Readonly<Record<Part, PartTime>>;
 
 /** A plan's parts on a GPU. */
-export function planTime(kernels: readonly (Work & { stage: string; label: string; workgroups: number })[], gpu: Gpu): PlanTime {
+export function planTime(
+  kernels: readonly (Work & { stage: string; label: string; workgroups: number })[],
+  gpu: Gpu,
+): PlanTime {
   const timeOf = (part: Part): PartTime => {
     const own = kernels.filter((kernel) => partOf(kernel) === part);
     const times = own.map((kernel) => dispatchTime(kernel, gpu));
-    const sum = (pick: (time: DispatchTime) => number) => times.reduce((all, time) => all + pick(time), 0) / 1e3;
+    const sum = (pick: (time: DispatchTime) => number) =>
+      times.reduce((all, time) => all + pick(time), 0) / 1e3;
     return {
-      ...{ body: sum(({ whole }) => whole), memory: sum(({ memory }) => memory), arithmetic: sum(({ arithmetic }) => arithmetic) },
-      ...{ drains: (own.length * gpu.drain) / 1e3, dispatches: own.length },
+      body: sum(({ whole }) => whole),
+      memory: sum(({ memory }) => memory),
+      arithmetic: sum(({ arithmetic }) => arithmetic),
+      drains: (own.length * gpu.drain) / 1e3,
+      dispatches: own.length,
     };
   };
   return Object.fromEntries(parts.map((part) => [part, timeOf(part)])) as PlanTime;

@@ -28,15 +28,32 @@ export const families: readonly Family[] = [
   { name: 'navi31', examples: 'RX 7900 XTX (RDNA3)', vendor: 'amd', lanes: 32, dualIssue: true },
   { name: 'navi21', examples: 'RX 6800, 6900 (RDNA2)', vendor: 'amd', lanes: 32 },
   { name: 'vega10', examples: 'RX Vega 56, 64 (GCN5)', vendor: 'amd', lanes: 16, wave64: true },
-  { name: 'tgl', examples: 'Iris Xe, 11th to 13th generation (Xe-LP)', vendor: 'intel', lanes: 8, threads: 7 },
+  {
+    name: 'tgl',
+    examples: 'Iris Xe, 11th to 13th generation (Xe-LP)',
+    vendor: 'intel',
+    lanes: 8,
+    threads: 7,
+  },
   { name: 'dg2', examples: 'Arc A770 (Xe-HPG)', vendor: 'intel', lanes: 8, threads: 8 },
   { name: 'lnl', examples: 'Core Ultra 200V (Xe2)', vendor: 'intel', lanes: 16, threads: 8 },
-  { name: 'ga102', examples: 'RTX 3080, 3090 (Ampere)', vendor: 'nvidia', lanes: 32, chipset: '172', warps: 12 },
+  {
+    name: 'ga102',
+    examples: 'RTX 3080, 3090 (Ampere)',
+    vendor: 'nvidia',
+    lanes: 32,
+    chipset: '172',
+    warps: 12,
+  },
 ];
 
 export function familyNamed(name: string): Family {
   const family = families.find((each) => each.name === name);
-  if (!family) throw new PanppError('argument', `no GPU family is called "${name}"; there are ${families.map((each) => each.name).join(', ')}`);
+  if (!family)
+    throw new PanppError(
+      'argument',
+      `no GPU family is called "${name}"; there are ${families.map((each) => each.name).join(', ')}`,
+    );
   return family;
 }
 
@@ -53,7 +70,9 @@ export function findDrivers(): Drivers | undefined {
   const cache = process.env.XDG_CACHE_HOME || join(homedir(), '.cache');
   const folder = process.env.PANPP_STATIC_GPU || join(cache, 'panpp', 'static-gpu');
   const version = join(folder, 'version');
-  return existsSync(version) ? { folder, version: readFileSync(version, 'utf8').trim() } : undefined;
+  return existsSync(version)
+    ? { folder, version: readFileSync(version, 'utf8').trim() }
+    : undefined;
 }
 
 export const driversHint = 'bench/static-gpu/drivers.sh fetches and builds them';
@@ -81,18 +100,34 @@ export function launchOf(family: Family, { folder }: Drivers): Launch {
   };
   const shim = (name: string) => join(folder, `lib${name}_noop_drm_shim.so`);
   const usual = { command: process.execPath, args: [] };
-  const withLibraries = { ...env, LD_LIBRARY_PATH: [libraries, process.env.LD_LIBRARY_PATH].filter(Boolean).join(':') };
+  const withLibraries = {
+    ...env,
+    LD_LIBRARY_PATH: [libraries, process.env.LD_LIBRARY_PATH].filter(Boolean).join(':'),
+  };
   switch (family.vendor) {
     case 'amd':
       return { ...usual, env: { ...withLibraries, RADV_FORCE_FAMILY: family.name } };
     case 'intel':
-      return { ...usual, env: { ...withLibraries, LD_PRELOAD: shim('intel'), INTEL_STUB_GPU: '1', INTEL_STUB_GPU_PLATFORM: family.name } };
+      return {
+        ...usual,
+        env: {
+          ...withLibraries,
+          LD_PRELOAD: shim('intel'),
+          INTEL_STUB_GPU: '1',
+          INTEL_STUB_GPU_PLATFORM: family.name,
+        },
+      };
     case 'nvidia':
       // Of a newer distribution, and so with its C library.
       return {
         command: join(libraries, 'ld-linux-x86-64.so.2'),
         args: ['--library-path', libraries, realpathSync(process.execPath)],
-        env: { ...env, LD_PRELOAD: shim('nouveau'), NOUVEAU_CHIPSET: family.chipset, NVK_I_WANT_A_BROKEN_VULKAN_DRIVER: '1' },
+        env: {
+          ...env,
+          LD_PRELOAD: shim('nouveau'),
+          NOUVEAU_CHIPSET: family.chipset,
+          NVK_I_WANT_A_BROKEN_VULKAN_DRIVER: '1',
+        },
       };
   }
 }
@@ -122,30 +157,61 @@ export interface CodeStatistics {
 }
 
 /** @param statistics by the names that the driver gives them */
-export function readStatistics(family: Family, subgroup: number, statistics: Readonly<Record<string, number>>): CodeStatistics {
+export function readStatistics(
+  family: Family,
+  subgroup: number,
+  statistics: Readonly<Record<string, number>>,
+): CodeStatistics {
   const get = (name: string) => {
     const value = statistics[name];
-    if (value === undefined) throw new Error(`${family.name}'s driver counts no "${name}"; it has ${Object.keys(statistics).join(', ')}`);
+    if (value === undefined)
+      throw new Error(
+        `${family.name}'s driver counts no "${name}"; it has ${Object.keys(statistics).join(', ')}`,
+      );
     return value;
   };
   switch (family.vendor) {
     case 'amd':
       return {
-        ...{ subgroup, registers: get('VGPRs'), spills: get('Spilled VGPRs') + get('Spilled SGPRs'), fills: 0, scratchBytes: get('Scratch size') },
-        waves: family.wave64 ? get('Subgroups per SIMD') : (get('Subgroups per SIMD') * 32) / subgroup,
-        ...{ workgroupBytes: get('LDS size'), instructions: get('Instructions') },
+        subgroup,
+        registers: get('VGPRs'),
+        spills: get('Spilled VGPRs') + get('Spilled SGPRs'),
+        fills: 0,
+        scratchBytes: get('Scratch size'),
+        waves: family.wave64
+          ? get('Subgroups per SIMD')
+          : (get('Subgroups per SIMD') * 32) / subgroup,
+        workgroupBytes: get('LDS size'),
+        instructions: get('Instructions'),
       };
     case 'intel':
       return {
-        ...{ subgroup, registers: get('Max live registers'), spills: get('Spill Count'), fills: get('Fill Count'), scratchBytes: get('Scratch Memory Size') },
-        ...{ waves: family.threads!, workgroupBytes: get('Workgroup Memory Size'), instructions: get('Instruction Count') },
+        subgroup,
+        registers: get('Max live registers'),
+        spills: get('Spill Count'),
+        fills: get('Fill Count'),
+        scratchBytes: get('Scratch Memory Size'),
+        waves: family.threads!,
+        workgroupBytes: get('Workgroup Memory Size'),
+        instructions: get('Instruction Count'),
       };
     case 'nvidia': {
       const registers = get('Number of GPRs');
       // A scheduler has 16384 registers and gives them out in eights to each of a subgroup's 32 invocations.
-      const waves = Math.min(family.warps!, Math.floor(16384 / 32 / (8 * Math.ceil(registers / 8))));
+      const waves = Math.min(
+        family.warps!,
+        Math.floor(16384 / 32 / (8 * Math.ceil(registers / 8))),
+      );
       const scratchBytes = get('SLM Size');
-      return { subgroup, registers, spills: scratchBytes / 4, fills: 0, scratchBytes, waves, instructions: get('Instruction count') };
+      return {
+        subgroup,
+        registers,
+        spills: scratchBytes / 4,
+        fills: 0,
+        scratchBytes,
+        waves,
+        instructions: get('Instruction count'),
+      };
     }
   }
 }

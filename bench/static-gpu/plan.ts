@@ -58,8 +58,14 @@ interface Conv {
 const regions = 30;
 
 /** The plan of the packaged model for one image of the network's size, with the default tiles. */
-export async function planPackaged(gpu: Gpu, size: Size, precision: Precision): Promise<PlannedDetection> {
-  const { config, tensors } = readWeights(readFileSync(projectFile('weights/pan-pp-resnet18.safetensors')));
+export async function planPackaged(
+  gpu: Gpu,
+  size: Size,
+  precision: Precision,
+): Promise<PlannedDetection> {
+  const { config, tensors } = readWeights(
+    readFileSync(projectFile('weights/pan-pp-resnet18.safetensors')),
+  );
   const usual = defaultChoices(gpu.profile);
   const convs: Conv[] = [];
   const choices: typeof usual = {
@@ -75,13 +81,18 @@ export async function planPackaged(gpu: Gpu, size: Size, precision: Precision): 
   convs.length = 0;
   const source = { rows: size.height, columns: size.width, channels: 3 } as const;
   const plan = planDetection(config, weights, source, size, gpu.profile);
-  const kernels = plan.stages.flatMap(({ name, kernels: own }) => own.map((kernel) => ({ stage: name, kernel })));
+  const kernels = plan.stages.flatMap(({ name, kernels: own }) =>
+    own.map((kernel) => ({ stage: name, kernel })),
+  );
   // No packaged model has a recognition head; its kernels are the same whatever its weights.
   const standIn = gpu.device.createBuffer({ size: 16, usage: GPUBufferUsage.STORAGE });
   const head = { encoder: standIn, decoder: standIn, classes: 39 };
   const reading = planRecognition(plan.network.maps.get('ffm.f1')!, size, head, greedy, regions);
   kernels.push(...reading.kernels.map((kernel) => ({ stage: 'recognition', kernel })));
-  const works = workOf(kernels.map(({ kernel }) => kernel), convs);
+  const works = workOf(
+    kernels.map(({ kernel }) => kernel),
+    convs,
+  );
   return { plan, kernels: kernels.map((each, index) => ({ ...each, work: works[index] })) };
 }
 
@@ -96,11 +107,14 @@ function workOf(kernels: readonly Kernel[], convs: readonly Conv[]): Work[] {
       last = queue.shift()!;
       return convWork(last);
     }
-    if (next && kernel.label === `${productsOf(next.shape.label)}.transformed`) return transformWork(next, 'in', kernel);
-    if (last && last.shape.label === `${kernel.label}.products`) return transformWork(last, 'out', kernel);
+    if (next && kernel.label === `${productsOf(next.shape.label)}.transformed`)
+      return transformWork(next, 'in', kernel);
+    if (last && last.shape.label === `${kernel.label}.products`)
+      return transformWork(last, 'out', kernel);
     return { multiplyAdds: 0, bytes: boundBytes(kernel) };
   });
-  if (queue.length > 0) throw new Error(`no kernel is called ${queue[0].shape.label}, for which a tile was chosen`);
+  if (queue.length > 0)
+    throw new Error(`no kernel is called ${queue[0].shape.label}, for which a tile was chosen`);
   return works;
 }
 
@@ -109,12 +123,21 @@ const places = 36;
 const pixels = 16;
 
 function convWork({ shape, tile }: Conv): Work {
-  const { kernel, inChannels, outChannels, sizes, types, batches = 1, sharedWeights = false } = shape;
+  const {
+    kernel,
+    inChannels,
+    outChannels,
+    sizes,
+    types,
+    batches = 1,
+    sharedWeights = false,
+  } = shape;
   const [inHeight, inWidth, outHeight, outWidth] = sizes;
   const depth = kernel * kernel * inChannels;
   const outputs = batches * outHeight * outWidth * outChannels;
   const inBytes = batches * inHeight * inWidth * inChannels * valueBytes[types.input];
-  const weightBytes = (sharedWeights ? 1 : batches) * depth * outChannels * valueBytes[types.weight];
+  const weightBytes =
+    (sharedWeights ? 1 : batches) * depth * outChannels * valueBytes[types.weight];
   const outBytes = outputs * valueBytes[types.output] * (shape.residual ? 2 : 1);
   const [tilePixels, tileOut4] = tileSize(tile);
   const isProduct = shape.label.endsWith('.products');
@@ -122,7 +145,9 @@ function convWork({ shape, tile }: Conv): Work {
     multiplyAdds: outputs * depth,
     bytes: inBytes + weightBytes + outBytes,
     tile: {
-      ...{ name: tileName(tile), depth, perGroup: tilePixels * tileOut4 * 4 * depth },
+      name: tileName(tile),
+      depth,
+      perGroup: tilePixels * tileOut4 * 4 * depth,
       invocations: tile.lanes * tile.rows * (tile.matrix?.subgroup ?? 1),
     },
     ...(isProduct && { band: { between: inBytes + outBytes, rest: weightBytes } }),
@@ -132,18 +157,26 @@ function convWork({ shape, tile }: Conv): Work {
 function transformWork({ shape }: Conv, side: 'in' | 'out', { constants }: Kernel): Work {
   const { inChannels, outChannels, sizes, types } = shape;
   const tiles = sizes[3];
-  const between = tiles * places * (inChannels * valueBytes[types.input] + outChannels * valueBytes[types.output]);
+  const between =
+    tiles *
+    places *
+    (inChannels * valueBytes[types.input] + outChannels * valueBytes[types.output]);
   const [channels, type] = side === 'in' ? [inChannels, types.input] : [outChannels, types.output];
   const maps = side === 'out' && constants?.RESIDUAL ? 2 : 1;
   const rest = tiles * pixels * maps * channels * valueBytes[type];
-  return { multiplyAdds: 0, bytes: tiles * places * channels * valueBytes[type] + rest, band: { between, rest } };
+  return {
+    multiplyAdds: 0,
+    bytes: tiles * places * channels * valueBytes[type] + rest,
+    band: { between, rest },
+  };
 }
 
 function boundBytes({ bindings }: Kernel): number {
   const seen = new Map<Resource, number>();
   for (const { resource, range, access } of bindings) {
     if (access === 'texture') continue;
-    const bytes = range?.bytes ?? (isSlot(resource) ? resource.bytes : (resource as GPUBuffer).size);
+    const bytes =
+      range?.bytes ?? (isSlot(resource) ? resource.bytes : (resource as GPUBuffer).size);
     seen.set(resource, Math.max(bytes, seen.get(resource) ?? 0));
   }
   return [...seen.values()].reduce((sum, bytes) => sum + bytes, 0);

@@ -8,7 +8,13 @@ import { projectFile } from '../paths.js';
 import type { Size } from '../sizes.js';
 import { type Issue, issueOf } from './assembly.js';
 import type { CompiledPlan } from './compile.js';
-import { type CodeStatistics, type Drivers, type Family, launchOf, readStatistics } from './families.js';
+import {
+  type CodeStatistics,
+  type Drivers,
+  type Family,
+  launchOf,
+  readStatistics,
+} from './families.js';
 
 /** A pipeline, and the kernels that share it. */
 export interface PipelineProfile extends CodeStatistics {
@@ -29,17 +35,34 @@ export interface FamilyProfile {
 }
 
 /** Compiles a plan's pipelines in a process of its own. */
-export async function profileFamily(family: Family, drivers: Drivers, { height, width }: Size, precision: Precision): Promise<FamilyProfile> {
+export async function profileFamily(
+  family: Family,
+  drivers: Drivers,
+  { height, width }: Size,
+  precision: Precision,
+): Promise<FamilyProfile> {
   const folder = await mkdtemp(join(tmpdir(), 'panpp-static-gpu-'));
   try {
-    const plan = await compiledPlan(family, drivers, `${height}x${width}`, precision, join(folder, 'plan.json'));
+    const plan = await compiledPlan(
+      family,
+      drivers,
+      `${height}x${width}`,
+      precision,
+      join(folder, 'plan.json'),
+    );
     return { plan, pipelines: plan.pipelines.map((_, index) => profileOf(family, plan, index)) };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-function compiledPlan(family: Family, drivers: Drivers, size: string, precision: Precision, file: string): Promise<CompiledPlan> {
+function compiledPlan(
+  family: Family,
+  drivers: Drivers,
+  size: string,
+  precision: Precision,
+  file: string,
+): Promise<CompiledPlan> {
   const script = projectFile('bench/dist/static-gpu-compile.js');
   const { command, args, env } = launchOf(family, drivers);
   return new Promise((resolve, reject) => {
@@ -47,7 +70,8 @@ function compiledPlan(family: Family, drivers: Drivers, size: string, precision:
       // The process always ends by a signal; what it was to leave tells whether it came to its end.
       readFile(file, 'utf8').then(
         (text) => resolve(JSON.parse(text) as CompiledPlan),
-        () => reject(new Error(`${family.name} ${precision}: nothing was compiled: ${stderr.trim()}`)),
+        () =>
+          reject(new Error(`${family.name} ${precision}: nothing was compiled: ${stderr.trim()}`)),
       );
     });
   });
@@ -60,7 +84,8 @@ function profileOf(family: Family, plan: CompiledPlan, index: number): PipelineP
   return {
     ...readStatistics(family, subgroupSize, statistics),
     labels: [...new Set(kernels.map(({ label }) => label))],
-    ...{ dispatches: kernels.length, milliseconds },
+    dispatches: kernels.length,
+    milliseconds,
     issue: issueOf(assembly, family),
     tile: kernels[0].tile?.name,
   };

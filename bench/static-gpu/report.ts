@@ -40,7 +40,12 @@ export async function writeReport(report: Report): Promise<string> {
     '## Exact: what the compilers make of the kernels',
     '',
     ...summary(report),
-    ...report.codes.flatMap((code) => ['', `### ${code.family.name}: ${code.family.examples}`, '', ...codeTable(code)]),
+    ...report.codes.flatMap((code) => [
+      '',
+      `### ${code.family.name}: ${code.family.examples}`,
+      '',
+      ...codeTable(code),
+    ]),
     '',
     '## Exact: dispatches and barriers',
     '',
@@ -57,7 +62,12 @@ export async function writeReport(report: Report): Promise<string> {
     '## Estimated: time on GPUs that are not here',
     '',
     ...formula(),
-    ...report.plans.flatMap((plan) => ['', `### ${nameOf(plan.size)}, ${plan.precision}`, '', ...estimateTable(plan)]),
+    ...report.plans.flatMap((plan) => [
+      '',
+      `### ${nameOf(plan.size)}, ${plan.precision}`,
+      '',
+      ...estimateTable(plan),
+    ]),
     '',
   ].join('\n');
   await writeFigures(path, 'npm run static-gpu', 'Static GPU profile', text);
@@ -74,21 +84,39 @@ function pair(values: readonly (string | undefined)[]): string {
 const marked = (fault: boolean, text: string): string => (fault ? `**${text}**` : text);
 
 function summary({ codes, size }: Report): string[] {
-  const of = ({ profiles }: FamilyCode, show: (pipelines: readonly PipelineProfile[]) => string) => pair(precisions.map((precision) => show(profiles[precision].pipelines)));
-  const most = (pipelines: readonly PipelineProfile[], pick: (pipeline: PipelineProfile) => number) => Math.max(...pipelines.map(pick));
+  const of = ({ profiles }: FamilyCode, show: (pipelines: readonly PipelineProfile[]) => string) =>
+    pair(precisions.map((precision) => show(profiles[precision].pipelines)));
+  const most = (
+    pipelines: readonly PipelineProfile[],
+    pick: (pipeline: PipelineProfile) => number,
+  ) => Math.max(...pipelines.map(pick));
   const rows = codes.map((code) => [
     code.family.name,
     of(code, (pipelines) => String(pipelines.length)),
-    of(code, (pipelines) => String(pipelines.filter(({ spills, fills }) => spills + fills > 0).length)),
+    of(code, (pipelines) =>
+      String(pipelines.filter(({ spills, fills }) => spills + fills > 0).length),
+    ),
     of(code, (pipelines) => String(most(pipelines, ({ spills }) => spills))),
     of(code, (pipelines) => String(Math.min(...pipelines.map(({ waves }) => waves)))),
-    of(code, (pipelines) => digits(pipelines.reduce((sum, { milliseconds }) => sum + milliseconds, 0))),
+    of(code, (pipelines) =>
+      digits(pipelines.reduce((sum, { milliseconds }) => sum + milliseconds, 0)),
+    ),
   ]);
   return [
     `Pipelines of detection at ${nameOf(size)} and of the recognition head. Subgroups in flight: on AMD by registers and workgroup memory, on NVIDIA by registers; on Intel`,
     'every execution unit has its fixed number of threads. Compilation is CPU time on the machine that wrote this, one core.',
     '',
-    ...table(['family', 'pipelines', 'that spill', 'most spills in one', 'fewest subgroups in flight', 'compilation, ms'], rows),
+    ...table(
+      [
+        'family',
+        'pipelines',
+        'that spill',
+        'most spills in one',
+        'fewest subgroups in flight',
+        'compilation, ms',
+      ],
+      rows,
+    ),
   ];
 }
 
@@ -96,27 +124,52 @@ function summary({ codes, size }: Report): string[] {
 const leastMultiplyAdds = 16;
 
 function codeTable({ family, profiles }: FamilyCode): string[] {
-  const names = new Set(precisions.flatMap((precision) => profiles[precision].pipelines.map(({ labels }) => labels[0])));
+  const names = new Set(
+    precisions.flatMap((precision) => profiles[precision].pipelines.map(({ labels }) => labels[0])),
+  );
   const rows = [...names].map((name) => {
-    const both = precisions.map((precision) => profiles[precision].pipelines.find(({ labels }) => labels[0] === name));
-    const cell = (show: (pipeline: PipelineProfile) => string) => pair(both.map((pipeline) => pipeline && show(pipeline)));
+    const both = precisions.map((precision) =>
+      profiles[precision].pipelines.find(({ labels }) => labels[0] === name),
+    );
+    const cell = (show: (pipeline: PipelineProfile) => string) =>
+      pair(both.map((pipeline) => pipeline && show(pipeline)));
     return [
       name,
       cell(({ dispatches }) => String(dispatches)),
       cell(({ tile = '' }) => tile),
       cell(({ subgroup }) => String(subgroup)),
       cell(({ registers }) => String(registers)),
-      cell(({ spills, fills }) => marked(spills + fills > 0, family.vendor === 'intel' ? `${spills}/${fills}` : String(spills))),
+      cell(({ spills, fills }) =>
+        marked(
+          spills + fills > 0,
+          family.vendor === 'intel' ? `${spills}/${fills}` : String(spills),
+        ),
+      ),
       cell(({ scratchBytes }) => String(scratchBytes)),
       cell(({ waves }) => marked(waves < 2, String(waves))),
       cell(({ workgroupBytes = '' }) => String(workgroupBytes)),
       cell(({ instructions }) => String(instructions)),
-      cell(({ issue }) => (issue.multiplyAdds < leastMultiplyAdds ? '' : (issue.multiplyAdds / issue.slots).toFixed(2))),
+      cell(({ issue }) =>
+        issue.multiplyAdds < leastMultiplyAdds ? '' : (issue.multiplyAdds / issue.slots).toFixed(2),
+      ),
       cell(({ milliseconds }) => digits(milliseconds)),
     ];
   });
   const spilled = family.vendor === 'intel' ? 'spills/fills' : 'registers spilled';
-  const header = ['kernel (first of those that share it)', 'dispatches', 'tile', 'subgroup', 'registers', spilled, 'scratch, bytes', 'in flight', 'workgroup memory, bytes', 'instructions', 'multiply-adds a slot', 'compiled in, ms'];
+  const header = [
+    'kernel (first of those that share it)',
+    'dispatches',
+    'tile',
+    'subgroup',
+    'registers',
+    spilled,
+    'scratch, bytes',
+    'in flight',
+    'workgroup memory, bytes',
+    'instructions',
+    'multiply-adds a slot',
+    'compiled in, ms',
+  ];
   return table(header, rows);
 }
 
@@ -136,10 +189,16 @@ function dispatchTable(plans: readonly SizedPlan[]): string[] {
 function workTable(plans: readonly SizedPlan[]): string[] {
   const rows = plans.flatMap(({ size, precision, profile: { plan } }) => {
     const sum = (part: string, pick: (kernel: (typeof plan.kernels)[number]) => number) =>
-      plan.kernels.filter((kernel) => partOf(kernel) === part).reduce((all, kernel) => all + pick(kernel), 0);
+      plan.kernels
+        .filter((kernel) => partOf(kernel) === part)
+        .reduce((all, kernel) => all + pick(kernel), 0);
     const line = (what: string, show: (part: string) => number) => {
       const values = parts.map(show);
-      return [`${nameOf(size)} ${precision}, ${what}`, ...values.map(digits), digits(values.reduce((all, value) => all + value, 0))];
+      return [
+        `${nameOf(size)} ${precision}, ${what}`,
+        ...values.map(digits),
+        digits(values.reduce((all, value) => all + value, 0)),
+      ];
     };
     return [
       line('10⁹ multiply-adds', (part) => sum(part, ({ multiplyAdds }) => multiplyAdds) / 1e9),
@@ -157,14 +216,27 @@ function workTable(plans: readonly SizedPlan[]): string[] {
 function hostTable(plans: readonly SizedPlan[]): string[] {
   const rows = plans.map(({ size, precision, profile: { plan } }) => [
     `${nameOf(size)} ${precision}`,
-    ...(['record', 'finish', 'submit', 'together', 'cpu'] as const).map((name) => `${plan.host[name].median.toFixed(2)} (${plan.host[name].least.toFixed(2)})`),
+    ...(['record', 'finish', 'submit', 'together', 'cpu'] as const).map(
+      (name) => `${plan.host[name].median.toFixed(2)} (${plan.host[name].least.toFixed(2)})`,
+    ),
     ((1000 * plan.host.cpu.least) / plan.submit.dispatches).toFixed(1),
   ]);
   return [
     "Dawn's and panpp's share of recording and submitting one image, milliseconds: medians of 100 runs, the least in brackets. The driver's own share is not in it. Where the",
     'machine does other things too, the least is the steadier figure.',
     '',
-    ...table(['', 'recording', 'finishing', 'submitting', 'together', 'CPU time', 'least CPU time a dispatch, µs'], rows),
+    ...table(
+      [
+        '',
+        'recording',
+        'finishing',
+        'submitting',
+        'together',
+        'CPU time',
+        'least CPU time a dispatch, µs',
+      ],
+      rows,
+    ),
   ];
 }
 
@@ -184,8 +256,30 @@ function formula(): string[] {
     'Roofline: the sums of what memory alone and arithmetic alone would take, and all multiply-adds at the peak.',
     '',
     ...table(
-      ['', 'units', 'multiply-adds a cycle and unit', 'GHz', 'memory, GB/s', 'cache, MB', 'cache, GB/s', 'drain, µs', 'efficiency'],
-      gpus.map((gpu) => [gpu.name, ...[gpu.units, gpu.multiplyAdds, gpu.gigahertz, gpu.memory, gpu.cacheMegabytes, gpu.cache, gpu.drain, gpu.efficiency].map(String)]),
+      [
+        '',
+        'units',
+        'multiply-adds a cycle and unit',
+        'GHz',
+        'memory, GB/s',
+        'cache, MB',
+        'cache, GB/s',
+        'drain, µs',
+        'efficiency',
+      ],
+      gpus.map((gpu) => [
+        gpu.name,
+        ...[
+          gpu.units,
+          gpu.multiplyAdds,
+          gpu.gigahertz,
+          gpu.memory,
+          gpu.cacheMegabytes,
+          gpu.cache,
+          gpu.drain,
+          gpu.efficiency,
+        ].map(String),
+      ]),
     ),
   ];
 }
@@ -197,15 +291,34 @@ function estimateTable({ profile: { plan } }: SizedPlan): string[] {
   const rows = gpus.map((gpu: Gpu) => {
     const times = planTime(plan.kernels, gpu);
     const network = parts.filter((part) => part !== 'preprocess' && part !== 'aggregation');
-    const sum = (names: readonly (typeof parts)[number][], pick: 'body' | 'drains' | 'memory' | 'arithmetic') => names.reduce((all, part) => all + times[part][pick], 0);
+    const sum = (
+      names: readonly (typeof parts)[number][],
+      pick: 'body' | 'drains' | 'memory' | 'arithmetic',
+    ) => names.reduce((all, part) => all + times[part][pick], 0);
     const whole = sum(parts, 'body') + sum(parts, 'drains') + plan.host.together.least + hostRest;
-    const peak = plan.kernels.reduce((all, { multiplyAdds }) => all + multiplyAdds, 0) / (gpu.units * gpu.multiplyAdds * gpu.gigahertz * 1e6);
+    const peak =
+      plan.kernels.reduce((all, { multiplyAdds }) => all + multiplyAdds, 0) /
+      (gpu.units * gpu.multiplyAdds * gpu.gigahertz * 1e6);
     return [
       gpu.name,
       ...parts.map((part) => digits(times[part].body)),
-      ...[sum(parts, 'drains'), sum(network, 'body') + sum(network, 'drains'), whole].map((value) => `**${digits(value)}**`),
+      ...[sum(parts, 'drains'), sum(network, 'body') + sum(network, 'drains'), whole].map(
+        (value) => `**${digits(value)}**`,
+      ),
       ...[sum(network, 'memory'), sum(network, 'arithmetic'), peak].map(digits),
     ];
   });
-  return table(['ms', ...parts, 'drains', 'network', 'detection', 'memory alone', 'arithmetic alone', 'at the peak'], rows);
+  return table(
+    [
+      'ms',
+      ...parts,
+      'drains',
+      'network',
+      'detection',
+      'memory alone',
+      'arithmetic alone',
+      'at the peak',
+    ],
+    rows,
+  );
 }

@@ -26,12 +26,31 @@ const planSizes: readonly Size[] = [codeSize, { height: 736, width: 1312 }];
 const baselinePath = projectFile('bench/static-gpu/baseline.json');
 
 try {
-  const { help, check, families: names } = parseArgs({ options: { help: { type: 'boolean' }, check: { type: 'boolean' }, families: { type: 'string' } } }).values;
+  const {
+    help,
+    check,
+    families: names,
+  } = parseArgs({
+    options: {
+      help: { type: 'boolean' },
+      check: { type: 'boolean' },
+      families: { type: 'string' },
+    },
+  }).values;
   if (help) console.log(usage);
-  else if (names !== undefined && !check) throw new PanppError('argument', 'what is written is of all families; --families goes with --check');
-  else process.exitCode = await main(check === true, names === undefined ? families : names.split(',').map(familyNamed));
+  else if (names !== undefined && !check)
+    throw new PanppError(
+      'argument',
+      'what is written is of all families; --families goes with --check',
+    );
+  else
+    process.exitCode = await main(
+      check === true,
+      names === undefined ? families : names.split(',').map(familyNamed),
+    );
 } catch (error) {
-  const told = error instanceof PanppError || (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS');
+  const told =
+    error instanceof PanppError || (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS');
   console.error(told ? `${(error as Error).message}; --help tells more` : error);
   process.exitCode = 2;
 }
@@ -42,9 +61,13 @@ async function main(check: boolean, wanted: readonly Family[]): Promise<number> 
     console.error(`there are no drivers to compile with; ${driversHint}`);
     return 2;
   }
-  const baseline = JSON.parse(await readFile(baselinePath, 'utf8').catch(() => '{"families":{}}')) as Baseline;
+  const baseline = JSON.parse(
+    await readFile(baselinePath, 'utf8').catch(() => '{"families":{}}'),
+  ) as Baseline;
   if (check && baseline.mesa !== drivers.version) {
-    console.error(`baseline.json is of Mesa ${baseline.mesa} and the drivers are of ${drivers.version}; other compilers have other figures`);
+    console.error(
+      `baseline.json is of Mesa ${baseline.mesa} and the drivers are of ${drivers.version}; other compilers have other figures`,
+    );
     return 2;
   }
   const codes: FamilyCode[] = [];
@@ -59,21 +82,38 @@ async function main(check: boolean, wanted: readonly Family[]): Promise<number> 
   const faults = codes.flatMap(({ family, profiles }) =>
     precisions.flatMap((precision) => {
       const known = baseline.families[family.name]?.[precision] ?? {};
-      return findGrowth(profiles[precision].pipelines, known).map((fault) => `${family.name} ${precision} ${fault}`);
+      return findGrowth(profiles[precision].pipelines, known).map(
+        (fault) => `${family.name} ${precision} ${fault}`,
+      );
     }),
   );
   for (const fault of faults) console.error(`worse than known: ${fault}`);
   if (check) return faults.length > 0 ? 1 : 0;
 
-  await writeFile(baselinePath, describeBaseline({ mesa: drivers.version, size: codeSize, families: Object.fromEntries(codes.map(({ family, profiles }) => [family.name, codeOf(profiles)])) }));
+  await writeFile(
+    baselinePath,
+    describeBaseline({
+      mesa: drivers.version,
+      size: codeSize,
+      families: Object.fromEntries(
+        codes.map(({ family, profiles }) => [family.name, codeOf(profiles)]),
+      ),
+    }),
+  );
   const plans: SizedPlan[] = [];
   for (const size of planSizes) {
     for (const precision of precisions) {
       console.error(`plan of ${nameOf(size)}, ${precision}`);
-      plans.push({ size, precision, profile: await profileFamily(families[0], drivers, size, precision) });
+      plans.push({
+        size,
+        precision,
+        profile: await profileFamily(families[0], drivers, size, precision),
+      });
     }
   }
-  console.error(`wrote ${await writeReport({ drivers, commit: builtCommit, size: codeSize, codes, plans })}`);
+  console.error(
+    `wrote ${await writeReport({ drivers, commit: builtCommit, size: codeSize, codes, plans })}`,
+  );
   return 0;
 }
 

@@ -5,7 +5,9 @@ import { paintMap } from './maps.js';
 const weightsUrl = new URL('../../weights/pan-pp-resnet18.safetensors', import.meta.url);
 const sampleUrl = new URL('../street.jpg', import.meta.url);
 
-const element = Object.fromEntries([...document.querySelectorAll('[id]')].map((node) => [node.id, node]));
+const element = Object.fromEntries(
+  [...document.querySelectorAll('[id]')].map((node) => [node.id, node]),
+);
 
 /** The picture on the stage: its pixels, its name, what was found, and the network's map if a layer asked for it. */
 let shown;
@@ -24,7 +26,9 @@ async function startEngine() {
   element.adapter.hidden = false;
   const bytes = await loadWeights(ownWeights ?? weightsUrl, { onProgress: showProgress });
   element.progress.hidden = true;
-  const model = await loadModel(gpu, bytes, { source: ownWeights ? 'the dropped file' : weightsUrl.pathname });
+  const model = await loadModel(gpu, bytes, {
+    source: ownWeights ? 'the dropped file' : weightsUrl.pathname,
+  });
   showSettings(model.config.detection, gpu.profile.software);
   return { gpu, model };
 }
@@ -48,13 +52,16 @@ function showProgress({ loaded, total }) {
   element.progress.hidden = false;
   if (total) element.progress.value = loaded / total;
   else element.progress.removeAttribute('value');
-  say(`Loading weights: ${(loaded / 1e6).toFixed(1)}${total ? ` of ${(total / 1e6).toFixed(1)}` : ''} MB`);
+  say(
+    `Loading weights: ${(loaded / 1e6).toFixed(1)}${total ? ` of ${(total / 1e6).toFixed(1)}` : ''} MB`,
+  );
 }
 
 /** The weights' own settings; a software adapter gets smaller pictures, or it would take half a minute for one. */
 function showSettings({ shortSide, bbox, minScore }, software) {
   const size = String(software ? 256 : shortSide);
-  if (![...element.shortSide.options].some(({ value }) => value === size)) element.shortSide.add(new Option(size));
+  if (![...element.shortSide.options].some(({ value }) => value === size))
+    element.shortSide.add(new Option(size));
   element.shortSide.value = size;
   element.bbox.value = bbox;
   element.minScore.value = minScore;
@@ -66,7 +73,10 @@ function showSettings({ shortSide, bbox, minScore }, software) {
 const settings = (image) => ({
   shortSide: Number(element.shortSide.value),
   bbox: element.bbox.value,
-  tolerance: element.bbox.value === 'poly' ? Math.max(2, Math.min(image.width, image.height) / 250) : undefined,
+  tolerance:
+    element.bbox.value === 'poly'
+      ? Math.max(2, Math.min(image.width, image.height) / 250)
+      : undefined,
   minScore: Number(element.minScore.value),
 });
 
@@ -127,7 +137,8 @@ async function attempt(work) {
     await work();
   } catch (error) {
     if (error.code === 'device-lost') await dropEngine();
-    element.error.textContent = error.name === 'PanppError' ? error.message : `${error.name}: ${error.message}`;
+    element.error.textContent =
+      error.name === 'PanppError' ? error.message : `${error.name}: ${error.message}`;
     element.error.hidden = false;
     element.progress.hidden = true;
     say('');
@@ -163,12 +174,16 @@ function showResult({ result }) {
   element.regions.setAttribute('viewBox', `0 0 ${width} ${height}`);
   const outlines = regions.map(({ polygon }, index) => polygonOf(polygon, colourOf(index)));
   element.regions.replaceChildren(...outlines.flatMap((outline) => [rimOf(outline), outline]));
-  element.list.replaceChildren(...regions.map((region, index) => listItem(region, index, outlines[index])));
+  element.list.replaceChildren(
+    ...regions.map((region, index) => listItem(region, index, outlines[index])),
+  );
   element.count.textContent = regions.length;
   element.image.ariaLabel = `The picture, with ${regions.length} text regions`;
   element.json.disabled = element.png.disabled = false;
   showTimes(timings);
-  say(`${count(regions.length, 'region')} in ${milliseconds(timings.total)}, ${width} × ${height} pixels`);
+  say(
+    `${count(regions.length, 'region')} in ${milliseconds(timings.total)}, ${width} × ${height} pixels`,
+  );
 }
 
 const count = (number, noun) => `${number} ${noun}${number === 1 ? '' : 's'}`;
@@ -191,8 +206,15 @@ function listItem({ text, score, box }, index, outline) {
   const button = document.createElement('button');
   button.type = 'button';
   button.style.setProperty('--colour', colourOf(index));
-  button.append(text || `${box.right - box.left} × ${box.bottom - box.top} at ${box.left}, ${box.top}`);
-  button.append(Object.assign(document.createElement('span'), { className: 'score', textContent: score.toFixed(3) }));
+  button.append(
+    text || `${box.right - box.left} × ${box.bottom - box.top} at ${box.left}, ${box.top}`,
+  );
+  button.append(
+    Object.assign(document.createElement('span'), {
+      className: 'score',
+      textContent: score.toFixed(3),
+    }),
+  );
   const mark = (on) => () => outline.classList.toggle('marked', on);
   for (const type of ['pointerenter', 'focus']) button.addEventListener(type, mark(true));
   for (const type of ['pointerleave', 'blur']) button.addEventListener(type, mark(false));
@@ -234,7 +256,8 @@ function showTimes(timings) {
   );
 }
 
-const milliseconds = (value) => (value < 1000 ? `${value.toFixed(value < 10 ? 1 : 0)} ms` : `${(value / 1000).toFixed(2)} s`);
+const milliseconds = (value) =>
+  value < 1000 ? `${value.toFixed(value < 10 ? 1 : 0)} ms` : `${(value / 1000).toFixed(2)} s`;
 
 function showMinScore() {
   element.minScoreValue.textContent = Number(element.minScore.value).toFixed(2);
@@ -276,14 +299,21 @@ async function pasteFromClipboard() {
 async function toggleCamera() {
   if (camera) return stopCamera();
   await attempt(async () => {
-    if (!navigator.mediaDevices) throw new Error('a browser gives the camera to pages on https and localhost only');
-    const stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: 'environment', width: { ideal: 1280 } } });
-    const video = Object.assign(document.createElement('video'), { srcObject: stream, muted: true, playsInline: true });
+    if (!navigator.mediaDevices)
+      throw new Error('a browser gives the camera to pages on https and localhost only');
+    const stream = await navigator.mediaDevices.getUserMedia({
+      video: { facingMode: 'environment', width: { ideal: 1280 } },
+    });
+    const video = Object.assign(document.createElement('video'), {
+      srcObject: stream,
+      muted: true,
+      playsInline: true,
+    });
     camera = { stream };
     element.camera.setAttribute('aria-pressed', 'true');
     await video.play();
     // The frame that is shown is the one that was looked at, so outlines never lag behind it.
-    for (const mine = camera; camera === mine; ) await nextFrame(video);
+    for (const mine = camera; camera === mine;) await nextFrame(video);
   });
   stopCamera();
 }
@@ -310,7 +340,10 @@ function stopCamera() {
 // What goes out
 
 function save(blob, name) {
-  const link = Object.assign(document.createElement('a'), { href: URL.createObjectURL(blob), download: name });
+  const link = Object.assign(document.createElement('a'), {
+    href: URL.createObjectURL(blob),
+    download: name,
+  });
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
@@ -320,8 +353,19 @@ const stem = () => shown.name.replace(/\.[^.]*$/, '');
 async function saveJson() {
   const { gpu } = await getEngine();
   const { width, height, regions, timings } = shown.result;
-  const record = { image: shown.name, width, height, adapter: gpu.profile.adapter, settings: settings(shown.image), timings, regions };
-  save(new Blob([JSON.stringify(record, undefined, 2)], { type: 'application/json' }), `${stem()}.json`);
+  const record = {
+    image: shown.name,
+    width,
+    height,
+    adapter: gpu.profile.adapter,
+    settings: settings(shown.image),
+    timings,
+    regions,
+  };
+  save(
+    new Blob([JSON.stringify(record, undefined, 2)], { type: 'application/json' }),
+    `${stem()}.json`,
+  );
 }
 
 async function saveOverlay() {
@@ -334,7 +378,10 @@ async function saveOverlay() {
     context.drawImage(element.map, 0, 0, width, height);
     context.globalAlpha = 1;
   }
-  if (element.outlines.checked) shown.result.regions.forEach(({ polygon }, index) => strokePolygon(context, polygon, colourOf(index)));
+  if (element.outlines.checked)
+    shown.result.regions.forEach(({ polygon }, index) =>
+      strokePolygon(context, polygon, colourOf(index)),
+    );
   save(await canvas.convertToBlob({ type: 'image/png' }), `${stem()}.overlay.png`);
 }
 
@@ -384,9 +431,17 @@ element.minScore.addEventListener('input', showMinScore);
 for (const id of ['shortSide', 'bbox', 'minScore']) {
   element[id].addEventListener('change', () => shown && !camera && void attempt(find));
 }
-element.layers.addEventListener('change', () => shown && !camera && void attempt(async () => showLayer((await getEngine()).model)));
-element.outlines.addEventListener('change', () => element.regions.toggleAttribute('hidden', !element.outlines.checked));
-element.opacity.addEventListener('input', () => (element.map.style.opacity = element.opacity.value));
+element.layers.addEventListener(
+  'change',
+  () => shown && !camera && void attempt(async () => showLayer((await getEngine()).model)),
+);
+element.outlines.addEventListener('change', () =>
+  element.regions.toggleAttribute('hidden', !element.outlines.checked),
+);
+element.opacity.addEventListener(
+  'input',
+  () => (element.map.style.opacity = element.opacity.value),
+);
 element.map.style.opacity = element.opacity.value;
 
 void attempt(async () => {

@@ -11,7 +11,11 @@ export function paintMap(canvas, { shape: [, height, width], data }, layer) {
   if (layer === 'vector') paintVectors(pixels, plane(0), [2, 3, 4, 5].map(plane));
   else if (layer === 'text') paintProbability(pixels, plane(0));
   // As aggregation takes them: a kernel is where text is too. Elsewhere the network was never told what to say.
-  else paintProbability(pixels, plane(1).map((logit, index) => Math.min(logit, data[index])));
+  else
+    paintProbability(
+      pixels,
+      plane(1).map((logit, index) => Math.min(logit, data[index])),
+    );
   Object.assign(canvas, { width, height });
   canvas.getContext('2d').putImageData(new ImageData(pixels, width, height), 0, 0);
 }
@@ -31,7 +35,8 @@ function paintProbability(pixels, logits) {
     const at = probability(logit) * (ramp.length - 1);
     const low = Math.min(Math.floor(at), ramp.length - 2);
     for (let channel = 0; channel < 3; channel++) {
-      pixels[4 * index + channel] = ramp[low][channel] + (at - low) * (ramp[low + 1][channel] - ramp[low][channel]);
+      pixels[4 * index + channel] =
+        ramp[low][channel] + (at - low) * (ramp[low + 1][channel] - ramp[low][channel]);
     }
     pixels[4 * index + 3] = 255;
   });
@@ -40,7 +45,9 @@ function paintProbability(pixels, logits) {
 /** The vectors of text pixels by their three principal components as red, green and blue: one colour, one instance. */
 function paintVectors(pixels, textLogits, planes) {
   const text = [...textLogits.keys()].filter((index) => textLogits[index] > 0);
-  const means = planes.map((plane) => text.reduce((sum, index) => sum + plane[index], 0) / text.length);
+  const means = planes.map(
+    (plane) => text.reduce((sum, index) => sum + plane[index], 0) / text.length,
+  );
   const vectorAt = (index) => planes.map((plane, channel) => plane[index] - means[channel]);
   const axes = principalAxes(covariance(text.map(vectorAt)), 3);
   textLogits.forEach((_, index) => pixels.set([18, 18, 24, 255], 4 * index));
@@ -55,7 +62,9 @@ function paintVectors(pixels, textLogits, planes) {
 const dot = (a, b) => a.reduce((sum, value, index) => sum + value * b[index], 0);
 
 function covariance(vectors) {
-  const entry = (row, column) => vectors.reduce((sum, vector) => sum + vector[row] * vector[column], 0) / Math.max(1, vectors.length);
+  const entry = (row, column) =>
+    vectors.reduce((sum, vector) => sum + vector[row] * vector[column], 0) /
+    Math.max(1, vectors.length);
   return [0, 1, 2, 3].map((row) => [0, 1, 2, 3].map((column) => entry(row, column)));
 }
 
@@ -70,7 +79,10 @@ function principalAxes(matrix, wanted) {
       if (length < 1e-12) break;
       axis = next.map((value) => value / length);
     }
-    const variance = dot(axis, rest.map((row) => dot(row, axis)));
+    const variance = dot(
+      axis,
+      rest.map((row) => dot(row, axis)),
+    );
     rest = rest.map((row, i) => row.map((value, j) => value - variance * axis[i] * axis[j]));
     return { axis, deviation: Math.sqrt(Math.max(0, variance)) };
   });

@@ -6,7 +6,12 @@ import { extname, join, sep } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
-const types = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css', '.jpg': 'image/jpeg' };
+const types = {
+  '.html': 'text/html',
+  '.js': 'text/javascript',
+  '.css': 'text/css',
+  '.jpg': 'image/jpeg',
+};
 
 /** @returns the server, listening, and the demo page's address; port 0 takes a free one */
 export async function serve(port = 0) {
@@ -14,16 +19,23 @@ export async function serve(port = 0) {
     try {
       const { pathname } = new URL(request.url, 'http://localhost');
       const path = join(root, decodeURIComponent(pathname).replace(/\/$/, '/index.html'));
-      if (!path.startsWith(root) || path.includes(`${sep}.`)) throw new Error('outside of what is served');
+      if (!path.startsWith(root) || path.includes(`${sep}.`))
+        throw new Error('outside of what is served');
       const { size } = await stat(path);
       const type = types[extname(path)] ?? 'application/octet-stream';
-      response.writeHead(200, { 'content-type': type, 'content-length': size, 'cache-control': 'no-cache' });
+      response.writeHead(200, {
+        'content-type': type,
+        'content-length': size,
+        'cache-control': 'no-cache',
+      });
       createReadStream(path).pipe(response);
     } catch {
       response.writeHead(404).end('not found');
     }
   });
-  await new Promise((listening, failed) => server.once('error', failed).listen(port, 'localhost', listening));
+  await new Promise((listening, failed) =>
+    server.once('error', failed).listen(port, 'localhost', listening),
+  );
   return { server, url: `http://localhost:${server.address().port}/examples/browser/` };
 }
 

@@ -14,7 +14,10 @@ const paddedMapChannels = 8;
  * Shapes, units and modes: see `AggregationInput`. Source: spec, Pixel aggregation.
  * @throws PanppError `argument` if an array's length does not fit the size.
  */
-export async function aggregatePixels(gpu: Gpu, input: AggregationInput): Promise<AggregationResult> {
+export async function aggregatePixels(
+  gpu: Gpu,
+  input: AggregationInput,
+): Promise<AggregationResult> {
   const { labels, kernelCount } = await aggregateWithSums(gpu, input, input);
   return { labels, kernelCount };
 }
@@ -30,7 +33,11 @@ export async function aggregateWithSums(
   const map = featureMap('map', input.height, input.width, paddedMapChannels);
   const plan = planAggregation(map, image, profile);
   const pinned = [map.slot, plan.settings, plan.labels, plan.listed, plan.sums];
-  const program = await Program.create(gpu, [{ name: 'aggregation', kernels: plan.kernels }], pinned);
+  const program = await Program.create(
+    gpu,
+    [{ name: 'aggregation', kernels: plan.kernels }],
+    pinned,
+  );
   const readback = new LabelReadback(gpu, [plan], program);
   try {
     gpu.device.queue.writeBuffer(program.bufferOf(map.slot), 0, interleave(input));
@@ -46,7 +53,13 @@ export async function aggregateWithSums(
 }
 
 /** Planes to pixels: text, kernel, instance vector, padding. */
-function interleave({ text, kernel, embedding, height, width }: AggregationInput): Float32Array<ArrayBuffer> {
+function interleave({
+  text,
+  kernel,
+  embedding,
+  height,
+  width,
+}: AggregationInput): Float32Array<ArrayBuffer> {
   const pixels = height * width;
   const map = new Float32Array(pixels * paddedMapChannels);
   for (let pixel = 0, at = 0; pixel < pixels; pixel++, at += paddedMapChannels) {

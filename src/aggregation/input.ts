@@ -42,28 +42,43 @@ function fail(what: string): never {
 /** @throws PanppError `argument` that names what does not fit, or the first value that means nothing */
 export function checkAggregationInput(input: AggregationInput): void {
   const { text, kernel, embedding, height, width } = input;
-  if (!(Number.isInteger(height) && Number.isInteger(width) && height > 0 && width > 0)) fail(`a map of ${height} × ${width} is no map`);
+  if (!(Number.isInteger(height) && Number.isInteger(width) && height > 0 && width > 0))
+    fail(`a map of ${height} × ${width} is no map`);
   const planes = { text: [text, 1], kernel: [kernel, 1], embedding: [embedding, 4] } as const;
   for (const [name, [data, count]] of Object.entries(planes)) {
     const needed = count * height * width;
-    if (data.length !== needed) fail(`${name} has ${data.length} values and a map of ${height} × ${width} needs ${needed}`);
+    if (data.length !== needed)
+      fail(`${name} has ${data.length} values and a map of ${height} × ${width} needs ${needed}`);
   }
   checkAggregationSettings(input);
   const odd = text.findIndex((_, pixel) => !isSound(input, pixel));
-  if (odd >= 0) fail(`the map has NaN, or an infinite instance vector, at row ${Math.floor(odd / width)}, column ${odd % width}`);
+  if (odd >= 0)
+    fail(
+      `the map has NaN, or an infinite instance vector, at row ${Math.floor(odd / width)}, column ${odd % width}`,
+    );
 }
 
 // A logit may be infinite. Of what is no text nothing but that is read.
 function isSound({ text, kernel, embedding }: AggregationInput, pixel: number): boolean {
   if (!(text[pixel] > 0)) return !Number.isNaN(text[pixel]);
-  return !Number.isNaN(kernel[pixel]) && [0, 1, 2, 3].every((axis) => Number.isFinite(embedding[axis * text.length + pixel]));
+  return (
+    !Number.isNaN(kernel[pixel]) &&
+    [0, 1, 2, 3].every((axis) => Number.isFinite(embedding[axis * text.length + pixel]))
+  );
 }
 
 /** @throws PanppError `argument` that names the setting that is out of its range */
-export function checkAggregationSettings({ minKernelArea, mode, distance }: Pick<AggregationInput, 'minKernelArea' | 'mode' | 'distance'>): void {
-  if (!(isNumber(minKernelArea) && minKernelArea >= 0 && minKernelArea < 2 ** 31)) fail(`minKernelArea is ${minKernelArea}; it must be 0 or more`);
-  if (!(isNumber(distance) && distance >= 0)) fail(`distance is ${distance}; it must be a number, 0 or more`);
-  if (mode !== 'reference' && mode !== 'always') fail(`mode is ${String(mode)}; it must be reference or always`);
+export function checkAggregationSettings({
+  minKernelArea,
+  mode,
+  distance,
+}: Pick<AggregationInput, 'minKernelArea' | 'mode' | 'distance'>): void {
+  if (!(isNumber(minKernelArea) && minKernelArea >= 0 && minKernelArea < 2 ** 31))
+    fail(`minKernelArea is ${minKernelArea}; it must be 0 or more`);
+  if (!(isNumber(distance) && distance >= 0))
+    fail(`distance is ${distance}; it must be a number, 0 or more`);
+  if (mode !== 'reference' && mode !== 'always')
+    fail(`mode is ${String(mode)}; it must be reference or always`);
 }
 
 // Of JavaScript's callers some give texts.

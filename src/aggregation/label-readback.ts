@@ -5,7 +5,15 @@ import type { Program } from '../gpu/program.js';
 import { type ReadRange, Readback } from '../gpu/readback.js';
 import type { Timeline } from '../gpu/timeline.js';
 import type { RegionSum } from '../shapes/regions.js';
-import { type AggregationPlan, countsBytes, infiniteField, readKernelCount, readSum, readsFinite, sumBytes } from './plan.js';
+import {
+  type AggregationPlan,
+  countsBytes,
+  infiniteField,
+  readKernelCount,
+  readSum,
+  readsFinite,
+  sumBytes,
+} from './plan.js';
 import type { AggregationResult } from './input.js';
 
 /** Result of aggregation with the sums of every label that has pixels. */
@@ -46,11 +54,17 @@ export class LabelReadback {
     this.#program = program;
     this.#timeline = timeline;
     const bytes = plans.flatMap((plan) => [plan.labels.bytes, countsBytes(), firstSumBytes(plan)]);
-    this.#readback = new Readback(gpu, [...bytes, timeline?.bytes ?? 0].reduce((sum, part) => sum + part + 8, 0));
+    this.#readback = new Readback(
+      gpu,
+      [...bytes, timeline?.bytes ?? 0].reduce((sum, part) => sum + part + 8, 0),
+    );
     this.#images = plans.map((plan) => {
       if (plan.sums.bytes <= firstSumBytes(plan)) return { plan };
       const usage = GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
-      return { plan, allSums: gpu.device.createBuffer({ label: 'panpp sums', size: plan.sums.bytes, usage }) };
+      return {
+        plan,
+        allSums: gpu.device.createBuffer({ label: 'panpp sums', size: plan.sums.bytes, usage }),
+      };
     });
   }
 
@@ -73,13 +87,22 @@ export class LabelReadback {
     });
     const maps = first.map(async ({ labels, counts, sums }, index) => {
       const kernelCount = readKernelCount(counts);
-      const allSums = kernelCount < sumsAtOnce ? sums : await this.#readAllSums(this.#images[index], kernelCount);
-      return { labels, kernelCount, sums: sumsOf(allSums, kernelCount), isFinite: readsFinite(counts) };
+      const allSums =
+        kernelCount < sumsAtOnce ? sums : await this.#readAllSums(this.#images[index], kernelCount);
+      return {
+        labels,
+        kernelCount,
+        sums: sumsOf(allSums, kernelCount),
+        isFinite: readsFinite(counts),
+      };
     });
     return { maps: await Promise.all(maps), gpuTimings };
   }
 
-  #copy(encoder: GPUCommandEncoder, { plan, allSums }: ImageRead): Record<'labels' | 'counts' | 'sums', ReadRange> {
+  #copy(
+    encoder: GPUCommandEncoder,
+    { plan, allSums }: ImageRead,
+  ): Record<'labels' | 'counts' | 'sums', ReadRange> {
     const sums = this.#program.bufferOf(plan.sums);
     if (allSums) encoder.copyBufferToBuffer(sums, 0, allSums, 0, plan.sums.bytes);
     const listed = this.#program.bufferOf(plan.listed);

@@ -66,7 +66,10 @@ export function planAggregation(
 ): AggregationPlan {
   const { height, width } = map;
   if (image.height > height * maxMagnification || image.width > width * maxMagnification) {
-    throw new PanppError('argument', `a map of ${height} × ${width} is over ${maxMagnification} times smaller than its image of ${image.height} × ${image.width}`);
+    throw new PanppError(
+      'argument',
+      `a map of ${height} × ${width} is over ${maxMagnification} times smaller than its image of ${image.height} × ${image.width}`,
+    );
   }
   const pixels = height * width;
   const across = Math.ceil(width / wordBits);
@@ -83,15 +86,32 @@ export function planAggregation(
   const settings = slot('settings', layoutOf('Settings').size);
   /** By the names that the shaders have for them. */
   const all: Readonly<Record<string, Bindable>> = {
-    ...{ map: bindingOf(map), masks: slot('masks', 3 * words * 4), parents: perPixel('parents', 8), areas, numbers: areas },
-    ...{ components: perPixel('components', layoutOf('TextComponent').size), kernels: slot('kernels', (roots + 1) * layoutOf('Kernel').size) },
-    ...{ counts: slot('counts', (blocks + Math.ceil(blocks / constants.STRETCH)) * 4), origins: perPixel('origins'), queue: perPixel('queue') },
-    ...{ labels, listed, sums, settings },
+    map: bindingOf(map),
+    masks: slot('masks', 3 * words * 4),
+    parents: perPixel('parents', 8),
+    areas,
+    numbers: areas,
+    components: perPixel('components', layoutOf('TextComponent').size),
+    kernels: slot('kernels', (roots + 1) * layoutOf('Kernel').size),
+    counts: slot('counts', (blocks + Math.ceil(blocks / constants.STRETCH)) * 4),
+    origins: perPixel('origins'),
+    queue: perPixel('queue'),
+    labels,
+    listed,
+    sums,
+    settings,
   };
   const uniforms = { height, width, imageHeight: image.height, imageWidth: image.width };
-  const step = (name: keyof typeof shaders, size: Pick<KernelPlan, 'invocations' | 'workgroups'>): Kernel => {
+  const step = (
+    name: keyof typeof shaders,
+    size: Pick<KernelPlan, 'invocations' | 'workgroups'>,
+  ): Kernel => {
     const shader = shaders[name]({ constants });
-    const bindings = Object.fromEntries(shader.bindings.filter((binding) => binding.name !== 'sizes').map((binding) => [binding.name, all[binding.name]]));
+    const bindings = Object.fromEntries(
+      shader.bindings
+        .filter((binding) => binding.name !== 'sizes')
+        .map((binding) => [binding.name, all[binding.name]]),
+    );
     return kernel({ label: `aggregation.${name}`, shader, bindings, uniforms, ...size });
   };
   const { STRIP } = constants;
@@ -111,7 +131,9 @@ export function planAggregation(
       step('keep', shared(groups.kernels)),
       step('list', shared(groups.kernels)),
       step('seed', eachWord),
-      profile.software ? step('grow_queue', shared(groups.growQueue)) : step('grow_levels', shared(groups.growLevels)),
+      profile.software
+        ? step('grow_queue', shared(groups.growQueue))
+        : step('grow_levels', shared(groups.growLevels)),
       step('region_sums', eachWord),
     ],
   };
@@ -135,8 +157,16 @@ export function sumBytes(): number {
 }
 
 /** The settings as the shaders read them. Areas are whole, so a bound between two areas is the larger one. */
-export function packSettings({ minKernelArea, mode, distance }: Pick<AggregationInput, 'minKernelArea' | 'mode' | 'distance'>) {
-  return layoutOf('Settings').pack({ minKernelArea: Math.max(0, Math.ceil(minKernelArea)), always: Number(mode === 'always'), distance });
+export function packSettings({
+  minKernelArea,
+  mode,
+  distance,
+}: Pick<AggregationInput, 'minKernelArea' | 'mode' | 'distance'>) {
+  return layoutOf('Settings').pack({
+    minKernelArea: Math.max(0, Math.ceil(minKernelArea)),
+    always: Number(mode === 'always'),
+    distance,
+  });
 }
 
 /** How many kernels there are, dropped ones too, from the bytes of `listed`'s counts. */
@@ -155,8 +185,13 @@ export function readsFinite(counts: Uint32Array): boolean {
 }
 
 /** A label's area and sum of text probability, from the bytes of `sums`. */
-export function readSum(sums: Uint32Array, label: number): { label: number; area: number; score: number } {
+export function readSum(
+  sums: Uint32Array,
+  label: number,
+): { label: number; area: number; score: number } {
   const layout = layoutOf('RegionSum');
-  const [area, low, high] = ['area', 'scoreLow', 'scoreHigh'].map((member) => sums[(label * layout.size) / 4 + layout.word(member)]);
+  const [area, low, high] = ['area', 'scoreLow', 'scoreHigh'].map(
+    (member) => sums[(label * layout.size) / 4 + layout.word(member)],
+  );
   return { label, area, score: (high * 2 ** 32 + low) / 2 ** 20 };
 }

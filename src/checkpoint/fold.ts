@@ -57,9 +57,13 @@ export function foldBatchNorm(
 }
 
 function floats(what: string, tensor: NamedTensor, length: number): Float32Array {
-  if (!(tensor.data instanceof Float32Array)) throw new PanppError('weights', `${what} holds integers, not floats`);
+  if (!(tensor.data instanceof Float32Array))
+    throw new PanppError('weights', `${what} holds integers, not floats`);
   if (tensor.data.length !== length) {
-    throw new PanppError('weights', `${what} has ${tensor.data.length} values where ${length} belong`);
+    throw new PanppError(
+      'weights',
+      `${what} has ${tensor.data.length} values where ${length} belong`,
+    );
   }
   return tensor.data;
 }

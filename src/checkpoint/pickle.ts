@@ -60,7 +60,11 @@ const MAX_INTEGER_BYTES = 1024;
  * @returns its value and the position after its end.
  * @throws PanppError `checkpoint` for a damaged pickle and for a global that the host does not list, by its name.
  */
-export function readPickle(bytes: Uint8Array, host: PickleHost, start = 0): { value: unknown; end: number } {
+export function readPickle(
+  bytes: Uint8Array,
+  host: PickleHost,
+  start = 0,
+): { value: unknown; end: number } {
   const machine = new PickleMachine(bytes, host, start);
   return { value: machine.run(), end: machine.position };
 }
@@ -90,7 +94,8 @@ class PickleMachine {
       this.spend(1);
       const opcode = this.uint(1);
       const step = STEPS[opcode];
-      if (!step) return this.fail(`damaged: its pickle has an unknown opcode 0x${opcode.toString(16)}`);
+      if (!step)
+        return this.fail(`damaged: its pickle has an unknown opcode 0x${opcode.toString(16)}`);
       step(this);
     }
     return this.pop();
@@ -102,7 +107,8 @@ class PickleMachine {
 
   spend(steps: number): void {
     this.steps += steps;
-    if (this.steps > MAX_STEPS) this.fail('damaged: its pickle is longer than any checkpoint needs');
+    if (this.steps > MAX_STEPS)
+      this.fail('damaged: its pickle is longer than any checkpoint needs');
   }
 
   // Input
@@ -111,7 +117,9 @@ class PickleMachine {
   private advance(length: number): number {
     const begin = this.position;
     if (length > this.bytes.length - begin) {
-      this.fail(`cut short or damaged: its pickle ends inside a value at byte ${begin}; download or copy it again`);
+      this.fail(
+        `cut short or damaged: its pickle ends inside a value at byte ${begin}; download or copy it again`,
+      );
     }
     this.position += length;
     return begin;
@@ -141,7 +149,8 @@ class PickleMachine {
 
   /** Two's-complement little-endian integer, as Python's LONG1 and LONG4 have it. */
   long(length: number): number | bigint {
-    if (length > MAX_INTEGER_BYTES) return this.fail(`damaged: its pickle has an integer of ${length} bytes`);
+    if (length > MAX_INTEGER_BYTES)
+      return this.fail(`damaged: its pickle has an integer of ${length} bytes`);
     const raw = this.take(length);
     if (length === 0) return 0;
     let digits = '';
@@ -154,13 +163,18 @@ class PickleMachine {
     try {
       return this.text.decode(raw);
     } catch {
-      return this.fail(`damaged: its pickle has a text that is not UTF-8 at byte ${this.position - length}`);
+      return this.fail(
+        `damaged: its pickle has a text that is not UTF-8 at byte ${this.position - length}`,
+      );
     }
   }
 
   line(): string {
     const end = this.bytes.indexOf(0x0a, this.position);
-    if (end < 0) return this.fail('cut short or damaged: its pickle ends inside a line; download or copy it again');
+    if (end < 0)
+      return this.fail(
+        'cut short or damaged: its pickle ends inside a line; download or copy it again',
+      );
     const text = this.string(end - this.position);
     this.position = end + 1;
     return text;
@@ -171,7 +185,8 @@ class PickleMachine {
     const text = this.line();
     if (text === '00') return false;
     if (text === '01') return true;
-    if (!/^-?\d{1,1000}L?$/.test(text)) return this.fail(`damaged: its pickle has ${quoted(text)} for an integer`);
+    if (!/^-?\d{1,1000}L?$/.test(text))
+      return this.fail(`damaged: its pickle has ${quoted(text)} for an integer`);
     return narrowed(BigInt(text.replace('L', '')));
   }
 
@@ -202,7 +217,8 @@ class PickleMachine {
 
   popToMark(): unknown[] {
     const height = this.marks.pop();
-    if (height === undefined) return this.fail('damaged: its pickle closes a group that was not opened');
+    if (height === undefined)
+      return this.fail('damaged: its pickle closes a group that was not opened');
     return this.stack.splice(height);
   }
 
@@ -223,7 +239,8 @@ class PickleMachine {
   }
 
   recall(index: number): void {
-    if (!this.memo.has(index)) this.fail(`damaged: its pickle recalls the value ${index}, which it never stored`);
+    if (!this.memo.has(index))
+      this.fail(`damaged: its pickle recalls the value ${index}, which it never stored`);
     this.push(this.memo.get(index));
   }
 
@@ -254,21 +271,25 @@ class PickleMachine {
   append(items: readonly unknown[]): void {
     const list = this.top();
     if (list instanceof OpaqueObject) return;
-    if (!Array.isArray(list)) return this.fail('damaged: its pickle appends to something that is not a list');
+    if (!Array.isArray(list))
+      return this.fail('damaged: its pickle appends to something that is not a list');
     for (const item of items) list.push(item);
   }
 
   setItems(items: readonly unknown[]): void {
     const dict = this.top();
-    if (!(dict instanceof Map)) return this.fail('damaged: its pickle sets an item of something that is not a dict');
-    if (items.length % 2 !== 0) return this.fail('damaged: its pickle has a dict key without a value');
+    if (!(dict instanceof Map))
+      return this.fail('damaged: its pickle sets an item of something that is not a dict');
+    if (items.length % 2 !== 0)
+      return this.fail('damaged: its pickle has a dict key without a value');
     for (let i = 0; i < items.length; i += 2) dict.set(items[i], items[i + 1]);
   }
 
   addItems(items: readonly unknown[]): void {
     const set = this.top();
     if (set instanceof OpaqueObject) return;
-    if (!(set instanceof Set)) return this.fail('damaged: its pickle adds to something that is not a set');
+    if (!(set instanceof Set))
+      return this.fail('damaged: its pickle adds to something that is not a set');
     for (const item of items) set.add(item);
   }
 }

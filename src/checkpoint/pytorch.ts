@@ -93,23 +93,33 @@ export function openCheckpoint(
   if (isIndex || isSafetensors(bytes)) {
     if (ema) fail('holds one set of weights, and no moving average beside it');
     if (!isIndex) return { tensors: readSafetensors(bytes, fileName).tensors };
-    return { tensors: readShards(bytes, shards ?? new Map(), fileName, (shard, name) => readCheckpoint(shard, name)) };
+    return {
+      tensors: readShards(bytes, shards ?? new Map(), fileName, (shard, name) =>
+        readCheckpoint(shard, name),
+      ),
+    };
   }
   const archive = openArchive(bytes, fileName, fail);
   const { stateDict, ema: average } = findStateDict(archive.root, fail);
-  if (ema && !average) fail(`holds no moving average of its weights (under ${EMA_KEYS.join(', ')})`);
+  if (ema && !average)
+    fail(`holds no moving average of its weights (under ${EMA_KEYS.join(', ')})`);
   const chosen = ema ? [...statistics(stateDict), ...average!.dict] : stateDict;
 
   const stored = new Map<string, StoredTensor>();
   for (const [name, value] of chosen) {
     if (typeof name !== 'string') continue;
-    if (value instanceof UnreadableTensor) fail(`tensor ${quoted(name)} can't be read: it is ${value.kind}`);
+    if (value instanceof UnreadableTensor)
+      fail(`tensor ${quoted(name)} can't be read: it is ${value.kind}`);
     if (value instanceof StoredTensor) stored.set(name, value);
   }
   const keys = new Set<string>();
   for (const { storage } of stored.values()) if (storage instanceof Storage) keys.add(storage.key);
 
-  const reader = new TensorReader(archive.readStorages(keys), archive.bigEndian, 4 * bytes.length + 2 ** 20);
+  const reader = new TensorReader(
+    archive.readStorages(keys),
+    archive.bigEndian,
+    4 * bytes.length + 2 ** 20,
+  );
   const tensors = new Map<string, NamedTensor>();
   for (const [name, tensor] of stored) {
     const failHere: Fail = (problem) => fail(`tensor ${quoted(name)} ${problem}`);
@@ -134,15 +144,20 @@ function openArchive(bytes: Uint8Array, fileName: string, fail: Fail): Archive {
   if (bytes.length === 0) fail('the file is empty; download or copy it again');
   const head = new TextDecoder('latin1').decode(bytes.subarray(0, 1024));
   if (head.startsWith('PK\x03\x04')) return openZip(bytes, fileName, fail);
-  if (bytes[0] === PROTO || head.startsWith(`L${LEGACY_MAGIC}L`)) return openLegacy(bytes, fileName, fail);
+  if (bytes[0] === PROTO || head.startsWith(`L${LEGACY_MAGIC}L`))
+    return openLegacy(bytes, fileName, fail);
   if (/^(ï»¿)?\s*<(!doctype|!--|\?xml|html|head|body)/i.test(head)) {
-    fail('this is an HTML page, not a checkpoint: the download link probably failed; open it in a browser');
+    fail(
+      'this is an HTML page, not a checkpoint: the download link probably failed; open it in a browser',
+    );
   }
   if (head.startsWith('version https://git-lfs')) {
     fail("this is a Git LFS pointer, not the checkpoint itself: fetch it with 'git lfs pull'");
   }
   if (head.slice(257, 262) === 'ustar') {
-    fail('this is a tar archive: unpack it first; if a PyTorch before 0.2 wrote it, save it again with a newer one');
+    fail(
+      'this is a tar archive: unpack it first; if a PyTorch before 0.2 wrote it, save it again with a newer one',
+    );
   }
   return fail('neither a PyTorch checkpoint (zip or legacy) nor a safetensors file');
 }
@@ -151,11 +166,17 @@ function openArchive(bytes: Uint8Array, fileName: string, fail: Fail): Archive {
 
 function openZip(bytes: Uint8Array, fileName: string, fail: Fail): Archive {
   const isPickle = (name: string): boolean => /^([^/]+\/)?data\.pkl$/.test(name);
-  const { names, files } = unzip(bytes, (name) => isPickle(name) || name.endsWith('byteorder'), fail);
+  const { names, files } = unzip(
+    bytes,
+    (name) => isPickle(name) || name.endsWith('byteorder'),
+    fail,
+  );
   const pickles = [...names].filter(isPickle);
   if (pickles.length !== 1) {
     const count = pickles.length === 0 ? 'no' : 'more than one';
-    fail(`a zip archive with ${count} data.pkl, which torch.save does not write; unpack it if it holds a checkpoint`);
+    fail(
+      `a zip archive with ${count} data.pkl, which torch.save does not write; unpack it if it holds a checkpoint`,
+    );
   }
   const prefix = pickles[0].slice(0, -'data.pkl'.length);
   if (names.has(`${prefix}constants.pkl`)) {
@@ -173,7 +194,8 @@ function openZip(bytes: Uint8Array, fileName: string, fail: Fail): Archive {
     bigEndian: order !== undefined && new TextDecoder().decode(order.subarray(0, 8)) === 'big',
     readStorages: (keys) => {
       const folder = `${prefix}data/`;
-      const isWanted = (name: string): boolean => name.startsWith(folder) && keys.has(name.slice(folder.length));
+      const isWanted = (name: string): boolean =>
+        name.startsWith(folder) && keys.has(name.slice(folder.length));
       const storages = unzip(bytes, isWanted, fail).files;
       return new Map([...storages].map(([name, raw]) => [name.slice(folder.length), raw]));
     },
@@ -196,7 +218,9 @@ function unzip(
       filter: ({ name, size, originalSize, compression }) => {
         // A damaged directory gives empty names without end.
         if (name === '' || sizes.has(name)) {
-          fail(`damaged: its zip directory has ${name === '' ? 'a nameless entry' : `${quoted(name)} twice`}`);
+          fail(
+            `damaged: its zip directory has ${name === '' ? 'a nameless entry' : `${quoted(name)} twice`}`,
+          );
         }
         sizes.set(name, originalSize);
         if (!isWanted(name)) return false;
@@ -208,12 +232,16 @@ function unzip(
   } catch (error) {
     if (error instanceof PanppError) throw error;
     const reason = error instanceof Error ? error.message : 'unreadable';
-    return fail(`cut short or damaged: its zip archive can't be read (${reason}); download or copy it again`);
+    return fail(
+      `cut short or damaged: its zip archive can't be read (${reason}); download or copy it again`,
+    );
   }
   const files = new Map(Object.entries(unpacked));
   for (const [name, { length }] of files) {
     if (length !== sizes.get(name)) {
-      fail(`cut short or damaged: its zip entry ${quoted(name)} has ${length} of ${sizes.get(name)} bytes`);
+      fail(
+        `cut short or damaged: its zip entry ${quoted(name)} has ${length} of ${sizes.get(name)} bytes`,
+      );
     }
   }
   return { names: new Set(sizes.keys()), files };
@@ -229,7 +257,8 @@ function openLegacy(bytes: Uint8Array, fileName: string, fail: Fail): Archive {
     isOpaque: isOpaqueGlobal,
     persistentLoad: (id) => {
       const storage = persistentObject(id, fail);
-      if (storage instanceof Storage && !storages.has(storage.key)) storages.set(storage.key, storage);
+      if (storage instanceof Storage && !storages.has(storage.key))
+        storages.set(storage.key, storage);
       return storage;
     },
   };
@@ -254,11 +283,15 @@ function openLegacy(bytes: Uint8Array, fileName: string, fail: Fail): Archive {
     const begin = position + 8;
     const end = begin + storage.length * storage.type.bytes;
     if (end > bytes.length) {
-      return fail('the file is cut short: values of its tensors are missing; download or copy it again');
+      return fail(
+        'the file is cut short: values of its tensors are missing; download or copy it again',
+      );
     }
     const count = new DataView(bytes.buffer, bytes.byteOffset + position, 8).getBigUint64(0, true);
     if (count !== BigInt(storage.length)) {
-      return fail(`damaged: its storage ${quoted(storage.key)} has ${count} elements instead of ${storage.length}`);
+      return fail(
+        `damaged: its storage ${quoted(storage.key)} has ${count} elements instead of ${storage.length}`,
+      );
     }
     contents.set(storage.key, bytes.subarray(begin, end));
     position = end;
@@ -310,11 +343,15 @@ function findStateDict(root: unknown, fail: Fail): Found {
   if (!dict) return fail(root instanceof OpaqueObject ? foreignGlobal(root.className) : notADict);
   if (holdsTensors(dict)) return { stateDict: dict, ema: findAverage(path) };
 
-  const object = STATE_DICT_KEYS.map((key) => dict.get(key)).find((value) => value instanceof OpaqueObject);
+  const object = STATE_DICT_KEYS.map((key) => dict.get(key)).find(
+    (value) => value instanceof OpaqueObject,
+  );
   if (object) return fail(foreignGlobal(object.className));
   const names = [...dict.keys()].filter((name) => typeof name === 'string').slice(0, 8);
   const where = names.length > 0 ? ` under ${names.map(quoted).join(', ')}` : '';
-  return fail(`no tensors found${where}; save model.state_dict() or {'state_dict': model.state_dict()}`);
+  return fail(
+    `no tensors found${where}; save model.state_dict() or {'state_dict': model.state_dict()}`,
+  );
 }
 
 const notADict = 'the saved object is not a dict of tensors; save model.state_dict()';
@@ -338,7 +375,9 @@ function isDict(value: unknown): value is Map<unknown, unknown> {
 
 function holdsTensors(dict: ReadonlyMap<unknown, unknown>): boolean {
   return [...dict].some(
-    ([name, value]) => typeof name === 'string' && (value instanceof StoredTensor || value instanceof UnreadableTensor),
+    ([name, value]) =>
+      typeof name === 'string' &&
+      (value instanceof StoredTensor || value instanceof UnreadableTensor),
   );
 }
 
@@ -396,7 +435,12 @@ class TensorReader {
     return { shape, data: gather(values, begin, shape, stride) };
   }
 
-  private values(storage: Storage, type: ElementType, widen: (raw: Uint8Array) => TensorData, fail: Fail): TensorData {
+  private values(
+    storage: Storage,
+    type: ElementType,
+    widen: (raw: Uint8Array) => TensorData,
+    fail: Fail,
+  ): TensorData {
     const id = `${type.name} ${storage.key}`;
     const known = this.widened.get(id);
     if (known) return known;
@@ -404,7 +448,9 @@ class TensorReader {
     if (!raw) return fail(`has no values: the file lacks its storage ${quoted(storage.key)}`);
     const length = storage.length * storage.type.bytes;
     if (raw.length < length) {
-      return fail(`is cut short: its storage ${quoted(storage.key)} has ${raw.length} of ${length} bytes`);
+      return fail(
+        `is cut short: its storage ${quoted(storage.key)} has ${raw.length} of ${length} bytes`,
+      );
     }
     const whole = raw.subarray(0, length - (length % type.bytes));
     const values = widen(this.bigEndian ? reversedElements(whole, type.bytes) : whole);
@@ -423,9 +469,16 @@ function isContiguous(shape: readonly number[], stride: readonly number[]): bool
 }
 
 /** Copies a strided view's elements into row-major order. */
-function gather(values: TensorData, begin: number, shape: readonly number[], stride: readonly number[]): TensorData {
+function gather(
+  values: TensorData,
+  begin: number,
+  shape: readonly number[],
+  stride: readonly number[],
+): TensorData {
   const result =
-    values instanceof Float32Array ? new Float32Array(elementCount(shape)) : new BigInt64Array(elementCount(shape));
+    values instanceof Float32Array
+      ? new Float32Array(elementCount(shape))
+      : new BigInt64Array(elementCount(shape));
   // One loop serves both kinds of element, which it only moves.
   const [from, to] = [values as Float32Array, result as Float32Array];
   const inner = shape.length - 1;
@@ -447,6 +500,7 @@ function gather(values: TensorData, begin: number, shape: readonly number[], str
 
 function reversedElements(raw: Uint8Array, bytes: number): Uint8Array {
   const reversed = new Uint8Array(raw.length);
-  for (let i = 0; i < raw.length; i += 1) reversed[i] = raw[i - (i % bytes) + bytes - 1 - (i % bytes)];
+  for (let i = 0; i < raw.length; i += 1)
+    reversed[i] = raw[i - (i % bytes) + bytes - 1 - (i % bytes)];
   return reversed;
 }

@@ -70,7 +70,9 @@ export function readSafetensors(bytes: Uint8Array, fileName = 'safetensors file'
   const tensors = new Map<string, NamedTensor>();
   for (const { name, type, shape, begin, end } of entries) {
     if (!type.widen) {
-      return fail(`tensor ${quoted(name)} has ${type.name} values, which are not supported; save it as float32`);
+      return fail(
+        `tensor ${quoted(name)} has ${type.name} values, which are not supported; save it as float32`,
+      );
     }
     tensors.set(name, { shape, data: type.widen(data.subarray(begin, end)) });
   }
@@ -83,15 +85,25 @@ export function isSafetensors(bytes: Uint8Array): boolean {
   return isJson && bytes[5] === 0 && bytes[6] === 0 && bytes[7] === 0;
 }
 
-function splitFile(bytes: Uint8Array, fail: Fail): { header: Record<string, unknown>; data: Uint8Array } {
-  if (bytes.length < PREFIX + 2) return fail(`too short for a safetensors file (${bytes.length} bytes)`);
-  const headerLength = Number(new DataView(bytes.buffer, bytes.byteOffset, PREFIX).getBigUint64(0, true));
-  if (headerLength > MAX_HEADER) return fail('not a safetensors file: its header would have more than 100 MB');
+function splitFile(
+  bytes: Uint8Array,
+  fail: Fail,
+): { header: Record<string, unknown>; data: Uint8Array } {
+  if (bytes.length < PREFIX + 2)
+    return fail(`too short for a safetensors file (${bytes.length} bytes)`);
+  const headerLength = Number(
+    new DataView(bytes.buffer, bytes.byteOffset, PREFIX).getBigUint64(0, true),
+  );
+  if (headerLength > MAX_HEADER)
+    return fail('not a safetensors file: its header would have more than 100 MB');
   const end = PREFIX + headerLength;
-  if (end > bytes.length) return fail('the file is cut short inside its header; download or copy it again');
+  if (end > bytes.length)
+    return fail('the file is cut short inside its header; download or copy it again');
   let header: unknown;
   try {
-    header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(PREFIX, end)));
+    header = JSON.parse(
+      new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(PREFIX, end)),
+    );
   } catch {
     return fail('the safetensors header is not valid JSON');
   }
@@ -108,7 +120,8 @@ function readMetadata(value: unknown, fail: Fail): Record<string, string> {
 }
 
 function readEntry(name: string, value: unknown, fail: Fail): Entry {
-  if (!isRecord(value)) return fail(`the header's entry ${quoted(name)} is not a tensor description`);
+  if (!isRecord(value))
+    return fail(`the header's entry ${quoted(name)} is not a tensor description`);
   const { dtype, shape, data_offsets: offsets } = value;
   if (typeof dtype !== 'string') return fail(`tensor ${quoted(name)} has no data type`);
   const type = elementType(TYPE_NAMES.get(dtype) ?? '');
@@ -129,16 +142,23 @@ function readEntry(name: string, value: unknown, fail: Fail): Entry {
 /** The data must be covered once, without gaps: a hole or an overlap means a damaged or a crafted file. */
 function checkLayout(entries: readonly Entry[], dataLength: number, fail: Fail): void {
   let covered = 0;
-  for (const { name, begin, end } of [...entries].sort((a, b) => a.begin - b.begin || a.end - b.end)) {
+  for (const { name, begin, end } of [...entries].sort(
+    (a, b) => a.begin - b.begin || a.end - b.end,
+  )) {
     if (begin !== covered) {
-      fail(`tensor ${quoted(name)} ${begin < covered ? 'overlaps another one' : 'leaves a gap before it'}`);
+      fail(
+        `tensor ${quoted(name)} ${begin < covered ? 'overlaps another one' : 'leaves a gap before it'}`,
+      );
     }
     covered = end;
   }
   if (covered > dataLength) {
-    fail(`the file is cut short: ${covered - dataLength} bytes of its tensors are missing; download or copy it again`);
+    fail(
+      `the file is cut short: ${covered - dataLength} bytes of its tensors are missing; download or copy it again`,
+    );
   }
-  if (covered < dataLength) fail(`the file has ${dataLength - covered} bytes that belong to no tensor`);
+  if (covered < dataLength)
+    fail(`the file has ${dataLength - covered} bytes that belong to no tensor`);
 }
 
 /** How tensors are written. */
@@ -159,7 +179,10 @@ export interface SafetensorsOptions {
  */
 export function writeSafetensors(
   tensors: Iterable<
-    readonly [name: string, tensor: { readonly shape: readonly number[]; readonly data: Float32Array }]
+    readonly [
+      name: string,
+      tensor: { readonly shape: readonly number[]; readonly data: Float32Array },
+    ]
   >,
   { half = false, metadata = {} }: SafetensorsOptions = {},
 ): Uint8Array<ArrayBuffer> {
@@ -195,7 +218,10 @@ export function writeSafetensors(
   }
 
   // Composed by hand: an object's own order would put names that look like numbers first.
-  const fields = Object.keys(metadata).length > 0 ? [`${JSON.stringify(METADATA)}:${JSON.stringify(metadata)}`] : [];
+  const fields =
+    Object.keys(metadata).length > 0
+      ? [`${JSON.stringify(METADATA)}:${JSON.stringify(metadata)}`]
+      : [];
   for (const [name, { shape, dtype, raw }] of named) {
     const begin = offsets.get(name)!;
     fields.push(

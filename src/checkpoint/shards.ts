@@ -12,7 +12,8 @@ export function shardNames(index: Uint8Array, fileName: string): string[] | unde
   if (!map) return undefined;
   const names = [...new Set(map.values())];
   const odd = names.find((name) => name === '' || /[\\/\0]|^\.\.?$/.test(name));
-  if (odd !== undefined) failIn(fileName)(`refers to ${quoted(odd)}, which is not the name of a file beside it`);
+  if (odd !== undefined)
+    failIn(fileName)(`refers to ${quoted(odd)}, which is not the name of a file beside it`);
   return names;
 }
 
@@ -32,14 +33,17 @@ export function readShards(
   const tensors = new Map<string, NamedTensor>();
   for (const shard of shardNames(index, fileName)!) {
     const bytes = shards.get(shard);
-    if (!bytes) return fail(`${quoted(shard)}, which it refers to, is missing; put all its files beside it`);
+    if (!bytes)
+      return fail(`${quoted(shard)}, which it refers to, is missing; put all its files beside it`);
     for (const [name, tensor] of read(bytes, shard)) {
-      if (map.get(name) !== shard) return fail(`tensor ${quoted(name)} of ${quoted(shard)} is not listed there`);
+      if (map.get(name) !== shard)
+        return fail(`tensor ${quoted(name)} of ${quoted(shard)} is not listed there`);
       tensors.set(name, tensor);
     }
   }
   for (const [name, shard] of map) {
-    if (!tensors.has(name)) return fail(`tensor ${quoted(name)} is not in ${quoted(shard)}, where it should be`);
+    if (!tensors.has(name))
+      return fail(`tensor ${quoted(name)} is not in ${quoted(shard)}, where it should be`);
   }
   return tensors;
 }
@@ -47,7 +51,9 @@ export function readShards(
 function weightMap(index: Uint8Array): Map<string, string> | undefined {
   if (index[0] !== 0x7b) return undefined; // {
   try {
-    const parsed = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(index)) as { weight_map?: unknown };
+    const parsed = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(index)) as {
+      weight_map?: unknown;
+    };
     const entries = Object.entries(Object(parsed.weight_map) as Record<string, unknown>);
     const isMap = entries.length > 0 && entries.every(([, file]) => typeof file === 'string');
     return isMap ? new Map(entries as [string, string][]) : undefined;

@@ -22,5 +22,9 @@ export function elementCount(shape: readonly number[]): number {
  * memory.
  */
 export function isShape(value: unknown): value is number[] {
-  return Array.isArray(value) && value.length <= 64 && value.every((size) => Number.isSafeInteger(size) && size >= 0);
+  return (
+    Array.isArray(value) &&
+    value.length <= 64 &&
+    value.every((size) => Number.isSafeInteger(size) && size >= 0)
+  );
 }

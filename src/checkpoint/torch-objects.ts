@@ -90,7 +90,10 @@ export const torchGlobals: ReadonlyMap<string, PickleGlobal> = (() => {
 
   // (storage, offset, size, stride); v2 adds (requires_grad, hooks, metadata), v3 (requires_grad, hooks, dtype,
   // metadata)
-  allow('torch._utils._rebuild_tensor', (args) => new StoredTensor(args[0], args[1], args[2], args[3]));
+  allow(
+    'torch._utils._rebuild_tensor',
+    (args) => new StoredTensor(args[0], args[1], args[2], args[3]),
+  );
   allow('torch._utils._rebuild_tensor_v2', (args) => denseTensor(args, undefined, args[6]));
   allow('torch._utils._rebuild_tensor_v3', (args) => denseTensor(args, args[6], args[7]));
   // (tensor, requires_grad, hooks[, attributes])
@@ -106,7 +109,8 @@ export const torchGlobals: ReadonlyMap<string, PickleGlobal> = (() => {
   allow('torch._utils._rebuild_meta_tensor_no_storage', unreadable('a meta tensor without values'));
   allow('torch.serialization._get_layout', () => OPAQUE);
   for (const scheme of ['per_tensor', 'per_channel']) {
-    for (const kind of ['affine', 'symmetric', 'affine_float_qparams']) allow(`torch.${scheme}_${kind}`);
+    for (const kind of ['affine', 'symmetric', 'affine_float_qparams'])
+      allow(`torch.${scheme}_${kind}`);
   }
   allow('torch.Size', (args) => args[0] ?? []);
   allow('torch.device', () => OPAQUE);
@@ -142,8 +146,13 @@ export function isOpaqueGlobal(name: string): boolean {
 }
 
 /** `metadata` flags a tensor whose values are to be negated or conjugated on reading. */
-function denseTensor(args: readonly unknown[], dtype: unknown, metadata: unknown): StoredTensor | UnreadableTensor {
-  if (metadata instanceof Map && metadata.size > 0) return new UnreadableTensor('a lazily negated or conjugated view');
+function denseTensor(
+  args: readonly unknown[],
+  dtype: unknown,
+  metadata: unknown,
+): StoredTensor | UnreadableTensor {
+  if (metadata instanceof Map && metadata.size > 0)
+    return new UnreadableTensor('a lazily negated or conjugated view');
   return new StoredTensor(args[0], args[1], args[2], args[3], dtype);
 }
 

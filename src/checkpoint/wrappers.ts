@@ -23,7 +23,9 @@ export function withoutWrappers(
     const other = origins.get(own);
     if (other !== undefined) {
       const both = `${quoted(other)} and ${quoted(name)}`;
-      failIn(fileName)(`${both} are both ${quoted(own)} of the model; save the one model's state_dict() alone`);
+      failIn(fileName)(
+        `${both} are both ${quoted(own)} of the model; save the one model's state_dict() alone`,
+      );
     }
     origins.set(own, name);
     plain.set(own, tensor);
@@ -34,5 +36,8 @@ export function withoutWrappers(
 function ownName(name: string): string {
   const parts = name.split('.');
   const first = parts.findIndex((part, i) => !OWNERS.includes(part) || i === parts.length - 1);
-  return parts.slice(first).filter((part, i) => i === 0 || !WRAPPERS.includes(part)).join('.');
+  return parts
+    .slice(first)
+    .filter((part, i) => i === 0 || !WRAPPERS.includes(part))
+    .join('.');
 }

@@ -7,7 +7,8 @@ export function commandLine(): string[] {
   const given = process.argv.slice(2);
   if (!given.some((argument) => argument.includes('\ufffd'))) return given;
   const bytes = argumentBytes().slice(-given.length);
-  const isSame = bytes.length === given.length && bytes.every((one, index) => one.toString() === given[index]);
+  const isSame =
+    bytes.length === given.length && bytes.every((one, index) => one.toString() === given[index]);
   return isSame ? bytes.map(pathFromBytes) : given;
 }
 

@@ -29,18 +29,32 @@ export function addConvert(program: Command): void {
     .addArgument(new Argument('<checkpoint>', 'for example model.pth.tar; - is standard input'))
     .addArgument(new Argument('<weights>', 'file to write, for example model.safetensors'))
     .option('--half', 'store 16-bit floats: half the size')
-    .addOption(new Option('--architecture <name>', 'how FPEMs are joined (default: pan++, and pan for mmocr’s PANet)').choices(['pan++', 'pan']))
+    .addOption(
+      new Option(
+        '--architecture <name>',
+        'how FPEMs are joined (default: pan++, and pan for mmocr’s PANet)',
+      ).choices(['pan++', 'pan']),
+    )
     .option('--ema', 'the moving average of the weights that the checkpoint keeps beside them')
     .addOption(
-      new Option('--settings <benchmark>', 'default settings of detect').choices(Object.keys(detectionPresets)).default('icdar2015'),
+      new Option('--settings <benchmark>', 'default settings of detect')
+        .choices(Object.keys(detectionPresets))
+        .default('icdar2015'),
     )
     .addOption(
-      new Option('--vocabulary <file>', 'characters that the recognition head reads, in the order of its classes, as UTF-8 text (line ends are left out)'),
+      new Option(
+        '--vocabulary <file>',
+        'characters that the recognition head reads, in the order of its classes, as UTF-8 text (line ends are left out)',
+      ),
     )
     .action(exiting(convert));
 }
 
-async function convert(checkpoint: string, output: string, { half, architecture, ema, settings, vocabulary }: ConvertFlags): Promise<number> {
+async function convert(
+  checkpoint: string,
+  output: string,
+  { half, architecture, ema, settings, vocabulary }: ConvertFlags,
+): Promise<number> {
   const bytes = await readBytes(checkpoint);
   const shards = shardNames(bytes, checkpoint) ?? [];
   const pathOf = (shard: string) => join(dirname(checkpoint), shard);
@@ -48,7 +62,9 @@ async function convert(checkpoint: string, output: string, { half, architecture,
   const { weights, config, emaLeft } = convertCheckpoint(bytes, {
     half,
     ema,
-    shards: new Map(await Promise.all(shards.map(async (name) => [name, await readBytes(pathOf(name))] as const))),
+    shards: new Map(
+      await Promise.all(shards.map(async (name) => [name, await readBytes(pathOf(name))] as const)),
+    ),
     vocabulary: vocabulary === undefined ? undefined : await readCharacters(vocabulary),
     fusion: architecture,
     detection: detectionPresets[settings],
@@ -57,8 +73,13 @@ async function convert(checkpoint: string, output: string, { half, architecture,
   await writeBytes(output, weights);
   const { block, blocks } = config.backbone;
   const layers = blocks.reduce((sum, count) => sum + count, 0) * (block === 'basic' ? 2 : 3) + 2;
-  if (emaLeft) say(`panpp: ${checkpoint} also holds a moving average of the weights, under ${emaLeft}; --ema converts that instead`);
-  say(`${shown(output)}: ResNet-${layers}, ${config.neck.fpems} FPEMs, ${(weights.length / 1e6).toFixed(1)} MB`);
+  if (emaLeft)
+    say(
+      `panpp: ${checkpoint} also holds a moving average of the weights, under ${emaLeft}; --ema converts that instead`,
+    );
+  say(
+    `${shown(output)}: ResNet-${layers}, ${config.neck.fpems} FPEMs, ${(weights.length / 1e6).toFixed(1)} MB`,
+  );
   return exitCodes.done;
 }
 
@@ -68,7 +89,11 @@ async function readCharacters(path: string): Promise<string[]> {
     text = new TextDecoder('utf-8', { fatal: true }).decode(await readBytes(path));
   } catch (cause) {
     if (cause instanceof PanppError) throw cause;
-    throw new PanppError('file', `${path} is no UTF-8 text; a vocabulary is its characters one after another`, { cause });
+    throw new PanppError(
+      'file',
+      `${path} is no UTF-8 text; a vocabulary is its characters one after another`,
+      { cause },
+    );
   }
   return [...text.replace(/[\r\n]/g, '')];
 }

@@ -8,7 +8,8 @@ import { join } from 'node:path';
 const { O_APPEND, O_CREAT, O_EXCL, O_NOCTTY, O_RDWR, O_WRONLY } = constants;
 const stderr = 2;
 
-const notices = /^Warning: (?:maxDynamic\w+ artificially reduced|vkCreateInstance).*\n(?: {4}at CheckVkSuccessImpl .*\n)?\n?/gm;
+const notices =
+  /^Warning: (?:maxDynamic\w+ artificially reduced|vkCreateInstance).*\n(?: {4}at CheckVkSuccessImpl .*\n)?\n?/gm;
 
 /** What was written, without Dawn's notices. */
 export function withoutNotices(text: string): string {
@@ -72,5 +73,8 @@ function canBeReopened(): boolean {
 }
 
 function flagsOf(descriptor: number): number {
-  return parseInt(/^flags:\s*(\d+)/m.exec(readFileSync(`/proc/self/fdinfo/${descriptor}`, 'utf8'))?.[1] ?? '0', 8);
+  return parseInt(
+    /^flags:\s*(\d+)/m.exec(readFileSync(`/proc/self/fdinfo/${descriptor}`, 'utf8'))?.[1] ?? '0',
+    8,
+  );
 }

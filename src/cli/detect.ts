@@ -19,9 +19,15 @@ export function addDetect(program: Command): void {
   withEngineOptions(withOutputOptions(withSettingsOptions(command))).action(exiting(detect));
 }
 
-const task: ResultTask = { protocols: { icdar: 'icdar2015', totaltext: 'totaltext', iou: 'iou' }, reads: false };
+const task: ResultTask = {
+  protocols: { icdar: 'icdar2015', totaltext: 'totaltext', iou: 'iou' },
+  reads: false,
+};
 
-async function detect(inputs: string[], flags: OutputFlags & EngineOptions & SettingsFlags): Promise<number> {
+async function detect(
+  inputs: string[],
+  flags: OutputFlags & EngineOptions & SettingsFlags,
+): Promise<number> {
   return runOnImages(inputs, flags, task, ({ detection }) => {
     const settings = settingsOf(flags, detection);
     return { settings, forModel: (model) => (image) => model.detect(image, settings) };

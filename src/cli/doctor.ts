@@ -9,13 +9,17 @@ export function addDoctor(program: Command): void {
   program
     .command('doctor')
     .summary('tell which GPU adapters there are and what is missing')
-    .description('Lists the GPU adapters with driver, features and limits, which one would be used, and what to install if something is missing.')
+    .description(
+      'Lists the GPU adapters with driver, features and limits, which one would be used, and what to install if something is missing.',
+    )
     .option('--json', 'as JSON')
     .action(exiting(doctor));
 }
 
 async function doctor({ json }: { json?: boolean }): Promise<number> {
   const diagnosis = await withoutDawnNotices(diagnose);
-  process.stdout.write(`${json ? JSON.stringify(diagnosis, undefined, 2) : describeDiagnosis(diagnosis)}\n`);
+  process.stdout.write(
+    `${json ? JSON.stringify(diagnosis, undefined, 2) : describeDiagnosis(diagnosis)}\n`,
+  );
   return diagnosis.usable ? exitCodes.done : exitCodes.someFailed;
 }

@@ -28,22 +28,39 @@ export interface EngineOptions extends ModelOptions {
 /** Adds `--weights`, `--adapter`, `--precision`, `--toggles` and `--tuning`. */
 export function withEngineOptions(command: Command): Command {
   return withModelOptions(command).addOption(
-    new Option('--tuning <file>', 'what `panpp tune` wrote, or none (default: the adapter’s own in your cache folder, if it is there)'),
+    new Option(
+      '--tuning <file>',
+      'what `panpp tune` wrote, or none (default: the adapter’s own in your cache folder, if it is there)',
+    ),
   );
 }
 
 /** Adds `--weights`, `--adapter`, `--precision` and `--toggles`. */
 export function withModelOptions(command: Command): Command {
   return command
-    .addOption(new Option('--weights <file>', 'weights made by `panpp convert` (default: those of the package)'))
     .addOption(
-      new Option('--adapter <name>', 'part of a GPU adapter’s name, or hardware, software, lavapipe, swiftshader'),
+      new Option(
+        '--weights <file>',
+        'weights made by `panpp convert` (default: those of the package)',
+      ),
     )
     .addOption(
-      new Option('--precision <bits>', 'how maps and weights are stored (default: f32); auto: f16 on a GPU that has it').choices(['f32', 'f16', 'auto']),
+      new Option(
+        '--adapter <name>',
+        'part of a GPU adapter’s name, or hardware, software, lavapipe, swiftshader',
+      ),
     )
     .addOption(
-      new Option('--toggles <names>', 'Dawn toggles, with commas; a minus before those to switch off, such as --toggles=-disable_robustness'),
+      new Option(
+        '--precision <bits>',
+        'how maps and weights are stored (default: f32); auto: f16 on a GPU that has it',
+      ).choices(['f32', 'f16', 'auto']),
+    )
+    .addOption(
+      new Option(
+        '--toggles <names>',
+        'Dawn toggles, with commas; a minus before those to switch off, such as --toggles=-disable_robustness',
+      ),
     );
 }
 
@@ -54,7 +71,9 @@ export interface WeightsBytes {
 }
 
 /** Reads the weights that the options name, or the package's. @throws PanppError `file` */
-export async function readWeightsBytes({ weights: path = packagedWeights() }: ModelOptions): Promise<WeightsBytes> {
+export async function readWeightsBytes({
+  weights: path = packagedWeights(),
+}: ModelOptions): Promise<WeightsBytes> {
   return { path, bytes: await readBytes(path) };
 }
 
@@ -64,36 +83,54 @@ export async function parseWeights({ path, bytes }: WeightsBytes): Promise<Weigh
 }
 
 /** Opens the adapter and loads the weights; a software adapter gets one line on stderr. */
-export async function openEngine(options: EngineOptions, weights?: WeightsBytes): Promise<{ gpu: Gpu; model: Model }> {
+export async function openEngine(
+  options: EngineOptions,
+  weights?: WeightsBytes,
+): Promise<{ gpu: Gpu; model: Model }> {
   const { path, bytes } = weights ?? (await readWeightsBytes(options));
   const gpu = await openAdapter(options);
   const { tuning, from } = await findTuning(options, gpu);
-  const model = await asWeights(() => loadModel(gpu, bytes, { source: path, precision: options.precision, tuning }));
-  if (model.tuning === 'other-adapter') say(`panpp: ${from} is of ${tuning!.adapter}, not of this adapter, and not used; panpp tune makes one`);
-  if (model.tuning === 'other-shaders') say(`panpp: ${from} is of another version of panpp, and not used; panpp tune makes a new one`);
+  const model = await asWeights(() =>
+    loadModel(gpu, bytes, { source: path, precision: options.precision, tuning }),
+  );
+  if (model.tuning === 'other-adapter')
+    say(
+      `panpp: ${from} is of ${tuning!.adapter}, not of this adapter, and not used; panpp tune makes one`,
+    );
+  if (model.tuning === 'other-shaders')
+    say(`panpp: ${from} is of another version of panpp, and not used; panpp tune makes a new one`);
   return { gpu, model };
 }
 
 /** Opens the adapter; a software adapter gets one line on stderr. */
 export async function openAdapter({ adapter, toggles = '' }: ModelOptions): Promise<Gpu> {
   const gpu = await withoutDawnNotices(() => openGpu({ adapter, ...parseToggles(toggles) }));
-  if (gpu.profile.software) say(`panpp: ${gpu.profile.adapter} computes on the CPU; ${fasterThan(gpu.profile)} (panpp doctor tells more)`);
+  if (gpu.profile.software)
+    say(
+      `panpp: ${gpu.profile.adapter} computes on the CPU; ${fasterThan(gpu.profile)} (panpp doctor tells more)`,
+    );
   return gpu;
 }
 
 function fasterThan({ architecture }: GpuProfile): string {
   const gpu = 'a GPU with its driver many times';
-  return architecture === 'swiftshader' && process.platform === 'linux' ? `${LAVAPIPE_PACKAGES} is about 3 times as fast, ${gpu}` : `${gpu} as fast`;
+  return architecture === 'swiftshader' && process.platform === 'linux'
+    ? `${LAVAPIPE_PACKAGES} is about 3 times as fast, ${gpu}`
+    : `${gpu} as fast`;
 }
 
 // The file that is named must be there and whole; one in the cache that is not is no reason to do nothing.
-async function findTuning({ tuning: wanted }: EngineOptions, { profile }: Gpu): Promise<{ tuning?: Tuning; from?: string }> {
+async function findTuning(
+  { tuning: wanted }: EngineOptions,
+  { profile }: Gpu,
+): Promise<{ tuning?: Tuning; from?: string }> {
   if (wanted === 'none') return {};
   const from = wanted ?? tuningPath(profile);
   if (from === undefined) return {};
   try {
     const tuning = await readTuning(from);
-    if (wanted !== undefined && !tuning) throw new PanppError('file', `${from}: no such file or folder`);
+    if (wanted !== undefined && !tuning)
+      throw new PanppError('file', `${from}: no such file or folder`);
     return { tuning, from };
   } catch (error) {
     if (!(error instanceof PanppError) || wanted !== undefined) throw error;
@@ -108,6 +145,10 @@ export async function asWeights<T>(read: () => T | Promise<T>): Promise<T> {
     return await read();
   } catch (error) {
     if (!(error instanceof PanppError) || error.code !== 'checkpoint') throw error;
-    throw new PanppError(error.code, `${error.message}; weights are files that panpp convert wrote`, { cause: error });
+    throw new PanppError(
+      error.code,
+      `${error.message}; weights are files that panpp convert wrote`,
+      { cause: error },
+    );
   }
 }

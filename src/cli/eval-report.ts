@@ -16,22 +16,33 @@ export function jsonOf(result: EvaluationResult, details: ReportDetails) {
   return {
     protocol: details.protocol,
     groundTruth,
-    ...{ precision, recall, hmean, counts, images: perImage.size },
+    precision,
+    recall,
+    hmean,
+    counts,
+    images: perImage.size,
     settings: details.settings,
     notes: details.notes,
     ignored,
     failed: details.failed,
-    perImage: details.perImage ? [...perImage].map(([image, numbers]) => ({ image, ...numbers })) : undefined,
+    perImage: details.perImage
+      ? [...perImage].map(([image, numbers]) => ({ image, ...numbers }))
+      : undefined,
   };
 }
 
 /** Percentages, as papers print them. */
-export function tablesOf({ precision, recall, hmean, perImage, groundTruth }: EvaluationResult, details: ReportDetails): string {
+export function tablesOf(
+  { precision, recall, hmean, perImage, groundTruth }: EvaluationResult,
+  details: ReportDetails,
+): string {
   const summary = {
     protocol: details.protocol,
     'ground truth': groundTruth,
     images: String(perImage.size),
-    ...{ precision: percent(precision), recall: percent(recall), 'H-mean': percent(hmean) },
+    precision: percent(precision),
+    recall: percent(recall),
+    'H-mean': percent(hmean),
   };
   if (!details.perImage) return table([summary]);
   return `${table([...perImage].map(([image, numbers]) => ({ image, ...imageRow(numbers) })))}\n${table([summary])}`;
@@ -48,16 +59,26 @@ function imageRow(numbers: ImageNumbers[Protocol]): Row {
         detections: det - detDontCare.length,
         right: pairs.filter(({ correct }) => correct).length,
       }),
-      ...{ precision: percent(precision), recall: percent(recall), 'H-mean': percent(hmean) },
+      precision: percent(precision),
+      recall: percent(recall),
+      'H-mean': percent(hmean),
     };
   }
   if ('sigma' in numbers) {
     const { gt, det, precision, recall } = numbers;
-    return { ...counted({ texts: gt, detections: det }), precision: percent(precision), recall: percent(recall) };
+    return {
+      ...counted({ texts: gt, detections: det }),
+      precision: percent(precision),
+      recall: percent(recall),
+    };
   }
   if ('npos' in numbers)
     return counted({ texts: numbers.npos, detections: numbers.tp + numbers.fp, right: numbers.tp });
-  return counted({ texts: numbers.tp + numbers.missed, detections: numbers.det, found: numbers.tp });
+  return counted({
+    texts: numbers.tp + numbers.missed,
+    detections: numbers.det,
+    found: numbers.tp,
+  });
 }
 
 function counted(counts: Readonly<Record<string, number>>): Row {
@@ -74,7 +95,11 @@ function table(rows: readonly Row[]): string {
   const widths = names.map((name) => Math.max(name.length, ...rows.map((row) => row[name].length)));
   const line = (cells: readonly string[]) =>
     cells
-      .map((cell, column) => (column === 0 ? cell.padEnd(widths[column]) : cell.padStart(widths[column])))
+      .map((cell, column) =>
+        column === 0 ? cell.padEnd(widths[column]) : cell.padStart(widths[column]),
+      )
       .join('  ');
-  return [names, ...rows.map((row) => names.map((name) => row[name]))].map((cells) => `${line(cells)}\n`).join('');
+  return [names, ...rows.map((row) => names.map((name) => row[name]))]
+    .map((cells) => `${line(cells)}\n`)
+    .join('');
 }

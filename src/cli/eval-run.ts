@@ -16,7 +16,13 @@ import { resultLine } from './result-line.js';
 import { type SettingsFlags, settingsOf } from './settings-options.js';
 import { isRunsPicture } from './output-record.js';
 import { Progress, say } from './report.js';
-import { RunFolder, type RunSettings, type StoredImage, type StoredImages, resultFiles } from './run-folder.js';
+import {
+  RunFolder,
+  type RunSettings,
+  type StoredImage,
+  type StoredImages,
+  resultFiles,
+} from './run-folder.js';
 import { packageVersion } from './version.js';
 
 export type Preset = keyof typeof detectionPresets;
@@ -68,7 +74,9 @@ export async function runDataset(task: Task, folder: string, flags: RunFlags): P
     precision: flags.precision ?? 'f32',
   };
   const runFolder = await RunFolder.open(folder, identity, flags.restart ?? false);
-  say(`panpp: settings, ${preset ? `${preset}'s` : "the weights' own"} but for options: ${inWords(settings)}`);
+  say(
+    `panpp: settings, ${preset ? `${preset}'s` : "the weights' own"} but for options: ${inWords(settings)}`,
+  );
   const done = await readDone(runFolder, images.keys());
   if (done.size > 0) say(`panpp: ${done.size} of ${images.size} images were done before`);
   const missing = new Map([...images].filter(([name]) => !done.has(name)));
@@ -89,7 +97,10 @@ export async function runDataset(task: Task, folder: string, flags: RunFlags): P
 }
 
 /** What earlier runs found. An image that failed is not done: it gets another chance. */
-async function readDone(runFolder: RunFolder, names: Iterable<string>): Promise<Map<string, StoredImage>> {
+async function readDone(
+  runFolder: RunFolder,
+  names: Iterable<string>,
+): Promise<Map<string, StoredImage>> {
   const done = new Map<string, StoredImage>();
   for (const name of names) {
     const image = await runFolder.read(name);
@@ -128,10 +139,14 @@ function assertScorable({ protocol, groundTruth, options }: Task, names: readonl
   const nothing: StoredImage = { file: '', regions: [] };
   // Some protocols have no figures without any detection, so one image gets a square.
   const square: StoredImage = { file: '', regions: [{ polygon: unitSquare, score: 1, text: 'a' }] };
-  const results = resultFiles(protocol, new Map(names.map((name, index) => [name, index === 0 ? square : nothing])));
+  const results = resultFiles(
+    protocol,
+    new Map(names.map((name, index) => [name, index === 0 ? square : nothing])),
+  );
   try {
     const [extra] = evaluate(protocol, groundTruth, results, options).ignored;
-    if (extra !== undefined) throw new PanppError('evaluation', `results: ${extra}: there is no ground truth for it`);
+    if (extra !== undefined)
+      throw new PanppError('evaluation', `results: ${extra}: there is no ground truth for it`);
   } catch (error) {
     if (!(error instanceof PanppError) || !error.message.startsWith('results: ')) throw error;
     throw new PanppError(
@@ -147,14 +162,19 @@ function needsWords(protocol: Protocol): boolean {
 }
 
 function textFinder(protocol: Protocol, model: Model, settings: DetectionSettings): FindText {
-  return needsWords(protocol) ? (image) => model.spot(image, settings) : (image) => model.detect(image, settings);
+  return needsWords(protocol)
+    ? (image) => model.spot(image, settings)
+    : (image) => model.detect(image, settings);
 }
 
 function presetOf(protocol: Protocol): Preset | undefined {
   // Word spotting is the end-to-end task with another way to count.
   if (protocol === 'icdar2015-spotting') return 'icdar2015-e2e';
   const presets = Object.keys(detectionPresets) as Preset[];
-  return presets.find((preset) => preset === protocol) ?? presets.find((preset) => protocol.startsWith(preset));
+  return (
+    presets.find((preset) => preset === protocol) ??
+    presets.find((preset) => protocol.startsWith(preset))
+  );
 }
 
 function inWords({ shortSide, bbox, tolerance, minScore, minArea }: DetectionSettings): string {
@@ -174,9 +194,17 @@ async function processAll(
   );
   try {
     const files = [...images].map(([name, path]) => ({ name, path }));
-    for await (const { image: { name, path }, ...outcome } of processFiles(files, findText)) {
+    for await (const {
+      image: { name, path },
+      ...outcome
+    } of processFiles(files, findText)) {
       if ('error' in outcome) progress.say(`panpp: ${outcome.error}`);
-      await store(name, 'error' in outcome ? { file: path, error: outcome.error } : resultLine(path, outcome.result.found));
+      await store(
+        name,
+        'error' in outcome
+          ? { file: path, error: outcome.error }
+          : resultLine(path, outcome.result.found),
+      );
       done++;
       progress.step();
     }

@@ -4,7 +4,12 @@ import { PanppError } from '../errors.js';
 import { type ScoredRegion, thresholdCurve } from '../evaluation/curve.js';
 import { evaluate } from '../evaluation/evaluate.js';
 import { lineChart } from '../evaluation/plot.js';
-import { type EvaluationOptions, type FileSet, PROTOCOLS, type Protocol } from '../evaluation/types.js';
+import {
+  type EvaluationOptions,
+  type FileSet,
+  PROTOCOLS,
+  type Protocol,
+} from '../evaluation/types.js';
 import { detectionPresets } from '../network/config.js';
 import { withEngineOptions } from './engine.js';
 import { jsonOf, tablesOf } from './eval-report.js';
@@ -13,7 +18,14 @@ import { readFileSet } from './file-set.js';
 import { assertNoInput, shown, writeBytes } from './files.js';
 import { withSettingsOptions } from './settings-options.js';
 import { exitCodes, print, say } from './report.js';
-import { type StoredImages, asFileName, isRunFolder, readRun, regionsOf, resultFiles } from './run-folder.js';
+import {
+  type StoredImages,
+  asFileName,
+  isRunFolder,
+  readRun,
+  regionsOf,
+  resultFiles,
+} from './run-folder.js';
 import { exiting, numberBetween } from './usage.js';
 
 interface EvalFlags extends Partial<RunFlags> {
@@ -51,13 +63,22 @@ export function addEval(program: Command): void {
         'mean (H-mean). With --run it finds the text of all images first and stores it in --results; after an ' +
         'interruption the same command goes on. --results may be the folder of such a run, under any protocol.',
     )
-    .addOption(new Option('--protocol <name>', 'whose rules').choices(PROTOCOLS).makeOptionMandatory())
-    .requiredOption('--gt <path>', 'folder or zip archive of the ground truth, in the benchmark’s own format')
-    .requiredOption('--results <path>', 'folder or zip archive of result files; with --run the folder to write them to')
     .addOption(
-      new Option('--iou-threshold <iou>', 'with --protocol iou: what a pair must exceed (default: 0.5)').argParser(
-        numberBetween(0, 1),
-      ),
+      new Option('--protocol <name>', 'whose rules').choices(PROTOCOLS).makeOptionMandatory(),
+    )
+    .requiredOption(
+      '--gt <path>',
+      'folder or zip archive of the ground truth, in the benchmark’s own format',
+    )
+    .requiredOption(
+      '--results <path>',
+      'folder or zip archive of result files; with --run the folder to write them to',
+    )
+    .addOption(
+      new Option(
+        '--iou-threshold <iou>',
+        'with --protocol iou: what a pair must exceed (default: 0.5)',
+      ).argParser(numberBetween(0, 1)),
     )
     .option('--json', 'as one line of JSON, with all digits')
     .option('--per-image', 'each image’s numbers too')
@@ -89,7 +110,8 @@ async function evaluation(flags: EvalFlags): Promise<number> {
   const { protocol } = flags;
   const runFlags = runFlagsOf(flags);
   const options: EvaluationOptions = { iouThreshold: flags.iouThreshold };
-  if (flags.plot !== undefined) await assertNoInput(flags.plot, [flags.gt, flags.results, flags.weights]);
+  if (flags.plot !== undefined)
+    await assertNoInput(flags.plot, [flags.gt, flags.results, flags.weights]);
   const groundTruth = await readFileSet(flags.gt, protocol);
   const submission = runFlags
     ? await runSubmission(flags, groundTruth, options, runFlags)
@@ -102,13 +124,25 @@ async function evaluation(flags: EvalFlags): Promise<number> {
     );
   }
   const result = evaluate(protocol, groundTruth, submission.files, options);
-  const failed = [...(stored ?? [])].flatMap(([image, one]) => ('error' in one ? [{ image, error: one.error }] : []));
+  const failed = [...(stored ?? [])].flatMap(([image, one]) =>
+    'error' in one ? [{ image, error: one.error }] : [],
+  );
   const notes = [...result.notes];
   if (failed.length > 0)
-    notes.push(`counted as images without detections, for they failed: ${failed.map(({ image }) => image).join(', ')}`);
+    notes.push(
+      `counted as images without detections, for they failed: ${failed.map(({ image }) => image).join(', ')}`,
+    );
   for (const note of notes) say(`panpp: ${note}`);
-  const details = { protocol, perImage: flags.perImage ?? false, notes, failed, settings: submission.settings };
-  await print(flags.json ? `${JSON.stringify(jsonOf(result, details))}\n` : tablesOf(result, details));
+  const details = {
+    protocol,
+    perImage: flags.perImage ?? false,
+    notes,
+    failed,
+    settings: submission.settings,
+  };
+  await print(
+    flags.json ? `${JSON.stringify(jsonOf(result, details))}\n` : tablesOf(result, details),
+  );
   if (flags.plot && stored) {
     await writeBytes(flags.plot, plotOf(protocol, groundTruth, stored, options));
     say(`panpp: wrote ${shown(flags.plot)}`);
@@ -149,16 +183,29 @@ async function readSubmission({ protocol, results }: EvalFlags): Promise<Submiss
 /** Thresholds of a plot, evenly from the lowest score that there is. */
 const plotPoints = 26;
 
-function plotOf(protocol: Protocol, groundTruth: FileSet, stored: StoredImages, options: EvaluationOptions): string {
+function plotOf(
+  protocol: Protocol,
+  groundTruth: FileSet,
+  stored: StoredImages,
+  options: EvaluationOptions,
+): string {
   const detections = new Map<string, readonly ScoredRegion[]>(
     [...stored].map(([name, image]) => [asFileName(name), regionsOf(image)]),
   );
-  const lowest = [...detections.values()].flat().reduce((least, { score }) => Math.min(least, score), 1);
+  const lowest = [...detections.values()]
+    .flat()
+    .reduce((least, { score }) => Math.min(least, score), 1);
   const from = Math.floor(lowest * 100) / 100;
-  const thresholds = Array.from({ length: plotPoints }, (_, index) => from + ((1 - from) * index) / (plotPoints - 1));
+  const thresholds = Array.from(
+    { length: plotPoints },
+    (_, index) => from + ((1 - from) * index) / (plotPoints - 1),
+  );
   const curve = thresholdCurve(protocol, groundTruth, detections, thresholds, options);
   if (curve.length === 0)
-    throw new PanppError('argument', '--plot: nothing was found in any image, so there is nothing to plot');
+    throw new PanppError(
+      'argument',
+      '--plot: nothing was found in any image, so there is nothing to plot',
+    );
   const series = [
     ['precision', (point: (typeof curve)[number]) => point.precision],
     ['recall', (point: (typeof curve)[number]) => point.recall],

@@ -22,10 +22,20 @@ export function addExport(program: Command): void {
         'text logits, kernel logits and instance vectors of 1 × 6 × H/4 × W/4. Sides that are no multiples of 32 are padded ' +
         'within. Pixel aggregation and recognition are not part of it.',
     )
-    .addOption(new Option('--onnx <file>', 'file to write, for example model.onnx').makeOptionMandatory())
-    .addOption(new Option('--weights <file>', 'weights made by `panpp convert` (default: those of the package)'))
     .addOption(
-      new Option('--size <height>x<width>', 'for images of this size alone, multiples of 32, without padding').argParser(parseSize),
+      new Option('--onnx <file>', 'file to write, for example model.onnx').makeOptionMandatory(),
+    )
+    .addOption(
+      new Option(
+        '--weights <file>',
+        'weights made by `panpp convert` (default: those of the package)',
+      ),
+    )
+    .addOption(
+      new Option(
+        '--size <height>x<width>',
+        'for images of this size alone, multiples of 32, without padding',
+      ).argParser(parseSize),
     )
     .action(exiting(writeModel));
 }

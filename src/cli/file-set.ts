@@ -42,7 +42,10 @@ function withoutFolders(files: FileSet, archive: string): FileSet {
     const name = basename(path);
     if (path.endsWith('/') || path.startsWith('__MACOSX/') || !isShown(name)) continue;
     if (flat.has(name))
-      throw new PanppError('evaluation', `${archive}: two files are named ${name}, in different folders`);
+      throw new PanppError(
+        'evaluation',
+        `${archive}: two files are named ${name}, in different folders`,
+      );
     flat.set(name, bytes);
   }
   return flat;

@@ -27,7 +27,8 @@ export interface FoundImages {
 }
 
 const imagePattern = '**/*.{png,apng,jpg,jpeg,jpe,jfif,webp}';
-const otherPattern = '**/*.{avif,bmp,dng,gif,heic,heif,jp2,jxl,pdf,psd,tif,tiff,arw,cr2,cr3,nef,orf,raf,rw2}';
+const otherPattern =
+  '**/*.{avif,bmp,dng,gif,heic,heif,jp2,jxl,pdf,psd,tif,tiff,arw,cr2,cr3,nef,orf,raf,rw2}';
 
 /**
  * Images named by files, folders (searched through for image files, in the order of their names) and globs; `-` is
@@ -35,20 +36,30 @@ const otherPattern = '**/*.{avif,bmp,dng,gif,heic,heif,jp2,jxl,pdf,psd,tif,tiff,
  * @param isResult whether a file is a run's own result; such are images only if they are named themselves
  * @throws PanppError `file` if there are no images at all
  */
-export async function findImages(inputs: readonly string[], isResult: (path: string) => Promise<boolean>): Promise<FoundImages> {
+export async function findImages(
+  inputs: readonly string[],
+  isResult: (path: string) => Promise<boolean>,
+): Promise<FoundImages> {
   const names = new Map<string, string>();
   const problems: FoundImages['problems'][number][] = [];
   for (const input of inputs) {
     const found = await namedBy(input, isResult);
     if (found.length === 0)
-      problems.push({ input, error: new PanppError('file', `${input}: no PNG, JPEG or WebP files found`) });
+      problems.push({
+        input,
+        error: new PanppError('file', `${input}: no PNG, JPEG or WebP files found`),
+      });
     for (const { path, name } of found) names.set(path, names.get(path) ?? name);
   }
   const passedOver = (await Promise.all(inputs.map(passedOverIn))).flat();
-  if (names.size === 0) throw new PanppError('file', [problems[0].error.message, ...passedOver].join('; '));
+  if (names.size === 0)
+    throw new PanppError('file', [problems[0].error.message, ...passedOver].join('; '));
   const taken = new Set<string>();
   return {
-    images: [...names].map(([path, name]) => ({ path, resultName: untaken(withoutEnding(name), taken) })),
+    images: [...names].map(([path, name]) => ({
+      path,
+      resultName: untaken(withoutEnding(name), taken),
+    })),
     problems,
     passedOver,
   };
@@ -65,7 +76,9 @@ async function passedOverIn(input: string): Promise<string[]> {
   }
   const kinds = [...counts].sort().map(([ending, count]) => `${count} ${ending}`);
   const pictures = `${names.length} picture${names.length === 1 ? '' : 's'}`;
-  return names.length === 0 ? [] : [`${input}: ${pictures} passed over (${kinds.join(', ')}); PNG, JPEG and WebP are read`];
+  return names.length === 0
+    ? []
+    : [`${input}: ${pictures} passed over (${kinds.join(', ')}); PNG, JPEG and WebP are read`];
 }
 
 interface Found {
@@ -74,12 +87,18 @@ interface Found {
   readonly name: string;
 }
 
-async function namedBy(input: string, isResult: (path: string) => Promise<boolean>): Promise<Found[]> {
+async function namedBy(
+  input: string,
+  isResult: (path: string) => Promise<boolean>,
+): Promise<Found[]> {
   if (input === standardInput) return [{ path: input, name: 'stdin' }];
   const info = await statOf(input);
-  if (!info?.isDirectory() && (info || !isGlob(input))) return [{ path: input, name: basename(input) }];
+  if (!info?.isDirectory() && (info || !isGlob(input)))
+    return [{ path: input, name: basename(input) }];
   const found = info
-    ? (await filesBelow(input, imagePattern)).sort(byName).map((name) => ({ path: join(input, name), name }))
+    ? (await filesBelow(input, imagePattern))
+        .sort(byName)
+        .map((name) => ({ path: join(input, name), name }))
     : (await filesMatching(input)).sort(byName).map((path) => ({ path, name: basename(path) }));
   const sources: Found[] = [];
   for (const file of found) if (!(await isResult(file.path))) sources.push(file);
@@ -129,7 +148,10 @@ export async function readBytes(path: string): Promise<Uint8Array> {
       const info = await file.stat();
       if (info.isFile() && info.size > 0) return await file.readFile();
       if (info.isDirectory()) throw Object.assign(new Error(), { code: 'EISDIR' });
-      return await readUnsized(file.createReadStream({ autoClose: false, highWaterMark: 2 ** 20 }), path);
+      return await readUnsized(
+        file.createReadStream({ autoClose: false, highWaterMark: 2 ** 20 }),
+        path,
+      );
     } finally {
       await file.close();
     }
@@ -142,8 +164,13 @@ let standardInputRead = false;
 
 async function readStandardInput(): Promise<Uint8Array> {
   const name = 'standard input';
-  if (process.stdin.isTTY) throw new PanppError('file', `${name} is a terminal, and - stands for a file in it; redirect one: panpp … - < file`);
-  if (standardInputRead) throw new PanppError('argument', `${name} can be read once, so - can stand for one file`);
+  if (process.stdin.isTTY)
+    throw new PanppError(
+      'file',
+      `${name} is a terminal, and - stands for a file in it; redirect one: panpp … - < file`,
+    );
+  if (standardInputRead)
+    throw new PanppError('argument', `${name} can be read once, so - can stand for one file`);
   standardInputRead = true;
   try {
     return await readUnsized(process.stdin, name);
@@ -159,7 +186,10 @@ async function readUnsized(stream: AsyncIterable<Uint8Array>, name: string): Pro
     parts.push(part);
     length += part.length;
     if (length > maxUnsizedBytes)
-      throw new PanppError('file', `${name}: gives more than ${maxUnsizedBytes / 2 ** 20} MiB, which is the most that is read of a pipe or a device; give a file`);
+      throw new PanppError(
+        'file',
+        `${name}: gives more than ${maxUnsizedBytes / 2 ** 20} MiB, which is the most that is read of a pipe or a device; give a file`,
+      );
   }
   return Buffer.concat(parts);
 }
@@ -170,7 +200,11 @@ async function readUnsized(stream: AsyncIterable<Uint8Array>, name: string): Pro
  * @param draftFolder where it is until it is whole; by default where it is going to be
  * @throws PanppError `file`
  */
-export async function writeBytes(path: string, content: Uint8Array | string, draftFolder = dirname(path)): Promise<void> {
+export async function writeBytes(
+  path: string,
+  content: Uint8Array | string,
+  draftFolder = dirname(path),
+): Promise<void> {
   try {
     await makeFolder(dirname(path));
     // A link, a pipe or a device is written to; it would be no longer one if another file took its place.
@@ -187,7 +221,11 @@ const drafts = new Set<string | Buffer>();
 let draftCount = 0;
 process.on('exit', () => drafts.forEach((draft) => rmSync(draft, { force: true })));
 
-async function replaceFile(path: string, content: Uint8Array | string, draftFolder: string): Promise<void> {
+async function replaceFile(
+  path: string,
+  content: Uint8Array | string,
+  draftFolder: string,
+): Promise<void> {
   const draft = onDisk(join(draftFolder, `.panpp-${process.pid}-${draftCount++}.draft`));
   drafts.add(draft);
   try {
@@ -196,7 +234,8 @@ async function replaceFile(path: string, content: Uint8Array | string, draftFold
   } catch (error) {
     rmSync(draft, { force: true });
     // The output folder may have folders of other disks in it.
-    if ((error as NodeJS.ErrnoException).code !== 'EXDEV' || draftFolder === dirname(path)) throw error;
+    if ((error as NodeJS.ErrnoException).code !== 'EXDEV' || draftFolder === dirname(path))
+      throw error;
     await replaceFile(path, content, dirname(path));
   } finally {
     drafts.delete(draft);
@@ -216,13 +255,19 @@ export function isOrphan(name: string): boolean {
 }
 
 /** Refuses to write where one of the inputs is, under whatever name. @throws PanppError `argument` */
-export async function assertNoInput(output: string, inputs: readonly (string | undefined)[]): Promise<void> {
+export async function assertNoInput(
+  output: string,
+  inputs: readonly (string | undefined)[],
+): Promise<void> {
   const target = await statOf(output);
   if (!target?.isFile()) return;
   for (const input of inputs) {
     const source = input === undefined || input === standardInput ? undefined : await statOf(input);
     if (source && isSameFile(source, target))
-      throw new PanppError('argument', `${output} is ${output === input ? 'the file that is read' : `the same file as ${input}, which is read`}; give another name to write to`);
+      throw new PanppError(
+        'argument',
+        `${output} is ${output === input ? 'the file that is read' : `the same file as ${input}, which is read`}; give another name to write to`,
+      );
   }
 }
 

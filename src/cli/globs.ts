@@ -21,15 +21,30 @@ type Callback<T> = (error: NodeJS.ErrnoException | null, value?: T) => void;
 
 const onBytes = {
   readdir(path: string, _: unknown, done: Callback<Dirent[]>) {
-    readdir(onDisk(withBackslashes(path)), { withFileTypes: true, encoding: 'buffer' }, (error, entries) => {
-      // An entry's name is its own and may be written to; its kind is asked of the entry.
-      done(error, entries?.map((entry) => Object.assign(entry, { name: withoutBackslashes(pathFromBytes(entry.name as unknown as Buffer)) }) as unknown as Dirent));
-    });
+    readdir(
+      onDisk(withBackslashes(path)),
+      { withFileTypes: true, encoding: 'buffer' },
+      (error, entries) => {
+        // An entry's name is its own and may be written to; its kind is asked of the entry.
+        done(
+          error,
+          entries?.map(
+            (entry) =>
+              Object.assign(entry, {
+                name: withoutBackslashes(pathFromBytes(entry.name as unknown as Buffer)),
+              }) as unknown as Dirent,
+          ),
+        );
+      },
+    );
   },
   realpath(path: string, done: Callback<string>) {
-    realpath(onDisk(withBackslashes(path)), 'buffer', (error, bytes) => done(error, bytes && withoutBackslashes(pathFromBytes(bytes as unknown as Buffer))));
+    realpath(onDisk(withBackslashes(path)), 'buffer', (error, bytes) =>
+      done(error, bytes && withoutBackslashes(pathFromBytes(bytes as unknown as Buffer))),
+    );
   },
-  stat: (path: string, done: (error: NodeJS.ErrnoException | null, info: Stats) => void) => stat(onDisk(withBackslashes(path)), done),
+  stat: (path: string, done: (error: NodeJS.ErrnoException | null, info: Stats) => void) =>
+    stat(onDisk(withBackslashes(path)), done),
 } as unknown as FileSystemAdapter;
 
 /**
@@ -62,14 +77,27 @@ export async function filesMatching(pattern: string): Promise<string[]> {
   return names.map((name) => join(folder, name));
 }
 
-async function globbed(folder: string, pattern: string, caseSensitiveMatch: boolean): Promise<string[]> {
+async function globbed(
+  folder: string,
+  pattern: string,
+  caseSensitiveMatch: boolean,
+): Promise<string[]> {
   const cwd = withoutBackslashes(resolve(folder));
-  const names = await glob(pattern, { cwd, caseSensitiveMatch, extglob: false, expandDirectories: false, fs: onBytes });
+  const names = await glob(pattern, {
+    cwd,
+    caseSensitiveMatch,
+    extglob: false,
+    expandDirectories: false,
+    fs: onBytes,
+  });
   return names.map(withBackslashes);
 }
 
 async function isFolder(path: string): Promise<boolean> {
-  return statOf(onDisk(path)).then((info) => info.isDirectory(), () => false);
+  return statOf(onDisk(path)).then(
+    (info) => info.isDirectory(),
+    () => false,
+  );
 }
 
 /** A glob as tinyglobby reads it, to which parentheses, bars, a leading `!` and single braces mean something else. */

@@ -8,12 +8,19 @@ import { type FindText, type Outcome, processFiles } from './image-files.js';
 import { onInterrupt } from './interrupt.js';
 import { hashOf, isRunsPicture } from './output-record.js';
 import { Progress, exitCodes, print, say } from './report.js';
-import { type OutputFlags, ResultFiles, type ResultTask, type Written, jsonLine } from './result-files.js';
+import {
+  type OutputFlags,
+  ResultFiles,
+  type ResultTask,
+  type Written,
+  jsonLine,
+} from './result-files.js';
 import { type ResultLine, resultLine } from './result-line.js';
 import { packageVersion } from './version.js';
 
 /** What images may be on the command line. */
-export const inputsHelp = 'files, folders (searched through), globs; - is an image on standard input';
+export const inputsHelp =
+  'files, folders (searched through), globs; - is an image on standard input';
 
 /** How a run finds text. */
 export interface TextFinder {
@@ -41,7 +48,12 @@ export async function runOnImages(
   const results = await ResultFiles.open(flags, task, images);
   const weights = await readWeightsBytes(flags);
   const { settings, forModel } = await finderFor((await parseWeights(weights)).config);
-  const hashes = await resultHashes(images, [weights.bytes, flags.precision ?? 'f32', task, settings]);
+  const hashes = await resultHashes(images, [
+    weights.bytes,
+    flags.precision ?? 'f32',
+    task,
+    settings,
+  ]);
   const earlier = await earlierResults(images, results, hashes);
   const missing = images.filter((file) => !earlier.has(file));
 
@@ -51,7 +63,9 @@ export async function runOnImages(
     // The image that was being written is counted by now.
     await new Promise(setImmediate);
     saidWritten(written, say);
-    say(`panpp: interrupted, ${told} of ${images.length} images are done${results.isAsked ? '; the same command with --resume goes on' : ''}`);
+    say(
+      `panpp: interrupted, ${told} of ${images.length} images are done${results.isAsked ? '; the same command with --resume goes on' : ''}`,
+    );
   });
   const engine = missing.length > 0 ? await openEngine(flags, weights) : undefined;
   const progress = new Progress(images.length, 'images');
@@ -66,7 +80,13 @@ export async function runOnImages(
       if (!isGood) failed++;
       told++;
       // Nobody takes what is printed, and nothing else was asked for.
-      if (!isRead && !results.isAsked) process.exit(Math.max(Number(process.exitCode ?? 0), failed > 0 ? exitCodes.someFailed : exitCodes.done));
+      if (!isRead && !results.isAsked)
+        process.exit(
+          Math.max(
+            Number(process.exitCode ?? 0),
+            failed > 0 ? exitCodes.someFailed : exitCodes.done,
+          ),
+        );
       progress.step();
     }
   } finally {
@@ -89,7 +109,10 @@ async function resultHashes(
   const hashes = new Map<ImageFile, string | undefined>();
   for (const file of images) {
     const info = file.path === standardInput ? undefined : await statOf(file.path);
-    hashes.set(file, info && hashOf(JSON.stringify([common, basename(file.path), info.size, info.mtimeMs])));
+    hashes.set(
+      file,
+      info && hashOf(JSON.stringify([common, basename(file.path), info.size, info.mtimeMs])),
+    );
   }
   return hashes;
 }
@@ -119,7 +142,8 @@ async function* inOrder(
 ): AsyncGenerator<Done> {
   let next = 0;
   const earlierOnes = function* (until?: ImageFile): Generator<Done> {
-    for (; next < images.length && images[next] !== until; next++) yield { file: images[next], earlier: earlier.get(images[next])! };
+    for (; next < images.length && images[next] !== until; next++)
+      yield { file: images[next], earlier: earlier.get(images[next])! };
   };
   for await (const { image: file, ...outcome } of outcomes) {
     yield* earlierOnes(file);
@@ -130,12 +154,20 @@ async function* inOrder(
 }
 
 /** Prints an image's line and writes its files. */
-async function tell(done: Done, results: ResultFiles, progress: Progress, hash: string | undefined): Promise<{ isRead: boolean; isGood: boolean }> {
+async function tell(
+  done: Done,
+  results: ResultFiles,
+  progress: Progress,
+  hash: string | undefined,
+): Promise<{ isRead: boolean; isGood: boolean }> {
   const { file } = done;
   const sayIt = (message: string): void => progress.say(message);
   if ('error' in done) {
     sayIt(`panpp: ${done.error}`);
-    return { isRead: await progress.print(jsonLine({ file: file.path, error: done.error })), isGood: false };
+    return {
+      isRead: await progress.print(jsonLine({ file: file.path, error: done.error })),
+      isGood: false,
+    };
   }
   if ('earlier' in done) {
     const isRead = await progress.print(jsonLine({ ...done.earlier, file: file.path }));

@@ -30,7 +30,8 @@ const program = new Command('panpp')
   // Commands made from here on inherit these two.
   .exitOverride()
   .showHelpAfterError('(--help tells more)');
-for (const add of [addDetect, addSpot, addEval, addConvert, addExport, addTune, addDoctor]) add(program);
+for (const add of [addDetect, addSpot, addEval, addConvert, addExport, addTune, addDoctor])
+  add(program);
 
 try {
   await program.parseAsync(commandLine(), { from: 'user' });

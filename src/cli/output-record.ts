@@ -40,7 +40,8 @@ export class OutputRecord {
   static async open(outputFolder: string): Promise<OutputRecord> {
     const record = new OutputRecord(outputFolder);
     await makeFolder(record.#path);
-    for (const name of await namesIn(record.#path)) if (isOrphan(name)) await rm(onDisk(join(record.#path, name)), { force: true });
+    for (const name of await namesIn(record.#path))
+      if (isOrphan(name)) await rm(onDisk(join(record.#path, name)), { force: true });
     return record;
   }
 
@@ -64,12 +65,16 @@ export class OutputRecord {
 }
 
 function entryFile(recordPath: string, image: string | undefined): string {
-  return image === undefined ? join(recordPath, 'run.json') : join(recordPath, 'images', `${image}.json`);
+  return image === undefined
+    ? join(recordPath, 'run.json')
+    : join(recordPath, 'images', `${image}.json`);
 }
 
 async function readEntry(path: string): Promise<Entry | undefined> {
   try {
-    const entry = JSON.parse(Buffer.from(await readBytes(path)).toString()) as Partial<Entry> | null;
+    const entry = JSON.parse(
+      Buffer.from(await readBytes(path)).toString(),
+    ) as Partial<Entry> | null;
     const lists = Object.values(entry?.files ?? { none: undefined });
     return lists.every((hashes) => Array.isArray(hashes)) ? (entry as Entry) : undefined;
   } catch {

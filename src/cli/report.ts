@@ -49,7 +49,11 @@ export class Progress {
   constructor(total: number, what: string) {
     if (total < 2) return;
     if (!process.stderr.isTTY) {
-      this.#lines = setInterval((begin) => this.#sayHowFar(total, what, begin), minute, performance.now()).unref();
+      this.#lines = setInterval(
+        (begin) => this.#sayHowFar(total, what, begin),
+        minute,
+        performance.now(),
+      ).unref();
       return;
     }
     this.#bar = new SingleBar({
@@ -87,7 +91,10 @@ export class Progress {
 
   #sayHowFar(total: number, what: string, begin: number): void {
     const minutes = (performance.now() - begin) / minute;
-    const left = this.#done > 0 ? `, about ${Math.ceil((minutes / this.#done) * (total - this.#done))} min left` : '';
+    const left =
+      this.#done > 0
+        ? `, about ${Math.ceil((minutes / this.#done) * (total - this.#done))} min left`
+        : '';
     say(`panpp: ${this.#done} of ${total} ${what} after ${Math.round(minutes)} min${left}`);
   }
 

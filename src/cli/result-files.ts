@@ -16,7 +16,17 @@ import { drawMask, drawRegions } from '../images/draw.js';
 import { dataUrl } from '../images/data-url.js';
 import { encodePng } from '../images/encode.js';
 import { onDisk, pathFromBytes } from '../node/paths.js';
-import { type ImageFile, fileError, isSameFile, openOutputFolder, readBytes, shown, standardInput, statOf, writeBytes } from './files.js';
+import {
+  type ImageFile,
+  fileError,
+  isSameFile,
+  openOutputFolder,
+  readBytes,
+  shown,
+  standardInput,
+  statOf,
+  writeBytes,
+} from './files.js';
 import type { ImageResult } from './image-files.js';
 import { type Entry, OutputRecord, hashOf, hashOfFile } from './output-record.js';
 import { type ResultLine, resultLine } from './result-line.js';
@@ -45,13 +55,21 @@ export interface OutputFlags {
 export function withOutputOptions(command: Command): Command {
   return command
     .addOption(
-      new Option('--output <folder>', 'folder for result files, and for .panpp, which records them').default('panpp-output'),
+      new Option(
+        '--output <folder>',
+        'folder for result files, and for .panpp, which records them',
+      ).default('panpp-output'),
     )
     .addOption(
-      new Option('--overlay', 'write NAME.overlay.png: the image with its regions drawn (default for a single image)'),
+      new Option(
+        '--overlay',
+        'write NAME.overlay.png: the image with its regions drawn (default for a single image)',
+      ),
     )
     .addOption(new Option('--no-overlay', 'don’t'))
-    .addOption(new Option('--masks', 'write NAME.mask.png: the number of the region at every pixel'))
+    .addOption(
+      new Option('--masks', 'write NAME.mask.png: the number of the region at every pixel'),
+    )
     .addOption(
       new Option(
         '--format <formats>',
@@ -62,7 +80,12 @@ export function withOutputOptions(command: Command): Command {
         .choices(formats)
         .argParser(parseFormats),
     )
-    .addOption(new Option('--embed-image', 'with --format svg: the image within the file, not only its name'))
+    .addOption(
+      new Option(
+        '--embed-image',
+        'with --format svg: the image within the file, not only its name',
+      ),
+    )
     .addOption(
       new Option(
         '--overwrite',
@@ -140,19 +163,25 @@ const kinds: Readonly<Record<Kind, FileKind>> = {
   },
   hocr: {
     name: (name) => `${name}.hocr`,
-    content: ({ reference, found }) => formatHocr(reference, found.regions, { system: `panpp ${packageVersion()}` }),
+    content: ({ reference, found }) =>
+      formatHocr(reference, found.regions, { system: `panpp ${packageVersion()}` }),
   },
   svg: {
     name: (name) => `${name}.svg`,
     content: async (result) =>
-      formatSvg(result.reference, result.found.regions, result.embedImage ? { href: await imageAsUrl(result) } : {}),
+      formatSvg(
+        result.reference,
+        result.found.regions,
+        result.embedImage ? { href: await imageAsUrl(result) } : {},
+      ),
   },
 };
 
 function benchmarkFile(benchmark: Benchmark): FileKind {
   return {
     // The protocols name results after images; this one's name within the run, with an image's ending.
-    name: (name, { protocols }) => join(dirname(name), resultFileName(protocols[benchmark], `${basename(name)}.png`)),
+    name: (name, { protocols }) =>
+      join(dirname(name), resultFileName(protocols[benchmark], `${basename(name)}.png`)),
     content: ({ found, task: { protocols } }) => formatResults(protocols[benchmark], found.regions),
   };
 }
@@ -188,10 +217,17 @@ export class ResultFiles {
    * Makes sure, before any work is done, that all files can be written and none is written twice.
    * @throws PanppError `argument` for what doesn't go together, `file` for a folder that can't be used
    */
-  static async open(flags: OutputFlags, task: ResultTask, images: readonly ImageFile[]): Promise<ResultFiles> {
+  static async open(
+    flags: OutputFlags,
+    task: ResultTask,
+    images: readonly ImageFile[],
+  ): Promise<ResultFiles> {
     const { output, format = [], embedImage = false, resume = false } = flags;
     if (format.includes('hocr') && !task.reads) {
-      throw new PanppError('argument', '--format hocr needs text that is read; use panpp spot, with weights that read');
+      throw new PanppError(
+        'argument',
+        '--format hocr needs text that is read; use panpp spot, with weights that read',
+      );
     }
     if (embedImage && !format.includes('svg')) {
       throw new PanppError('argument', '--embed-image is for SVG; add --format svg');
@@ -199,7 +235,10 @@ export class ResultFiles {
     const linked = format.find((name) => name === 'labelme' || (name === 'svg' && !embedImage));
     if (linked && images.some(({ path }) => path === standardInput)) {
       const advice = linked === 'svg' ? 'add --embed-image, or save it first' : 'save it first';
-      throw new PanppError('argument', `--format ${linked} refers to the image's file, and standard input is none; ${advice}`);
+      throw new PanppError(
+        'argument',
+        `--format ${linked} refers to the image's file, and standard input is none; ${advice}`,
+      );
     }
     const asked: readonly (Kind | false)[] = [
       (flags.overlay ?? images.length === 1) && 'overlay',
@@ -211,7 +250,10 @@ export class ResultFiles {
     assertNoneTwice(output, written, withRunFile, task, images);
     const writes = written.length > 0 || withRunFile;
     if (resume && !writes) {
-      throw new PanppError('argument', '--resume goes by the files that were written; add --format, --overlay or --masks');
+      throw new PanppError(
+        'argument',
+        '--resume goes by the files that were written; add --format, --overlay or --masks',
+      );
     }
     if (writes) await openOutputFolder(output);
     const record = writes ? await openRecord(output) : undefined;
@@ -237,7 +279,8 @@ export class ResultFiles {
       const hashes = entry.files[name];
       const there = hashes && (await hashOfFile(path));
       // The one before is there if a kill came first; with none of ours there, it is to be replaced now if that is asked for.
-      if (!there || there === hashes[1] || (hashes.length === 0 && this.flags.overwrite)) return undefined;
+      if (!there || there === hashes[1] || (hashes.length === 0 && this.flags.overwrite))
+        return undefined;
     }
     return entry.result.line;
   }
@@ -261,10 +304,21 @@ export class ResultFiles {
     for (const { kind, name, path } of this.#filesOf(file)) {
       const { task, flags } = this;
       const reference = await this.#reference(file, result.found, dirname(name));
-      const written: Result = { ...result, path: file.path, reference, task, embedImage: flags.embedImage ?? false };
+      const written: Result = {
+        ...result,
+        path: file.path,
+        reference,
+        task,
+        embedImage: flags.embedImage ?? false,
+      };
       await attempt(path, all, async () => contents.set(name, await kinds[kind].content(written)));
     }
-    await this.#store(all, contents, file.resultName, of === undefined ? undefined : { of, line: resultLine(file.path, result.found) });
+    await this.#store(
+      all,
+      contents,
+      file.resultName,
+      of === undefined ? undefined : { of, line: resultLine(file.path, result.found) },
+    );
     return all;
   }
 
@@ -276,7 +330,8 @@ export class ResultFiles {
     const all: Written = { paths: [], problems: [] };
     if (!this.withRunFile || (ifAny && this.#run.length === 0)) {
       await this.#writing;
-      if (this.withRunFile) all.problems.push(`${join(this.folder, runFileName)}: not written, for no image is done`);
+      if (this.withRunFile)
+        all.problems.push(`${join(this.folder, runFileName)}: not written, for no image is done`);
       return all;
     }
     const contents = new Map<string, string>();
@@ -295,7 +350,12 @@ export class ResultFiles {
   }
 
   /** Writes files and the entry of them in the record, of an image or of the run. */
-  async #store(all: Written, contents: ReadonlyMap<string, Uint8Array | string>, image?: string, result?: Entry['result']): Promise<void> {
+  async #store(
+    all: Written,
+    contents: ReadonlyMap<string, Uint8Array | string>,
+    image?: string,
+    result?: Entry['result'],
+  ): Promise<void> {
     const { record } = this;
     if (!record) return;
     const work = this.#writing.then(async () => {
@@ -314,12 +374,22 @@ export class ResultFiles {
           free.push(name);
         });
       }
-      const wrote = await attempt(join(this.folder, '.panpp'), all, () => record.write({ files, result }, image));
+      const wrote = await attempt(join(this.folder, '.panpp'), all, () =>
+        record.write({ files, result }, image),
+      );
       // Without its entry a file would be nobody's.
-      if (!wrote) all.problems.push(...free.map((name) => `${join(this.folder, name)}: not written, for the record of it can't be`));
+      if (!wrote)
+        all.problems.push(
+          ...free.map(
+            (name) => `${join(this.folder, name)}: not written, for the record of it can't be`,
+          ),
+        );
       for (const name of wrote ? free : []) {
         const path = join(this.folder, name);
-        if (await attempt(path, all, () => writeBytes(path, contents.get(name)!, record.draftFolder))) all.paths.push(path);
+        if (
+          await attempt(path, all, () => writeBytes(path, contents.get(name)!, record.draftFolder))
+        )
+          all.paths.push(path);
       }
     });
     this.#writing = work.catch(() => undefined);
@@ -332,20 +402,33 @@ export class ResultFiles {
     if (info && this.images.some((image) => isSameFile(image, info)))
       throw new PanppError('argument', 'is one of the images and stays; give another --output');
     const there = await hashOfFile(path);
-    const isFree = there === undefined || there === now || own.includes(there) || this.flags.overwrite;
+    const isFree =
+      there === undefined || there === now || own.includes(there) || this.flags.overwrite;
     return isFree ? there : 'taken';
   }
 
-  async #addToRun(file: ImageFile, found: Size & { readonly regions: readonly FormatRegion[] }): Promise<void> {
-    if (this.withRunFile) this.#run.push({ image: await this.#reference(file, found, ''), regions: found.regions });
+  async #addToRun(
+    file: ImageFile,
+    found: Size & { readonly regions: readonly FormatRegion[] },
+  ): Promise<void> {
+    if (this.withRunFile)
+      this.#run.push({ image: await this.#reference(file, found, ''), regions: found.regions });
   }
 
-  async #reference({ path, resultName }: ImageFile, { width, height }: Size, subfolder: string): Promise<ImageReference> {
+  async #reference(
+    { path, resultName }: ImageFile,
+    { width, height }: Size,
+    subfolder: string,
+  ): Promise<ImageReference> {
     if (path === standardInput) return { path: resultName, width, height };
     // Moved away meanwhile, perhaps; the result is written all the same.
     const folder = await realPath(dirname(path)).catch(() => resolve(dirname(path)));
     const image = join(folder, basename(path));
-    return { path: relative(join(this.realFolder, subfolder), image).split(sep).join('/'), width, height };
+    return {
+      path: relative(join(this.realFolder, subfolder), image).split(sep).join('/'),
+      width,
+      height,
+    };
   }
 }
 
@@ -366,7 +449,11 @@ function keptLine(path: string, wasOurs: boolean): string {
 }
 
 /** Does something for a file; if that fails, there is a line on it, and false. */
-async function attempt(path: string, { problems }: Written, work: () => Promise<unknown>): Promise<boolean> {
+async function attempt(
+  path: string,
+  { problems }: Written,
+  work: () => Promise<unknown>,
+): Promise<boolean> {
   try {
     await work();
     return true;
@@ -394,7 +481,9 @@ function assertNoneTwice(
   task: ResultTask,
   images: readonly ImageFile[],
 ): void {
-  const taken = new Map<string, string>(withRunFile ? [[runFileName, `${runFormat} of the run`]] : []);
+  const taken = new Map<string, string>(
+    withRunFile ? [[runFileName, `${runFormat} of the run`]] : [],
+  );
   for (const { path, resultName } of images) {
     for (const kind of asked) {
       const name = kinds[kind].name(resultName, task);

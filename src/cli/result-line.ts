@@ -8,7 +8,10 @@ import type { Region } from '../shapes/regions.js';
 export type ResultLine = ReturnType<typeof resultLine>;
 
 /** An image's result as it is printed and stored. */
-export function resultLine(file: string, { width, height, regions, timings }: Detection | Spotting) {
+export function resultLine(
+  file: string,
+  { width, height, regions, timings }: Detection | Spotting,
+) {
   return {
     file,
     width,
@@ -25,11 +28,20 @@ function resultRegion(region: Region | SpottedRegion) {
   const found = { polygon, box, score: rounded(score, 4), area };
   if (!('text' in region)) return found;
   const { text, textScore, characters } = region;
-  return { ...found, text, textScore: rounded(textScore, 4), ...(characters && { characters: characters.map(resultCharacter) }) };
+  return {
+    ...found,
+    text,
+    textScore: rounded(textScore, 4),
+    ...(characters && { characters: characters.map(resultCharacter) }),
+  };
 }
 
 function resultCharacter({ character, probability, attention: [x, y] }: TextCharacter) {
-  return { character, probability: rounded(probability, 4), attention: [rounded(x, 1), rounded(y, 1)] };
+  return {
+    character,
+    probability: rounded(probability, 4),
+    attention: [rounded(x, 1), rounded(y, 1)],
+  };
 }
 
 function rounded(value: number, digits: number): number {

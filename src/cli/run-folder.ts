@@ -55,7 +55,10 @@ export async function readRun(folder: string): Promise<StoredImages> {
     const path = join(folder, detections, name);
     const image = parseStored(await readBytes(path));
     if (!image)
-      throw new PanppError('file', `${path}: not what a run stores of an image; let eval --run make it again`);
+      throw new PanppError(
+        'file',
+        `${path}: not what a run stores of an image; let eval --run make it again`,
+      );
     stored.set(name.slice(0, -'.json'.length), image);
   }
   return stored;
@@ -100,10 +103,14 @@ export class RunFolder {
     const isRun = names.includes(runFile);
     const foreign = names.find((name) => name === detections || name === results);
     if (!isRun && foreign)
-      throw new PanppError('file', `${join(path, foreign)} was not made by a run; give another --results`);
+      throw new PanppError(
+        'file',
+        `${join(path, foreign)} was not made by a run; give another --results`,
+      );
     if (isRun && restart) {
       // The settings go last, for they tell that the rest is a run's.
-      for (const name of [detections, results, runFile]) await rm(onDisk(join(path, name)), { recursive: true, force: true });
+      for (const name of [detections, results, runFile])
+        await rm(onDisk(join(path, name)), { recursive: true, force: true });
     } else if (isRun) await assertSame(path, run);
     await writeBytes(join(path, runFile), `${JSON.stringify(run, undefined, 2)}\n`);
     return new RunFolder(path, run.protocol);
@@ -131,7 +138,10 @@ async function assertSame(folder: string, now: RunSettings): Promise<void> {
   const path = join(folder, runFile);
   const there = parsed(await readBytes(path)) as Partial<RunSettings> | undefined;
   if (!there?.settings)
-    throw new PanppError('file', `${path}: not the settings of a run; give another --results, or --restart`);
+    throw new PanppError(
+      'file',
+      `${path}: not the settings of a run; give another --results, or --restart`,
+    );
   const before = comparable(there);
   const differences = Object.entries(comparable(now))
     .filter(([name, value]) => before[name] !== value)
@@ -144,7 +154,11 @@ async function assertSame(folder: string, now: RunSettings): Promise<void> {
 }
 
 /** By names for people, as texts. */
-function comparable({ settings, weights, ...others }: Partial<RunSettings>): Record<string, string> {
+function comparable({
+  settings,
+  weights,
+  ...others
+}: Partial<RunSettings>): Record<string, string> {
   const all = { ...others, weights: weights?.slice(0, 12), tolerance: undefined, ...settings };
   return Object.fromEntries(
     Object.entries(all).map(([name, value]) => [
@@ -160,14 +174,18 @@ async function namesOf(folder: string): Promise<string[]> {
 
 function parseStored(bytes: Uint8Array): StoredImage | undefined {
   const image = parsed(bytes) as Partial<Record<string, unknown>> | undefined;
-  if (typeof image?.error !== 'string' && !(Array.isArray(image?.regions) && image.regions.every(isScoredRegion)))
+  if (
+    typeof image?.error !== 'string' &&
+    !(Array.isArray(image?.regions) && image.regions.every(isScoredRegion))
+  )
     return undefined;
   return image as unknown as StoredImage;
 }
 
 function isScoredRegion(value: unknown): boolean {
   const { polygon, score, text } = Object(value) as Partial<Record<keyof ScoredRegion, unknown>>;
-  const isPoint = (point: unknown) => Array.isArray(point) && point.length === 2 && point.every(Number.isFinite);
+  const isPoint = (point: unknown) =>
+    Array.isArray(point) && point.length === 2 && point.every(Number.isFinite);
   return (
     Array.isArray(polygon) &&
     polygon.every(isPoint) &&

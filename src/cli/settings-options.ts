@@ -17,9 +17,10 @@ export interface SettingsFlags {
 export function withSettingsOptions(command: Command): Command {
   return command
     .addOption(
-      new Option('--short-side <pixels>', 'resize so that the shorter side has so many pixels').argParser(
-        integerBetween(32, 8192),
-      ),
+      new Option(
+        '--short-side <pixels>',
+        'resize so that the shorter side has so many pixels',
+      ).argParser(integerBetween(32, 8192)),
     )
     .addOption(new Option('--bbox <shape>', 'rectangles or outlines').choices(['rect', 'poly']))
     .addOption(
@@ -29,12 +30,15 @@ export function withSettingsOptions(command: Command): Command {
       ).argParser(numberBetween(0, 10_000)),
     )
     .addOption(
-      new Option('--min-score <score>', 'drop regions with a lower mean text probability').argParser(
-        numberBetween(0, 1),
-      ),
+      new Option(
+        '--min-score <score>',
+        'drop regions with a lower mean text probability',
+      ).argParser(numberBetween(0, 1)),
     )
     .addOption(
-      new Option('--min-area <pixels>', 'drop smaller regions (see README, Settings)').argParser(numberBetween(0, 1e9)),
+      new Option('--min-area <pixels>', 'drop smaller regions (see README, Settings)').argParser(
+        numberBetween(0, 1e9),
+      ),
     );
 }
 

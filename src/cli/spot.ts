@@ -5,7 +5,12 @@ import { Argument, type Command, Option } from 'commander';
 import { PanppError } from '../errors.js';
 import type { ModelConfig } from '../network/config.js';
 import { onDisk } from '../node/paths.js';
-import { type CorrectionSettings, type Lexicon, defaultCorrection, parseLexicon } from '../recognition/lexicon.js';
+import {
+  type CorrectionSettings,
+  type Lexicon,
+  defaultCorrection,
+  parseLexicon,
+} from '../recognition/lexicon.js';
 import { maxBeam } from '../recognition/plan.js';
 import { type EngineOptions, withEngineOptions } from './engine.js';
 import { fileError, namesIn, readBytes, standardInput, statOf, withoutEnding } from './files.js';
@@ -46,18 +51,32 @@ export function addSpot(program: Command): void {
     .addOption(new Option('--characters', 'each character’s probability, and where it was seen'))
     .addOption(threshold('length', 'drop words of fewer characters', 100))
     .addOption(threshold('score', 'keep words with a higher score as they are'))
-    .addOption(threshold('non-alpha-score', 'of words that are not all letters keep those with a higher score'))
+    .addOption(
+      threshold(
+        'non-alpha-score',
+        'of words that are not all letters keep those with a higher score',
+      ),
+    )
     .addOption(threshold('ignore-score', 'drop words with a lower score'))
-    .addOption(threshold('edit-distance', 'take the lexicon’s nearest word if it is fewer edits away', 100));
+    .addOption(
+      threshold('edit-distance', 'take the lexicon’s nearest word if it is fewer edits away', 100),
+    );
   withEngineOptions(withOutputOptions(withSettingsOptions(command))).action(exiting(spot));
 }
 
 function threshold(name: string, what: string, most = 1): Option {
-  const key = `${name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase())}Threshold` as keyof CorrectionSettings;
-  return new Option(`--${name}-threshold <n>`, `${what} (default: ${defaultCorrection[key]})`).argParser(numberBetween(0, most));
+  const key =
+    `${name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase())}Threshold` as keyof CorrectionSettings;
+  return new Option(
+    `--${name}-threshold <n>`,
+    `${what} (default: ${defaultCorrection[key]})`,
+  ).argParser(numberBetween(0, most));
 }
 
-const task: ResultTask = { protocols: { icdar: 'icdar2015-e2e', totaltext: 'totaltext-e2e', iou: 'iou' }, reads: true };
+const task: ResultTask = {
+  protocols: { icdar: 'icdar2015-e2e', totaltext: 'totaltext-e2e', iou: 'iou' },
+  reads: true,
+};
 
 async function spot(inputs: string[], flags: SpotFlags): Promise<number> {
   const lexiconFor = await lexicons(flags.lexicon);
@@ -71,7 +90,8 @@ async function spot(inputs: string[], flags: SpotFlags): Promise<number> {
     };
     return {
       settings: { ...options, lexicon: await stampOf(flags.lexicon) },
-      forModel: (model) => async (image, path) => model.spot(image, { ...options, lexicon: await lexiconFor(path) }),
+      forModel: (model) => async (image, path) =>
+        model.spot(image, { ...options, lexicon: await lexiconFor(path) }),
     };
   });
 }
@@ -79,16 +99,23 @@ async function spot(inputs: string[], flags: SpotFlags): Promise<number> {
 // Once before all images rather than once for each.
 function assertReads(config: ModelConfig, { weights = 'the package’s weights' }: SpotFlags): void {
   if (config.recognition) return;
-  throw new PanppError('weights', `${weights} can only detect text, not read it; give --weights with a recognition head, or use panpp detect`);
+  throw new PanppError(
+    'weights',
+    `${weights} can only detect text, not read it; give --weights with a recognition head, or use panpp detect`,
+  );
 }
 
 function thresholdsOf(flags: SpotFlags): Partial<CorrectionSettings> {
   const names = Object.keys(defaultCorrection) as (keyof CorrectionSettings)[];
-  return Object.fromEntries(names.filter((name) => flags[name] !== undefined).map((name) => [name, flags[name]]));
+  return Object.fromEntries(
+    names.filter((name) => flags[name] !== undefined).map((name) => [name, flags[name]]),
+  );
 }
 
 /** The lexicon for an image: the one file, the image's own in a folder, or none. */
-async function lexicons(path: string | undefined): Promise<(image: string) => Promise<Lexicon | undefined>> {
+async function lexicons(
+  path: string | undefined,
+): Promise<(image: string) => Promise<Lexicon | undefined>> {
   if (path === undefined) return async () => undefined;
   if (!(await isFolder(path))) {
     const lexicon = parseLexicon(await readBytes(path), path);
@@ -99,15 +126,22 @@ async function lexicons(path: string | undefined): Promise<(image: string) => Pr
     for (const candidate of [`${name}.txt`, `voc_${name}.txt`].map((file) => join(path, file))) {
       if (await statOf(candidate)) return parseLexicon(await readBytes(candidate), candidate);
     }
-    throw new PanppError('file', `${path}: no lexicon for this image (${name}.txt or voc_${name}.txt)`);
+    throw new PanppError(
+      'file',
+      `${path}: no lexicon for this image (${name}.txt or voc_${name}.txt)`,
+    );
   };
 }
 
 /** What changes with a lexicon: names, sizes and times of the file, or of those in the folder. */
 async function stampOf(path: string | undefined): Promise<unknown> {
   if (path === undefined || path === standardInput) return path;
-  const names = (await isFolder(path)) ? (await namesIn(path)).sort().map((name) => join(path, name)) : [path];
-  return Promise.all(names.map(async (name) => [name, (await statOf(name))?.size, (await statOf(name))?.mtimeMs]));
+  const names = (await isFolder(path))
+    ? (await namesIn(path)).sort().map((name) => join(path, name))
+    : [path];
+  return Promise.all(
+    names.map(async (name) => [name, (await statOf(name))?.size, (await statOf(name))?.mtimeMs]),
+  );
 }
 
 async function isFolder(path: string): Promise<boolean> {

@@ -6,8 +6,20 @@ import type { GpuProfile } from '../gpu/context.js';
 import { tileName } from '../layers/conv/tiles/kinds.js';
 import { readTuning, tuningPath } from '../node/tuning-cache.js';
 import { type TuneSize, tune } from '../tuning/tune.js';
-import { type TunedMethod, type TunedShape, type Tuning, mergedTuning, tuningState } from '../tuning/tuning.js';
-import { type ModelOptions, asWeights, openAdapter, readWeightsBytes, withModelOptions } from './engine.js';
+import {
+  type TunedMethod,
+  type TunedShape,
+  type Tuning,
+  mergedTuning,
+  tuningState,
+} from '../tuning/tuning.js';
+import {
+  type ModelOptions,
+  asWeights,
+  openAdapter,
+  readWeightsBytes,
+  withModelOptions,
+} from './engine.js';
 import { assertNoInput, openOutputFolder, shown, writeBytes } from './files.js';
 import { Progress, errorLine, exitCodes, print, say } from './report.js';
 import { exiting } from './usage.js';
@@ -32,7 +44,12 @@ export function addTune(program: Command): void {
         'sizes that the network sees, such as 736x1312 (default: squares, 4:3 and 16:9 at the weights’ own short side)',
       ).argParser(sizesOf),
     )
-    .addOption(new Option('--out <file>', 'where to keep it (default: the adapter’s file in your cache folder)'));
+    .addOption(
+      new Option(
+        '--out <file>',
+        'where to keep it (default: the adapter’s file in your cache folder)',
+      ),
+    );
   withModelOptions(command).action(exiting(tuneAdapter));
 }
 
@@ -47,7 +64,11 @@ async function tuneAdapter({ size, out, ...options }: TuneFlags): Promise<number
   const gpu = await openAdapter(options);
   try {
     const path = out ?? tuningPath(gpu.profile);
-    if (path === undefined) throw new PanppError('file', 'there is no home folder to keep the tuning in; give --out, or set XDG_CACHE_HOME');
+    if (path === undefined)
+      throw new PanppError(
+        'file',
+        'there is no home folder to keep the tuning in; give --out, or set XDG_CACHE_HOME',
+      );
     await assertNoInput(path, [source]);
     await openOutputFolder(dirname(path));
     const earlier = await earlierTuning(path, gpu.profile);
@@ -56,11 +77,14 @@ async function tuneAdapter({ size, out, ...options }: TuneFlags): Promise<number
       const start = performance.now();
       const tuning = await asWeights(() =>
         tune(gpu, bytes, {
-          ...{ source, precision: options.precision, sizes: size },
+          source,
+          precision: options.precision,
+          sizes: size,
           onProgress({ total, shape, found }) {
             progress ??= new Progress(total, 'convolutions');
             progress.step();
-            for (const fault of found.faults ?? []) progress.say(`panpp: ${shape}: ${fault}; not used, please report it`);
+            for (const fault of found.faults ?? [])
+              progress.say(`panpp: ${shape}: ${fault}; not used, please report it`);
           },
         }),
       );
@@ -82,8 +106,10 @@ async function earlierTuning(path: string, profile: GpuProfile): Promise<Tuning 
   try {
     const earlier = await readTuning(path);
     const state = tuningState(earlier, profile);
-    if (state === 'other-adapter') say(`panpp: ${path} is of ${earlier!.adapter}; it will be replaced`);
-    if (state === 'other-shaders') say(`panpp: ${path} is of another version of panpp; it will be replaced`);
+    if (state === 'other-adapter')
+      say(`panpp: ${path} is of ${earlier!.adapter}; it will be replaced`);
+    if (state === 'other-shaders')
+      say(`panpp: ${path} is of another version of panpp; it will be replaced`);
     return earlier;
   } catch (error) {
     if (!(error instanceof PanppError) || error.code !== 'argument') throw error;
@@ -94,21 +120,45 @@ async function earlierTuning(path: string, profile: GpuProfile): Promise<Tuning 
 
 /** A table of the shapes that another tile won and the classes that another method won, and a line about the rest. */
 export function describeTuning({ adapter, shapes, methods = {} }: Tuning): string {
-  const rowsOf = <F extends TunedShape | TunedMethod>(all: Readonly<Record<string, F>>, winner: (found: F) => string | undefined) =>
+  const rowsOf = <F extends TunedShape | TunedMethod>(
+    all: Readonly<Record<string, F>>,
+    winner: (found: F) => string | undefined,
+  ) =>
     Object.entries(all)
       .filter(([, found]) => winner(found))
       .sort(([, a], [, b]) => b.usual - b.best - (a.usual - a.best))
       .map(([key, found]) => {
         const { best, usual } = found;
-        return [key, usual.toFixed(2), best.toFixed(2), `-${(100 * (1 - best / usual)).toFixed(0)} %`, winner(found)!];
+        return [
+          key,
+          usual.toFixed(2),
+          best.toFixed(2),
+          `-${(100 * (1 - best / usual)).toFixed(0)} %`,
+          winner(found)!,
+        ];
       });
   const tiles = rowsOf(shapes, ({ tile }) => tile && tileName(tile));
   const others = rowsOf(methods, ({ method }) => method);
   const rows = [...tiles, ...others];
-  const table = rows.length > 0 ? [['convolution', 'default ms', 'tuned ms', '', 'tile or method'], ...rows] : [];
-  const widths = ['', '', '', '', ''].map((_, column) => Math.max(0, ...table.map((row) => row[column].length)));
-  const lines = table.map((row) => row.map((cell, column) => cell.padEnd(widths[column])).join('  ').trimEnd());
+  const table =
+    rows.length > 0
+      ? [['convolution', 'default ms', 'tuned ms', '', 'tile or method'], ...rows]
+      : [];
+  const widths = ['', '', '', '', ''].map((_, column) =>
+    Math.max(0, ...table.map((row) => row[column].length)),
+  );
+  const lines = table.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column]))
+      .join('  ')
+      .trimEnd(),
+  );
   const [shapeCount, classCount] = [shapes, methods].map((all) => Object.keys(all).length);
-  const byMethod = classCount > 0 ? `, ${others.length} of ${classCount} classes by another method` : '';
-  return [...lines, `${adapter}: ${tiles.length} of ${shapeCount} shapes are faster in another tile${byMethod}`, ''].join('\n');
+  const byMethod =
+    classCount > 0 ? `, ${others.length} of ${classCount} classes by another method` : '';
+  return [
+    ...lines,
+    `${adapter}: ${tiles.length} of ${shapeCount} shapes are faster in another tile${byMethod}`,
+    '',
+  ].join('\n');
 }

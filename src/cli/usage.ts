@@ -3,7 +3,10 @@ import { InvalidArgumentError } from 'commander';
 
 /** A parser for a number within bounds, for commander. */
 export function numberBetween(low: number, high: number): (text: string) => number {
-  return parserOf((value) => value >= low && value <= high, `Give a number from ${low} to ${high}.`);
+  return parserOf(
+    (value) => value >= low && value <= high,
+    `Give a number from ${low} to ${high}.`,
+  );
 }
 
 /** A parser for a whole number within bounds, for commander. */
@@ -23,7 +26,9 @@ function parserOf(fits: (value: number) => boolean, advice: string): (text: stri
 }
 
 /** An action for commander that ends the process with the exit code that `work` resolves to, or a higher one that it has already. */
-export function exiting<A extends unknown[]>(work: (...values: A) => Promise<number>): (...values: A) => Promise<void> {
+export function exiting<A extends unknown[]>(
+  work: (...values: A) => Promise<number>,
+): (...values: A) => Promise<void> {
   return async (...values) => {
     const code = await work(...values);
     process.exitCode = Math.max(code, Number(process.exitCode ?? 0));

@@ -21,16 +21,24 @@ export async function detectRegions(
   inputs: readonly ImageInput[],
   settings: MapSettings,
   onSubmitted?: () => void,
-): Promise<{ detected: DetectedRegions[]; timings: Readonly<Record<string, number>> & { readonly regions: number } }> {
+): Promise<{
+  detected: DetectedRegions[];
+  timings: Readonly<Record<string, number>> & { readonly regions: number };
+}> {
   const { size, original } = inputs[0];
   const uploads = inputs.map(({ upload }) => upload);
   const { maps, gpuTimings } = await pass.run(uploads, aggregationSettings(settings), onSubmitted);
   const start = performance.now();
   const detected = maps.map(({ labels, sums }) => {
     const regions = regionsFromLabels({
-      ...{ labels, sums, settings },
+      labels,
+      sums,
+      settings,
       ...pass.mapSize,
-      ...{ imageHeight: size.height, imageWidth: size.width, originalHeight: original.height, originalWidth: original.width },
+      imageHeight: size.height,
+      imageWidth: size.width,
+      originalHeight: original.height,
+      originalWidth: original.width,
     });
     return { regions, labels };
   });

@@ -12,14 +12,27 @@ import { planDetection } from './pass.js';
 const step = 32;
 
 /** The side in pixels of the largest square, after resizing, whose maps fit a device's bindings. The memory that it has is another matter. */
-export function largestSquare(config: ModelConfig, precision: Precision, device: BufferLimits & TileDevice): number {
+export function largestSquare(
+  config: ModelConfig,
+  precision: Precision,
+  device: BufferLimits & TileDevice,
+): number {
   const weights = planWeights(config, precision, defaultChoices(device));
   // Of what the device allows, how much the largest map takes: about as the image's area grows, so few plans are enough.
   const shareOf = (side: number): number => {
     // Resizing reads two pixels of the original for one at most, each way.
     const original = { rows: 2 * side, columns: 2 * side, channels: 4 } as const;
-    const { stages } = planDetection(config, weights, original, { height: side, width: side }, device);
-    return tightestFit(device, stages.flatMap(({ kernels }) => kernels)).share;
+    const { stages } = planDetection(
+      config,
+      weights,
+      original,
+      { height: side, width: side },
+      device,
+    );
+    return tightestFit(
+      device,
+      stages.flatMap(({ kernels }) => kernels),
+    ).share;
   };
   let [fits, tooLarge] = [0, Math.floor(Math.sqrt(DEFAULT_MAX_PIXELS)) + step];
   let side = tooLarge - step;

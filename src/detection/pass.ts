@@ -50,15 +50,28 @@ export function planDetection(
 ): DetectionPlan {
   const resize = planResize(upload, size.height, size.width, images);
   const network = planNetwork(config, weights, resize.output);
-  const aggregations = resize.pixels.map((_, index) => planAggregation(imagesOf(network.map, index, 1), size, profile));
+  const aggregations = resize.pixels.map((_, index) =>
+    planAggregation(imagesOf(network.map, index, 1), size, profile),
+  );
   return {
-    ...{ resize, network, aggregations, precision: weights.precision },
+    resize,
+    network,
+    aggregations,
+    precision: weights.precision,
     stages: [
       { name: 'preprocess', kernels: resize.kernels },
       { name: 'network', kernels: network.kernels },
       { name: 'aggregation', kernels: aggregations.flatMap(({ kernels }) => kernels) },
     ],
-    pinned: [...inputsOf(resize), ...aggregations.flatMap(({ settings, labels, listed, sums }) => [settings, labels, listed, sums])],
+    pinned: [
+      ...inputsOf(resize),
+      ...aggregations.flatMap(({ settings, labels, listed, sums }) => [
+        settings,
+        labels,
+        listed,
+        sums,
+      ]),
+    ],
   };
 }
 
@@ -115,16 +128,29 @@ export class DetectionPass {
    * @param onSubmitted called when the GPU has the work: another run may begin
    * @throws PanppError `weights` if the network's map has values that are no numbers
    */
-  async run(uploads: readonly ImageUpload[], settings: PassSettings, onSubmitted?: () => void): Promise<LabelMaps> {
+  async run(
+    uploads: readonly ImageUpload[],
+    settings: PassSettings,
+    onSubmitted?: () => void,
+  ): Promise<LabelMaps> {
     const outcome = await this.#outcomes.take();
     try {
       const { device } = this.#gpu;
       const { resize, aggregations, stages, precision } = this.#plan;
       writeUploads(device.queue, this.#program, resize, uploads);
-      for (const aggregation of aggregations) device.queue.writeBuffer(this.#program.bufferOf(aggregation.settings), 0, packSettings(settings));
+      for (const aggregation of aggregations)
+        device.queue.writeBuffer(
+          this.#program.bufferOf(aggregation.settings),
+          0,
+          packSettings(settings),
+        );
       const encoder = device.createCommandEncoder();
       outcome.timeline?.reset();
-      this.#program.encode(encoder, outcome.timeline, stages.map(({ name }) => name));
+      this.#program.encode(
+        encoder,
+        outcome.timeline,
+        stages.map(({ name }) => name),
+      );
       const reading = outcome.readback.submit(encoder);
       onSubmitted?.();
       const labels = await reading;
@@ -149,6 +175,9 @@ function assertFinite({ maps }: LabelMaps, precision: Precision): void {
   const odd = maps.findIndex(({ isFinite }) => !isFinite);
   if (odd < 0) return;
   const image = maps.length > 1 ? `image ${odd} of the batch` : 'this image';
-  const todo = precision === 'f16' ? 'values are too large for half precision; load the model with precision f32' : 'the weights are damaged; convert the checkpoint again';
+  const todo =
+    precision === 'f16'
+      ? 'values are too large for half precision; load the model with precision f32'
+      : 'the weights are damaged; convert the checkpoint again';
   throw new PanppError('weights', `the network gives NaN or infinity for ${image}: ${todo}`);
 }

@@ -18,7 +18,16 @@ export interface MapSettings extends RegionSettings {
   readonly distance?: number;
 }
 
-export const mapSettingNames = ['bbox', 'tolerance', 'minScore', 'minArea', 'minKernelArea', 'scale', 'mode', 'distance'] as const satisfies readonly (keyof MapSettings)[];
+export const mapSettingNames = [
+  'bbox',
+  'tolerance',
+  'minScore',
+  'minArea',
+  'minKernelArea',
+  'scale',
+  'mode',
+  'distance',
+] as const satisfies readonly (keyof MapSettings)[];
 
 /** The authors' code's distance; the first paper says 6. */
 export const defaultDistance = 3;
@@ -40,31 +49,51 @@ export interface MapInput {
 }
 
 /** The regions of a head's map, and the label map they come from. @throws PanppError `argument` for sizes or settings out of range. */
-export async function regionsFromMap(gpu: Gpu, input: MapInput): Promise<{ regions: Region[]; labels: Int32Array }> {
+export async function regionsFromMap(
+  gpu: Gpu,
+  input: MapInput,
+): Promise<{ regions: Region[]; labels: Int32Array }> {
   const { map, height, width, imageSize, originalSize, settings } = input;
   checkOptions('settings', settings, mapSettingNames);
   const pixels = height * width;
   if (map.length !== mapChannels * pixels) {
-    throw new PanppError('argument', `a map of ${mapChannels} × ${height} × ${width} has ${mapChannels * pixels} values, not ${map.length}`);
+    throw new PanppError(
+      'argument',
+      `a map of ${mapChannels} × ${height} × ${width} has ${mapChannels * pixels} values, not ${map.length}`,
+    );
   }
   const { labels, sums } = await aggregateWithSums(
     gpu,
     {
-      ...{ text: map.subarray(0, pixels), kernel: map.subarray(pixels, 2 * pixels), embedding: map.subarray(2 * pixels) },
-      ...{ height, width },
+      text: map.subarray(0, pixels),
+      kernel: map.subarray(pixels, 2 * pixels),
+      embedding: map.subarray(2 * pixels),
+      height,
+      width,
       ...aggregationSettings(settings),
     },
     imageSize,
   );
   const regions = regionsFromLabels({
-    ...{ labels, height, width, sums, settings },
-    ...{ imageHeight: imageSize.height, imageWidth: imageSize.width },
-    ...{ originalHeight: originalSize.height, originalWidth: originalSize.width },
+    labels,
+    height,
+    width,
+    sums,
+    settings,
+    imageHeight: imageSize.height,
+    imageWidth: imageSize.width,
+    originalHeight: originalSize.height,
+    originalWidth: originalSize.width,
   });
   return { regions, labels };
 }
 
 /** What aggregation needs of the settings, areas in pixels of the map. */
-export function aggregationSettings({ minKernelArea, scale, mode = 'reference', distance = defaultDistance }: MapSettings) {
+export function aggregationSettings({
+  minKernelArea,
+  scale,
+  mode = 'reference',
+  distance = defaultDistance,
+}: MapSettings) {
   return { minKernelArea: minKernelArea / (scale * scale), mode, distance };
 }

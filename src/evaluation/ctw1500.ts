@@ -8,13 +8,20 @@ import { type Ctw1500Image, type EvaluationResult, type FileSet, score } from '.
 const IOU = 0.5;
 
 /** Only images with a result file are counted. */
-export function evaluateCtw1500(groundTruth: FileSet, results: FileSet): EvaluationResult<Ctw1500Image> {
+export function evaluateCtw1500(
+  groundTruth: FileSet,
+  results: FileSet,
+): EvaluationResult<Ctw1500Image> {
   const findings = noFindings();
   const { notes } = findings;
   const byStem = new Map([...groundTruth.keys()].map((name) => [stemOf(name), name]));
   const truthOf = (name: string) => (groundTruth.has(name) ? name : byStem.get(stemOf(name)));
   const extra = [...results.keys()].filter((name) => truthOf(name) === undefined);
-  setAside(extra.map((name) => ({ name, lacks: 'the ground truth has no file of that name' })), results.size, findings);
+  setAside(
+    extra.map((name) => ({ name, lacks: 'the ground truth has no file of that name' })),
+    results.size,
+    findings,
+  );
   const counts = { tp: 0, fp: 0, npos: 0 };
   const perImage = new Map<string, Ctw1500Image>();
   const missing = new Set(groundTruth.keys());
@@ -22,7 +29,11 @@ export function evaluateCtw1500(groundTruth: FileSet, results: FileSet): Evaluat
     const gtName = truthOf(name);
     if (gtName === undefined) continue;
     missing.delete(gtName);
-    const gt = readCtwGroundTruth(`ground truth: ${gtName}`, groundTruth.get(gtName)!, findings.forms).map(outline);
+    const gt = readCtwGroundTruth(
+      `ground truth: ${gtName}`,
+      groundTruth.get(gtName)!,
+      findings.forms,
+    ).map(outline);
     const det = readPolygons(`results: ${name}`, bytes, { yFirst: true }).map(outline);
     const image = evaluateImage(name, gt, det);
     perImage.set(name.replace(/\.txt$/, ''), image);
@@ -31,11 +42,19 @@ export function evaluateCtw1500(groundTruth: FileSet, results: FileSet): Evaluat
     counts.npos += image.npos;
   }
   if (missing.size > 0) {
-    notes.push(`left out, as in the official script: ${imageList([...missing])} without a result file`);
+    notes.push(
+      `left out, as in the official script: ${imageList([...missing])} without a result file`,
+    );
   }
-  if (counts.tp + counts.fp === 0) refuse('results', 'no detections at all, for which there is no precision');
+  if (counts.tp + counts.fp === 0)
+    refuse('results', 'no detections at all, for which there is no precision');
   if (counts.npos === 0) refuse('ground truth', 'no text at all, for which there is no recall');
-  return { ...score(counts.tp / (counts.tp + counts.fp), counts.tp / counts.npos), counts, perImage, ...told(findings) };
+  return {
+    ...score(counts.tp / (counts.tp + counts.fp), counts.tp / counts.npos),
+    counts,
+    perImage,
+    ...told(findings),
+  };
 }
 
 function stemOf(name: string): string {
@@ -43,7 +62,11 @@ function stemOf(name: string): string {
 }
 
 /** A detection takes every free ground truth that it fits, and is one true positive all the same. */
-function evaluateImage(name: string, gt: readonly Outline[], det: readonly Outline[]): Ctw1500Image {
+function evaluateImage(
+  name: string,
+  gt: readonly Outline[],
+  det: readonly Outline[],
+): Ctw1500Image {
   const isTaken = new Array<boolean>(gt.length).fill(false);
   let tp = 0;
   for (const detection of det) {
@@ -63,6 +86,9 @@ export function definedIou(name: string, gt: Outline, det: Outline): number {
   const intersection = intersectionArea(gt, det);
   const union = unionArea(gt, det, intersection);
   if (union === 0)
-    refuse(`results: ${name}`, 'a detection and a ground truth have a union without area, and so no IoU');
+    refuse(
+      `results: ${name}`,
+      'a detection and a ground truth have a union without area, and so no IoU',
+    );
   return intersection / union;
 }

@@ -4,7 +4,12 @@
 // algorithms", 2006; rules: the Total-Text script in the authors' repository, its thresholds and its oddities included.
 import type { KeyedFile } from './formats/icdar.js';
 import { refuse } from './formats/text.js';
-import { groundTruthFiles, readGroundTruth, readResults, resultFiles } from './formats/totaltext.js';
+import {
+  groundTruthFiles,
+  readGroundTruth,
+  readResults,
+  resultFiles,
+} from './formats/totaltext.js';
 import { exceeds, intersectionArea, type Outline, outline, reaches } from './geometry.js';
 import { imageList, noFindings, setAside, told } from './notes.js';
 import { type DetEvalImage, type EvaluationResult, type FileSet, ratio, score } from './types.js';
@@ -16,13 +21,20 @@ const FRAGMENT = 0.8;
 const DONT_CARE_SHARE = 0.5;
 
 /** Only images with a result file are counted; the ground truth of the others is left out altogether. */
-export function evaluateTotalText(groundTruth: FileSet, results: FileSet): EvaluationResult<DetEvalImage> {
+export function evaluateTotalText(
+  groundTruth: FileSet,
+  results: FileSet,
+): EvaluationResult<DetEvalImage> {
   const gtFiles = groundTruthFiles(groundTruth, 'after poly_gt_');
   const detFiles = resultFiles(results);
   const findings = noFindings();
   const { notes } = findings;
   const extra = [...detFiles.values()].filter(({ key }) => !gtFiles.has(key));
-  setAside(extra.map(({ key, name }) => ({ name, lacks: `the ground truth has no image ${key}` })), detFiles.size, findings);
+  setAside(
+    extra.map(({ key, name }) => ({ name, lacks: `the ground truth has no image ${key}` })),
+    detFiles.size,
+    findings,
+  );
   const missing = [...gtFiles.keys()].filter((key) => !detFiles.has(key));
   if (missing.length > 0) {
     notes.push(`left out, as in the official script: ${imageList(missing)} without a result file`);
@@ -41,7 +53,8 @@ export function evaluateTotalText(groundTruth: FileSet, results: FileSet): Evalu
     counts.det += image.det;
   }
   const total = score(ratio(counts.precisionSum, counts.det), ratio(counts.recallSum, counts.gt));
-  if (total.hmean === 0) notes.push('nothing was found: the official script fails here where this gives 0');
+  if (total.hmean === 0)
+    notes.push('nothing was found: the official script fails here where this gives 0');
   return { ...total, counts, perImage, ...told(findings) };
 }
 
@@ -64,10 +77,12 @@ function evaluateImage(gtFile: KeyedFile, detFile: KeyedFile, forms: Set<string>
     corners: polygon.length,
     place,
   }));
-  const allDet = readResults(detFile, { yFirst: true, withWord: false }).map(({ polygon, place }) => ({
-    shape: outline(polygon),
-    place,
-  }));
+  const allDet = readResults(detFile, { yFirst: true, withWord: false }).map(
+    ({ polygon, place }) => ({
+      shape: outline(polygon),
+      place,
+    }),
+  );
   const det = withoutDontCare(allGt, allDet);
   const gt = allGt.filter((region) => !region.isDontCare);
   const { sigma, tau } = shares(gt, det);
@@ -99,7 +114,10 @@ function withoutDontCare(gt: readonly GroundTruth[], det: readonly Detection[]):
       // For a detection without area the script keeps the share of the one before it.
       if (shape.area !== 0) share = intersectionArea(region.shape, shape) / shape.area;
       if (share === undefined)
-        return refuse(place, 'a detection without area comes first, which the official script fails on');
+        return refuse(
+          place,
+          'a detection without area comes first, which the official script fails on',
+        );
       return !exceeds(share, DONT_CARE_SHARE);
     });
   }
@@ -107,10 +125,14 @@ function withoutDontCare(gt: readonly GroundTruth[], det: readonly Detection[]):
 }
 
 /** σ and τ for all pairs, rows being ground truth. */
-function shares(gt: readonly GroundTruth[], det: readonly Detection[]): { sigma: number[][]; tau: number[][] } {
+function shares(
+  gt: readonly GroundTruth[],
+  det: readonly Detection[],
+): { sigma: number[][]; tau: number[][] } {
   if (gt.length > 0 && det.length > 0) {
     for (const { shape, place } of [...gt, ...det]) {
-      if (shape.area === 0) refuse(place, 'a polygon without area, which the official script fails on');
+      if (shape.area === 0)
+        refuse(place, 'a polygon without area, which the official script fails on');
     }
   }
   const areas = gt.map((g) => det.map((d) => intersectionArea(g.shape, d.shape)));
@@ -152,7 +174,8 @@ class Tally {
   /** A text that was split into several detections. */
   oneToMany(): void {
     for (let g = 0; g < this.gtCount; g++) {
-      if (this.gtFlag[g] || indices(this.detCount, (d) => this.sigma[g][d] > 0).length < 2) continue;
+      if (this.gtFlag[g] || indices(this.detCount, (d) => this.sigma[g][d] > 0).length < 2)
+        continue;
       const parts = indices(this.detCount, (d) => !this.detFlag[d] && reaches(this.tau[g][d], TAU));
       if (parts.length === 1) {
         if (reaches(this.sigma[g][parts[0]], SIGMA)) this.add(1, 1, [g], parts);
@@ -169,14 +192,20 @@ class Tally {
       // σ is held against τ's threshold here, as in the script.
       const parts = indices(this.gtCount, (g) => !this.gtFlag[g] && reaches(this.sigma[g][d], TAU));
       if (parts.length === 1) {
-        if (reaches(this.tau[parts[0]][d], TAU) && reaches(this.sigma[parts[0]][d], SIGMA)) this.add(1, 1, parts, [d]);
+        if (reaches(this.tau[parts[0]][d], TAU) && reaches(this.sigma[parts[0]][d], SIGMA))
+          this.add(1, 1, parts, [d]);
       } else if (reaches(sum(parts.map((g) => this.tau[g][d])), TAU)) {
         this.add(FRAGMENT * parts.length, FRAGMENT, parts, [d]);
       }
     }
   }
 
-  private add(recall: number, precision: number, gt: readonly number[], det: readonly number[]): void {
+  private add(
+    recall: number,
+    precision: number,
+    gt: readonly number[],
+    det: readonly number[],
+  ): void {
     this.recallSum += recall;
     this.precisionSum += precision;
     for (const g of gt) this.gtFlag[g] = true;

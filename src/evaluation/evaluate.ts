@@ -53,14 +53,22 @@ export function evaluate<P extends Protocol>(
   options: EvaluationOptions = {},
 ): EvaluationResult<ImageNumbers[P]> {
   if (!PROTOCOLS.includes(protocol)) {
-    throw new PanppError('argument', `no protocol "${protocol}"; there are ${PROTOCOLS.join(', ')}`);
+    throw new PanppError(
+      'argument',
+      `no protocol "${protocol}"; there are ${PROTOCOLS.join(', ')}`,
+    );
   }
   if (options.iouThreshold !== undefined && protocol !== 'iou') {
-    throw new PanppError('argument', `${protocol} has an IoU threshold of its own; only iou takes another`);
+    throw new PanppError(
+      'argument',
+      `${protocol} has an IoU threshold of its own; only iou takes another`,
+    );
   }
   const evaluator: Evaluators[P] = EVALUATORS[protocol];
   const result = evaluator(groundTruth, results, options);
-  const note = noteOnOrder(protocol, result, () => evaluator(groundTruth, swapped(results), options));
+  const note = noteOnOrder(protocol, result, () =>
+    evaluator(groundTruth, swapped(results), options),
+  );
   return note === undefined ? result : { ...result, notes: [...result.notes, note] };
 }
 
@@ -76,7 +84,11 @@ const ORDERS: Partial<Record<Protocol, 'x' | 'y'>> = {
 const SUSPICIOUS = 0.2;
 
 /** A line for results that fit much better if the two numbers of every corner change places. */
-function noteOnOrder(protocol: Protocol, { hmean }: Score, evaluateSwapped: () => Score): string | undefined {
+function noteOnOrder(
+  protocol: Protocol,
+  { hmean }: Score,
+  evaluateSwapped: () => Score,
+): string | undefined {
   const first = ORDERS[protocol];
   if (!first || hmean > SUSPICIOUS) return undefined;
   let other: Score;

@@ -55,14 +55,22 @@ export function outline(polygon: Polygon): Outline {
     top = Math.min(top, point[1]);
     right = Math.max(right, point[0]);
     bottom = Math.max(bottom, point[1]);
-    if (point[1] !== next[1]) edges.push(point[1] < next[1] ? edge(point, next) : edge(next, point));
+    if (point[1] !== next[1])
+      edges.push(point[1] < next[1] ? edge(point, next) : edge(next, point));
   });
   return { area: Math.abs(twiceArea) / 2, left, top, right, bottom, edges };
 }
 
 function edge([x0, y0]: Point, [x1, y1]: Point): Edge {
   const slope = (x1 - x0) / (y1 - y0);
-  return { top: y0, bottom: y1, xAtTop: x0, slope, left: Math.min(x0, x1), right: Math.max(x0, x1) };
+  return {
+    top: y0,
+    bottom: y1,
+    xAtTop: x0,
+    slope,
+    left: Math.min(x0, x1),
+    right: Math.max(x0, x1),
+  };
 }
 
 /** The area of the points inside both, by the even-odd rule for each alone; 0 where they only touch. */
@@ -78,7 +86,10 @@ export function intersectionArea(a: Outline, b: Outline): number {
   const owned =
     (ofFirst: boolean) =>
     (e: Edge): OwnedEdge => ({ ...e, ofFirst });
-  const edges = [...a.edges.filter(isWanted).map(owned(true)), ...b.edges.filter(isWanted).map(owned(false))];
+  const edges = [
+    ...a.edges.filter(isWanted).map(owned(true)),
+    ...b.edges.filter(isWanted).map(owned(false)),
+  ];
   edges.sort((e, f) => e.top - f.top);
 
   const heights = slabHeights(edges, left, top, bottom);
@@ -97,7 +108,12 @@ export function intersectionArea(a: Outline, b: Outline): number {
 }
 
 /** The heights from `top` to `bottom` at which an edge begins, ends or crosses another, ascending. */
-function slabHeights(edges: readonly OwnedEdge[], left: number, top: number, bottom: number): Float64Array {
+function slabHeights(
+  edges: readonly OwnedEdge[],
+  left: number,
+  top: number,
+  bottom: number,
+): Float64Array {
   const heights = new Set([top, bottom]);
   const add = (y: number): void => {
     if (y > top && y < bottom) heights.add(y);
@@ -119,7 +135,9 @@ function slabHeights(edges: readonly OwnedEdge[], left: number, top: number, bot
 
 /** The length of the line at height `y` that is inside both polygons. */
 function lengthInside(edges: readonly OwnedEdge[], y: number): number {
-  const crossings = edges.map((e) => ({ x: xAt(e, y), ofFirst: e.ofFirst })).sort((p, q) => p.x - q.x);
+  const crossings = edges
+    .map((e) => ({ x: xAt(e, y), ofFirst: e.ofFirst }))
+    .sort((p, q) => p.x - q.x);
   let length = 0;
   let insideFirst = false;
   let insideSecond = false;

@@ -9,13 +9,20 @@ import { type EvaluationResult, type FileSet, type MsraTd500Image, score } from 
 const IOU = 0.5;
 
 /** Only images with a result file are counted. Precision can exceed 1: a detection can find several texts. */
-export function evaluateMsraTd500(groundTruth: FileSet, results: FileSet): EvaluationResult<MsraTd500Image> {
+export function evaluateMsraTd500(
+  groundTruth: FileSet,
+  results: FileSet,
+): EvaluationResult<MsraTd500Image> {
   const findings = noFindings();
   findings.forms.add('MSRA-TD500 turned boxes');
   const { notes } = findings;
   const gtNameOf = (name: string) => `${name.split('.')[0]}.gt`;
   const extra = [...results.keys()].filter((name) => !groundTruth.has(gtNameOf(name)));
-  setAside(extra.map((name) => ({ name, lacks: `the ground truth has no ${gtNameOf(name)}` })), results.size, findings);
+  setAside(
+    extra.map((name) => ({ name, lacks: `the ground truth has no ${gtNameOf(name)}` })),
+    results.size,
+    findings,
+  );
   const counts = { tp: 0, missed: 0, det: 0 };
   const perImage = new Map<string, MsraTd500Image>();
   const missing = new Set(groundTruth.keys());
@@ -38,12 +45,19 @@ export function evaluateMsraTd500(groundTruth: FileSet, results: FileSet): Evalu
     counts.det += image.det;
   }
   if (missing.size > 0) {
-    notes.push(`left out, as in the official script: ${imageList([...missing])} without a result file`);
+    notes.push(
+      `left out, as in the official script: ${imageList([...missing])} without a result file`,
+    );
   }
   if (counts.det === 0) refuse('results', 'no detections at all, for which there is no precision');
   if (counts.tp + counts.missed === 0)
     refuse('ground truth', 'no text to be found at all, for which there is no recall');
-  return { ...score(counts.tp / counts.det, counts.tp / (counts.tp + counts.missed)), counts, perImage, ...told(findings) };
+  return {
+    ...score(counts.tp / counts.det, counts.tp / (counts.tp + counts.missed)),
+    counts,
+    perImage,
+    ...told(findings),
+  };
 }
 
 interface GroundTruth {
@@ -52,7 +66,11 @@ interface GroundTruth {
 }
 
 /** Detections are not used up; a difficult text that is not found is left out. */
-function evaluateImage(name: string, gt: readonly GroundTruth[], det: readonly Outline[]): MsraTd500Image {
+function evaluateImage(
+  name: string,
+  gt: readonly GroundTruth[],
+  det: readonly Outline[],
+): MsraTd500Image {
   let tp = 0;
   let missed = 0;
   for (const { shape, isDifficult } of gt) {

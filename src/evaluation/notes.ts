@@ -31,15 +31,17 @@ export function setAside(
 ): void {
   if (results.length === 0) return;
   const [{ name, lacks }] = results;
-  if (results.length === total) refuse(name.startsWith('results: ') ? name : `results: ${name}`, lacks);
+  if (results.length === total)
+    refuse(name.startsWith('results: ') ? name : `results: ${name}`, lacks);
   const names = results.map((one) => one.name.replace(/^results: /, ''));
   findings.ignored.push(...names);
   const files = `${names.length} result file${names.length === 1 ? '' : 's'} without ground truth`;
-  findings.notes.push(`ignored, where the official script would refuse all: ${files} (${listed(names)})`);
+  findings.notes.push(
+    `ignored, where the official script would refuse all: ${files} (${listed(names)})`,
+  );
 }
 
 const LISTED = 10;
-
 
 /** `3 images (1, 2, 7)`; long lists are cut. */
 export function imageList(keys: readonly string[]): string {

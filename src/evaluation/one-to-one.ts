@@ -36,7 +36,10 @@ interface Rules {
 }
 
 /** ICDAR 2015 task 4.1: detection alone. */
-export function evaluateIcdarDetection(groundTruth: FileSet, results: FileSet): EvaluationResult<OneToOneImage> {
+export function evaluateIcdarDetection(
+  groundTruth: FileSet,
+  results: FileSet,
+): EvaluationResult<OneToOneImage> {
   return evaluateIcdar(groundTruth, results, {
     readGroundTruth: icdar.readDetectionGroundTruth,
     readResults: icdar.readDetectionResults,
@@ -46,7 +49,10 @@ export function evaluateIcdarDetection(groundTruth: FileSet, results: FileSet): 
 }
 
 /** ICDAR 2015 task 4.4: a detection is right if its word is too. */
-export function evaluateIcdarEndToEnd(groundTruth: FileSet, results: FileSet): EvaluationResult<OneToOneImage> {
+export function evaluateIcdarEndToEnd(
+  groundTruth: FileSet,
+  results: FileSet,
+): EvaluationResult<OneToOneImage> {
   return evaluateIcdar(groundTruth, results, {
     readGroundTruth: icdar.readWordGroundTruth,
     readResults: icdar.readWords,
@@ -56,7 +62,10 @@ export function evaluateIcdarEndToEnd(groundTruth: FileSet, results: FileSet): E
 }
 
 /** ICDAR 2015 task 4.4, word spotting: only words of three letters or more count. */
-export function evaluateIcdarSpotting(groundTruth: FileSet, results: FileSet): EvaluationResult<OneToOneImage> {
+export function evaluateIcdarSpotting(
+  groundTruth: FileSet,
+  results: FileSet,
+): EvaluationResult<OneToOneImage> {
   return evaluateIcdar(groundTruth, results, {
     readGroundTruth: icdar.readWordGroundTruth,
     readResults: icdar.readWords,
@@ -73,7 +82,11 @@ interface IcdarTask {
   readonly wordOf: (word: string) => string | undefined;
 }
 
-function evaluateIcdar(groundTruth: FileSet, results: FileSet, task: IcdarTask): EvaluationResult<OneToOneImage> {
+function evaluateIcdar(
+  groundTruth: FileSet,
+  results: FileSet,
+  task: IcdarTask,
+): EvaluationResult<OneToOneImage> {
   const findings = noFindings();
   const { files: gtFiles, names } = icdar.groundTruthFiles(groundTruth, findings.notes);
   const detFiles = icdar.resultFiles(results, gtFiles, names, findings);
@@ -89,25 +102,34 @@ function evaluateIcdar(groundTruth: FileSet, results: FileSet, task: IcdarTask):
 }
 
 /** Total-Text end to end: polygons, lower-case words, y first in the results. */
-export function evaluateTotalTextEndToEnd(groundTruth: FileSet, results: FileSet): EvaluationResult<OneToOneImage> {
+export function evaluateTotalTextEndToEnd(
+  groundTruth: FileSet,
+  results: FileSet,
+): EvaluationResult<OneToOneImage> {
   const findings = noFindings();
   const gtFiles = totaltext.groundTruthFiles(groundTruth, 'after the last underscore');
   const detFiles = totaltext.resultFiles(results);
   const unknown = [...detFiles.keys()].filter((key) => !gtFiles.has(key));
   if (unknown.length > 0) {
-    findings.notes.push(`ignored, as in the official script: results without ground truth: ${imageList(unknown)}`);
+    findings.notes.push(
+      `ignored, as in the official script: results without ground truth: ${imageList(unknown)}`,
+    );
     findings.ignored.push(...unknown.map((key) => `${key}.txt`));
   }
   unknown.forEach((key) => detFiles.delete(key));
   const groundTruthRegion = (read: totaltext.TotalTextRegion): Region => {
-    if (read.word === '') refuse(read.place, 'an empty word, which the official script fails on; mark it # or ###');
+    if (read.word === '')
+      refuse(read.place, 'an empty word, which the official script fails on; mark it # or ###');
     return prepared(read, read.word.toLowerCase(), read.isMarkedByWord);
   };
   const format = { yFirst: true, withWord: true };
   const rules = { iouThreshold: OFFICIAL_IOU, isCorrect: isCorrectEndToEnd };
   return evaluateImages(gtFiles, detFiles, findings, rules, {
     gt: (file) => totaltext.readGroundTruth(file, findings.forms).map(groundTruthRegion),
-    det: (file) => totaltext.readResults(file, format).map((read) => prepared(read, read.word.toLowerCase(), false)),
+    det: (file) =>
+      totaltext
+        .readResults(file, format)
+        .map((read) => prepared(read, read.word.toLowerCase(), false)),
   });
 }
 
@@ -121,17 +143,27 @@ export function evaluateIou(
   { iouThreshold = OFFICIAL_IOU }: EvaluationOptions,
 ): EvaluationResult<OneToOneImage> {
   if (!(iouThreshold > 0 && iouThreshold < 1)) {
-    throw new PanppError('argument', `an IoU threshold lies between 0 and 1; ${iouThreshold} does not`);
+    throw new PanppError(
+      'argument',
+      `an IoU threshold lies between 0 and 1; ${iouThreshold} does not`,
+    );
   }
   const gtFiles = totaltext.groundTruthFiles(groundTruth, 'after poly_gt_');
   const detFiles = totaltext.resultFiles(results);
   const findings = noFindings();
   const extra = [...detFiles.values()].filter(({ key }) => !gtFiles.has(key));
-  setAside(extra.map(({ key, name }) => ({ name, lacks: `the ground truth has no image ${key}` })), detFiles.size, findings);
+  setAside(
+    extra.map(({ key, name }) => ({ name, lacks: `the ground truth has no image ${key}` })),
+    detFiles.size,
+    findings,
+  );
   const format = { yFirst: false, withWord: false };
   const rules = { iouThreshold, isCorrect: () => true };
   return evaluateImages(gtFiles, detFiles, findings, rules, {
-    gt: (file) => totaltext.readGroundTruth(file, findings.forms).map((read) => prepared(read, '', read.isMarkedByWord)),
+    gt: (file) =>
+      totaltext
+        .readGroundTruth(file, findings.forms)
+        .map((read) => prepared(read, '', read.isMarkedByWord)),
     det: (file) => totaltext.readResults(file, format).map((read) => prepared(read, '', false)),
   });
 }
@@ -155,7 +187,9 @@ function evaluateImages(
 ): EvaluationResult<OneToOneImage> {
   const missing = [...gtFiles.keys()].filter((key) => !detFiles.has(key));
   if (missing.length > 0) {
-    findings.notes.push(`counted as images without detections, for want of a result file: ${imageList(missing)}`);
+    findings.notes.push(
+      `counted as images without detections, for want of a result file: ${imageList(missing)}`,
+    );
   }
   const counts = { matched: 0, gtCare: 0, detCare: 0 };
   const perImage = new Map<string, OneToOneImage>();
@@ -168,7 +202,12 @@ function evaluateImages(
     counts.detCare += image.det - image.detDontCare.length;
   }
   const precision = ratio(counts.matched, counts.detCare);
-  return { ...score(precision, ratio(counts.matched, counts.gtCare)), counts, perImage, ...told(findings) };
+  return {
+    ...score(precision, ratio(counts.matched, counts.gtCare)),
+    counts,
+    perImage,
+    ...told(findings),
+  };
 }
 
 function evaluateImage(gt: readonly Region[], det: readonly Region[], rules: Rules): OneToOneImage {

@@ -49,7 +49,8 @@ const COLOURS = [
  * @throws PanppError `argument` for more than six series, no points, or values that an axis can't show.
  */
 export function lineChart({ title, x, y, series }: Chart): string {
-  if (series.length > COLOURS.length) fail(`${series.length} series; at most ${COLOURS.length} can be told apart`);
+  if (series.length > COLOURS.length)
+    fail(`${series.length} series; at most ${COLOURS.length} can be told apart`);
   const points = series.flatMap((one) => one.points);
   if (points.length === 0) fail('no points');
   const xValues = points.map(([value]) => value);
@@ -57,7 +58,8 @@ export function lineChart({ title, x, y, series }: Chart): string {
   const xScale = scaleOf(x, xValues);
   const yScale = scaleOf(y, yValues);
   const toX = (value: number): number => PLOT.left + xScale.place(value) * (PLOT.right - PLOT.left);
-  const toY = (value: number): number => PLOT.bottom - yScale.place(value) * (PLOT.bottom - PLOT.top);
+  const toY = (value: number): number =>
+    PLOT.bottom - yScale.place(value) * (PLOT.bottom - PLOT.top);
 
   const size = { width: WIDTH, height: HEIGHT };
   const content = [
@@ -70,7 +72,12 @@ export function lineChart({ title, x, y, series }: Chart): string {
     ...yAxis(y.label, yScale.ticks, toY),
     ...series.flatMap((one, i) => line(one, i, toX, toY)),
   ];
-  const root = { xmlns: 'http://www.w3.org/2000/svg', viewBox: `0 0 ${WIDTH} ${HEIGHT}`, ...size, role: 'img' };
+  const root = {
+    xmlns: 'http://www.w3.org/2000/svg',
+    viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
+    ...size,
+    role: 'img',
+  };
   return `${element('svg', root, `\n${content.join('\n')}\n`)}\n`;
 }
 
@@ -81,7 +88,11 @@ function xAxis(label: string, ticks: readonly number[], toX: ToPixel): string[] 
   const middle = (PLOT.left + PLOT.right) / 2;
   return [
     ...ticks.map((tick) =>
-      element('text', { class: 'tick', x: toX(tick), y: PLOT.bottom + 20, ...centred }, shown(tick)),
+      element(
+        'text',
+        { class: 'tick', x: toX(tick), y: PLOT.bottom + 20, ...centred },
+        shown(tick),
+      ),
     ),
     element('text', { class: 'label', x: middle, y: HEIGHT - 22, ...centred }, escaped(label)),
   ];
@@ -93,7 +104,11 @@ function yAxis(label: string, ticks: readonly number[], toY: ToPixel): string[] 
   return [
     ...ticks.flatMap((tick) => [
       element('path', { class: 'grid', d: `M${PLOT.left} ${fixed(toY(tick))}H${PLOT.right}` }),
-      element('text', { class: 'tick', x: PLOT.left - 10, y: toY(tick) + 4, 'text-anchor': 'end' }, shown(tick)),
+      element(
+        'text',
+        { class: 'tick', x: PLOT.left - 10, y: toY(tick) + 4, 'text-anchor': 'end' },
+        shown(tick),
+      ),
     ]),
     element('text', { class: 'label', ...turned }, escaped(label)),
   ];
@@ -125,7 +140,11 @@ function legend(series: readonly ChartSeries[]): string[] {
 }
 
 /** An SVG element; its content is markup already. */
-function element(name: string, attributes: Readonly<Record<string, string | number>>, content = ''): string {
+function element(
+  name: string,
+  attributes: Readonly<Record<string, string | number>>,
+  content = '',
+): string {
   const written = Object.entries(attributes)
     .map(([key, value]) => ` ${key}="${typeof value === 'number' ? fixed(value) : escaped(value)}"`)
     .join('');
@@ -149,13 +168,19 @@ function styles(count: number): string {
   ].join('');
 }
 
-function scaleOf({ label, scale = 'linear', from, to }: ChartAxis, values: readonly number[]): Scale {
+function scaleOf(
+  { label, scale = 'linear', from, to }: ChartAxis,
+  values: readonly number[],
+): Scale {
   // Powers of ten lie at whole numbers of a logarithmic axis.
   const onAxis = (value: number): number => (scale === 'log' ? Math.log10(value) : value);
   const reached = [...values, from ?? values[0], to ?? values[0]];
   if (!reached.every((value) => Number.isFinite(onAxis(value))))
     fail(`${label}: a value that a ${scale} axis can't show`);
-  const ticks = (scale === 'log' ? logTicks : linearTicks)(Math.min(...reached), Math.max(...reached));
+  const ticks = (scale === 'log' ? logTicks : linearTicks)(
+    Math.min(...reached),
+    Math.max(...reached),
+  );
   const begin = onAxis(ticks[0]);
   const end = onAxis(ticks[ticks.length - 1]);
   return { ticks, place: (value) => (onAxis(value) - begin) / (end - begin) };
@@ -183,7 +208,10 @@ function logTicks(least: number, most: number): number[] {
   return ticks.slice(first, Math.max(last, first + 1) + 1);
 }
 
-const numberFormat = new Intl.NumberFormat('en', { notation: 'compact', maximumSignificantDigits: 4 });
+const numberFormat = new Intl.NumberFormat('en', {
+  notation: 'compact',
+  maximumSignificantDigits: 4,
+});
 
 function shown(value: number): string {
   return numberFormat.format(value);
@@ -194,7 +222,11 @@ function fixed(value: number): string {
 }
 
 function escaped(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
+  return text
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll('"', '&quot;');
 }
 
 function fail(problem: string): never {

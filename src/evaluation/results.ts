@@ -18,7 +18,8 @@ const LINES: Readonly<Record<Protocol, WriteLine>> = {
   'icdar2015-e2e': icdarWordLine,
   'icdar2015-spotting': icdarWordLine,
   totaltext: (_, points) => yFirst(withArea(points)),
-  'totaltext-e2e': (region, points) => `${yFirst(points)},${wordOf(region).toLowerCase().replaceAll(',', ';')}`,
+  'totaltext-e2e': (region, points) =>
+    `${yFirst(points)},${wordOf(region).toLowerCase().replaceAll(',', ';')}`,
   ctw1500: (_, points) => yFirst(points),
   'msra-td500': (_, points) => xFirst(points),
   iou: (_, points) => xFirst(points),
@@ -42,7 +43,10 @@ export function formatResults(protocol: Protocol, regions: readonly ResultRegion
         return `${LINES[protocol](region, points)}\n`;
       } catch (error) {
         if (!(error instanceof PanppError)) throw error;
-        throw new PanppError('argument', `region ${i + 1} can't be written for ${protocol}: ${error.message}`);
+        throw new PanppError(
+          'argument',
+          `region ${i + 1} can't be written for ${protocol}: ${error.message}`,
+        );
       }
     })
     .join('');
@@ -83,7 +87,8 @@ function wordOf({ text }: ResultRegion): string {
 }
 
 function icdarWordLine(region: ResultRegion, points: readonly Point[]): string {
-  if (points.length !== 4) fail(`it has ${points.length} corners; four are needed (use rectangles)`);
+  if (points.length !== 4)
+    fail(`it has ${points.length} corners; four are needed (use rectangles)`);
   const [first, ...others] = points;
   const clockwise = turn(points) > 0 ? [first, ...others.reverse()] : points;
   return `${xFirst(clockwise)},${withQuotes(wordOf(region))}`;
@@ -91,7 +96,9 @@ function icdarWordLine(region: ResultRegion, points: readonly Point[]): string {
 
 function withFourCorners(points: readonly Point[]): readonly Point[] {
   const last = points[points.length - 1];
-  return points.length < 4 ? [...points, ...new Array<Point>(4 - points.length).fill(last)] : points;
+  return points.length < 4
+    ? [...points, ...new Array<Point>(4 - points.length).fill(last)]
+    : points;
 }
 
 function withArea(points: readonly Point[]): readonly Point[] {

@@ -38,7 +38,11 @@ export interface OneToOneImage extends Score {
   readonly gtDontCare: readonly number[];
   readonly detDontCare: readonly number[];
   /** In order of matching. `correct` says whether the words match; it is true where words are not compared. */
-  readonly pairs: readonly { readonly gt: number; readonly det: number; readonly correct: boolean }[];
+  readonly pairs: readonly {
+    readonly gt: number;
+    readonly det: number;
+    readonly correct: boolean;
+  }[];
   /** All pairs whose IoU is not 0. Not within 0 to 1 where a polygon crosses itself: see geometry.ts. */
   readonly overlaps: readonly { readonly gt: number; readonly det: number; readonly iou: number }[];
   /** The words as they are compared, before upper-casing; empty texts where words are not compared. */

@@ -15,7 +15,8 @@ export const isCorrectEndToEnd: IsCorrect = (gtWord, detWord, place) => {
   const gt = upperCaseOneToOne(gtWord);
   const det = upperCaseOneToOne(detWord);
   if (gt === det) return true;
-  if (gt === '') return refuse(place, 'an empty word, which the official script fails to compare; mark it ###');
+  if (gt === '')
+    return refuse(place, 'an empty word, which the official script fails to compare; mark it ###');
   const startsSpecial = SPECIAL.includes(gt[0]);
   const endsSpecial = SPECIAL.includes(gt[gt.length - 1]);
   return (
@@ -26,7 +27,8 @@ export const isCorrectEndToEnd: IsCorrect = (gtWord, detWord, place) => {
 };
 
 /** Word spotting: equal after upper-casing. */
-export const isCorrectSpotting: IsCorrect = (gtWord, detWord) => gtWord.toUpperCase() === detWord.toUpperCase();
+export const isCorrectSpotting: IsCorrect = (gtWord, detWord) =>
+  gtWord.toUpperCase() === detWord.toUpperCase();
 
 /** Upper case where that is one character, as in Python 2: ß stays ß. */
 function upperCaseOneToOne(word: string): string {
@@ -46,6 +48,9 @@ export function spottingWord(word: string): string | undefined {
   let rest = word.replace(/'[sS]$/, '').replace(/^-+|-+$/g, '');
   for (const special of SPECIAL) rest = rest.replaceAll(special, ' ');
   rest = rest.trim();
-  const isWord = rest.length >= LEAST_SPOTTING_LENGTH && SPOTTING_LETTERS.test(rest) && !SPOTTING_SIGNS.test(rest);
+  const isWord =
+    rest.length >= LEAST_SPOTTING_LENGTH &&
+    SPOTTING_LETTERS.test(rest) &&
+    !SPOTTING_SIGNS.test(rest);
   return isWord ? rest : undefined;
 }

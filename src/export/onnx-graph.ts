@@ -73,10 +73,15 @@ export class OnnxGraph {
     for (const tensor of this.#constants) graph.message(5, tensor);
     for (const info of this.#inputs) graph.message(11, info);
     for (const info of this.#outputs) graph.message(12, info);
-    const model = new Message().int(1, irVersion).text(2, 'panpp').text(6, description).message(7, graph);
+    const model = new Message()
+      .int(1, irVersion)
+      .text(2, 'panpp')
+      .text(6, description)
+      .message(7, graph);
     // The standard operators' domain is the one without a name.
     model.message(8, new Message().text(1, '').int(2, opset));
-    for (const [key, value] of Object.entries(metadata)) model.message(14, new Message().text(1, key).text(2, value));
+    for (const [key, value] of Object.entries(metadata))
+      model.message(14, new Message().text(1, key).text(2, value));
     return model.finish();
   }
 }
@@ -94,7 +99,9 @@ function valueInfo(name: string, dimensions: readonly Dimension[]): Message {
   for (const dimension of dimensions) {
     shape.message(
       1,
-      typeof dimension === 'number' ? new Message().int(1, dimension) : new Message().text(2, dimension),
+      typeof dimension === 'number'
+        ? new Message().int(1, dimension)
+        : new Message().text(2, dimension),
     );
   }
   const tensor = new Message().int(1, floatElements).message(2, shape);

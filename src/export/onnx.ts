@@ -34,7 +34,10 @@ export function exportOnnx(
 ): Uint8Array<ArrayBuffer> {
   const [rows, columns] = [sideOf('height', height), sideOf('width', width)];
   if (!(Number.isInteger(opset) && opset >= opsets.first && opset <= opsets.last)) {
-    throw new PanppError('argument', `opset is ${opset}; it must be ${opsets.first} to ${opsets.last}`);
+    throw new PanppError(
+      'argument',
+      `opset is ${opset}; it must be ${opsets.first} to ${opsets.last}`,
+    );
   }
   const graph = new OnnxGraph();
   const image = graph.input('image', [1, 3, rows.image, columns.image]);
@@ -54,19 +57,35 @@ const description =
 function sideOf(name: string, side: number | undefined): { image: Dimension; map: Dimension } {
   if (side === undefined) return { image: name, map: `map_${name}` };
   if (!(Number.isInteger(side) && side > 0 && side % networkStride === 0)) {
-    throw new PanppError('argument', `${name} is ${side}; it must be a multiple of ${networkStride}`);
+    throw new PanppError(
+      'argument',
+      `${name} is ${side}; it must be a multiple of ${networkStride}`,
+    );
   }
   return { image: side, map: side / mapStride };
 }
 
 /** A detector for an image of any size: the image padded up to multiples of 32, and the map cut to the image again. */
 function padded(graph: OnnxGraph, image: string, mapOf: (image: string) => string): string {
-  const whole = (name: string, ...values: number[]) => graph.constant(name, [values.length], BigInt64Array.from(values, BigInt));
+  const whole = (name: string, ...values: number[]) =>
+    graph.constant(name, [values.length], BigInt64Array.from(values, BigInt));
   const shape = graph.node('Shape', 'image.shape', [image]);
-  const size = graph.node('Slice', 'image.size', [shape, whole('image.size.from', 2), whole('image.size.to', 4)]);
+  const size = graph.node('Slice', 'image.size', [
+    shape,
+    whole('image.size.from', 2),
+    whole('image.size.to', 4),
+  ]);
   // Mod takes the divisor's sign, so this is what is missing to the next multiple.
-  const missing = graph.node('Mod', 'image.missing', [graph.node('Neg', 'image.minus', [size]), whole('image.stride', networkStride)]);
-  const pads = graph.node('Concat', 'image.pads', [whole('image.unpadded', 0, 0, 0, 0, 0, 0), missing], { axis: 0 });
+  const missing = graph.node('Mod', 'image.missing', [
+    graph.node('Neg', 'image.minus', [size]),
+    whole('image.stride', networkStride),
+  ]);
+  const pads = graph.node(
+    'Concat',
+    'image.pads',
+    [whole('image.unpadded', 0, 0, 0, 0, 0, 0), missing],
+    { axis: 0 },
+  );
   const map = mapOf(graph.node('Pad', 'image.padded', [image, pads]));
   const rounded = graph.node('Add', 'det.rounded', [size, whole('det.round', mapStride - 1)]);
   const end = graph.node('Div', 'det.size', [rounded, whole('det.stride', mapStride)]);
@@ -80,9 +99,14 @@ class OnnxOps implements Ops<string> {
     readonly tensors: FoldedWeights,
   ) {}
 
-  conv(conv: ConvParameters, input: string, { relu = false, residual }: { relu?: boolean; residual?: string } = {}): string {
+  conv(
+    conv: ConvParameters,
+    input: string,
+    { relu = false, residual }: { relu?: boolean; residual?: string } = {},
+  ): string {
     const filtered = this.#conv(conv, input);
-    const sum = residual === undefined ? filtered : this.add(`${conv.name}.sum`, filtered, residual);
+    const sum =
+      residual === undefined ? filtered : this.add(`${conv.name}.sum`, filtered, residual);
     return relu ? this.#relu(sum) : sum;
   }
 
@@ -92,7 +116,14 @@ class OnnxOps implements Ops<string> {
   }
 
   joined(conv: ConvParameters, coarse: string, finer: string, upsampling: Upsampling): string {
-    return this.#conv(conv, this.add(`${conv.name}.join`, this.#upsample(`${conv.name}.enlarged`, coarse, 2, upsampling), finer));
+    return this.#conv(
+      conv,
+      this.add(
+        `${conv.name}.join`,
+        this.#upsample(`${conv.name}.enlarged`, coarse, 2, upsampling),
+        finer,
+      ),
+    );
   }
 
   add(name: string, a: string, b: string): string {
@@ -100,15 +131,29 @@ class OnnxOps implements Ops<string> {
   }
 
   pyramidConv(conv: ConvParameters, [finest, ...coarser]: Levels<string>): string {
-    const enlarged = coarser.map((level, index) => this.#upsample(`${conv.name}.enlarged${index + 2}`, level, 2 ** (index + 1)));
-    return this.conv(conv, this.graph.node('Concat', `${conv.name}.fused`, [finest, ...enlarged], { axis: 1 }), { relu: true });
+    const enlarged = coarser.map((level, index) =>
+      this.#upsample(`${conv.name}.enlarged${index + 2}`, level, 2 ** (index + 1)),
+    );
+    return this.conv(
+      conv,
+      this.graph.node('Concat', `${conv.name}.fused`, [finest, ...enlarged], { axis: 1 }),
+      { relu: true },
+    );
   }
 
   #conv({ name, shape, depthwise, stride }: ConvParameters, input: string): string {
     const [outChannels, , kernel] = shape;
-    const parameters = [this.graph.constant(`${name}.weight`, shape, floats(this.tensors, `${name}.weight`))];
-    if (!depthwise) parameters.push(this.graph.constant(`${name}.bias`, [outChannels], floats(this.tensors, `${name}.bias`)));
-    return this.graph.node('Conv', name, [input, ...parameters], { ...window(kernel, stride), group: depthwise ? outChannels : 1 });
+    const parameters = [
+      this.graph.constant(`${name}.weight`, shape, floats(this.tensors, `${name}.weight`)),
+    ];
+    if (!depthwise)
+      parameters.push(
+        this.graph.constant(`${name}.bias`, [outChannels], floats(this.tensors, `${name}.bias`)),
+      );
+    return this.graph.node('Conv', name, [input, ...parameters], {
+      ...window(kernel, stride),
+      group: depthwise ? outChannels : 1,
+    });
   }
 
   #relu(input: string): string {
@@ -117,7 +162,11 @@ class OnnxOps implements Ops<string> {
 
   // Levels are halves of one another, since the padded image's sides are multiples of 32.
   #upsample(name: string, input: string, factor: number, how: Upsampling = 'bilinear'): string {
-    const scales = this.graph.constant(`${name}.scales`, [4], Float32Array.of(1, 1, factor, factor));
+    const scales = this.graph.constant(
+      `${name}.scales`,
+      [4],
+      Float32Array.of(1, 1, factor, factor),
+    );
     return this.graph.node('Resize', name, [input, '', scales], {
       mode: how === 'bilinear' ? 'linear' : 'nearest',
       coordinate_transformation_mode: 'half_pixel',

@@ -3,7 +3,13 @@
 // Its readers (the COCO_Text API, docTR, MMOCR, keras-ocr) look at every one of these fields.
 import { checkOptions } from '../options.js';
 import type { Polygon } from '../shapes/geometry.js';
-import { type FormatRegion, type ImageReference, hundredths, outlineOf, roundedScore } from './input.js';
+import {
+  type FormatRegion,
+  type ImageReference,
+  hundredths,
+  outlineOf,
+  roundedScore,
+} from './input.js';
 
 /** An image with its regions. */
 export interface ImageRegions {
@@ -29,7 +35,10 @@ export interface CocoTextOptions {
  * and `text_score` for text, are additions.
  * @throws PanppError `argument` for coordinates that are no numbers
  */
-export function formatCocoText(images: readonly ImageRegions[], options: CocoTextOptions = {}): string {
+export function formatCocoText(
+  images: readonly ImageRegions[],
+  options: CocoTextOptions = {},
+): string {
   checkOptions('formatCocoText', options, ['version']);
   const { version } = options;
   const anns: Record<number, Annotation> = {};
@@ -58,7 +67,12 @@ function imageOf({ path, width, height }: ImageReference, id: number) {
 
 type Annotation = ReturnType<typeof annotationOf>;
 
-function annotationOf({ score, text, textScore }: FormatRegion, outline: Polygon, imageId: number, id: number) {
+function annotationOf(
+  { score, text, textScore }: FormatRegion,
+  outline: Polygon,
+  imageId: number,
+  id: number,
+) {
   return {
     mask: outline.flat(),
     class: 'machine printed',

@@ -2,7 +2,13 @@
 // paragraph with one line with one word, for tools look for words in lines (hocr-tools) in paragraphs (OCRmyPDF).
 import { PanppError } from '../errors.js';
 import { checkOptions } from '../options.js';
-import { type FormatRegion, type ImageReference, nameOf, outlineOf, roundedScore } from './input.js';
+import {
+  type FormatRegion,
+  type ImageReference,
+  nameOf,
+  outlineOf,
+  roundedScore,
+} from './input.js';
 import { escapeXml } from './xml.js';
 
 /** What an hOCR file tells of its making. */
@@ -55,11 +61,15 @@ function paragraphOf(image: ImageReference, region: FormatRegion, index: number)
   const { text, textScore } = region;
   const number = index + 1;
   if (text === undefined) {
-    throw new PanppError('argument', `region ${number} has no text; hOCR holds text that was read (model.spot)`);
+    throw new PanppError(
+      'argument',
+      `region ${number} has no text; hOCR holds text that was read (model.spot)`,
+    );
   }
   const outline = outlineOf(region, index).flat().map(Math.round);
   const bbox = bboxOf(image, region);
-  const confidence = textScore === undefined ? [] : [`x_wconf ${Math.round(roundedScore(textScore) * 100)}`];
+  const confidence =
+    textScore === undefined ? [] : [`x_wconf ${Math.round(roundedScore(textScore) * 100)}`];
   const word = [bbox, ...confidence, `poly ${outline.join(' ')}`];
   return `<p class="ocr_par" id="par_${number}" title="${bbox}">
 <span class="ocr_line" id="line_${number}" title="${bbox}">

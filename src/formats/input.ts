@@ -34,8 +34,11 @@ export interface FormatRegion {
  */
 export function outlineOf({ polygon, box }: FormatRegion, index: number): Polygon {
   const { left, top, right, bottom } = box;
-  const wrong = [...polygon.flat(), left, top, right, bottom].find((coordinate) => !Number.isFinite(coordinate));
-  if (wrong !== undefined) throw new PanppError('argument', `region ${index + 1} has ${wrong} as coordinate`);
+  const wrong = [...polygon.flat(), left, top, right, bottom].find(
+    (coordinate) => !Number.isFinite(coordinate),
+  );
+  if (wrong !== undefined)
+    throw new PanppError('argument', `region ${index + 1} has ${wrong} as coordinate`);
   if (polygon.length >= 3) return polygon;
   return [
     [left, top],

@@ -3,7 +3,14 @@
 import { DEFAULT_FILL_OPACITY, regionColour } from '../images/draw.js';
 import type { Box, Polygon } from '../shapes/geometry.js';
 import { checkOptions } from '../options.js';
-import { type FormatRegion, type ImageReference, hundredths, nameOf, outlineOf, roundedScore } from './input.js';
+import {
+  type FormatRegion,
+  type ImageReference,
+  hundredths,
+  nameOf,
+  outlineOf,
+  roundedScore,
+} from './input.js';
 import { escapeXml } from './xml.js';
 
 /** How an SVG refers to its image. */
@@ -51,7 +58,11 @@ ${regions.map((region) => wordOf(region, image, fontSize)).join('')}</g>
 `;
 }
 
-function shapeOf({ score, text, textScore }: FormatRegion, outline: Polygon, index: number): string {
+function shapeOf(
+  { score, text, textScore }: FormatRegion,
+  outline: Polygon,
+  index: number,
+): string {
   const colour = hexOf(regionColour(index));
   const probability = roundedScore(textScore ?? score);
   const title = text === undefined ? probability : `${text} (${probability})`;
@@ -64,7 +75,9 @@ function wordOf({ text, box }: FormatRegion, image: ImageReference, fontSize: nu
   if (!text) return '';
   // Letters are about 0.6 of their size wide.
   const fits = box.left + text.length * fontSize * 0.6 <= image.width;
-  const [x, anchor] = fits ? [Math.max(0, box.left), 'start'] : [Math.min(image.width, box.right), 'end'];
+  const [x, anchor] = fits
+    ? [Math.max(0, box.left), 'start']
+    : [Math.min(image.width, box.right), 'end'];
   return `<text x="${hundredths(x)}" y="${hundredths(baselineOf(box, image, fontSize))}" text-anchor="${anchor}">\
 ${escapeXml(text)}</text>\n`;
 }
@@ -88,7 +101,8 @@ function hrefOf(path: string): string {
   return path.replace(/[^/]/gsu, (character) => {
     const code = character.charCodeAt(0);
     // A byte of a name that is no UTF-8, as Python's `surrogateescape` and the command line have it; other lone surrogates have no UTF-8.
-    if (character.length === 1 && code >= 0xdc80 && code <= 0xdcff) return `%${(code - 0xdc00).toString(16).toUpperCase()}`;
+    if (character.length === 1 && code >= 0xdc80 && code <= 0xdcff)
+      return `%${(code - 0xdc00).toString(16).toUpperCase()}`;
     return encodeURIComponent(character.replace(/\p{Cs}/u, '\u{fffd}'));
   });
 }

@@ -18,5 +18,7 @@ const ESCAPES: Readonly<Record<string, string>> = {
 
 /** Text as it must stand in XML, in an element or an attribute. What XML can't hold becomes U+FFFD. */
 export function escapeXml(text: string): string {
-  return text.replace(FORBIDDEN, '\u{fffd}').replace(/[&<>"'\t\n\r]/g, (character) => ESCAPES[character]);
+  return text
+    .replace(FORBIDDEN, '\u{fffd}')
+    .replace(/[&<>"'\t\n\r]/g, (character) => ESCAPES[character]);
 }

@@ -57,7 +57,12 @@ export interface GpuRequest {
 
 // Not in @webgpu/types: experimental.
 const subgroupMatrixFeature = 'chromium-experimental-subgroup-matrix' as GPUFeatureName;
-const wantedFeatures: readonly GPUFeatureName[] = ['timestamp-query', 'shader-f16', 'subgroups', subgroupMatrixFeature];
+const wantedFeatures: readonly GPUFeatureName[] = [
+  'timestamp-query',
+  'shader-f16',
+  'subgroups',
+  subgroupMatrixFeature,
+];
 const wantedLimits = [
   'maxBufferSize',
   'maxStorageBufferBindingSize',
@@ -107,7 +112,10 @@ export class Gpu {
   assertUsable(): void {
     if (this.#disposed) throw new PanppError('disposed', 'this Gpu was disposed of; open another');
     if (this.#lost !== undefined) {
-      throw new PanppError('device-lost', `the GPU device was lost (${this.#lost}); open it and load the model again`);
+      throw new PanppError(
+        'device-lost',
+        `the GPU device was lost (${this.#lost}); open it and load the model again`,
+      );
     }
   }
 
@@ -140,20 +148,33 @@ export async function requestGpu(request: GpuRequest = {}): Promise<Gpu> {
 async function defaultAdapter(): Promise<GPUAdapter> {
   const gpu = (globalThis.navigator as Navigator | undefined)?.gpu;
   if (!gpu) {
-    throw new PanppError('adapter', "there is no WebGPU here; in Node use openGpu() from 'panpp/node', else a browser with WebGPU");
+    throw new PanppError(
+      'adapter',
+      "there is no WebGPU here; in Node use openGpu() from 'panpp/node', else a browser with WebGPU",
+    );
   }
   const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
-  if (!adapter) throw new PanppError('adapter', 'WebGPU is there, but it offers no adapter; check the GPU driver');
+  if (!adapter)
+    throw new PanppError(
+      'adapter',
+      'WebGPU is there, but it offers no adapter; check the GPU driver',
+    );
   return adapter;
 }
 
 async function openDevice(adapter: GPUAdapter): Promise<GPUDevice> {
   const requiredFeatures = wantedFeatures.filter((feature) => adapter.features.has(feature));
-  const requiredLimits = Object.fromEntries(wantedLimits.map((limit) => [limit, adapter.limits[limit]]));
+  const requiredLimits = Object.fromEntries(
+    wantedLimits.map((limit) => [limit, adapter.limits[limit]]),
+  );
   try {
     return await adapter.requestDevice({ requiredFeatures, requiredLimits, label: 'panpp' });
   } catch (cause) {
-    throw new PanppError('adapter', `the adapter ${adapterName(adapter.info)} refused a device: ${firstLine(cause)}`, { cause });
+    throw new PanppError(
+      'adapter',
+      `the adapter ${adapterName(adapter.info)} refused a device: ${firstLine(cause)}`,
+      { cause },
+    );
   }
 }
 
@@ -162,16 +183,27 @@ type AdapterInfo = Partial<GPUAdapterInfo>;
 
 /** What an adapter calls itself, in words. */
 export function adapterName(info: AdapterInfo): string {
-  return info.description || [info.vendor, info.device || info.architecture].filter(Boolean).join(' ') || 'unnamed adapter';
+  return (
+    info.description ||
+    [info.vendor, info.device || info.architecture].filter(Boolean).join(' ') ||
+    'unnamed adapter'
+  );
 }
 
 /** True for adapters known to compute on the CPU. */
 export function isSoftwareAdapter(info: AdapterInfo): boolean {
   const words = `${info.vendor} ${info.architecture} ${info.device} ${info.description}`;
-  return info.isFallbackAdapter === true || /swiftshader|llvmpipe|lavapipe|softpipe|basic render|warp/i.test(words);
+  return (
+    info.isFallbackAdapter === true ||
+    /swiftshader|llvmpipe|lavapipe|softpipe|basic render|warp/i.test(words)
+  );
 }
 
-function profileOf(device: GPUDevice, info: AdapterInfo = {}, toggles: readonly string[] = []): GpuProfile {
+function profileOf(
+  device: GPUDevice,
+  info: AdapterInfo = {},
+  toggles: readonly string[] = [],
+): GpuProfile {
   return {
     adapter: adapterName(info),
     vendor: info.vendor ?? '',
@@ -204,9 +236,13 @@ const largestSide = 16;
 // The largest of 16-bit floats with sums in float32: the fewest loads for as many multiplications. Beyond 16, tiles of several would not fit
 // in workgroup memory.
 function subgroupMatrixOf(info: AdapterInfo): SubgroupMatrix | undefined {
-  const { subgroupMatrixConfigs = [] } = info as { subgroupMatrixConfigs?: readonly SubgroupMatrixConfig[] };
-  const usable = subgroupMatrixConfigs.filter(({ componentType, resultComponentType, M, N, K }) =>
-    componentType === 'f16' && resultComponentType === 'f32' && Math.max(M, N, K) <= largestSide);
+  const { subgroupMatrixConfigs = [] } = info as {
+    subgroupMatrixConfigs?: readonly SubgroupMatrixConfig[];
+  };
+  const usable = subgroupMatrixConfigs.filter(
+    ({ componentType, resultComponentType, M, N, K }) =>
+      componentType === 'f16' && resultComponentType === 'f32' && Math.max(M, N, K) <= largestSide,
+  );
   const [best] = usable.sort((a, b) => b.M * b.N * b.K - a.M * a.N * a.K);
   return best && { M: best.M, N: best.N, K: best.K };
 }

@@ -60,7 +60,15 @@ export interface KernelPlan extends Pick<Kernel, 'label' | 'shader' | 'constants
  * Makes a kernel.
  * @throws PanppError `shader` for names that the shader does not have, names that are left out, and values of the wrong type
  */
-export function kernel({ label, shader, constants, bindings, uniforms, invocations, workgroups }: KernelPlan): Kernel {
+export function kernel({
+  label,
+  shader,
+  constants,
+  bindings,
+  uniforms,
+  invocations,
+  workgroups,
+}: KernelPlan): Kernel {
   const refuse = (what: string): never => {
     throw new PanppError('shader', `${label}: ${what}`);
   };
@@ -68,16 +76,27 @@ export function kernel({ label, shader, constants, bindings, uniforms, invocatio
   let packed: Kernel['uniforms'];
   for (const { name, binding, access, type } of shader.bindings) {
     const given = bindings[name];
-    if (given) bound.push({ binding, access, ...('resource' in given ? given : { resource: given }) });
-    else if (access === 'uniform' && uniforms && !packed) packed = { binding, bytes: shader.layout(type).pack(uniforms, `${label}: ${type}`) };
+    if (given)
+      bound.push({ binding, access, ...('resource' in given ? given : { resource: given }) });
+    else if (access === 'uniform' && uniforms && !packed)
+      packed = { binding, bytes: shader.layout(type).pack(uniforms, `${label}: ${type}`) };
     else refuse(`${name} is not bound`);
   }
   const names = Object.keys(bindings);
   if (bound.length < names.length || Boolean(uniforms) !== Boolean(packed)) {
-    refuse(`the shader binds ${shader.bindings.map(({ name }) => name).join(', ')}, not ${names.join(', ')}${uniforms ? ' and uniforms' : ''}`);
+    refuse(
+      `the shader binds ${shader.bindings.map(({ name }) => name).join(', ')}, not ${names.join(', ')}${uniforms ? ' and uniforms' : ''}`,
+    );
   }
   const [count, layers] = invocations ?? [1];
-  return { label, shader, constants, bindings: bound, uniforms: packed, workgroups: workgroups ?? gridOf(Math.ceil(count / shader.lanes), layers) };
+  return {
+    label,
+    shader,
+    constants,
+    bindings: bound,
+    uniforms: packed,
+    workgroups: workgroups ?? gridOf(Math.ceil(count / shader.lanes), layers),
+  };
 }
 
 const maxWorkgroups = 65535;
@@ -105,14 +124,28 @@ export function pipelineKey({ constants = {}, shader }: Pipelined): string {
 const bufferTypes = { read: 'read-only-storage', write: 'storage', uniform: 'uniform' } as const;
 
 /** What a kernel's pipeline is made from. */
-export function pipelineDescriptor(device: GPUDevice, { label, shader, constants }: Pipelined): GPUComputePipelineDescriptor {
+export function pipelineDescriptor(
+  device: GPUDevice,
+  { label, shader, constants }: Pipelined,
+): GPUComputePipelineDescriptor {
   const entries = shader.bindings.map(({ binding, access }) => ({
     binding,
     visibility: GPUShaderStage.COMPUTE,
     ...(access === 'texture' ? { texture: {} } : { buffer: { type: bufferTypes[access] } }),
   }));
-  const layout = device.createPipelineLayout({ label, bindGroupLayouts: [device.createBindGroupLayout({ label, entries })] });
-  return { label, layout, compute: { module: device.createShaderModule({ label, code: shader.code }), entryPoint: 'main', constants } };
+  const layout = device.createPipelineLayout({
+    label,
+    bindGroupLayouts: [device.createBindGroupLayout({ label, entries })],
+  });
+  return {
+    label,
+    layout,
+    compute: {
+      module: device.createShaderModule({ label, code: shader.code }),
+      entryPoint: 'main',
+      constants,
+    },
+  };
 }
 
 async function compile(device: GPUDevice, kernel: Pipelined): Promise<GPUComputePipeline> {
@@ -122,7 +155,11 @@ async function compile(device: GPUDevice, kernel: Pipelined): Promise<GPUCompute
   } catch (cause) {
     const { messages } = await descriptor.compute.module.getCompilationInfo();
     const error = messages.find((message) => message.type === 'error');
-    const reason = error ? `${kernel.shader.place(error.lineNum)}: ${error.message}` : String((cause as Error).message).split('\n')[0];
-    throw new PanppError('shader', `the shader of ${kernel.label} does not compile: ${reason}`, { cause });
+    const reason = error
+      ? `${kernel.shader.place(error.lineNum)}: ${error.message}`
+      : String((cause as Error).message).split('\n')[0];
+    throw new PanppError('shader', `the shader of ${kernel.label} does not compile: ${reason}`, {
+      cause,
+    });
   }
 }

@@ -28,7 +28,11 @@ export function isSlot(resource: Resource): resource is Slot {
  * Assigns memory to the slots of `kernels`, run in order. Slots in `pinned` share with no other; those in `kept` live from their
  * first use to the end, so that the last kernels may be run several times.
  */
-export function planMemory(kernels: readonly Pick<Kernel, 'bindings'>[], pinned: Iterable<Slot>, kept: Iterable<Slot> = []): MemoryPlan {
+export function planMemory(
+  kernels: readonly Pick<Kernel, 'bindings'>[],
+  pinned: Iterable<Slot>,
+  kept: Iterable<Slot> = [],
+): MemoryPlan {
   const lifetimes = lifetimesOf(kernels, pinned, kept);
   const buffers: number[] = [];
   const tenants: Lifetime[][] = [];
@@ -56,7 +60,11 @@ function gapBetween(a: Lifetime, b: Lifetime): number {
   return Math.max(b.first - a.last, a.first - b.last);
 }
 
-function lifetimesOf(kernels: readonly Pick<Kernel, 'bindings'>[], pinned: Iterable<Slot>, kept: Iterable<Slot>): Lifetime[] {
+function lifetimesOf(
+  kernels: readonly Pick<Kernel, 'bindings'>[],
+  pinned: Iterable<Slot>,
+  kept: Iterable<Slot>,
+): Lifetime[] {
   const lifetimes = new Map<Slot, Lifetime>();
   kernels.forEach((kernel, index) => {
     for (const { resource } of kernel.bindings) {
@@ -75,7 +83,10 @@ function liveBytesOf(lifetimes: readonly Lifetime[], steps: number): number {
   let peak = 0;
   for (let step = 0; step < steps; step++) {
     const live = lifetimes.filter((lifetime) => lifetime.first <= step && step <= lifetime.last);
-    peak = Math.max(peak, live.reduce((sum, lifetime) => sum + lifetime.slot.bytes, 0));
+    peak = Math.max(
+      peak,
+      live.reduce((sum, lifetime) => sum + lifetime.slot.bytes, 0),
+    );
   }
   return peak;
 }

@@ -1,7 +1,14 @@
 // A list of kernels made ready to run again and again: pipelines compiled in parallel, memory assigned, bind groups built.
 import { PanppError } from '../errors.js';
 import type { Gpu, GpuProfile } from './context.js';
-import { type Kernel, type Resource, type Slot, pipelineDescriptor, pipelineKey, pipelineOf } from './kernel.js';
+import {
+  type Kernel,
+  type Resource,
+  type Slot,
+  pipelineDescriptor,
+  pipelineKey,
+  pipelineOf,
+} from './kernel.js';
 import { type MemoryPlan, isSlot, planMemory } from './memory.js';
 import type { Timeline } from './timeline.js';
 
@@ -48,7 +55,12 @@ export class Program {
    * `kept` ones hold their values from their first use on, for stages that are recorded again and again.
    * @throws PanppError `argument` if a slot is larger than one binding may be; `shader` if a kernel does not compile.
    */
-  static async create(gpu: Gpu, stages: readonly Stage[], pinned: readonly Slot[], kept: readonly Slot[] = []): Promise<Program> {
+  static async create(
+    gpu: Gpu,
+    stages: readonly Stage[],
+    pinned: readonly Slot[],
+    kept: readonly Slot[] = [],
+  ): Promise<Program> {
     gpu.assertUsable();
     const kernels = stages.flatMap((stage) => stage.kernels);
     const memory = planMemory(kernels, pinned, kept);
@@ -56,23 +68,40 @@ export class Program {
     const pipelines = await settledAll(kernels.map((kernel) => pipelineOf(gpu, kernel)));
     gpu.assertUsable();
     const { device } = gpu;
-    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+    const usage =
+      GPUBufferUsage.STORAGE |
+      GPUBufferUsage.UNIFORM |
+      GPUBufferUsage.COPY_SRC |
+      GPUBufferUsage.COPY_DST;
     device.pushErrorScope('out-of-memory');
-    const buffers = memory.buffers.map((size, index) => device.createBuffer({ label: `panpp memory ${index}`, size, usage }));
+    const buffers = memory.buffers.map((size, index) =>
+      device.createBuffer({ label: `panpp memory ${index}`, size, usage }),
+    );
     const full = await device.popErrorScope();
     if (full) {
       for (const buffer of buffers) buffer.destroy();
       const needed = Math.ceil(memory.buffers.reduce((sum, bytes) => sum + bytes, 0) / 2 ** 20);
-      throw new PanppError('argument', `${needed} MiB of GPU memory are needed, which ${gpu.profile.adapter} can't give; use a smaller short side, or a smaller batch`);
+      throw new PanppError(
+        'argument',
+        `${needed} MiB of GPU memory are needed, which ${gpu.profile.adapter} can't give; use a smaller short side, or a smaller batch`,
+      );
     }
     device.pushErrorScope('validation');
     const uniforms = packUniforms(device, kernels);
-    const bufferOf = (resource: BufferResource) => (isSlot(resource) ? buffers[memory.bufferOf.get(resource)!] : resource);
+    const bufferOf = (resource: BufferResource) =>
+      isSlot(resource) ? buffers[memory.bufferOf.get(resource)!] : resource;
     const steps = bindSteps(device, kernels, pipelines, uniforms, bufferOf);
     const fault = await device.popErrorScope();
-    if (fault) throw new PanppError('shader', `a kernel's bindings don't fit: ${fault.message.split('\n')[0]}`);
+    if (fault)
+      throw new PanppError(
+        'shader',
+        `a kernel's bindings don't fit: ${fault.message.split('\n')[0]}`,
+      );
     let taken = 0;
-    const timed = stages.map(({ name, kernels: own }) => ({ name, steps: steps.slice(taken, (taken += own.length)) }));
+    const timed = stages.map(({ name, kernels: own }) => ({
+      name,
+      steps: steps.slice(taken, (taken += own.length)),
+    }));
     return new Program(gpu, timed, buffers, uniforms.buffer, memory);
   }
 
@@ -89,7 +118,8 @@ export class Program {
   /** The buffer that holds a slot. It is only the slot's own if the slot was pinned. */
   bufferOf(slot: Slot): GPUBuffer {
     const index = this.#memory.bufferOf.get(slot);
-    if (index === undefined) throw new PanppError('argument', `no kernel of this program uses ${slot.label}`);
+    if (index === undefined)
+      throw new PanppError('argument', `no kernel of this program uses ${slot.label}`);
     return this.#buffers[index];
   }
 
@@ -113,10 +143,19 @@ export class Program {
  * wrong goes to the device's error scopes.
  * @param pipelines one for each kernel, if they are there already
  */
-export function submitOnce({ device }: Gpu, label: string, kernels: readonly Kernel[], pipelines = compiledNow(device, kernels)): void {
+export function submitOnce(
+  { device }: Gpu,
+  label: string,
+  kernels: readonly Kernel[],
+  pipelines = compiledNow(device, kernels),
+): void {
   const uniforms = packUniforms(device, kernels);
   const encoder = device.createCommandEncoder({ label });
-  encodePass(encoder, bindSteps(device, kernels, pipelines, uniforms, (resource) => resource as GPUBuffer), { label });
+  encodePass(
+    encoder,
+    bindSteps(device, kernels, pipelines, uniforms, (resource) => resource as GPUBuffer),
+    { label },
+  );
   device.queue.submit([encoder.finish()]);
   // Buffers live on until the GPU is done with them.
   uniforms.buffer?.destroy();
@@ -126,7 +165,8 @@ function compiledNow(device: GPUDevice, kernels: readonly Kernel[]): GPUComputeP
   const made = new Map<string, GPUComputePipeline>();
   return kernels.map((kernel) => {
     const key = pipelineKey(kernel);
-    const pipeline = made.get(key) ?? device.createComputePipeline(pipelineDescriptor(device, kernel));
+    const pipeline =
+      made.get(key) ?? device.createComputePipeline(pipelineDescriptor(device, kernel));
     made.set(key, pipeline);
     return pipeline;
   });
@@ -140,14 +180,24 @@ function bindSteps(
   bufferOf: (resource: BufferResource) => GPUBuffer,
 ): Step[] {
   return kernels.map((kernel, index) => {
-    const entries: GPUBindGroupEntry[] = kernel.bindings.map(({ binding, access, resource, range }) => ({
-      binding,
-      resource:
-        access === 'texture'
-          ? (resource as GPUTextureView)
-          : { buffer: bufferOf(resource as BufferResource), offset: range?.offset, size: range?.bytes ?? sizeOf(resource as BufferResource) },
-    }));
-    if (kernel.uniforms) entries.push({ binding: kernel.uniforms.binding, resource: { buffer: uniforms.buffer!, ...uniforms.ranges[index] } });
+    const entries: GPUBindGroupEntry[] = kernel.bindings.map(
+      ({ binding, access, resource, range }) => ({
+        binding,
+        resource:
+          access === 'texture'
+            ? (resource as GPUTextureView)
+            : {
+                buffer: bufferOf(resource as BufferResource),
+                offset: range?.offset,
+                size: range?.bytes ?? sizeOf(resource as BufferResource),
+              },
+      }),
+    );
+    if (kernel.uniforms)
+      entries.push({
+        binding: kernel.uniforms.binding,
+        resource: { buffer: uniforms.buffer!, ...uniforms.ranges[index] },
+      });
     const layout = pipelines[index].getBindGroupLayout(0);
     return {
       pipeline: pipelines[index],
@@ -157,7 +207,11 @@ function bindSteps(
   });
 }
 
-function encodePass(encoder: GPUCommandEncoder, steps: readonly Step[], descriptor: GPUComputePassDescriptor): void {
+function encodePass(
+  encoder: GPUCommandEncoder,
+  steps: readonly Step[],
+  descriptor: GPUComputePassDescriptor,
+): void {
   const pass = encoder.beginComputePass(descriptor);
   for (const { pipeline, bindGroup, workgroups } of steps) {
     pass.setPipeline(pipeline);
@@ -178,7 +232,10 @@ function sizeOf(resource: BufferResource): number {
 }
 
 /** How the largest resource of kernels compares with what a device allows in one binding, or in one buffer. */
-export function tightestFit({ maxBindingBytes, maxBufferBytes }: BufferLimits, kernels: readonly Kernel[]) {
+export function tightestFit(
+  { maxBindingBytes, maxBufferBytes }: BufferLimits,
+  kernels: readonly Kernel[],
+) {
   let tightest = { share: 0, label: '', bytes: 0, allowed: 0, what: 'binding' };
   const look = (label: string, bytes: number, what: string, allowed: number) => {
     const share = bytes / allowed;
@@ -197,7 +254,10 @@ function assertFits({ profile }: Gpu, kernels: readonly Kernel[]): void {
   const { share, label, bytes, allowed, what } = tightestFit(profile, kernels);
   if (share <= 1) return;
   const [needed, most] = [bytes, allowed].map((count) => Math.ceil(count / 2 ** 20));
-  throw new PanppError('argument', `${label} needs ${needed} MiB in one ${what} and ${profile.adapter} allows ${most} MiB; use a smaller short side, or a smaller batch`);
+  throw new PanppError(
+    'argument',
+    `${label} needs ${needed} MiB in one ${what} and ${profile.adapter} allows ${most} MiB; use a smaller short side, or a smaller batch`,
+  );
 }
 
 // One buffer for the uniforms of all kernels; a binding's offset must be a multiple of 256.

@@ -52,7 +52,11 @@ export class Readback {
       // A lost device says so itself once its promise has settled.
       await Promise.resolve();
       this.#gpu.assertUsable();
-      throw new PanppError('device-lost', `the GPU did not return its results: ${String((cause as Error).message).split('\n')[0]}`, { cause });
+      throw new PanppError(
+        'device-lost',
+        `the GPU did not return its results: ${String((cause as Error).message).split('\n')[0]}`,
+        { cause },
+      );
     }
     try {
       return use(this.#buffer.getMappedRange(0, this.#filled));

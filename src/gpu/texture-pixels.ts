@@ -36,19 +36,34 @@ export class TexturePixels {
    */
   static async ofTexture(gpu: Gpu, texture: GPUTexture): Promise<TexturePixels> {
     const { format, dimension, sampleCount, usage } = texture;
-    if (dimension !== '2d' || sampleCount !== 1 || !(usage & GPUTextureUsage.TEXTURE_BINDING) || !/^(rgba|bgra)8unorm$/.test(format)) {
-      const wanted = 'a 2-D texture of rgba8unorm or bgra8unorm, one sample, with the usage TEXTURE_BINDING';
-      throw new PanppError('argument', `an image is ${wanted}, not a ${dimension} one of ${format}, ${sampleCount} samples, usage ${usage}`);
+    if (
+      dimension !== '2d' ||
+      sampleCount !== 1 ||
+      !(usage & GPUTextureUsage.TEXTURE_BINDING) ||
+      !/^(rgba|bgra)8unorm$/.test(format)
+    ) {
+      const wanted =
+        'a 2-D texture of rgba8unorm or bgra8unorm, one sample, with the usage TEXTURE_BINDING';
+      throw new PanppError(
+        'argument',
+        `an image is ${wanted}, not a ${dimension} one of ${format}, ${sampleCount} samples, usage ${usage}`,
+      );
     }
     const pipeline = await pipelineOf(gpu, gatherTexels);
     gpu.device.pushErrorScope('validation');
     const pixels = new TexturePixels(gpu, texture, pipeline, false);
     gpu.device.createBindGroup({
-      layout: gpu.device.createBindGroupLayout({ entries: [{ binding: 0, visibility: GPUShaderStage.COMPUTE, texture: {} }] }),
+      layout: gpu.device.createBindGroupLayout({
+        entries: [{ binding: 0, visibility: GPUShaderStage.COMPUTE, texture: {} }],
+      }),
       entries: [{ binding: 0, resource: pixels.#view }],
     });
     const fault = await gpu.device.popErrorScope();
-    if (fault) throw new PanppError('argument', `this texture can't be read on the model's device: ${fault.message.split('\n')[0]}`);
+    if (fault)
+      throw new PanppError(
+        'argument',
+        `this texture can't be read on the model's device: ${fault.message.split('\n')[0]}`,
+      );
     return pixels;
   }
 
@@ -56,29 +71,47 @@ export class TexturePixels {
    * A copy of what a browser shows, as it is at the call. Undefined where the picture is too large for a texture.
    * @throws DOMException as `copyExternalImageToTexture`, at once
    */
-  static ofExternal(gpu: Gpu, source: ExternalPicture, width: number, height: number): Promise<TexturePixels> | undefined {
+  static ofExternal(
+    gpu: Gpu,
+    source: ExternalPicture,
+    width: number,
+    height: number,
+  ): Promise<TexturePixels> | undefined {
     const { device } = gpu;
     if (Math.max(width, height) > device.limits.maxTextureDimension2D) return undefined;
     const texture = device.createTexture({
       label: 'panpp picture',
       size: [width, height],
       format: 'rgba8unorm',
-      usage: GPUTextureUsage.TEXTURE_BINDING | GPUTextureUsage.COPY_DST | GPUTextureUsage.RENDER_ATTACHMENT,
+      usage:
+        GPUTextureUsage.TEXTURE_BINDING |
+        GPUTextureUsage.COPY_DST |
+        GPUTextureUsage.RENDER_ATTACHMENT,
     });
     try {
-      device.queue.copyExternalImageToTexture({ source }, { texture, premultipliedAlpha: false }, [width, height]);
+      device.queue.copyExternalImageToTexture({ source }, { texture, premultipliedAlpha: false }, [
+        width,
+        height,
+      ]);
     } catch (error) {
       texture.destroy();
       throw error;
     }
-    return pipelineOf(gpu, gatherTexels).then((pipeline) => new TexturePixels(gpu, texture, pipeline, true));
+    return pipelineOf(gpu, gatherTexels).then(
+      (pipeline) => new TexturePixels(gpu, texture, pipeline, true),
+    );
   }
 
   /** Puts the pixels of some rows and columns into a buffer, as RGBA bytes; submitted at once. */
   gather(rows: Uint32Array, columns: Uint32Array, target: GPUBuffer): void {
     const { device } = this.#gpu;
     const [rowIndices, columnIndices] = [rows, columns].map((values) => {
-      const buffer = device.createBuffer({ label: 'panpp texels', size: values.byteLength, usage: GPUBufferUsage.STORAGE, mappedAtCreation: true });
+      const buffer = device.createBuffer({
+        label: 'panpp texels',
+        size: values.byteLength,
+        usage: GPUBufferUsage.STORAGE,
+        mappedAtCreation: true,
+      });
       new Uint32Array(buffer.getMappedRange()).set(values);
       buffer.unmap();
       return buffer;

@@ -41,7 +41,11 @@ export class Timeline {
   stage(name: string): GPUComputePassTimestampWrites | undefined {
     if (this.#names.length === maxStages) return undefined;
     const index = this.#names.push(name) - 1;
-    return { querySet: this.#querySet, beginningOfPassWriteIndex: 2 * index, endOfPassWriteIndex: 2 * index + 1 };
+    return {
+      querySet: this.#querySet,
+      beginningOfPassWriteIndex: 2 * index,
+      endOfPassWriteIndex: 2 * index + 1,
+    };
   }
 
   /** Records the copy of this run's timestamps to `target` at `offset`. */

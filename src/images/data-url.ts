@@ -21,7 +21,14 @@ export async function dataUrl(bytes: Uint8Array, image: PixelImage): Promise<str
   const type = format === 'JPEG' ? 'jpeg' : 'png';
   if (orientation === 1) return urlOf(type, bytes);
   const upright = picture.autoOrient();
-  return urlOf(type, await (type === 'jpeg' ? upright.jpeg({ quality: jpegQuality, chromaSubsampling: '4:4:4' }) : upright.png()).toBuffer());
+  return urlOf(
+    type,
+    await (
+      type === 'jpeg'
+        ? upright.jpeg({ quality: jpegQuality, chromaSubsampling: '4:4:4' })
+        : upright.png()
+    ).toBuffer(),
+  );
 }
 
 function urlOf(type: 'jpeg' | 'png', bytes: Uint8Array): string {

@@ -27,25 +27,41 @@ type Decoder = (input: Uint8Array, options: SharpOptions) => Sharp;
  * @returns 3 or 4 channels, whichever cost less; the fourth means nothing
  * @throws PanppError `image`: empty, truncated, damaged, another format, or more than `MAX_PIXELS` pixels; `argument`: no bytes
  */
-export async function decodeImage(file: Uint8Array | ArrayBuffer, fileName = 'the image'): Promise<PixelImage> {
+export async function decodeImage(
+  file: Uint8Array | ArrayBuffer,
+  fileName = 'the image',
+): Promise<PixelImage> {
   const isBuffer = Object.prototype.toString.call(file) === '[object ArrayBuffer]';
   if (!isBuffer && !ArrayBuffer.isView(file)) {
-    throw new PanppError('argument', `${fileName}: a file's bytes are needed, as Uint8Array or ArrayBuffer, for example from readFile()`);
+    throw new PanppError(
+      'argument',
+      `${fileName}: a file's bytes are needed, as Uint8Array or ArrayBuffer, for example from readFile()`,
+    );
   }
-  const bytes = ArrayBuffer.isView(file) ? new Uint8Array(file.buffer, file.byteOffset, file.byteLength) : new Uint8Array(file);
+  const bytes = ArrayBuffer.isView(file)
+    ? new Uint8Array(file.buffer, file.byteOffset, file.byteLength)
+    : new Uint8Array(file);
   if (bytes.length === 0) throw imageError(fileName, `the file is empty (0 bytes); ${COPY_AGAIN}`);
   const format = imageFormat(bytes);
   if (!format) {
-    throw imageError(fileName, `this is ${describeForeignBytes(bytes)}; a PNG, JPEG or WebP file is needed`);
+    throw imageError(
+      fileName,
+      `this is ${describeForeignBytes(bytes)}; a PNG, JPEG or WebP file is needed`,
+    );
   }
   const sharp = await loadSharp(fileName);
   try {
     return await decodeWhole(sharp, bytes, fileName);
   } catch (error) {
     if (error instanceof PanppError) throw error;
-    const image = format === 'JPEG' ? await decodeRepaired(sharp, bytes, fileName, error) : undefined;
+    const image =
+      format === 'JPEG' ? await decodeRepaired(sharp, bytes, fileName, error) : undefined;
     if (image) return image;
-    throw imageError(fileName, `truncated or damaged ${format} (${reason(error)}); ${COPY_AGAIN}`, error);
+    throw imageError(
+      fileName,
+      `truncated or damaged ${format} (${reason(error)}); ${COPY_AGAIN}`,
+      error,
+    );
   }
 }
 
@@ -85,8 +101,12 @@ async function decodeRepaired(
       return shortened(candidate, problem);
     }
   };
-  const shortened = async (candidate: Uint8Array, problem: unknown): Promise<PixelImage | undefined> => {
-    const [, count, marker] = /(\d+) extraneous bytes before marker 0x([0-9a-f]{2})/.exec(String(problem)) ?? [];
+  const shortened = async (
+    candidate: Uint8Array,
+    problem: unknown,
+  ): Promise<PixelImage | undefined> => {
+    const [, count, marker] =
+      /(\d+) extraneous bytes before marker 0x([0-9a-f]{2})/.exec(String(problem)) ?? [];
     if (count === undefined || repaired?.hadEnd === false) return undefined;
     for (const shorter of withoutSuperfluous(candidate, Number(count), parseInt(marker, 16))) {
       const image = await decoded(shorter);
@@ -95,12 +115,18 @@ async function decodeRepaired(
     return undefined;
   };
   const image = await (repaired ? decoded(repaired.bytes) : shortened(bytes, error));
-  const isCut = image && repaired?.hadEnd === false && !(await isWhole(sharp, repaired.bytes, image, fileName));
+  const isCut =
+    image && repaired?.hadEnd === false && !(await isWhole(sharp, repaired.bytes, image, fileName));
   return isCut ? undefined : image;
 }
 
 /** Whether `image` depends on nothing but the data that are there: sharp says nothing about an image's last rows. */
-async function isWhole(sharp: Decoder, bytes: Uint8Array, image: PixelImage, fileName: string): Promise<boolean> {
+async function isWhole(
+  sharp: Decoder,
+  bytes: Uint8Array,
+  image: PixelImage,
+  fileName: string,
+): Promise<boolean> {
   for (const continued of continuations(bytes)) {
     const { data } = await decodeWhole(sharp, continued, fileName, 'none');
     if (data.some((value, i) => value !== image.data[i])) return false;
@@ -153,7 +179,11 @@ async function loadSharp(fileName: string): Promise<Decoder> {
     return (await import('sharp')).default;
   } catch (error) {
     const todo = 'run `npm install --include=optional sharp`';
-    throw imageError(fileName, `sharp, which decodes images, can't be loaded (${reason(error)}); ${todo}`, error);
+    throw imageError(
+      fileName,
+      `sharp, which decodes images, can't be loaded (${reason(error)}); ${todo}`,
+      error,
+    );
   }
 }
 

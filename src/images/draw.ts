@@ -69,13 +69,23 @@ export function drawRegions(
  * @param regions polygons in pixels of the mask
  * @throws PanppError `argument` for more than 65535 regions
  */
-export function drawMask(width: number, height: number, regions: readonly { readonly polygon: Polygon }[]): LabelMask {
+export function drawMask(
+  width: number,
+  height: number,
+  regions: readonly { readonly polygon: Polygon }[],
+): LabelMask {
   if (regions.length > 0xffff) {
-    throw new PanppError('argument', `${regions.length} regions don't fit a 16-bit mask; at most 65535 do`);
+    throw new PanppError(
+      'argument',
+      `${regions.length} regions don't fit a 16-bit mask; at most 65535 do`,
+    );
   }
-  const labels = regions.length > 0xff ? new Uint16Array(width * height) : new Uint8Array(width * height);
+  const labels =
+    regions.length > 0xff ? new Uint16Array(width * height) : new Uint8Array(width * height);
   regions.forEach(({ polygon }, index) => {
-    forEachSpan(polygon, width, height, (y, from, to) => labels.fill(index + 1, y * width + from, y * width + to + 1));
+    forEachSpan(polygon, width, height, (y, from, to) =>
+      labels.fill(index + 1, y * width + from, y * width + to + 1),
+    );
   });
   return { width, height, labels };
 }
@@ -84,7 +94,13 @@ interface Canvas extends PixelImage {
   readonly data: Uint8ClampedArray;
 }
 
-function blend({ width, channels, data }: Canvas, x: number, y: number, colour: Colour, opacity: number): void {
+function blend(
+  { width, channels, data }: Canvas,
+  x: number,
+  y: number,
+  colour: Colour,
+  opacity: number,
+): void {
   const at = (y * width + x) * channels;
   for (let c = 0; c < 3; c++) data[at + c] += (colour[c] - data[at + c]) * opacity;
 }
@@ -135,7 +151,8 @@ function rowIntervals(polygon: Polygon, y: number): (readonly [left: number, rig
     if (y1 === y) intervals.push(y0 === y ? [Math.min(x0, x1), Math.max(x0, x1)] : [x1, x1]);
   });
   crossings.sort((a, b) => a - b);
-  for (let i = 0; i + 1 < crossings.length; i += 2) intervals.push([crossings[i], crossings[i + 1]]);
+  for (let i = 0; i + 1 < crossings.length; i += 2)
+    intervals.push([crossings[i], crossings[i + 1]]);
   return intervals.sort((a, b) => a[0] - b[0]);
 }
 
@@ -157,7 +174,11 @@ const coverage = (inside: number): number => Math.min(Math.max(inside + 0.5, 0),
  * Distance to the outline of each pixel that is nearer than `reach`, by pixel index; a pixel is drawn once for all
  * edges.
  */
-function outlineDistances({ width, height }: Canvas, polygon: Polygon, reach: number): Map<number, number> {
+function outlineDistances(
+  { width, height }: Canvas,
+  polygon: Polygon,
+  reach: number,
+): Map<number, number> {
   const distances = new Map<number, number>();
   polygon.forEach(([x1, y1], i) => {
     const [x0, y0] = polygon.at(i - 1)!;
@@ -172,7 +193,8 @@ function outlineDistances({ width, height }: Canvas, polygon: Polygon, reach: nu
         const t = Math.min(Math.max(along, 0), 1);
         const distance = Math.hypot(x - x0 - t * dx, y - y0 - t * dy);
         const at = y * width + x;
-        if (distance < reach && distance < (distances.get(at) ?? Infinity)) distances.set(at, distance);
+        if (distance < reach && distance < (distances.get(at) ?? Infinity))
+          distances.set(at, distance);
       }
     }
   });

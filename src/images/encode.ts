@@ -21,12 +21,19 @@ export function encodePng(image: PixelImage | LabelMask): Uint8Array {
     const labels = image.labels.slice();
     png.data = Buffer.from(labels.buffer);
     const bitDepth = labels instanceof Uint16Array ? 16 : 8;
-    return PNG.sync.write(png, { bitDepth, colorType: COLOUR_GREY, inputColorType: COLOUR_GREY, inputHasAlpha: false });
+    return PNG.sync.write(png, {
+      bitDepth,
+      colorType: COLOUR_GREY,
+      inputColorType: COLOUR_GREY,
+      inputHasAlpha: false,
+    });
   }
   checkImage(image);
   png.data = rgbBytes(image);
   return PNG.sync.write(png, {
-    ...{ colorType: COLOUR_RGB, inputColorType: COLOUR_RGB, inputHasAlpha: false },
+    colorType: COLOUR_RGB,
+    inputColorType: COLOUR_RGB,
+    inputHasAlpha: false,
     filterType: PAETH,
   });
 }

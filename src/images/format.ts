@@ -4,7 +4,8 @@
 /** A format that can be decoded, by its usual name. */
 export type ImageFormat = 'PNG' | 'JPEG' | 'WebP';
 
-const ascii = (bytes: Uint8Array, from: number, to: number): string => String.fromCharCode(...bytes.subarray(from, to));
+const ascii = (bytes: Uint8Array, from: number, to: number): string =>
+  String.fromCharCode(...bytes.subarray(from, to));
 
 /** The decodable format that the bytes begin like, or undefined. */
 export function imageFormat(bytes: Uint8Array): ImageFormat | undefined {

@@ -26,9 +26,15 @@ export function checkImage({ width, height, channels, data }: PixelImage): void 
   const fail = (what: string): never => {
     throw new PanppError('argument', what);
   };
-  if (!(Number.isInteger(width) && Number.isInteger(height) && width > 0 && height > 0)) fail(`an image of ${width} × ${height} pixels has nothing to look at`);
-  if (channels !== 3 && channels !== 4) fail(`an image has 3 or 4 channels, not ${String(channels)}`);
-  if (!isBytes(data)) fail(`an image's data is a Uint8Array or Uint8ClampedArray with values 0 … 255, not ${Object.prototype.toString.call(data).slice(8, -1)}`);
+  if (!(Number.isInteger(width) && Number.isInteger(height) && width > 0 && height > 0))
+    fail(`an image of ${width} × ${height} pixels has nothing to look at`);
+  if (channels !== 3 && channels !== 4)
+    fail(`an image has 3 or 4 channels, not ${String(channels)}`);
+  if (!isBytes(data))
+    fail(
+      `an image's data is a Uint8Array or Uint8ClampedArray with values 0 … 255, not ${Object.prototype.toString.call(data).slice(8, -1)}`,
+    );
   const bytes = width * height * channels;
-  if (data.length !== bytes) fail(`an image of ${width} × ${height} × ${channels} needs ${bytes} bytes, not ${data.length}`);
+  if (data.length !== bytes)
+    fail(`an image of ${width} × ${height} × ${channels} needs ${bytes} bytes, not ${data.length}`);
 }

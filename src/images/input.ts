@@ -19,5 +19,9 @@ export interface ImageInput {
 /** @throws PanppError `argument` or `image` for an image or a size that can't be worked on */
 export function prepareInput(image: PixelSource, shortSide: number): ImageInput {
   const size = resizedSize(image.height, image.width, shortSide);
-  return { upload: prepareUpload(image, size.height, size.width), size, original: { height: image.height, width: image.width } };
+  return {
+    upload: prepareUpload(image, size.height, size.width),
+    size,
+    original: { height: image.height, width: image.width },
+  };
 }

@@ -29,13 +29,17 @@ interface Segment {
  * - a missing end marker is added, if every coefficient of every component has been sent by then. Whether the last
  *   scan's own data are whole is not known yet; see `continuations`.
  */
-export function repairedJpeg(bytes: Uint8Array): { bytes: Uint8Array; hadEnd: boolean } | undefined {
+export function repairedJpeg(
+  bytes: Uint8Array,
+): { bytes: Uint8Array; hadEnd: boolean } | undefined {
   const parsed = segmentsOf(bytes);
   if (!parsed) return undefined;
   const { segments, hasEnd } = parsed;
   const frame = segments.find(({ marker }) => isFrame(marker));
   if (!frame || (!hasEnd && !sendsEverything(frame, segments))) return undefined;
-  const repaired = joined(segments.map((segment) => ({ ...segment, bytes: repairedHeader(segment, frame) })));
+  const repaired = joined(
+    segments.map((segment) => ({ ...segment, bytes: repairedHeader(segment, frame) })),
+  );
   return Buffer.compare(repaired, bytes) === 0 ? undefined : { bytes: repaired, hadEnd: hasEnd };
 }
 
@@ -44,7 +48,11 @@ export function repairedJpeg(bytes: Uint8Array): { bytes: Uint8Array; hadEnd: bo
  * a marker ends. Restart markers end no scan: what is superfluous there has been damaged. None of a file without an end
  * marker: zeros that fill up a cut file look the same.
  */
-export function* withoutSuperfluous(bytes: Uint8Array, count: number, marker: number): Generator<Uint8Array> {
+export function* withoutSuperfluous(
+  bytes: Uint8Array,
+  count: number,
+  marker: number,
+): Generator<Uint8Array> {
   const { segments, hasEnd } = segmentsOf(bytes) ?? { segments: [], hasEnd: false };
   if (!hasEnd) return;
   for (const [index, segment] of segments.entries()) {
@@ -56,7 +64,9 @@ export function* withoutSuperfluous(bytes: Uint8Array, count: number, marker: nu
 }
 
 /** Bytes that the decoder gets in place of data that may be missing: bits that change after 1, 2, 3, 4 … */
-const CONTINUATIONS = [0x00, 0x55, 0xaa, 0x33, 0xcc, 0x1c, 0xe3, 0x0f, 0xf0, 0x7e].map((byte) => new Uint8Array(64).fill(byte));
+const CONTINUATIONS = [0x00, 0x55, 0xaa, 0x33, 0xcc, 0x1c, 0xe3, 0x0f, 0xf0, 0x7e].map((byte) =>
+  new Uint8Array(64).fill(byte),
+);
 
 /**
  * The JPEG with its coded data continued in several ways. If its data are whole, nobody reads what follows them, and
@@ -64,7 +74,9 @@ const CONTINUATIONS = [0x00, 0x55, 0xaa, 0x33, 0xcc, 0x1c, 0xe3, 0x0f, 0xf0, 0x7
  */
 export function continuations(bytes: Uint8Array): Uint8Array[] {
   const end = bytes.length - 2;
-  return CONTINUATIONS.map((more) => Buffer.concat([bytes.subarray(0, end), more, bytes.subarray(end)]));
+  return CONTINUATIONS.map((more) =>
+    Buffer.concat([bytes.subarray(0, end), more, bytes.subarray(end)]),
+  );
 }
 
 /** The segments up to the end marker or the end of the file; undefined if one of them is cut short. */
@@ -143,7 +155,8 @@ function repairedHeader({ marker, bytes }: Segment, frame: Segment): Uint8Array 
   }
   if (marker === APP0 && identifier === 'JFIF\0' && bytes[9] !== 1) header.set([1, 1], 9);
   // 0: no transform, 1: YCbCr, 2: YCCK.
-  if (marker === APP14 && identifier === 'Adobe' && bytes[15] > 2) header[15] = frame.bytes[9] === 4 ? 2 : 1;
+  if (marker === APP14 && identifier === 'Adobe' && bytes[15] > 2)
+    header[15] = frame.bytes[9] === 4 ? 2 : 1;
   return header;
 }
 

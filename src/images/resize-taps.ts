@@ -29,7 +29,11 @@ export function verticalTaps(from: number, to: number): ResizeTaps {
   return resizeTaps(from, to, () => false);
 }
 
-function resizeTaps(from: number, to: number, takesBorderAlone: (position: number) => boolean): ResizeTaps {
+function resizeTaps(
+  from: number,
+  to: number,
+  takesBorderAlone: (position: number) => boolean,
+): ResizeTaps {
   const taps = {
     index0: new Uint32Array(to),
     index1: new Uint32Array(to),

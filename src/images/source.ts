@@ -47,19 +47,28 @@ export async function imageFrom(source: Exclude<ImageSource, GPUTexture>): Promi
  */
 export async function pixelsFrom(source: ImageSource, gpu: Gpu): Promise<PixelSource> {
   // Whoever writes JavaScript may pass anything.
-  if (typeof source !== 'object' || source === null) throw new PanppError('argument', `an image is ${String(source)}; give { width, height, channels, data }, or what the browser draws`);
+  if (typeof source !== 'object' || source === null)
+    throw new PanppError(
+      'argument',
+      `an image is ${String(source)}; give { width, height, channels, data }, or what the browser draws`,
+    );
   if ('createView' in source) return TexturePixels.ofTexture(gpu, source);
   if ('channels' in source || 'data' in source) return imageFrom(source);
-  return source instanceof Blob ? decodeBlob(source, (bitmap) => drawOnGpu(bitmap, gpu)) : drawOnGpu(source, gpu);
+  return source instanceof Blob
+    ? decodeBlob(source, (bitmap) => drawOnGpu(bitmap, gpu))
+    : drawOnGpu(source, gpu);
 }
 
 /** What WebGPU refuses is drawn on a canvas, which takes more, and else knows why. */
 function drawOnGpu(source: Drawable, gpu: Gpu): PixelSource | Promise<PixelSource> {
   const { width, height } = sizeOf(source);
   // Chromium's GPU process (143, on SwiftShader) ends when it copies a frame of a video.
-  if (gpu.profile.software && ('videoWidth' in source || 'displayWidth' in source)) return draw(source);
+  if (gpu.profile.software && ('videoWidth' in source || 'displayWidth' in source))
+    return draw(source);
   try {
-    return (width && height && TexturePixels.ofExternal(gpu, source, width, height)) || draw(source);
+    return (
+      (width && height && TexturePixels.ofExternal(gpu, source, width, height)) || draw(source)
+    );
   } catch {
     return draw(source);
   }
@@ -67,23 +76,35 @@ function drawOnGpu(source: Drawable, gpu: Gpu): PixelSource | Promise<PixelSourc
 
 function fromImageData({ width, height, data }: ImageData): PixelImage {
   if (!(data instanceof Uint8ClampedArray)) {
-    throw new PanppError('image', 'an image without channels is an ImageData of 8-bit values (pixelFormat "rgba-unorm8"); for other bytes give channels: 3 or 4');
+    throw new PanppError(
+      'image',
+      'an image without channels is an ImageData of 8-bit values (pixelFormat "rgba-unorm8"); for other bytes give channels: 3 or 4',
+    );
   }
   return { width, height, channels: 4, data };
 }
 
 async function decodeBlob<T>(blob: Blob, use: (bitmap: ImageBitmap) => T | Promise<T>): Promise<T> {
   if (typeof createImageBitmap === 'undefined') {
-    throw new PanppError('image', "image files can't be decoded here; in Node use decodeImage() from 'panpp/node'");
+    throw new PanppError(
+      'image',
+      "image files can't be decoded here; in Node use decodeImage() from 'panpp/node'",
+    );
   }
   const name = (blob as Partial<File>).name ?? `the ${blob.type || 'image'} blob`;
   let bitmap: ImageBitmap;
   try {
     bitmap = await createImageBitmap(blob, {
-      ...{ imageOrientation: 'from-image', premultiplyAlpha: 'none', colorSpaceConversion: 'none' },
+      imageOrientation: 'from-image',
+      premultiplyAlpha: 'none',
+      colorSpaceConversion: 'none',
     });
   } catch (cause) {
-    throw new PanppError('image', `${name} (${blob.size} bytes) is no image that this browser can decode, or it is damaged`, { cause });
+    throw new PanppError(
+      'image',
+      `${name} (${blob.size} bytes) is no image that this browser can decode, or it is damaged`,
+      { cause },
+    );
   }
   try {
     return await use(bitmap);
@@ -95,19 +116,35 @@ async function decodeBlob<T>(blob: Blob, use: (bitmap: ImageBitmap) => T | Promi
 function draw(source: Drawable): PixelImage {
   const { width, height } = sizeOf(source);
   if (typeof OffscreenCanvas === 'undefined' || width === undefined) {
-    throw new PanppError('argument', `an image is { width, height, channels, data }, or what a browser draws, not ${nameOf(source)}`);
+    throw new PanppError(
+      'argument',
+      `an image is { width, height, channels, data }, or what a browser draws, not ${nameOf(source)}`,
+    );
   }
   if (width === 0 || height === 0) {
-    throw new PanppError('image', `this ${nameOf(source)} has no pixels; wait until it is loaded, and do not close it before`);
+    throw new PanppError(
+      'image',
+      `this ${nameOf(source)} has no pixels; wait until it is loaded, and do not close it before`,
+    );
   }
   // One that the GPU does not hold: it is written once and read once.
-  const context = new OffscreenCanvas(width, height).getContext('2d', { colorSpace: 'srgb', willReadFrequently: true });
+  const context = new OffscreenCanvas(width, height).getContext('2d', {
+    colorSpace: 'srgb',
+    willReadFrequently: true,
+  });
   try {
     context!.drawImage(source, 0, 0, width, height);
     return fromImageData(context!.getImageData(0, 0, width, height));
   } catch (cause) {
-    const reason = (cause as Error).name === 'SecurityError' ? 'it is from another origin, load it with CORS' : (cause as Error).message;
-    throw new PanppError('image', `the ${width} × ${height} pixels of this ${nameOf(source)} can't be read: ${reason}`, { cause });
+    const reason =
+      (cause as Error).name === 'SecurityError'
+        ? 'it is from another origin, load it with CORS'
+        : (cause as Error).message;
+    throw new PanppError(
+      'image',
+      `the ${width} × ${height} pixels of this ${nameOf(source)} can't be read: ${reason}`,
+      { cause },
+    );
   }
 }
 
@@ -118,4 +155,5 @@ function sizeOf(source: Drawable): { width: number; height: number } {
   return source;
 }
 
-const nameOf = (source: Drawable): string => Object.prototype.toString.call(source).slice('[object '.length, -1);
+const nameOf = (source: Drawable): string =>
+  Object.prototype.toString.call(source).slice('[object '.length, -1);

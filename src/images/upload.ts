@@ -39,11 +39,26 @@ export function prepareUpload(image: PixelSource, height: number, width: number)
   const taps = horizontalTaps(image.width, width);
   const columns = compact(taps, image.width);
   const rowTaps = rows.taps;
-  if (texture) return { ...sizeOf(rows, columns), channels: 4, pixels: { texture, rows: rows.used, columns: columns.used }, columnTaps: columns.taps, rowTaps };
+  if (texture)
+    return {
+      ...sizeOf(rows, columns),
+      channels: 4,
+      pixels: { texture, rows: rows.used, columns: columns.used },
+      columnTaps: columns.taps,
+      rowTaps,
+    };
   const { channels } = image as PixelImage;
-  const areWhole = columns.used.length >= leastShare * image.width && rows.used.length * image.width * channels <= mostBytes;
+  const areWhole =
+    columns.used.length >= leastShare * image.width &&
+    rows.used.length * image.width * channels <= mostBytes;
   const sent = areWhole ? everything(taps, image.width) : columns;
-  return { ...sizeOf(rows, sent), channels, pixels: gather(image as PixelImage, rows.used, sent.used), columnTaps: sent.taps, rowTaps };
+  return {
+    ...sizeOf(rows, sent),
+    channels,
+    pixels: gather(image as PixelImage, rows.used, sent.used),
+    columnTaps: sent.taps,
+    rowTaps,
+  };
 }
 
 /** Positions along an axis, ascending, and taps counted within those. */
@@ -75,7 +90,10 @@ function compact(taps: ResizeTaps, size: number): Positions {
 }
 
 /** Taps as the shader reads them, with the places of the positions that they name. */
-function packed({ index0, index1, weight0, weight1 }: ResizeTaps, place: Uint32Array): Int32Array<ArrayBuffer> {
+function packed(
+  { index0, index1, weight0, weight1 }: ResizeTaps,
+  place: Uint32Array,
+): Int32Array<ArrayBuffer> {
   const words = new Int32Array(4 * index0.length);
   for (let at = 0; at < index0.length; at++) {
     words[4 * at] = place[index0[at]];
@@ -86,9 +104,16 @@ function packed({ index0, index1, weight0, weight1 }: ResizeTaps, place: Uint32A
   return words;
 }
 
-function gather({ width, height, channels, data }: PixelImage, rows: Uint32Array, columns: Uint32Array): Uint8Array {
+function gather(
+  { width, height, channels, data }: PixelImage,
+  rows: Uint32Array,
+  columns: Uint32Array,
+): Uint8Array {
   const hasAllColumns = columns.length === width;
-  if (hasAllColumns && rows.length === height) return data instanceof Uint8Array ? data : new Uint8Array(data.buffer, data.byteOffset, data.length);
+  if (hasAllColumns && rows.length === height)
+    return data instanceof Uint8Array
+      ? data
+      : new Uint8Array(data.buffer, data.byteOffset, data.length);
   const pixels = new Uint8Array(rows.length * columns.length * channels);
   let to = 0;
   for (const row of rows) {

@@ -9,7 +9,12 @@ export function inputsOf({ pixels, columnTaps, rowTaps }: ResizePlan) {
 }
 
 /** @param uploads one for each image of the plan; all of one size, so that they are resized alike */
-export function writeUploads(queue: GPUQueue, program: Program, resize: ResizePlan, uploads: readonly ImageUpload[]): void {
+export function writeUploads(
+  queue: GPUQueue,
+  program: Program,
+  resize: ResizePlan,
+  uploads: readonly ImageUpload[],
+): void {
   uploads.forEach(({ pixels }, index) => {
     const target = program.bufferOf(resize.pixels[index]);
     if (pixels instanceof Uint8Array) writeBytes(queue, target, pixels);

@@ -6,7 +6,11 @@ import { shaderOf } from '../wgsl/assemble.js';
 
 const shader = shaderOf(source);
 
-export function planAdd(label: string, a: FeatureMap, b: FeatureMap): { output: FeatureMap; kernels: Kernel[] } {
+export function planAdd(
+  label: string,
+  a: FeatureMap,
+  b: FeatureMap,
+): { output: FeatureMap; kernels: Kernel[] } {
   const { images, precision } = a;
   const output = featureMap(label, a.height, a.width, a.channels, precision, images);
   const count = images * a.height * a.width * vec4s(a.channels);

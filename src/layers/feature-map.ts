@@ -17,8 +17,22 @@ export interface FeatureMap {
   readonly offset?: number;
 }
 
-export function featureMap(label: string, height: number, width: number, channels: number, precision: Precision = 'f32', images = 1): FeatureMap {
-  return { slot: { label, bytes: images * height * width * channels * valueBytes[precision] }, images, height, width, channels, precision };
+export function featureMap(
+  label: string,
+  height: number,
+  width: number,
+  channels: number,
+  precision: Precision = 'f32',
+  images = 1,
+): FeatureMap {
+  return {
+    slot: { label, bytes: images * height * width * channels * valueBytes[precision] },
+    images,
+    height,
+    width,
+    channels,
+    precision,
+  };
 }
 
 /**
@@ -35,14 +49,24 @@ export function imagesOf(map: FeatureMap, first: number, count: number): Feature
 }
 
 /** A map's images in groups that take at most `limit` bytes, with `bytes` for a row: first image and count of each; one image at least. */
-export function groupsOf({ images, height }: FeatureMap, bytes: number, limit: number): [first: number, count: number][] {
+export function groupsOf(
+  { images, height }: FeatureMap,
+  bytes: number,
+  limit: number,
+): [first: number, count: number][] {
   const atOnce = Math.max(1, Math.floor(limit / (height * bytes)));
-  return Array.from({ length: Math.ceil(images / atOnce) }, (_, group) => [group * atOnce, Math.min(atOnce, images - group * atOnce)]);
+  return Array.from({ length: Math.ceil(images / atOnce) }, (_, group) => [
+    group * atOnce,
+    Math.min(atOnce, images - group * atOnce),
+  ]);
 }
 
 /** The map's memory, for a kernel to bind. */
 export function bindingOf(map: FeatureMap): { resource: Slot; range?: ByteRange } {
-  const range = map.offset === undefined ? undefined : { offset: map.offset, bytes: map.images * map.height * rowBytes(map) };
+  const range =
+    map.offset === undefined
+      ? undefined
+      : { offset: map.offset, bytes: map.images * map.height * rowBytes(map) };
   return { resource: map.slot, range };
 }
 
@@ -52,7 +76,12 @@ function rowBytes({ width, channels, precision }: FeatureMap): number {
 
 /** The uniforms of a kernel from one map to another. */
 export function sizesOf(input: FeatureMap, output: FeatureMap) {
-  return { inHeight: input.height, inWidth: input.width, outHeight: output.height, outWidth: output.width };
+  return {
+    inHeight: input.height,
+    inWidth: input.width,
+    outHeight: output.height,
+    outWidth: output.width,
+  };
 }
 
 /** Four channels to a vec4; also how many channels a packed array has room for. */

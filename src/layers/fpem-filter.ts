@@ -8,7 +8,12 @@ import { shaderOf } from '../wgsl/assemble.js';
 const shader = shaderOf(source);
 
 /** [tap][channel] from PyTorch's channels × 1 × 3 × 3. */
-export function packDepthwise(packer: Packer, label: string, weight: Float32Array, channels: number): Resource {
+export function packDepthwise(
+  packer: Packer,
+  label: string,
+  weight: Float32Array,
+  channels: number,
+): Resource {
   return packer.pack(label, weight, { counts: [9, 1, channels], strides: [1, 0, 9] });
 }
 
@@ -25,13 +30,25 @@ export function planFpemFilter(
   upsampling: 'bilinear' | 'nearest' = 'bilinear',
 ): { output: FeatureMap; kernels: Kernel[] } {
   const { images, height, width, channels, precision } = coarse;
-  const output = featureMap(label, finer.height / stride, finer.width / stride, channels, precision, images);
+  const output = featureMap(
+    label,
+    finer.height / stride,
+    finer.width / stride,
+    channels,
+    precision,
+    images,
+  );
   const channels4 = vec4s(channels);
   const planned = kernel({
     label,
     shader: shader({ types: { input: precision, weight: precision, output: precision } }),
     constants: { STRIDE: stride, CHANNELS4: channels4, FAR: upsampling === 'bilinear' ? 0.25 : 0 },
-    bindings: { coarse: bindingOf(coarse), finer: bindingOf(finer), weights, output: bindingOf(output) },
+    bindings: {
+      coarse: bindingOf(coarse),
+      finer: bindingOf(finer),
+      weights,
+      output: bindingOf(output),
+    },
     uniforms: { height, width },
     invocations: [height * width * channels4, images],
   });

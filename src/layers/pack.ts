@@ -42,7 +42,10 @@ export function placeholders(precision: Precision, choices: ConvChoices): Packer
   return {
     precision,
     choices,
-    pack: (label, _, { counts }) => ({ label, bytes: counts[0] * counts[1] * counts[2] * valueBytes[precision] }),
+    pack: (label, _, { counts }) => ({
+      label,
+      bytes: counts[0] * counts[1] * counts[2] * valueBytes[precision],
+    }),
     bias: (label, values) => ({ label, bytes: vec4s(values.length) * 16 }),
   };
 }
@@ -59,11 +62,16 @@ export class WeightPacker implements Packer {
     readonly choices: ConvChoices,
   ) {}
 
-  pack(label: string, tensor: Float32Array, { counts, used, strides, offset = 0, winograd = false }: PackOrder): GPUBuffer {
+  pack(
+    label: string,
+    tensor: Float32Array,
+    { counts, used, strides, offset = 0, winograd = false }: PackOrder,
+  ): GPUBuffer {
     const plane = counts[1] * counts[2];
     const packed = this.#create(label, counts[0] * plane * valueBytes[this.precision]);
     let source = this.tensors.get(tensor);
-    if (!source) this.tensors.set(tensor, (source = this.#create(label, tensor.byteLength, tensor)));
+    if (!source)
+      this.tensors.set(tensor, (source = this.#create(label, tensor.byteLength, tensor)));
     this.buffers.push(packed);
     this.kernels.push(
       kernel({
@@ -121,7 +129,10 @@ export function packWeights<T>(
     const fault = faults.find(Boolean);
     if (!fault) return;
     dispose();
-    throw new PanppError('adapter', `${gpu.profile.adapter} does not take the weights: ${fault.message.split('\n')[0]}`);
+    throw new PanppError(
+      'adapter',
+      `${gpu.profile.adapter} does not take the weights: ${fault.message.split('\n')[0]}`,
+    );
   });
   tensors.forEach((tensor) => tensor.destroy());
   return { packed, bytes: buffers.reduce((sum, { size }) => sum + size, 0), ready, dispose };

@@ -8,13 +8,25 @@ import { shaderOf } from '../wgsl/assemble.js';
 const shader = shaderOf(source);
 
 /** The map that pooling a map of these sizes gives. */
-export function pooledMap(label: string, height: number, width: number, channels: number, precision: Precision, images = 1): FeatureMap {
+export function pooledMap(
+  label: string,
+  height: number,
+  width: number,
+  channels: number,
+  precision: Precision,
+  images = 1,
+): FeatureMap {
   const pooled = (size: number) => Math.floor((size - 1) / 2) + 1;
   return featureMap(label, pooled(height), pooled(width), channels, precision, images);
 }
 
 /** Plans the pooling of `input` to `output`, which is stored alike and whose first row is the pooled input's `firstRow`. */
-export function planMaxPool(label: string, input: FeatureMap, output: FeatureMap, firstRow = 0): Kernel {
+export function planMaxPool(
+  label: string,
+  input: FeatureMap,
+  output: FeatureMap,
+  firstRow = 0,
+): Kernel {
   const channels4 = vec4s(input.channels);
   return kernel({
     label,

@@ -13,9 +13,13 @@ export type PrecisionChoice = Precision | 'auto';
 export const valueBytes: Readonly<Record<Precision, number>> = { f32: 4, f16: 2 };
 
 /** The precision that a choice means on a device. @throws PanppError `adapter` if it has no f16, `argument` for another word */
-export function choosePrecision(choice: PrecisionChoice, profile: Pick<GpuProfile, 'adapter' | 'f16' | 'software'>): Precision {
+export function choosePrecision(
+  choice: PrecisionChoice,
+  profile: Pick<GpuProfile, 'adapter' | 'f16' | 'software'>,
+): Precision {
   if (choice === 'auto') return profile.f16 && !profile.software ? 'f16' : 'f32';
-  if (choice !== 'f32' && choice !== 'f16') throw new PanppError('argument', `precision is ${String(choice)}; it must be f32, f16 or auto`);
+  if (choice !== 'f32' && choice !== 'f16')
+    throw new PanppError('argument', `precision is ${String(choice)}; it must be f32, f16 or auto`);
   if (choice === 'f16' && !profile.f16) {
     throw new PanppError(
       'adapter',
@@ -27,6 +31,13 @@ export function choosePrecision(choice: PrecisionChoice, profile: Pick<GpuProfil
 }
 
 /** `count` values from bytes that came from the GPU. */
-export function readValues(precision: Precision, bytes: ArrayBuffer, offset: number, count: number): Float32Array {
-  return precision === 'f16' ? halfToFloat(new Uint16Array(bytes, offset, count)) : new Float32Array(bytes, offset, count);
+export function readValues(
+  precision: Precision,
+  bytes: ArrayBuffer,
+  offset: number,
+  count: number,
+): Float32Array {
+  return precision === 'f16'
+    ? halfToFloat(new Uint16Array(bytes, offset, count))
+    : new Float32Array(bytes, offset, count);
 }

@@ -25,7 +25,12 @@ export interface ResizeSource {
 }
 
 /** Plans the resize of an image, or several, to `height` × `width`, and the normalisation. */
-export function planResize({ rows, columns, channels }: ResizeSource, height: number, width: number, images = 1): ResizePlan {
+export function planResize(
+  { rows, columns, channels }: ResizeSource,
+  height: number,
+  width: number,
+  images = 1,
+): ResizePlan {
   const bytes = Math.ceil((rows * columns * channels) / 4) * 4;
   const pixels = Array.from({ length: images }, (): Slot => ({ label: 'image.pixels', bytes }));
   const { size: tapBytes } = shader().layout('Tap');
@@ -37,7 +42,12 @@ export function planResize({ rows, columns, channels }: ResizeSource, height: nu
       label: 'image.resize',
       shader: shader(),
       constants: { CHANNELS: channels },
-      bindings: { pixels: slot, columnTaps, rowTaps, output: bindingOf(imagesOf(output, index, 1)) },
+      bindings: {
+        pixels: slot,
+        columnTaps,
+        rowTaps,
+        output: bindingOf(imagesOf(output, index, 1)),
+      },
       uniforms: { sourceWidth: columns, height, width },
       invocations: [height * width],
     }),

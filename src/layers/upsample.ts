@@ -7,7 +7,12 @@ import { shaderOf } from '../wgsl/assemble.js';
 const shader = shaderOf(source);
 
 /** Plans the upsampling of `input` to a height and width. */
-export function planUpsample(label: string, input: FeatureMap, height: number, width: number): { output: FeatureMap; kernels: Kernel[] } {
+export function planUpsample(
+  label: string,
+  input: FeatureMap,
+  height: number,
+  width: number,
+): { output: FeatureMap; kernels: Kernel[] } {
   const { images, precision } = input;
   const output = featureMap(label, height, width, input.channels, precision, images);
   const channels4 = vec4s(input.channels);

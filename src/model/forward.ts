@@ -37,21 +37,38 @@ export async function forwardMaps(
   const maps = names.map((name) => mapNamed(network, name));
   const wanted = new Set(maps.map((map) => map.slot));
   const kernels = [...resize.kernels, ...kernelsUpTo(network, maps)];
-  const program = await Program.create(gpu, [{ name: 'network', kernels }], [...inputsOf(resize), ...wanted]);
-  const readback = new Readback(gpu, maps.reduce((sum, map) => sum + map.slot.bytes + 8, 0));
+  const program = await Program.create(
+    gpu,
+    [{ name: 'network', kernels }],
+    [...inputsOf(resize), ...wanted],
+  );
+  const readback = new Readback(
+    gpu,
+    maps.reduce((sum, map) => sum + map.slot.bytes + 8, 0),
+  );
   try {
     writeUploads(gpu.device.queue, program, resize, [upload]);
     const encoder = gpu.device.createCommandEncoder();
     program.encode(encoder);
-    const ranges = maps.map((map) => readback.copy(encoder, program.bufferOf(map.slot), map.slot.bytes));
+    const ranges = maps.map((map) =>
+      readback.copy(encoder, program.bufferOf(map.slot), map.slot.bytes),
+    );
     gpu.device.queue.submit([encoder.finish()]);
     return await readback.read(
       (bytes) =>
         new Map(
           names.map((name, index) => {
             const { precision, height, width, channels } = maps[index];
-            const pixels = readValues(precision, bytes, ranges[index].offset, height * width * channels);
-            return [name, toPlanes(pixels, maps[index], name === 'det' ? mapChannels : maps[index].channels)];
+            const pixels = readValues(
+              precision,
+              bytes,
+              ranges[index].offset,
+              height * width * channels,
+            );
+            return [
+              name,
+              toPlanes(pixels, maps[index], name === 'det' ? mapChannels : maps[index].channels),
+            ];
           }),
         ),
     );
@@ -64,16 +81,24 @@ export async function forwardMaps(
 function mapNamed(network: NetworkPlan, name: string): FeatureMap {
   const map = network.maps.get(name);
   if (!map) {
-    throw new PanppError('argument', `the network has no map named ${name}; it has ${[...network.maps.keys()].join(', ')}`);
+    throw new PanppError(
+      'argument',
+      `the network has no map named ${name}; it has ${[...network.maps.keys()].join(', ')}`,
+    );
   }
   return map;
 }
 
-function toPlanes(pixels: Float32Array, { height, width, channels: stride }: FeatureMap, channels: number): OutputTensor {
+function toPlanes(
+  pixels: Float32Array,
+  { height, width, channels: stride }: FeatureMap,
+  channels: number,
+): OutputTensor {
   const count = height * width;
   const data = new Float32Array(channels * count);
   for (let pixel = 0; pixel < count; pixel++) {
-    for (let channel = 0; channel < channels; channel++) data[channel * count + pixel] = pixels[pixel * stride + channel];
+    for (let channel = 0; channel < channels; channel++)
+      data[channel * count + pixel] = pixels[pixel * stride + channel];
   }
   return { shape: [channels, height, width], data };
 }

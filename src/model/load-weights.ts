@@ -41,7 +41,8 @@ export async function loadWeights(
     onProgress?.({ loaded: bytes.length, total: bytes.length });
     return bytes;
   }
-  if (source instanceof Response) return readWeights(source, source.url || 'the response', onProgress, signal);
+  if (source instanceof Response)
+    return readWeights(source, source.url || 'the response', onProgress, signal);
   const url = String(source);
   const store = cache === false ? undefined : await openCache(cache === true ? 'panpp' : cache);
   const kept = await store?.match(url);
@@ -57,11 +58,18 @@ export async function loadWeights(
 }
 
 /** A body that is a weights file. Servers send a page, and no error, for what they don't have or want a login for. */
-async function readWeights(response: Response, name: string, ...rest: BodyOptions): Promise<Uint8Array<ArrayBuffer>> {
+async function readWeights(
+  response: Response,
+  name: string,
+  ...rest: BodyOptions
+): Promise<Uint8Array<ArrayBuffer>> {
   const bytes = await readBody(response, name, ...rest);
   if (isSafetensors(bytes)) return bytes;
   const type = response.headers.get('content-type') ?? 'no content type';
-  throw new PanppError('file', `${name} gave ${bytes.length} bytes that are no weights file (${type}); check the address`);
+  throw new PanppError(
+    'file',
+    `${name} gave ${bytes.length} bytes that are no weights file (${type}); check the address`,
+  );
 }
 
 type BodyOptions = [onProgress: LoadWeightsOptions['onProgress'], signal: AbortSignal | undefined];
@@ -72,7 +80,11 @@ async function get(url: string, signal?: AbortSignal): Promise<Response> {
   } catch (cause) {
     signal?.throwIfAborted();
     const reason = (cause as Error).message;
-    throw new PanppError('file', `${url} can't be loaded (${reason}); check the address, the network, and CORS`, { cause });
+    throw new PanppError(
+      'file',
+      `${url} can't be loaded (${reason}); check the address, the network, and CORS`,
+      { cause },
+    );
   }
 }
 
@@ -100,13 +112,20 @@ async function readBody(
     }
   } catch (cause) {
     signal?.throwIfAborted();
-    throw new PanppError('file', `loading ${name} broke off after ${loaded} bytes (${(cause as Error).message}); try again`, { cause });
+    throw new PanppError(
+      'file',
+      `loading ${name} broke off after ${loaded} bytes (${(cause as Error).message}); try again`,
+      { cause },
+    );
   } finally {
     signal?.removeEventListener('abort', abort);
   }
   signal?.throwIfAborted();
   if (total !== undefined && loaded !== total) {
-    throw new PanppError('file', `${name} was cut off: ${loaded} bytes came of ${total}; try again`);
+    throw new PanppError(
+      'file',
+      `${name} was cut off: ${loaded} bytes came of ${total}; try again`,
+    );
   }
   return new Uint8Array(await new Blob(pieces).arrayBuffer());
 }
@@ -119,7 +138,10 @@ function lengthOf({ headers }: Response): number | undefined {
 
 async function openCache(name: string): Promise<Cache> {
   if (typeof caches === 'undefined') {
-    throw new PanppError('file', 'there is no Cache API here (a browser has it on https and localhost only); leave out the option cache');
+    throw new PanppError(
+      'file',
+      'there is no Cache API here (a browser has it on https and localhost only); leave out the option cache',
+    );
   }
   return caches.open(name);
 }
@@ -127,7 +149,10 @@ async function openCache(name: string): Promise<Cache> {
 /** A full disk is no reason to lose what was just loaded. */
 async function keep(store: Cache, url: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
   try {
-    await store.put(url, new Response(bytes, { headers: { 'content-length': String(bytes.length) } }));
+    await store.put(
+      url,
+      new Response(bytes, { headers: { 'content-length': String(bytes.length) } }),
+    );
   } catch (error) {
     console.warn(`panpp: ${url} is loaded, but can't be cached: ${(error as Error).message}`);
   }

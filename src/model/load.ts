@@ -27,14 +27,28 @@ export interface LoadOptions {
  * @throws PanppError `checkpoint` or `weights` if the bytes are not such a file; `adapter` if the device has no f16 that was asked for, or
  *   no memory for the weights; `argument` for a tuning that is none
  */
-export async function loadModel(gpu: Gpu, weights: Uint8Array | ArrayBuffer, options: LoadOptions = {}): Promise<Model> {
+export async function loadModel(
+  gpu: Gpu,
+  weights: Uint8Array | ArrayBuffer,
+  options: LoadOptions = {},
+): Promise<Model> {
   checkOptions('loadModel', options, ['source', 'precision', 'tuning']);
   const { source, precision, tuning } = options;
   gpu.assertUsable();
   const tuned = tuning && asTuning(tuning);
   const state = tuningState(tuned, gpu.profile);
-  const { config, tensors } = readWeights(weights instanceof Uint8Array ? weights : new Uint8Array(weights), source);
-  const network = uploadWeights(gpu, tensors, config, precision, state === 'used' ? tunedChoices(tuned!, gpu.profile) : undefined, source);
+  const { config, tensors } = readWeights(
+    weights instanceof Uint8Array ? weights : new Uint8Array(weights),
+    source,
+  );
+  const network = uploadWeights(
+    gpu,
+    tensors,
+    config,
+    precision,
+    state === 'used' ? tunedChoices(tuned!, gpu.profile) : undefined,
+    source,
+  );
   await network.ready;
   return new Model(gpu, config, network, uploadRecognition(gpu, tensors, config), state);
 }

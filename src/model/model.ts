@@ -73,7 +73,13 @@ export class Model {
   #disposed = false;
 
   /** @param recognition belongs to a config with recognition */
-  constructor(gpu: Gpu, config: ModelConfig, weights: NetworkWeights, recognition?: RecognitionWeights, tuning: TuningState = 'none') {
+  constructor(
+    gpu: Gpu,
+    config: ModelConfig,
+    weights: NetworkWeights,
+    recognition?: RecognitionWeights,
+    tuning: TuningState = 'none',
+  ) {
     this.gpu = gpu;
     this.tuning = tuning;
     this.config = config;
@@ -97,8 +103,12 @@ export class Model {
    * times the working memory; results are those of `detect`. For images of any size there is `detectAll`.
    * @throws PanppError `argument` for no image, or images of different sizes; else as `detect`
    */
-  async detectBatch(images: readonly ImageSource[], options: DetectOptions = {}): Promise<BatchDetection> {
-    if (!Array.isArray(images) || images.length === 0) throw new PanppError('argument', 'a batch is an array of one image at least');
+  async detectBatch(
+    images: readonly ImageSource[],
+    options: DetectOptions = {},
+  ): Promise<BatchDetection> {
+    if (!Array.isArray(images) || images.length === 0)
+      throw new PanppError('argument', 'a batch is an array of one image at least');
     checkOptions('detectBatch', options, detectNames);
     return this.#detectTogether(images, options);
   }
@@ -138,7 +148,8 @@ export class Model {
     return this.#run([image], settings.shortSide, options.signal, {
       passes: this.#spottings,
       key: [settings.scale, decoding.beam],
-      create: ([input]) => SpottingPass.create(this.gpu, config, this.#weights, head, input, decoding),
+      create: ([input]) =>
+        SpottingPass.create(this.gpu, config, this.#weights, head, input, decoding),
       work: (pass, [input]) => pass.spot(input, settings, { ...options, ...correction }),
     });
   }
@@ -162,17 +173,31 @@ export class Model {
    * Reads given regions of an image: polygons or boxes in its pixels.
    * @throws PanppError `weights` if the model only detects, `argument` for a region that is none or lies outside of the image
    */
-  async recognize(image: ImageSource, regions: readonly (Polygon | Box)[], options: RecognizeOptions = {}): Promise<Recognition> {
+  async recognize(
+    image: ImageSource,
+    regions: readonly (Polygon | Box)[],
+    options: RecognizeOptions = {},
+  ): Promise<Recognition> {
     checkOptions('recognize', options, [...readNames, 'shortSide', 'signal']);
-    if (!Array.isArray(regions)) throw new PanppError('argument', 'the regions to recognize are no array; give polygons or boxes');
+    if (!Array.isArray(regions))
+      throw new PanppError(
+        'argument',
+        'the regions to recognize are no array; give polygons or boxes',
+      );
     const head = this.#head();
     const decoding = decodingOf(options);
-    return this.#run([image], options.shortSide ?? this.config.detection.shortSide, options.signal, {
-      passes: this.#recognitions,
-      key: [decoding.beam],
-      create: ([input]) => RecognitionPass.create(this.gpu, this.config, this.#weights, head, input, decoding),
-      work: (pass, [input]) => pass.recognize(input, regions, options),
-    });
+    return this.#run(
+      [image],
+      options.shortSide ?? this.config.detection.shortSide,
+      options.signal,
+      {
+        passes: this.#recognitions,
+        key: [decoding.beam],
+        create: ([input]) =>
+          RecognitionPass.create(this.gpu, this.config, this.#weights, head, input, decoding),
+        work: (pass, [input]) => pass.recognize(input, regions, options),
+      },
+    );
   }
 
   /**
@@ -182,7 +207,8 @@ export class Model {
   async forward(image: ImageSource, options: ForwardOptions): Promise<Map<string, OutputTensor>> {
     checkOptions('forward', options, ['outputs', 'shortSide', 'signal']);
     const { outputs, shortSide = this.config.detection.shortSide, signal } = options;
-    if (!Array.isArray(outputs)) throw new PanppError('argument', 'outputs is no array; give the names of maps');
+    if (!Array.isArray(outputs))
+      throw new PanppError('argument', 'outputs is no array; give the names of maps');
     return this.#inTurn([image], signal, async ([pixels]) => {
       const { upload, size } = prepareInput(pixels, shortSide);
       return forwardMaps(this.gpu, this.config, this.#weights, upload, size, outputs);
@@ -214,29 +240,43 @@ export class Model {
   }
 
   // The settings of a call, and the configuration with the call's scale, which the network's plan depends on.
-  #settings(options: DetectOptions): { settings: DetectionSettings & DetectOptions; config: ModelConfig } {
+  #settings(options: DetectOptions): {
+    settings: DetectionSettings & DetectOptions;
+    config: ModelConfig;
+  } {
     const settings = { ...this.config.detection, ...withoutUndefined(options) };
     checkRegionSettings(settings);
-    if (![1, 2, 4].includes(settings.scale)) throw new PanppError('argument', `scale is ${settings.scale}; it must be 1, 2 or 4`);
+    if (![1, 2, 4].includes(settings.scale))
+      throw new PanppError('argument', `scale is ${settings.scale}; it must be 1, 2 or 4`);
     checkAggregationSettings(aggregationSettings(settings));
-    return { settings, config: { ...this.config, detection: { ...this.config.detection, scale: settings.scale } } };
+    return {
+      settings,
+      config: { ...this.config, detection: { ...this.config.detection, scale: settings.scale } },
+    };
   }
 
   #head(): RecognitionHead {
     const { recognition } = this.config;
     if (!this.#recognition || !recognition) {
-      throw new PanppError('weights', 'this model only detects text, its weights have no recognition head; convert a checkpoint that reads, or use detect');
+      throw new PanppError(
+        'weights',
+        'this model only detects text, its weights have no recognition head; convert a checkpoint that reads, or use detect',
+      );
     }
     return { weights: this.#recognition, vocabulary: recognition.vocabulary };
   }
 
-  async #detectTogether(images: readonly ImageSource[], options: DetectOptions): Promise<BatchDetection> {
+  async #detectTogether(
+    images: readonly ImageSource[],
+    options: DetectOptions,
+  ): Promise<BatchDetection> {
     const { config, settings } = this.#settings(options);
     const count = images.length;
     return this.#run(images, settings.shortSide, options.signal, {
       passes: this.#detections,
       key: [settings.scale, count],
-      create: ([{ upload, size }]) => DetectionPass.create(this.gpu, config, this.#weights, upload, size, count),
+      create: ([{ upload, size }]) =>
+        DetectionPass.create(this.gpu, config, this.#weights, upload, size, count),
       work: async (pass, inputs, next) => {
         const { detected, timings } = await detectRegions(pass, inputs, settings, next);
         return { regions: detected.map(({ regions }) => regions), timings };
@@ -291,13 +331,17 @@ export class Model {
         this.#assertUsable();
         return await work(await Promise.all(pixels), next);
       } finally {
-        for (const each of pixels) void each.then((image) => image instanceof TexturePixels && image.dispose()).catch(() => {});
+        for (const each of pixels)
+          void each
+            .then((image) => image instanceof TexturePixels && image.dispose())
+            .catch(() => {});
       }
     }, signal);
   }
 
   #assertUsable(): void {
-    if (this.#disposed) throw new PanppError('disposed', 'this model was disposed of; load it again');
+    if (this.#disposed)
+      throw new PanppError('disposed', 'this model was disposed of; load it again');
     this.gpu.assertUsable();
   }
 }
@@ -305,21 +349,28 @@ export class Model {
 /** @throws PanppError `argument` if the images of a batch can't go through one pass */
 function assertAlike(inputs: readonly ImageInput[]): void {
   const [{ original, upload }] = inputs;
-  const kind = ({ pixels, channels }: ImageInput['upload']) => (pixels instanceof Uint8Array ? `bytes with ${channels} channels` : 'a texture');
+  const kind = ({ pixels, channels }: ImageInput['upload']) =>
+    pixels instanceof Uint8Array ? `bytes with ${channels} channels` : 'a texture';
   inputs.forEach((other, index) => {
     const refuse = (its: string, first: string, todo: string): never => {
-      throw new PanppError('argument', `image ${index} of the batch ${its} and image 0 ${first}; ${todo}`);
+      throw new PanppError(
+        'argument',
+        `image ${index} of the batch ${its} and image 0 ${first}; ${todo}`,
+      );
     };
     const size = ({ width, height }: ImageInput['original']) => `has ${width} × ${height} pixels`;
-    if (size(other.original) !== size(original)) refuse(size(other.original), size(original), 'use detectAll for images of different sizes');
-    if (kind(other.upload) !== kind(upload)) refuse(`is ${kind(other.upload)}`, `is ${kind(upload)}`, 'give all in one form');
+    if (size(other.original) !== size(original))
+      refuse(size(other.original), size(original), 'use detectAll for images of different sizes');
+    if (kind(other.upload) !== kind(upload))
+      refuse(`is ${kind(other.upload)}`, `is ${kind(upload)}`, 'give all in one form');
   });
 }
 
 /** An image whose pixels nobody else changes. What a browser draws is taken from its source at once anyway. */
 function ownPixels(image: ImageSource): ImageSource {
   // What is no image is told when it is looked at.
-  if (typeof image !== 'object' || image === null || !('data' in image) || !isBytes(image.data)) return image;
+  if (typeof image !== 'object' || image === null || !('data' in image) || !isBytes(image.data))
+    return image;
   const { width, height, data } = image;
   return { width, height, channels: 'channels' in image ? image.channels : 4, data: data.slice() };
 }

@@ -44,7 +44,12 @@ export class SpottingPass {
     const detection = planDetection(config, weights, upload, size, gpu.profile);
     const reading = planReader(detection.network, weights, head.weights, size, decoding);
     const stages = [...detection.stages, ...reading.stages];
-    const program = await Program.create(gpu, stages, [...detection.pinned, ...reading.pinned], reading.kept);
+    const program = await Program.create(
+      gpu,
+      stages,
+      [...detection.pinned, ...reading.pinned],
+      reading.kept,
+    );
     const reader = new Reader(gpu, reading.recognition, program, head.vocabulary);
     return new SpottingPass(new DetectionPass(gpu, detection, program), reader);
   }
@@ -58,15 +63,23 @@ export class SpottingPass {
     input: ImageInput,
     settings: MapSettings,
     options: ReadOptions & ReturnType<typeof correctionOf>,
-  ): Promise<{ regions: SpottedRegion[]; timings: Record<string, number> & { regions: number; reading: number } }> {
+  ): Promise<{
+    regions: SpottedRegion[];
+    timings: Record<string, number> & { regions: number; reading: number };
+  }> {
     const { detected, timings } = await detectRegions(this.#detection, [input], settings);
     const [{ regions, labels }] = detected;
     const start = performance.now();
     const { width, height } = this.#detection.mapSize;
     const maskScale = input.size.height / height;
-    const rois = regions.map(({ label, mapBox }) => roiOfLabel({ labels, width, scale: maskScale }, label, mapBox, input.size));
+    const rois = regions.map(({ label, mapBox }) =>
+      roiOfLabel({ labels, width, scale: maskScale }, label, mapBox, input.size),
+    );
     const { words, gpuTimings } = await this.#reader.read({ rois, maskScale }, ['features']);
-    const spotted = regions.map((region, index) => ({ ...region, ...readingOf(words[index], rois[index], input, options) }));
+    const spotted = regions.map((region, index) => ({
+      ...region,
+      ...readingOf(words[index], rois[index], input, options),
+    }));
     return {
       regions: correctAll(spotted, options),
       timings: { ...timings, ...gpuTimings, reading: performance.now() - start },

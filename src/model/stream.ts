@@ -39,11 +39,16 @@ export async function* streamed<S, R extends object, K = S>(
   keep?: (image: S) => K,
 ): AsyncGenerator<Streamed<R, S>, void, undefined> {
   if (!Number.isInteger(concurrency) || concurrency < 1) {
-    throw new PanppError('argument', `concurrency is ${concurrency}; it must be a whole number from 1 on`);
+    throw new PanppError(
+      'argument',
+      `concurrency is ${concurrency}; it must be a whole number from 1 on`,
+    );
   }
   // With one at a time the source goes on when that is done; an array's images are there before.
-  const taken: (image: S) => S | K = keep && concurrency > 1 && !Array.isArray(images) ? keep : (image: S) => image;
-  const source = Symbol.asyncIterator in images ? images[Symbol.asyncIterator]() : images[Symbol.iterator]();
+  const taken: (image: S) => S | K =
+    keep && concurrency > 1 && !Array.isArray(images) ? keep : (image: S) => image;
+  const source =
+    Symbol.asyncIterator in images ? images[Symbol.asyncIterator]() : images[Symbol.iterator]();
   const underWay: { image: S; outcome: Promise<Event<S, R>> }[] = [];
   let asked: Promise<Event<S, R>> | undefined;
   let end: Event<S, R> | undefined;

@@ -67,10 +67,38 @@ export const resnet101: BackboneConfig = { block: 'bottleneck', blocks: [3, 4, 2
  * in a weights file, and `detect` takes what a call leaves out from there. Source: spec, Regions.
  */
 export const detectionPresets = {
-  icdar2015: { shortSide: 736, minScore: 0.85, minArea: 260, minKernelArea: 2.6, scale: 4, bbox: 'rect' },
-  'icdar2015-e2e': { shortSide: 736, minScore: 0.8, minArea: 260, minKernelArea: 2.6, scale: 4, bbox: 'rect' },
-  totaltext: { shortSide: 640, minScore: 0.87, minArea: 16, minKernelArea: 2.6, scale: 4, bbox: 'poly' },
-  ctw1500: { shortSide: 640, minScore: 0.88, minArea: 16, minKernelArea: 2.6, scale: 4, bbox: 'poly' },
+  icdar2015: {
+    shortSide: 736,
+    minScore: 0.85,
+    minArea: 260,
+    minKernelArea: 2.6,
+    scale: 4,
+    bbox: 'rect',
+  },
+  'icdar2015-e2e': {
+    shortSide: 736,
+    minScore: 0.8,
+    minArea: 260,
+    minKernelArea: 2.6,
+    scale: 4,
+    bbox: 'rect',
+  },
+  totaltext: {
+    shortSide: 640,
+    minScore: 0.87,
+    minArea: 16,
+    minKernelArea: 2.6,
+    scale: 4,
+    bbox: 'poly',
+  },
+  ctw1500: {
+    shortSide: 640,
+    minScore: 0.88,
+    minArea: 16,
+    minKernelArea: 2.6,
+    scale: 4,
+    bbox: 'poly',
+  },
 } as const satisfies Record<string, DetectionSettings>;
 
 const digits = '0123456789';
@@ -78,9 +106,11 @@ const lowercase = 'abcdefghijklmnopqrstuvwxyz';
 
 /** The authors' vocabularies: 36, 62 and 94 characters, so 39, 65 and 97 classes. */
 export const vocabularies = {
-  lowercase: [...digits + lowercase],
-  allcases: [...digits + lowercase + lowercase.toUpperCase()],
-  symbols: [...digits + lowercase + lowercase.toUpperCase() + '!"#$%&\'()*+,-./:;<=>?@[\\]^_`{|}~'],
+  lowercase: [...(digits + lowercase)],
+  allcases: [...(digits + lowercase + lowercase.toUpperCase())],
+  symbols: [
+    ...(digits + lowercase + lowercase.toUpperCase() + '!"#$%&\'()*+,-./:;<=>?@[\\]^_`{|}~'),
+  ],
 } as const satisfies Record<string, readonly string[]>;
 
 /** EOS, PAD and UNK, the last three classes. */

@@ -3,7 +3,12 @@ import { type CheckpointOptions, openCheckpoint } from '../checkpoint/pytorch.js
 import { withoutWrappers } from '../checkpoint/wrappers.js';
 import type { NamedTensor } from '../checkpoint/tensor.js';
 import { PanppError } from '../errors.js';
-import { type DetectionSettings, type ModelConfig, type NeckConfig, detectionPresets } from './config.js';
+import {
+  type DetectionSettings,
+  type ModelConfig,
+  type NeckConfig,
+  detectionPresets,
+} from './config.js';
 import { inferConfig } from './infer.js';
 import { fromMmocrPanet, isMmocrPanet } from './mmocr.js';
 import { foldCheckpoint } from './weights.js';
@@ -42,12 +47,21 @@ export interface Converted {
  *   recognition head's
  */
 export function convertCheckpoint(checkpoint: Uint8Array, options: ConvertOptions = {}): Converted {
-  const { half = false, detection = detectionPresets.icdar2015, source = 'checkpoint', vocabulary, ema = false } = options;
+  const {
+    half = false,
+    detection = detectionPresets.icdar2015,
+    source = 'checkpoint',
+    vocabulary,
+    ema = false,
+  } = options;
   const { tensors: saved, emaKey } = openCheckpoint(checkpoint, source, options);
   const { tensors, neck } = asAuthors(withoutWrappers(saved, source), options.fusion, source);
   // The convolutions of a checkpoint's backbone have batch norms and no bias.
   if (tensors.has('backbone.conv1.bias')) {
-    throw new PanppError('weights', `${source} is a weights file already: use it as it is (for example panpp detect --weights ${source})`);
+    throw new PanppError(
+      'weights',
+      `${source} is a weights file already: use it as it is (for example panpp detect --weights ${source})`,
+    );
   }
   const inferred = inferConfig(tensors, neck.fusion, detection, source, vocabulary);
   const config = { ...inferred, neck: { ...inferred.neck, ...neck } };
@@ -62,6 +76,13 @@ function asAuthors(
   source: string,
 ): { tensors: ReadonlyMap<string, NamedTensor>; neck: Omit<NeckConfig, 'fpems'> } {
   if (!isMmocrPanet(tensors)) return { tensors, neck: { fusion: fusion ?? 'pan++' } };
-  if (fusion === 'pan++') throw new PanppError('weights', `${source} is a PANet of mmocr, which is PAN and not PAN++; leave the architecture out`);
-  return { tensors: fromMmocrPanet(tensors, source), neck: { fusion: 'pan', upsampling: 'nearest' } };
+  if (fusion === 'pan++')
+    throw new PanppError(
+      'weights',
+      `${source} is a PANet of mmocr, which is PAN and not PAN++; leave the architecture out`,
+    );
+  return {
+    tensors: fromMmocrPanet(tensors, source),
+    neck: { fusion: 'pan', upsampling: 'nearest' },
+  };
 }

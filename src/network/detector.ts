@@ -1,7 +1,14 @@
 // The detector, described once: stem, ResNet, FPEMs, head. What becomes of the description is up to operators: the GPU's plan (plan.ts), an ONNX model
 // (../export/onnx.ts), the list of its convolutions (parameters.ts).
 // Source: PAN++ paper, overall architecture; spec, Backbone to Detection head.
-import { type BackboneConfig, type ModelConfig, type Upsampling, backboneChannels, mapChannels, neckChannels } from './config.js';
+import {
+  type BackboneConfig,
+  type ModelConfig,
+  type Upsampling,
+  backboneChannels,
+  mapChannels,
+  neckChannels,
+} from './config.js';
 
 /** One convolution with what belongs to it in a checkpoint, by the names that the reference's checkpoints use. */
 export interface ConvParameters {
@@ -36,10 +43,17 @@ export interface Ops<T> {
 }
 
 /** The detector on an image of 3 channels (or 4, the last one zero): the head's map at 1/4 of the image, and the levels that heads see. */
-export function detector<T>(config: Pick<ModelConfig, 'backbone' | 'neck'>, ops: Ops<T>, image: T): { det: T; levels: Levels<T> } {
+export function detector<T>(
+  config: Pick<ModelConfig, 'backbone' | 'neck'>,
+  ops: Ops<T>,
+  image: T,
+): { det: T; levels: Levels<T> } {
   const levels = neck(config, ops, resnet(config.backbone, ops, image));
   const hidden = ops.pyramidConv(headConv('det_head.conv1', 'det_head.bn1'), levels);
-  const det = ops.conv(conv('det_head.conv2', [mapChannels, neckChannels, 1], { bias: true }), hidden);
+  const det = ops.conv(
+    conv('det_head.conv2', [mapChannels, neckChannels, 1], { bias: true }),
+    hidden,
+  );
   ops.named?.('det', det);
   return { det, levels };
 }
@@ -55,14 +69,24 @@ const layerStrides = [1, 2, 2, 2] as const;
 
 function resnet<T>(backbone: BackboneConfig, ops: Ops<T>, image: T): Levels<T> {
   const stem = [1, 2, 3].map((index) =>
-    conv(`backbone.conv${index}`, [stemChannels[index], stemChannels[index - 1], 3], { norm: `backbone.bn${index}`, stride: index === 1 ? 2 : 1 }),
+    conv(`backbone.conv${index}`, [stemChannels[index], stemChannels[index - 1], 3], {
+      norm: `backbone.bn${index}`,
+      stride: index === 1 ? 2 : 1,
+    }),
   );
   let map = ops.stem(stem, image);
   let channels: number = stemChannels[3];
   const outputs = backboneChannels(backbone);
   return eachLevel(outputs, (outChannels, index) => {
     for (let block = 0; block < backbone.blocks[index]; block++) {
-      map = residualBlock(backbone, ops, `backbone.layer${index + 1}.${block}`, map, [channels, 64 << index, outChannels], block === 0 ? layerStrides[index] : undefined);
+      map = residualBlock(
+        backbone,
+        ops,
+        `backbone.layer${index + 1}.${block}`,
+        map,
+        [channels, 64 << index, outChannels],
+        block === 0 ? layerStrides[index] : undefined,
+      );
       channels = outChannels;
     }
     ops.named?.(`backbone.c${index + 2}`, map);
@@ -80,25 +104,50 @@ function residualBlock<T>(
   firstStride?: number,
 ): T {
   const kernels = backbone.block === 'basic' ? [3, 3] : [1, 3, 1];
-  const widths = backbone.block === 'basic' ? [inChannels, planes, planes] : [inChannels, planes, planes, outChannels];
+  const widths =
+    backbone.block === 'basic'
+      ? [inChannels, planes, planes]
+      : [inChannels, planes, planes, outChannels];
   const residual = firstStride
-    ? ops.conv(conv(`${name}.downsample.0`, [outChannels, inChannels, 1], { norm: `${name}.downsample.1`, stride: firstStride }), input)
+    ? ops.conv(
+        conv(`${name}.downsample.0`, [outChannels, inChannels, 1], {
+          norm: `${name}.downsample.1`,
+          stride: firstStride,
+        }),
+        input,
+      )
     : input;
   return kernels.reduce((map, kernel, at) => {
     // The stride sits on the first 3×3 conv.
     const stride = at === kernels.indexOf(3) ? firstStride : 1;
-    const own = conv(`${name}.conv${at + 1}`, [widths[at + 1], widths[at], kernel], { norm: `${name}.bn${at + 1}`, stride });
-    return ops.conv(own, map, { relu: true, residual: at === kernels.length - 1 ? residual : undefined });
+    const own = conv(`${name}.conv${at + 1}`, [widths[at + 1], widths[at], kernel], {
+      norm: `${name}.bn${at + 1}`,
+      stride,
+    });
+    return ops.conv(own, map, {
+      relu: true,
+      residual: at === kernels.length - 1 ? residual : undefined,
+    });
   }, input);
 }
 
-function neck<T>({ backbone, neck: { fpems, fusion, upsampling } }: Pick<ModelConfig, 'backbone' | 'neck'>, ops: Ops<T>, features: Levels<T>): Levels<T> {
-  const name = (prefix: string, maps: Levels<T>) => maps.forEach((map, index) => ops.named?.(`${prefix}.f${index + 1}`, map));
-  const sum = (prefix: string, a: Levels<T>, b: Levels<T>) => eachLevel(b, (map, index) => ops.add(`${prefix}.f${index + 1}`, a[index], map));
+function neck<T>(
+  { backbone, neck: { fpems, fusion, upsampling } }: Pick<ModelConfig, 'backbone' | 'neck'>,
+  ops: Ops<T>,
+  features: Levels<T>,
+): Levels<T> {
+  const name = (prefix: string, maps: Levels<T>) =>
+    maps.forEach((map, index) => ops.named?.(`${prefix}.f${index + 1}`, map));
+  const sum = (prefix: string, a: Levels<T>, b: Levels<T>) =>
+    eachLevel(b, (map, index) => ops.add(`${prefix}.f${index + 1}`, a[index], map));
   const widths = backboneChannels(backbone);
   let levels = eachLevel(features, (map, index) => {
     const layer = `reduce_layer${index + 1}`;
-    return ops.conv(conv(`${layer}.conv`, [neckChannels, widths[index], 1], { norm: `${layer}.bn` }), map, { relu: true });
+    return ops.conv(
+      conv(`${layer}.conv`, [neckChannels, widths[index], 1], { norm: `${layer}.bn` }),
+      map,
+      { relu: true },
+    );
   });
   name('reduce', levels);
   let fused = levels;
@@ -113,11 +162,25 @@ function neck<T>({ backbone, neck: { fpems, fusion, upsampling } }: Pick<ModelCo
 }
 
 // Up-scale enhancement, then down-scale enhancement.
-function fpem<T>(ops: Ops<T>, name: string, [f1, f2, f3, f4]: Levels<T>, upsampling: Upsampling = 'bilinear'): Levels<T> {
+function fpem<T>(
+  ops: Ops<T>,
+  name: string,
+  [f1, f2, f3, f4]: Levels<T>,
+  upsampling: Upsampling = 'bilinear',
+): Levels<T> {
   const unit = (which: string, coarse: T, finer: T, stride: number) => {
-    const filtered = ops.joined(conv(`${name}.dwconv${which}`, [neckChannels, 1, 3], { depthwise: true, stride }), coarse, finer, upsampling);
+    const filtered = ops.joined(
+      conv(`${name}.dwconv${which}`, [neckChannels, 1, 3], { depthwise: true, stride }),
+      coarse,
+      finer,
+      upsampling,
+    );
     const layer = `${name}.smooth_layer${which}`;
-    return ops.conv(conv(`${layer}.conv`, [neckChannels, neckChannels, 1], { norm: `${layer}.bn` }), filtered, { relu: true });
+    return ops.conv(
+      conv(`${layer}.conv`, [neckChannels, neckChannels, 1], { norm: `${layer}.bn` }),
+      filtered,
+      { relu: true },
+    );
   };
   const up3 = unit('3_1', f4, f3, 1);
   const up2 = unit('2_1', up3, f2, 1);
@@ -135,7 +198,12 @@ function headConv(name: string, norm: string): ConvParameters {
 function conv(
   name: string,
   [outChannels, inChannels, kernel]: readonly [number, number, number],
-  { norm, bias = false, depthwise = false, stride = 1 }: Partial<Omit<ConvParameters, 'name' | 'shape'>>,
+  {
+    norm,
+    bias = false,
+    depthwise = false,
+    stride = 1,
+  }: Partial<Omit<ConvParameters, 'name' | 'shape'>>,
 ): ConvParameters {
   return { name, shape: [outChannels, inChannels, kernel, kernel], norm, bias, depthwise, stride };
 }

@@ -33,7 +33,9 @@ export function inferConfig(
     }
     return found.size;
   };
-  const blocks = [1, 2, 3, 4].map((layer) => count(new RegExp(`^backbone\\.layer${layer}\\.(\\d+)\\.`)));
+  const blocks = [1, 2, 3, 4].map((layer) =>
+    count(new RegExp(`^backbone\\.layer${layer}\\.(\\d+)\\.`)),
+  );
   const fpems = count(/^fpem(\d+)\./);
   if (blocks.includes(0) || fpems === 0) {
     const names = [...tensors.keys()];
@@ -41,7 +43,9 @@ export function inferConfig(
     throw new PanppError(
       'weights',
       `${source} holds no PAN or PAN++ (names such as backbone.layer1.0.conv1.weight and fpem1.dwconv3_1.weight are missing); ` +
-        (names.length > 0 ? `it has ${names.length} tensors: ${some}${names.length > 4 ? ', …' : ''}` : 'it has no tensors'),
+        (names.length > 0
+          ? `it has ${names.length} tensors: ${some}${names.length > 4 ? ', …' : ''}`
+          : 'it has no tensors'),
     );
   }
   const backbone: BackboneConfig = {
@@ -59,14 +63,26 @@ function inferRecognition(
 ): RecognitionConfig | undefined {
   const classifier = tensors.get('rec_head.decoder.cls.weight');
   if (!classifier) {
-    if (vocabulary) throw new PanppError('weights', `${source} has no recognition head, so it reads no vocabulary; leave the vocabulary out`);
+    if (vocabulary)
+      throw new PanppError(
+        'weights',
+        `${source} has no recognition head, so it reads no vocabulary; leave the vocabulary out`,
+      );
     return undefined;
   }
   const characters = classifier.shape[0] - specialClasses;
-  const chosen = vocabulary ?? Object.values(vocabularies).find(({ length }) => length === characters);
-  if (!chosen) throw new PanppError('weights', `${source} reads ${characters} characters, a number that no usual vocabulary has; give the vocabulary`);
+  const chosen =
+    vocabulary ?? Object.values(vocabularies).find(({ length }) => length === characters);
+  if (!chosen)
+    throw new PanppError(
+      'weights',
+      `${source} reads ${characters} characters, a number that no usual vocabulary has; give the vocabulary`,
+    );
   if (chosen.length !== characters) {
-    throw new PanppError('weights', `${source} reads ${characters} characters and the vocabulary has ${chosen.length}; the two must agree`);
+    throw new PanppError(
+      'weights',
+      `${source} reads ${characters} characters and the vocabulary has ${chosen.length}; the two must agree`,
+    );
   }
   return { vocabulary: chosen };
 }

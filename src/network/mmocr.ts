@@ -23,9 +23,18 @@ const RENAMED: readonly (readonly [RegExp, (match: RegExpMatchArray) => string])
   [/^backbone\.stem\.([147])\./, ([, at]) => `backbone.bn${(Number(at) - 1) / 3 + 1}.`],
   [/^neck\.reduce_conv_c([2-5])\.0\./, ([, level]) => `reduce_layer${Number(level) - 1}.conv.`],
   [/^neck\.reduce_conv_c([2-5])\.1\./, ([, level]) => `reduce_layer${Number(level) - 1}.bn.`],
-  [/^neck\.fpems\.(\d+)\.(\w+)\.depthwise_conv\./, ([, fpem, unit]) => `${fpemName(fpem)}.dwconv${UNITS[unit]}.`],
-  [/^neck\.fpems\.(\d+)\.(\w+)\.pointwise_conv\./, ([, fpem, unit]) => `${fpemName(fpem)}.smooth_layer${UNITS[unit]}.conv.`],
-  [/^neck\.fpems\.(\d+)\.(\w+)\.bn\./, ([, fpem, unit]) => `${fpemName(fpem)}.smooth_layer${UNITS[unit]}.bn.`],
+  [
+    /^neck\.fpems\.(\d+)\.(\w+)\.depthwise_conv\./,
+    ([, fpem, unit]) => `${fpemName(fpem)}.dwconv${UNITS[unit]}.`,
+  ],
+  [
+    /^neck\.fpems\.(\d+)\.(\w+)\.pointwise_conv\./,
+    ([, fpem, unit]) => `${fpemName(fpem)}.smooth_layer${UNITS[unit]}.conv.`,
+  ],
+  [
+    /^neck\.fpems\.(\d+)\.(\w+)\.bn\./,
+    ([, fpem, unit]) => `${fpemName(fpem)}.smooth_layer${UNITS[unit]}.bn.`,
+  ],
 ];
 
 function fpemName(index: string): string {
@@ -43,10 +52,15 @@ export function isMmocrPanet(tensors: Tensors): boolean {
  */
 export function fromMmocrPanet(tensors: Tensors, source: string): Map<string, NamedTensor> {
   const other = (what: string): never => {
-    throw new PanppError('weights', `${source} is a PANet of mmocr with ${what}; that network can't be run here`);
+    throw new PanppError(
+      'weights',
+      `${source} is a PANet of mmocr with ${what}; that network can't be run here`,
+    );
   };
   if (tensors.get('backbone.conv1.weight')?.shape[2] === 7) {
-    other("a 7×7 convolution as stem, where PAN's authors have three of 3×3 (mmocr's panet_resnet18 of version 1 has them)");
+    other(
+      "a 7×7 convolution as stem, where PAN's authors have three of 3×3 (mmocr's panet_resnet18 of version 1 has them)",
+    );
   }
   if ([...tensors.keys()].some((name) => /^(bbox|det)_head\.out_conv\./.test(name))) {
     other("one convolution as head (mmocr before 1.0), where PAN's authors have two");
@@ -79,12 +93,20 @@ function absorbBiases(tensors: Map<string, NamedTensor>, layer: string, source: 
   const mean = tensors.get(name);
   if (!mean) return; // told with whatever else is missing
   const [outputs, inputs] = shape;
-  const fits = [pointwise.length, depthwise.length].every((length, i) => length === 0 || length === shape[i]);
+  const fits = [pointwise.length, depthwise.length].every(
+    (length, i) => length === 0 || length === shape[i],
+  );
   if (!fits || mean.data.length !== outputs || weight.length !== outputs * inputs) {
-    throw new PanppError('weights', `${source} has biases in ${layer} (${name} and before it) whose sizes don't agree`);
+    throw new PanppError(
+      'weights',
+      `${source} has biases in ${layer} (${name} and before it) whose sizes don't agree`,
+    );
   }
   const means = Array.from(mean.data, Number).map((value, out) => {
-    const through = depthwise.reduce((sum, bias, i) => sum + Number(weight[out * inputs + i]) * bias, 0);
+    const through = depthwise.reduce(
+      (sum, bias, i) => sum + Number(weight[out * inputs + i]) * bias,
+      0,
+    );
     return value - (pointwise[out] ?? 0) - through;
   });
   tensors.set(name, { ...mean, data: Float32Array.from(means) });

@@ -29,25 +29,41 @@ export interface NetworkPlan {
  * float32, what is between them is stored as the weights are.
  * @param stemBandBytes what a band of the stem's widest maps may take
  */
-export function planNetwork(config: ModelConfig, weights: PlannedWeights, image: FeatureMap, stemBandBytes = 32 * 2 ** 20): NetworkPlan {
+export function planNetwork(
+  config: ModelConfig,
+  weights: PlannedWeights,
+  image: FeatureMap,
+  stemBandBytes = 32 * 2 ** 20,
+): NetworkPlan {
   const planner = new NetworkPlanner(weights, stemBandBytes);
   const { det } = detector(config, planner, image);
   const { scale } = config.detection;
-  const map = scale === 4 ? det : planner.take(planUpsample('map', det, image.height / scale, image.width / scale));
+  const map =
+    scale === 4
+      ? det
+      : planner.take(planUpsample('map', det, image.height / scale, image.width / scale));
   return { kernels: planner.kernels, maps: planner.maps, map };
 }
 
 /** The kernels of a plan as far as some of its maps need. */
-export function kernelsUpTo({ kernels }: NetworkPlan, maps: readonly FeatureMap[]): readonly Kernel[] {
+export function kernelsUpTo(
+  { kernels }: NetworkPlan,
+  maps: readonly FeatureMap[],
+): readonly Kernel[] {
   const wanted = new Set(maps.map((map) => map.slot));
   const last = kernels.findLastIndex(({ bindings }) =>
-    bindings.some(({ resource, access }) => access === 'write' && isSlot(resource) && wanted.has(resource)),
+    bindings.some(
+      ({ resource, access }) => access === 'write' && isSlot(resource) && wanted.has(resource),
+    ),
   );
   return kernels.slice(0, last + 1);
 }
 
 /** Plans what the recognition head sees, behind a network's plan. */
-export function planRecognitionFeatures(network: NetworkPlan, weights: PlannedWeights): { output: FeatureMap; kernels: readonly Kernel[] } {
+export function planRecognitionFeatures(
+  network: NetworkPlan,
+  weights: PlannedWeights,
+): { output: FeatureMap; kernels: readonly Kernel[] } {
   const planner = new NetworkPlanner(weights, 0);
   const output = recognitionFeatures(planner, fusedLevels(network));
   return { output, kernels: planner.kernels };
@@ -83,9 +99,18 @@ class NetworkPlanner implements Ops<FeatureMap> {
   stem(convs: readonly ConvParameters[], image: FeatureMap): FeatureMap {
     const { precision } = this.weights;
     const channels = convs.at(-1)!.shape[0];
-    const output = pooledMap('backbone.maxpool', image.height / 2, image.width / 2, channels, precision, image.images);
+    const output = pooledMap(
+      'backbone.maxpool',
+      image.height / 2,
+      image.width / 2,
+      channels,
+      precision,
+      image.images,
+    );
     const rowBytes = 2 * (image.width / 2) * channels * valueBytes[precision];
-    const band = Math.ceil(output.height / Math.ceil((output.height * rowBytes) / this.stemBandBytes));
+    const band = Math.ceil(
+      output.height / Math.ceil((output.height * rowBytes) / this.stemBandBytes),
+    );
     for (const [first, count] of groupsOf(output, rowBytes, this.stemBandBytes)) {
       this.#stemBands(convs, imagesOf(image, first, count), imagesOf(output, first, count), band);
     }
@@ -93,19 +118,40 @@ class NetworkPlanner implements Ops<FeatureMap> {
   }
 
   // A band is computed like an image of its own, with as many rows more as border effects reach, and only the rows that are right are pooled.
-  #stemBands(convs: readonly ConvParameters[], image: FeatureMap, output: FeatureMap, band: number): void {
+  #stemBands(
+    convs: readonly ConvParameters[],
+    image: FeatureMap,
+    output: FeatureMap,
+    band: number,
+  ): void {
     for (let first = 0; first < output.height; first += band) {
       const end = Math.min(first + band, output.height);
       const top = Math.max(0, first - stemHalo);
       const bottom = Math.min(end + stemHalo, output.height);
       let map = rowsOf(image, stemStride * top, stemStride * (bottom - top));
       for (const conv of convs) map = this.conv(conv, map, { relu: true });
-      this.kernels.push(planMaxPool(output.slot.label, map, rowsOf(output, first, end - first), first - top));
+      this.kernels.push(
+        planMaxPool(output.slot.label, map, rowsOf(output, first, end - first), first - top),
+      );
     }
   }
 
-  joined({ name, stride }: ConvParameters, coarse: FeatureMap, finer: FeatureMap, upsampling: Upsampling): FeatureMap {
-    return this.take(planFpemFilter(name, coarse, finer, this.weights.depthwise(name), stride as 1 | 2, upsampling));
+  joined(
+    { name, stride }: ConvParameters,
+    coarse: FeatureMap,
+    finer: FeatureMap,
+    upsampling: Upsampling,
+  ): FeatureMap {
+    return this.take(
+      planFpemFilter(
+        name,
+        coarse,
+        finer,
+        this.weights.depthwise(name),
+        stride as 1 | 2,
+        upsampling,
+      ),
+    );
   }
 
   add(label: string, a: FeatureMap, b: FeatureMap): FeatureMap {

@@ -18,12 +18,18 @@ export interface WeightsFile {
  * @throws PanppError `checkpoint` if a value does not fit 16 bits, `weights` for a tensor of whole numbers
  */
 export function writeWeights({ config, tensors }: WeightsFile, half: boolean): Uint8Array {
-  return writeSafetensors(floatTensors(tensors), { half, metadata: { format, version, config: JSON.stringify(config) } });
+  return writeSafetensors(floatTensors(tensors), {
+    half,
+    metadata: { format, version, config: JSON.stringify(config) },
+  });
 }
 
-function* floatTensors(tensors: FoldedWeights): Iterable<[string, { shape: readonly number[]; data: Float32Array }]> {
+function* floatTensors(
+  tensors: FoldedWeights,
+): Iterable<[string, { shape: readonly number[]; data: Float32Array }]> {
   for (const [name, { shape, data }] of tensors) {
-    if (!(data instanceof Float32Array)) throw new PanppError('weights', `${name} holds whole numbers where weights are floats`);
+    if (!(data instanceof Float32Array))
+      throw new PanppError('weights', `${name} holds whole numbers where weights are floats`);
     yield [name, { shape, data }];
   }
 }
@@ -36,10 +42,16 @@ function* floatTensors(tensors: FoldedWeights): Iterable<[string, { shape: reado
 export function readWeights(bytes: Uint8Array, source = 'weights'): WeightsFile {
   const { tensors, metadata } = readSafetensors(bytes, source);
   if (metadata.format !== format || metadata.config === undefined) {
-    throw new PanppError('weights', `${source} was not made by panpp; make one with: panpp convert <checkpoint> <weights.safetensors>`);
+    throw new PanppError(
+      'weights',
+      `${source} was not made by panpp; make one with: panpp convert <checkpoint> <weights.safetensors>`,
+    );
   }
   if (metadata.version !== version) {
-    throw new PanppError('weights', `${source} has version ${metadata.version} and this panpp reads ${version}; convert the checkpoint again`);
+    throw new PanppError(
+      'weights',
+      `${source} has version ${metadata.version} and this panpp reads ${version}; convert the checkpoint again`,
+    );
   }
   const config = parseConfig(metadata.config, source);
   assertFolded(tensors, config, source);
@@ -48,7 +60,11 @@ export function readWeights(bytes: Uint8Array, source = 'weights'): WeightsFile 
 
 function parseConfig(json: string, source: string): ModelConfig {
   const fail = (what: string, cause?: unknown): never => {
-    throw new PanppError('weights', `${source} has a broken configuration (${what}); convert the checkpoint again`, { cause });
+    throw new PanppError(
+      'weights',
+      `${source} has a broken configuration (${what}); convert the checkpoint again`,
+      { cause },
+    );
   };
   let config: Partial<ModelConfig> = {};
   try {
@@ -57,21 +73,36 @@ function parseConfig(json: string, source: string): ModelConfig {
     fail('no JSON', cause);
   }
   const { backbone, neck, detection, recognition } = config ?? {};
-  const count = (value: unknown, most: number) => Number.isInteger(value) && (value as number) > 0 && (value as number) <= most;
+  const count = (value: unknown, most: number) =>
+    Number.isInteger(value) && (value as number) > 0 && (value as number) <= most;
   if (!backbone || !['basic', 'bottleneck'].includes(backbone.block)) fail('backbone.block');
-  if (!Array.isArray(backbone!.blocks) || backbone!.blocks.length !== 4 || !backbone!.blocks.every((n) => count(n, 1000))) {
+  if (
+    !Array.isArray(backbone!.blocks) ||
+    backbone!.blocks.length !== 4 ||
+    !backbone!.blocks.every((n) => count(n, 1000))
+  ) {
     fail('backbone.blocks');
   }
   if (!neck || !count(neck.fpems, 100) || !['pan', 'pan++'].includes(neck.fusion)) fail('neck');
   if (!['bilinear', 'nearest'].includes(neck!.upsampling ?? 'bilinear')) fail('neck.upsampling');
-  if (!detection || ![1, 2, 4].includes(detection.scale) || !['rect', 'poly'].includes(detection.bbox)) fail('detection');
+  if (
+    !detection ||
+    ![1, 2, 4].includes(detection.scale) ||
+    !['rect', 'poly'].includes(detection.bbox)
+  )
+    fail('detection');
   for (const key of ['shortSide', 'minScore', 'minArea', 'minKernelArea'] as const) {
     if (!Number.isFinite(detection![key])) fail(`detection.${key}`);
   }
-  if (recognition !== undefined && !isVocabulary(recognition?.vocabulary)) fail('recognition.vocabulary');
+  if (recognition !== undefined && !isVocabulary(recognition?.vocabulary))
+    fail('recognition.vocabulary');
   return config as ModelConfig;
 }
 
 function isVocabulary(value: unknown): value is readonly string[] {
-  return Array.isArray(value) && value.length > 0 && value.every((entry) => typeof entry === 'string' && entry.length > 0);
+  return (
+    Array.isArray(value) &&
+    value.length > 0 &&
+    value.every((entry) => typeof entry === 'string' && entry.length > 0)
+  );
 }

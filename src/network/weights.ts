@@ -14,7 +14,12 @@ import { type Packer, packWeights, placeholders } from '../layers/pack.js';
 import { type Precision, type PrecisionChoice, choosePrecision } from '../layers/precision.js';
 import { type Pyramid, packPyramidConv } from '../layers/conv/pyramid.js';
 import type { ModelConfig } from './config.js';
-import { checkpointTensorsOf, convolutionsOf, normParts, recognitionTensorsOf } from './parameters.js';
+import {
+  checkpointTensorsOf,
+  convolutionsOf,
+  normParts,
+  recognitionTensorsOf,
+} from './parameters.js';
 
 /** Folded weights: `<conv>.weight` and, but for depthwise convs, `<conv>.bias`; the rest of a recognition head as it is. */
 export type FoldedWeights = ReadonlyMap<string, NamedTensor>;
@@ -43,15 +48,26 @@ export interface NetworkWeights extends PlannedWeights {
  * @throws PanppError `weights` that lists the missing, unexpected and misshapen names if the tensors are not this architecture's, or names
  *   the first that has NaN or infinity
  */
-export function foldCheckpoint(tensors: ReadonlyMap<string, NamedTensor>, config: ModelConfig, source: string): FoldedWeights {
-  assertSameNames(tensors, checkpointTensorsOf(config), source, /\.num_batches_tracked$|^n_averaged$/);
+export function foldCheckpoint(
+  tensors: ReadonlyMap<string, NamedTensor>,
+  config: ModelConfig,
+  source: string,
+): FoldedWeights {
+  assertSameNames(
+    tensors,
+    checkpointTensorsOf(config),
+    source,
+    /\.num_batches_tracked$|^n_averaged$/,
+  );
   assertFinite(tensors, source);
   const folded = new Map<string, NamedTensor>();
   for (const { name, norm, bias, shape } of convolutionsOf(config)) {
     const weight = tensors.get(`${name}.weight`)!;
     const ownBias = bias ? tensors.get(`${name}.bias`)! : undefined;
     if (norm) {
-      const [scale, shift, mean, variance] = normParts.map((part) => tensors.get(`${norm}.${part}`)!);
+      const [scale, shift, mean, variance] = normParts.map((part) =>
+        tensors.get(`${norm}.${part}`)!,
+      );
       const parts = { weight: scale, bias: shift, running_mean: mean, running_var: variance };
       const result = foldBatchNorm(weight, parts, ownBias, undefined, `${source}: ${norm}`);
       folded.set(`${name}.weight`, { shape, data: result.weight });
@@ -81,7 +97,11 @@ function assertFinite(tensors: ReadonlyMap<string, NamedTensor>, source: string)
   for (const [name, { data }] of tensors) {
     if (!(data instanceof Float32Array)) continue;
     const at = firstNotFinite(data);
-    if (at >= 0) throw new PanppError('weights', `${source}: tensor ${name} holds ${data[at]} (value ${at} of ${data.length}); it is damaged, or its training failed`);
+    if (at >= 0)
+      throw new PanppError(
+        'weights',
+        `${source}: tensor ${name} holds ${data[at]} (value ${at} of ${data.length}); it is damaged, or its training failed`,
+      );
   }
 }
 
@@ -99,20 +119,34 @@ function assertSameNames(
   ignored?: RegExp,
 ): void {
   const missing = [...expected.keys()].filter((name) => !tensors.has(name));
-  const unexpected = [...tensors.keys()].filter((name) => !expected.has(name) && !ignored?.test(name));
+  const unexpected = [...tensors.keys()].filter(
+    (name) => !expected.has(name) && !ignored?.test(name),
+  );
   const misshapen = [...expected]
-    .filter(([name, shape]) => tensors.has(name) && tensors.get(name)!.shape.join() !== shape.join())
-    .map(([name, shape]) => `${name} is ${tensors.get(name)!.shape.join('×') || 'a scalar'} where ${shape.join('×')} is expected`);
+    .filter(
+      ([name, shape]) => tensors.has(name) && tensors.get(name)!.shape.join() !== shape.join(),
+    )
+    .map(
+      ([name, shape]) =>
+        `${name} is ${tensors.get(name)!.shape.join('×') || 'a scalar'} where ${shape.join('×')} is expected`,
+    );
   const faults = [
     missing.length > 0 && `${missing.length} missing (${listed(missing)})`,
     unexpected.length > 0 && `${unexpected.length} unexpected (${listed(unexpected)})`,
     misshapen.length > 0 && `${misshapen.length} of another shape (${listed(misshapen)})`,
   ].filter(Boolean);
-  if (faults.length > 0) throw new PanppError('weights', `${source} does not have this architecture's tensors: ${faults.join('; ')}`);
+  if (faults.length > 0)
+    throw new PanppError(
+      'weights',
+      `${source} does not have this architecture's tensors: ${faults.join('; ')}`,
+    );
 }
 
 function listed(names: readonly string[], most = 12): string {
-  return names.slice(0, most).join(', ') + (names.length > most ? `, and ${names.length - most} more` : '');
+  return (
+    names.slice(0, most).join(', ') +
+    (names.length > most ? `, and ${names.length - most} more` : '')
+  );
 }
 
 /** The convolutions that `planPyramidConv` takes apart. */
@@ -120,7 +154,12 @@ const pyramidConvs: ReadonlySet<string> = new Set(['det_head.conv1', 'rec_head.c
 
 /** A buffer on the GPU that holds `data`, to be read by kernels. */
 export function uploadBuffer({ device }: Gpu, label: string, data: Float32Array): GPUBuffer {
-  const buffer = device.createBuffer({ label, size: data.byteLength, usage: GPUBufferUsage.STORAGE, mappedAtCreation: true });
+  const buffer = device.createBuffer({
+    label,
+    size: data.byteLength,
+    usage: GPUBufferUsage.STORAGE,
+    mappedAtCreation: true,
+  });
   new Float32Array(buffer.getMappedRange()).set(data);
   buffer.unmap();
   return buffer;
@@ -143,7 +182,12 @@ export function uploadWeights(
 ): NetworkWeights {
   const precision = choosePrecision(choice, gpu.profile);
   if (precision === 'f16') assertHalves(tensors, config, source);
-  const { packed, bytes, ready, dispose } = packWeights(gpu, precision, (packer) => packNetwork(packer, config, (name) => floats(tensors, name)), choices);
+  const { packed, bytes, ready, dispose } = packWeights(
+    gpu,
+    precision,
+    (packer) => packNetwork(packer, config, (name) => floats(tensors, name)),
+    choices,
+  );
   return { ...packed, precision, bytes, ready, dispose };
 }
 
@@ -152,17 +196,29 @@ function assertHalves(tensors: FoldedWeights, config: ModelConfig, source: strin
   for (const name of convolutionsOf(config).map((conv) => `${conv.name}.weight`)) {
     const values = floats(tensors, name);
     const at = firstHalfOverflow(values);
-    if (at >= 0) throw new PanppError('weights', `${source}: tensor ${name} holds ${values[at]}, past half precision's range of 65504; load it with precision f32`);
+    if (at >= 0)
+      throw new PanppError(
+        'weights',
+        `${source}: tensor ${name} holds ${values[at]}, past half precision's range of 65504; load it with precision f32`,
+      );
   }
 }
 
 /** What plans know of weights, without any: for what depends on sizes alone. The places that stand for them hold nothing. */
-export function planWeights(config: ModelConfig, precision: Precision, choices: ConvChoices): PlannedWeights {
+export function planWeights(
+  config: ModelConfig,
+  precision: Precision,
+  choices: ConvChoices,
+): PlannedWeights {
   return packNetwork(placeholders(precision, choices), config, () => new Float32Array(0));
 }
 
 /** Packs a network's convolutions. @param valuesOf the values of a tensor by its name */
-function packNetwork(packer: Packer, config: ModelConfig, valuesOf: (name: string) => Float32Array): PlannedWeights {
+function packNetwork(
+  packer: Packer,
+  config: ModelConfig,
+  valuesOf: (name: string) => Float32Array,
+): PlannedWeights {
   const convs = new Map<string, PackedConv>();
   const pyramids = new Map<string, Pyramid<PackedConv>>();
   const depthwises = new Map<string, Resource>();
@@ -173,7 +229,13 @@ function packNetwork(packer: Packer, config: ModelConfig, valuesOf: (name: strin
       depthwises.set(name, packDepthwise(packer, name, weight, outChannels));
       continue;
     }
-    const conv: ConvWeights = { weight, bias: valuesOf(`${name}.bias`), outChannels, inChannels, kernel };
+    const conv: ConvWeights = {
+      weight,
+      bias: valuesOf(`${name}.bias`),
+      outChannels,
+      inChannels,
+      kernel,
+    };
     if (pyramidConvs.has(name)) pyramids.set(name, packPyramidConv(packer, name, conv));
     else convs.set(name, packConv(packer, name, conv, stride));
   }

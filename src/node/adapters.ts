@@ -36,10 +36,18 @@ export interface AdapterOptions {
 }
 
 /** Toggles as a command line gives them: names with commas between them, a minus before those to switch off. */
-export function parseToggles(list: string): Required<Pick<AdapterOptions, 'toggles' | 'disabledToggles'>> {
-  const names = list.split(',').map((name) => name.trim()).filter(Boolean);
+export function parseToggles(
+  list: string,
+): Required<Pick<AdapterOptions, 'toggles' | 'disabledToggles'>> {
+  const names = list
+    .split(',')
+    .map((name) => name.trim())
+    .filter(Boolean);
   const isOff = (name: string) => name.startsWith('-');
-  return { toggles: names.filter((name) => !isOff(name)), disabledToggles: names.filter(isOff).map((name) => name.slice(1)) };
+  return {
+    toggles: names.filter((name) => !isOff(name)),
+    disabledToggles: names.filter(isOff).map((name) => name.slice(1)),
+  };
 }
 
 export interface FoundAdapter {
@@ -62,11 +70,16 @@ export interface AdapterName {
  * Switched on unless the caller switches them off. Without the first Dawn hides half floats on NVIDIA's Vulkan driver; elsewhere it does nothing. The
  * second leaves out the clamps that Dawn puts around every index: ours are in bounds (tests/gpu/bounds.test.ts).
  */
-export const defaultToggles: readonly string[] = ['vulkan_enable_f16_on_nvidia', 'disable_robustness'];
+export const defaultToggles: readonly string[] = [
+  'vulkan_enable_f16_on_nvidia',
+  'disable_robustness',
+];
 
 /** The toggles that are switched on for a request. */
 export function togglesOf({ toggles = [], disabledToggles = [] }: AdapterOptions): string[] {
-  return [...new Set([...defaultToggles, ...toggles])].filter((name) => !disabledToggles.includes(name));
+  return [...new Set([...defaultToggles, ...toggles])].filter(
+    (name) => !disabledToggles.includes(name),
+  );
 }
 
 const LAVAPIPE = 'llvmpipe'; // the name by which lavapipe lists itself
@@ -110,10 +123,12 @@ export async function* eachAdapter(): AsyncGenerator<FoundAdapter> {
 
 /** Reads lines like ` * backend: 'vulkan', name: 'llvmpipe (LLVM 15.0.6, 256 bits)'` of Dawn's error message. */
 export function parseAdapterList(message: string): AdapterName[] {
-  return [...message.matchAll(/^ \* backend: '(.*?)', name: '(.*)'$/gm)].map(([, backend, name]) => ({
-    backend,
-    name,
-  }));
+  return [...message.matchAll(/^ \* backend: '(.*?)', name: '(.*)'$/gm)].map(
+    ([, backend, name]) => ({
+      backend,
+      name,
+    }),
+  );
 }
 
 // ---- the order of preference ----
@@ -175,7 +190,10 @@ async function embeddedAdapter(search: Search): Promise<FoundAdapter | undefined
   const found = await request(search, ['backend=vulkan'], {}, driver);
   // Where the environment does not reach the loader (see withOnlyEmbeddedDriver), another driver may have answered.
   if (found?.adapter.info.architecture === 'swiftshader') return { ...found, embedded: true };
-  throw new PanppError('adapter', `the embedded software adapter does not start; ${embeddedDriverHint(driver)}`);
+  throw new PanppError(
+    'adapter',
+    `the embedded software adapter does not start; ${embeddedDriverHint(driver)}`,
+  );
 }
 
 // ---- asking Dawn ----
@@ -188,9 +206,12 @@ interface Search {
 async function startSearch(options: AdapterOptions): Promise<Search> {
   const { toggles = [], disabledToggles = [] } = options;
   const create = await loadDawn();
-  await checkToggles([...toggles, ...disabledToggles].filter((name) => !defaultToggles.includes(name)));
+  await checkToggles(
+    [...toggles, ...disabledToggles].filter((name) => !defaultToggles.includes(name)),
+  );
   const toggleFlags = [`enable-dawn-features=${togglesOf(options).join(',')}`];
-  if (disabledToggles.length > 0) toggleFlags.push(`disable-dawn-features=${disabledToggles.join(',')}`);
+  if (disabledToggles.length > 0)
+    toggleFlags.push(`disable-dawn-features=${disabledToggles.join(',')}`);
   return { create, toggleFlags };
 }
 
@@ -200,10 +221,15 @@ async function loadDawn(): Promise<Search['create']> {
   } catch (error) {
     const platform = `${process.platform} ${process.arch}`;
     const why = (error as Error).message.split('\n')[0];
-    const todo = 'it needs Linux with glibc 2.34 or newer, macOS, or Windows; if this is one, run `npm install` again';
-    throw new PanppError('adapter', `Dawn (npm webgpu) can't be loaded on ${platform} (${why}); ${todo}`, {
-      cause: error,
-    });
+    const todo =
+      'it needs Linux with glibc 2.34 or newer, macOS, or Windows; if this is one, run `npm install` again';
+    throw new PanppError(
+      'adapter',
+      `Dawn (npm webgpu) can't be loaded on ${platform} (${why}); ${todo}`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 
@@ -219,7 +245,10 @@ async function listAdapters({ create }: Search): Promise<AdapterName[]> {
   }
 }
 
-async function openListed(search: Search, { name, backend }: AdapterName): Promise<FoundAdapter | undefined> {
+async function openListed(
+  search: Search,
+  { name, backend }: AdapterName,
+): Promise<FoundAdapter | undefined> {
   return request(search, [`adapter=${name}`, `backend=${backend}`]);
 }
 
@@ -246,14 +275,20 @@ async function request(
   const { device, description, isFallbackAdapter: software } = adapter.info;
   return {
     adapter,
-    description: software ? description || device : [device, description].filter(Boolean).join(', '),
+    description: software
+      ? description || device
+      : [device, description].filter(Boolean).join(', '),
     software,
     embedded: false,
   };
 }
 
 /** A turn is long enough: Dawn looks for drivers before requestAdapter() returns its promise. */
-function lookForAdapter(gpu: GPU, options?: GPURequestAdapterOptions, onlyDriver?: EmbeddedDriver): Promise<GPUAdapter | null> {
+function lookForAdapter(
+  gpu: GPU,
+  options?: GPURequestAdapterOptions,
+  onlyDriver?: EmbeddedDriver,
+): Promise<GPUAdapter | null> {
   const look = () => gpu.requestAdapter(options);
   return inTurn(() => (onlyDriver ? withOnlyEmbeddedDriver(onlyDriver, look) : look()));
 }
@@ -271,7 +306,8 @@ function hasVulkanLoader(): boolean {
 function findVulkanLoader(): boolean {
   if (process.platform !== 'linux') return true;
   const name = 'libvulkan.so.1';
-  if ([dawnFolder(), dirname(process.execPath)].some((folder) => existsSync(join(folder, name)))) return true;
+  if ([dawnFolder(), dirname(process.execPath)].some((folder) => existsSync(join(folder, name))))
+    return true;
   try {
     process.dlopen({ exports: {} }, name, constants.dlopen.RTLD_LAZY);
     return true;
@@ -284,8 +320,11 @@ function findVulkanLoader(): boolean {
 // ---- what to tell the user ----
 
 function noAdapterMessage(): string {
-  if (process.platform !== 'linux') return 'no WebGPU adapter found; install or update the graphics driver';
-  const embedded = isEmbeddedPlatform ? `the embedded one (npm install ${EMBEDDED_PACKAGE}) or ` : '';
+  if (process.platform !== 'linux')
+    return 'no WebGPU adapter found; install or update the graphics driver';
+  const embedded = isEmbeddedPlatform
+    ? `the embedded one (npm install ${EMBEDDED_PACKAGE}) or `
+    : '';
   return (
     `no WebGPU adapter found${driverVariables()}; install the GPU's Vulkan driver, or a software adapter: ` +
     embedded +
@@ -296,8 +335,11 @@ function noAdapterMessage(): string {
 async function noSuchAdapterMessage(search: Search, wanted: string): Promise<string> {
   const names = (await listAdapters(search)).map(({ name }) => name);
   if (isEmbeddedPlatform)
-    names.push(findEmbeddedPackage() ? SWIFTSHADER : `swiftshader after npm install ${EMBEDDED_PACKAGE}`);
-  const there = names.length > 0 ? `there are: ${[...new Set(names)].join('; ')}` : 'there is none at all';
+    names.push(
+      findEmbeddedPackage() ? SWIFTSHADER : `swiftshader after npm install ${EMBEDDED_PACKAGE}`,
+    );
+  const there =
+    names.length > 0 ? `there are: ${[...new Set(names)].join('; ')}` : 'there is none at all';
   return `no WebGPU adapter matches "${wanted}"${driverVariables()}; ${there}; panpp doctor tells more`;
 }
 

@@ -9,7 +9,11 @@ import { PanppError } from '../errors.js';
 /** Folder of Dawn's module for this platform, from the package `webgpu`. */
 export function dawnFolder(): string {
   const architecture = process.platform === 'darwin' ? 'universal' : process.arch;
-  return join(dirname(createRequire(import.meta.url).resolve('webgpu')), 'dist', `${process.platform}-${architecture}`);
+  return join(
+    dirname(createRequire(import.meta.url).resolve('webgpu')),
+    'dist',
+    `${process.platform}-${architecture}`,
+  );
 }
 
 /** @throws PanppError `argument` that names those that Dawn does not have */
@@ -17,8 +21,13 @@ export async function checkToggles(names: readonly string[]): Promise<void> {
   if (names.length === 0) return;
   const dawn = await readFile(join(dawnFolder(), 'dawn.node'));
   // All toggles are of several words, and few other texts are.
-  const unknown = names.filter((name) => !/^[a-z0-9]+(_[a-z0-9]+)+$/.test(name) || !dawn.includes(`\0${name}\0`));
+  const unknown = names.filter(
+    (name) => !/^[a-z0-9]+(_[a-z0-9]+)+$/.test(name) || !dawn.includes(`\0${name}\0`),
+  );
   if (unknown.length === 0) return;
   const quoted = unknown.map((name) => `"${name}"`).join(', ');
-  throw new PanppError('argument', `Dawn has no toggle ${quoted}; names are spelt as in Dawn's src/dawn/native/Toggles.cpp, for example allow_unsafe_apis`);
+  throw new PanppError(
+    'argument',
+    `Dawn has no toggle ${quoted}; names are spelt as in Dawn's src/dawn/native/Toggles.cpp, for example allow_unsafe_apis`,
+  );
 }

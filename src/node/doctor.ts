@@ -8,7 +8,13 @@ import { largestSquare } from '../detection/largest-image.js';
 import { PanppError } from '../errors.js';
 import { adapterName } from '../gpu/context.js';
 import { type ModelConfig, detectionPresets, resnet18 } from '../network/config.js';
-import { type FoundAdapter, LAVAPIPE_PACKAGES, defaultToggles, eachAdapter, findAdapter } from './adapters.js';
+import {
+  type FoundAdapter,
+  LAVAPIPE_PACKAGES,
+  defaultToggles,
+  eachAdapter,
+  findAdapter,
+} from './adapters.js';
 import { DRIVER_VARIABLES, EMBEDDED_PACKAGE, findEmbeddedPackage } from './embedded-driver.js';
 import { type TuningReport, reportTuning } from './tuning-cache.js';
 
@@ -91,7 +97,8 @@ export async function diagnose(): Promise<Diagnosis> {
 
 /** The diagnosis as text for a terminal. */
 export function describeDiagnosis(diagnosis: Diagnosis): string {
-  const { platform, node, webgpu, embedded, environment, toggles, adapters, preferred, advice } = diagnosis;
+  const { platform, node, webgpu, embedded, environment, toggles, adapters, preferred, advice } =
+    diagnosis;
   return [
     `platform   ${platform}`,
     `node       ${node}`,
@@ -160,7 +167,10 @@ async function describePreferred(): Promise<string> {
   return (await findAdapter()).description;
 }
 
-async function unlessProblem<T>(problems: Set<string>, action: () => Promise<T>): Promise<T | undefined> {
+async function unlessProblem<T>(
+  problems: Set<string>,
+  action: () => Promise<T>,
+): Promise<T | undefined> {
   try {
     return await action();
   } catch (error) {
@@ -170,7 +180,12 @@ async function unlessProblem<T>(problems: Set<string>, action: () => Promise<T>)
   }
 }
 
-async function reportAdapter({ adapter, description, software, embedded }: FoundAdapter): Promise<AdapterReport> {
+async function reportAdapter({
+  adapter,
+  description,
+  software,
+  embedded,
+}: FoundAdapter): Promise<AdapterReport> {
   const { vendor, architecture, device } = adapter.info;
   const features = [...adapter.features].sort();
   return {
@@ -191,12 +206,21 @@ async function reportAdapter({ adapter, description, software, embedded }: Found
 }
 
 /** The shipped weights' network. */
-const network: ModelConfig = { backbone: resnet18, neck: { fpems: 2, fusion: 'pan++' }, detection: detectionPresets.icdar2015 };
+const network: ModelConfig = {
+  backbone: resnet18,
+  neck: { fpems: 2, fusion: 'pan++' },
+  detection: detectionPresets.icdar2015,
+};
 
-function largestImageOf({ limits, features }: GPUAdapter, software: boolean): AdapterReport['largestImage'] {
+function largestImageOf(
+  { limits, features }: GPUAdapter,
+  software: boolean,
+): AdapterReport['largestImage'] {
   const device = {
-    ...{ software, maxWorkgroupBytes: limits.maxComputeWorkgroupStorageSize },
-    ...{ maxBindingBytes: limits.maxStorageBufferBindingSize, maxBufferBytes: limits.maxBufferSize },
+    software,
+    maxWorkgroupBytes: limits.maxComputeWorkgroupStorageSize,
+    maxBindingBytes: limits.maxStorageBufferBindingSize,
+    maxBufferBytes: limits.maxBufferSize,
   };
   const f32 = largestSquare(network, 'f32', device);
   return features.has('shader-f16') ? { f32, f16: largestSquare(network, 'f16', device) } : { f32 };
@@ -206,19 +230,31 @@ function largestImageOf({ limits, features }: GPUAdapter, software: boolean): Ad
 function limitsOf(limits: GPUSupportedLimits): Record<string, number> {
   const names = Object.keys(Object.getOwnPropertyDescriptors(Object.getPrototypeOf(limits))).sort();
   const all = limits as unknown as Record<string, unknown>;
-  return Object.fromEntries(names.flatMap((name) => (typeof all[name] === 'number' ? [[name, all[name]]] : [])));
+  return Object.fromEntries(
+    names.flatMap((name) => (typeof all[name] === 'number' ? [[name, all[name]]] : [])),
+  );
 }
 
 function advise(adapters: readonly AdapterReport[]): string[] {
   if (adapters.some((adapter) => !adapter.software)) return [];
-  const advice = ['no hardware adapter: if the machine has a GPU, install its driver (on Linux the one with Vulkan)'];
-  if (process.platform === 'linux' && adapters.length > 0 && adapters.every((adapter) => adapter.embedded)) {
-    advice.push(`only the embedded software adapter: ${LAVAPIPE_PACKAGES} is about 3 times as fast`);
+  const advice = [
+    'no hardware adapter: if the machine has a GPU, install its driver (on Linux the one with Vulkan)',
+  ];
+  if (
+    process.platform === 'linux' &&
+    adapters.length > 0 &&
+    adapters.every((adapter) => adapter.embedded)
+  ) {
+    advice.push(
+      `only the embedded software adapter: ${LAVAPIPE_PACKAGES} is about 3 times as fast`,
+    );
   }
   return advice;
 }
 
 function webgpuVersion(): string {
   const main = createRequire(import.meta.url).resolve('webgpu');
-  return (JSON.parse(readFileSync(join(dirname(main), 'package.json'), 'utf8')) as { version: string }).version;
+  return (
+    JSON.parse(readFileSync(join(dirname(main), 'package.json'), 'utf8')) as { version: string }
+  ).version;
 }

@@ -53,7 +53,9 @@ export function findEmbeddedPackage(): EmbeddedPackage | undefined {
     if (!root) continue;
     const archive = join(root, 'bin', 'swiftshader.tar.br');
     if (!existsSync(archive)) continue;
-    const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
+    const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+      version: string;
+    };
     return { version, archive };
   }
   return undefined;
@@ -95,7 +97,10 @@ async function unpackAndLoad(): Promise<EmbeddedDriver> {
   }
   const found = findEmbeddedPackage();
   if (!found) {
-    throw new PanppError('adapter', `the embedded software adapter is not installed; npm install ${EMBEDDED_PACKAGE}`);
+    throw new PanppError(
+      'adapter',
+      `the embedded software adapter is not installed; npm install ${EMBEDDED_PACKAGE}`,
+    );
   }
   const failures: string[] = [];
   for (const parent of cacheFolders()) {
@@ -166,7 +171,8 @@ const isWhole = (folder: string): boolean => FILES.every((name) => existsSync(jo
 /** Code is loaded from this folder; in a shared temporary folder another user could have put it there. */
 async function checkOwner(folder: string): Promise<void> {
   const status = await lstat(folder);
-  const mine = status.isDirectory() && status.uid === process.getuid?.() && (status.mode & 0o022) === 0;
+  const mine =
+    status.isDirectory() && status.uid === process.getuid?.() && (status.mode & 0o022) === 0;
   if (!mine) throw new Error('the folder belongs to another user, or others may write to it');
 }
 

@@ -15,7 +15,8 @@ export async function makeFolder(path: string, mode?: number): Promise<void> {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EEXIST' && (await stat(onDisk(path))).isDirectory()) return;
     const parent = dirname(path);
-    if (code !== 'ENOENT' || parent === path || (await stat(onDisk(parent)).catch(() => undefined))) throw error;
+    if (code !== 'ENOENT' || parent === path || (await stat(onDisk(parent)).catch(() => undefined)))
+      throw error;
     await makeFolder(parent, mode);
     // Another process may have made it meanwhile.
     await mkdir(onDisk(path), { mode }).catch((again: NodeJS.ErrnoException) => {
@@ -28,7 +29,10 @@ export async function makeFolder(path: string, mode?: number): Promise<void> {
 export function userCacheFolder(): string | undefined {
   const { XDG_CACHE_HOME, LOCALAPPDATA } = process.env;
   const ofWindows = process.platform === 'win32' ? LOCALAPPDATA : undefined;
-  const cache = XDG_CACHE_HOME || ofWindows || homeFolder(process.platform === 'darwin' ? 'Library/Caches' : '.cache');
+  const cache =
+    XDG_CACHE_HOME ||
+    ofWindows ||
+    homeFolder(process.platform === 'darwin' ? 'Library/Caches' : '.cache');
   return cache && join(cache, 'panpp');
 }
 

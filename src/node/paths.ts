@@ -9,9 +9,10 @@ const escapes = 0xdc00;
 export function pathFromBytes(bytes: Buffer): string {
   if (isUtf8(bytes)) return bytes.toString();
   let path = '';
-  for (let i = 0; i < bytes.length; ) {
+  for (let i = 0; i < bytes.length;) {
     const length = characterAt(bytes, i);
-    path += length > 0 ? bytes.toString('utf8', i, i + length) : String.fromCharCode(escapes + bytes[i]);
+    path +=
+      length > 0 ? bytes.toString('utf8', i, i + length) : String.fromCharCode(escapes + bytes[i]);
     i += Math.max(length, 1);
   }
   return path;
@@ -30,6 +31,10 @@ export function onDisk(path: string): string | Buffer {
   if (process.platform === 'win32' || !/[\udc80-\udcff]/u.test(path)) return path;
   // With `u` a lone surrogate is matched, the half of a pair is not.
   return Buffer.concat(
-    path.split(/([\udc80-\udcff])/u).map((part, index) => (index % 2 === 1 ? Buffer.of(part.charCodeAt(0) - escapes) : Buffer.from(part))),
+    path
+      .split(/([\udc80-\udcff])/u)
+      .map((part, index) =>
+        index % 2 === 1 ? Buffer.of(part.charCodeAt(0) - escapes) : Buffer.from(part),
+      ),
   );
 }

@@ -8,11 +8,22 @@ import { type Tuning, type TuningState, asTuning, tuningState } from '../tuning/
 import { userCacheFolder } from './folders.js';
 
 /** Where `panpp tune` puts what it finds out on an adapter, and the other commands look for it; undefined for a user without a home. */
-export function tuningPath({ adapter, vendor, architecture }: Pick<GpuProfile, 'adapter' | 'vendor' | 'architecture'>): string | undefined {
+export function tuningPath({
+  adapter,
+  vendor,
+  architecture,
+}: Pick<GpuProfile, 'adapter' | 'vendor' | 'architecture'>): string | undefined {
   const folder = userCacheFolder();
   // The name is for people; two adapters whose names differ in signs alone are two.
-  const name = adapter.toLowerCase().replace(/[^a-z0-9]+/g, '-').replace(/^-|-$/g, '').slice(0, 60);
-  const digest = createHash('sha256').update(JSON.stringify([adapter, vendor, architecture])).digest('hex').slice(0, 8);
+  const name = adapter
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-|-$/g, '')
+    .slice(0, 60);
+  const digest = createHash('sha256')
+    .update(JSON.stringify([adapter, vendor, architecture]))
+    .digest('hex')
+    .slice(0, 8);
   return folder && join(folder, 'tuning', `${name}-${digest}.json`);
 }
 
@@ -37,7 +48,11 @@ function parsed(text: string, path: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new PanppError('argument', `${path} is no tuning: it is no JSON; make one with panpp tune`, { cause });
+    throw new PanppError(
+      'argument',
+      `${path} is no tuning: it is no JSON; make one with panpp tune`,
+      { cause },
+    );
   }
 }
 
@@ -58,15 +73,23 @@ export interface TuningReport {
 }
 
 /** What there is for an adapter. Never throws for what it finds. */
-export async function reportTuning(adapter: Parameters<typeof tuningPath>[0]): Promise<TuningReport> {
+export async function reportTuning(
+  adapter: Parameters<typeof tuningPath>[0],
+): Promise<TuningReport> {
   const path = tuningPath(adapter);
   try {
     const tuning = path === undefined ? undefined : await readTuning(path);
-    const [shapes, methods] = [Object.values(tuning?.shapes ?? {}), Object.values(tuning?.methods ?? {})];
+    const [shapes, methods] = [
+      Object.values(tuning?.shapes ?? {}),
+      Object.values(tuning?.methods ?? {}),
+    ];
     return {
-      ...{ state: tuningState(tuning, adapter), path },
-      ...{ shapes: shapes.length, tuned: shapes.filter(({ tile }) => tile).length },
-      ...{ classes: methods.length, changed: methods.filter(({ method }) => method).length },
+      state: tuningState(tuning, adapter),
+      path,
+      shapes: shapes.length,
+      tuned: shapes.filter(({ tile }) => tile).length,
+      classes: methods.length,
+      changed: methods.filter(({ method }) => method).length,
     };
   } catch (error) {
     if (!(error instanceof PanppError)) throw error;

@@ -48,8 +48,15 @@ export class Lexicon {
 
   /** @throws PanppError `argument` for what is no list of words; a text alone would be one of letters */
   constructor(words: Iterable<string>) {
-    this.words = typeof words === 'object' && words !== null && Symbol.iterator in words ? [...words] : [undefined as never];
-    if (!this.words.every((word) => typeof word === 'string')) throw new PanppError('argument', 'a lexicon is a list of words, for example an array of texts');
+    this.words =
+      typeof words === 'object' && words !== null && Symbol.iterator in words
+        ? [...words]
+        : [undefined as never];
+    if (!this.words.every((word) => typeof word === 'string'))
+      throw new PanppError(
+        'argument',
+        'a lexicon is a list of words, for example an array of texts',
+      );
     this.words.forEach((word, index) => {
       const characters = [...word.toLowerCase()];
       const entries = this.#byLength.get(characters.length) ?? [];
@@ -94,17 +101,24 @@ export function parseLexicon(bytes: Uint8Array, source = 'lexicon'): Lexicon {
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (cause) {
-    throw new PanppError('file', `${source} is not UTF-8 text; a lexicon has one word a line`, { cause });
+    throw new PanppError('file', `${source} is not UTF-8 text; a lexicon has one word a line`, {
+      cause,
+    });
   }
-  const words = text.split(/\r\n|\r|\n/).map((line) => line.trim()).filter(Boolean);
-  if (words.length === 0) throw new PanppError('file', `${source} holds no word; a lexicon has one word a line`);
+  const words = text
+    .split(/\r\n|\r|\n/)
+    .map((line) => line.trim())
+    .filter(Boolean);
+  if (words.length === 0)
+    throw new PanppError('file', `${source} holds no word; a lexicon has one word a line`);
   return new Lexicon(words);
 }
 
 /** @throws PanppError `argument` for a threshold that is unknown or no number */
 export function checkCorrection(settings: Partial<CorrectionSettings>): void {
   checkOptions('correction', settings, Object.keys(defaultCorrection));
-  for (const [name, value] of Object.entries(settings)) if (value !== undefined) checkNumber(name, value, 0, Infinity);
+  for (const [name, value] of Object.entries(settings))
+    if (value !== undefined) checkNumber(name, value, 0, Infinity);
 }
 
 /**
@@ -151,6 +165,7 @@ export function editDistance(a: readonly string[], b: readonly string[], limit =
 
 function agreementOf(a: readonly string[], b: readonly string[]): number {
   let sum = 0;
-  for (let at = 0; at < Math.min(a.length, b.length); at++) if (a[at] === b[at]) sum += 1 / (at + 1);
+  for (let at = 0; at < Math.min(a.length, b.length); at++)
+    if (a[at] === b[at]) sum += 1 / (at + 1);
   return sum;
 }

@@ -48,7 +48,12 @@ export class RecognitionPass {
       [...inputsOf(resize), ...reading.pinned],
       reading.kept,
     );
-    return new RecognitionPass(gpu, resize, program, new Reader(gpu, reading.recognition, program, head.vocabulary));
+    return new RecognitionPass(
+      gpu,
+      resize,
+      program,
+      new Reader(gpu, reading.recognition, program, head.vocabulary),
+    );
   }
 
   get memory(): { bytes: number; liveBytes: number } {
@@ -61,10 +66,16 @@ export class RecognitionPass {
     shapes: readonly (Polygon | Box)[],
     options: ReadOptions,
   ): Promise<{ words: TextReading[]; timings: Record<string, number> & { reading: number } }> {
-    const rois = shapes.map((shape, index) => roiOfShape(shape, `region ${index}`, input.size, input.original));
+    const rois = shapes.map((shape, index) =>
+      roiOfShape(shape, `region ${index}`, input.size, input.original),
+    );
     const start = performance.now();
     writeUploads(this.#gpu.device.queue, this.#program, this.#resize, [input.upload]);
-    const { words, gpuTimings } = await this.#reader.read({ rois, maskScale: 1 }, ['preprocess', 'network', 'features']);
+    const { words, gpuTimings } = await this.#reader.read({ rois, maskScale: 1 }, [
+      'preprocess',
+      'network',
+      'features',
+    ]);
     return {
       words: words.map((word, index) => readingOf(word, rois[index], input, options)),
       timings: { ...gpuTimings, reading: performance.now() - start },

@@ -39,8 +39,15 @@ export const stepFields = 4;
 const positionsPerGroup = 16;
 
 const constants = {
-  ...{ CHANNELS: neckChannels, HEADS: attentionHeads, CROP_HEIGHT: cropHeight, CROP_WIDTH: cropWidth },
-  ...{ OWN: positionsPerGroup, LENGTH: maxTokens, MAX_BEAM: maxBeam, CELLS: lstmCells, SPECIAL: specialClasses },
+  CHANNELS: neckChannels,
+  HEADS: attentionHeads,
+  CROP_HEIGHT: cropHeight,
+  CROP_WIDTH: cropWidth,
+  OWN: positionsPerGroup,
+  LENGTH: maxTokens,
+  MAX_BEAM: maxBeam,
+  CELLS: lstmCells,
+  SPECIAL: specialClasses,
 };
 
 /** How regions are read. */
@@ -91,7 +98,10 @@ export function planRecognition(
 ): RecognitionPlan {
   const { classes } = weights;
   const { beam, length, forced } = decoding;
-  const slot = (label: string, values: number): Slot => ({ label: `recognition.${label}`, bytes: values * 4 });
+  const slot = (label: string, values: number): Slot => ({
+    label: `recognition.${label}`,
+    bytes: values * 4,
+  });
   const maskWords = 2 * Math.ceil((image.height * image.width) / 32);
   const regions: Slot = { label: 'recognition.regions', bytes: capacity * regionLayout().size };
   const masks = slot('masks', maskWords);
@@ -105,15 +115,26 @@ export function planRecognition(
 
   const positions = cropHeight * cropWidth;
   const sizes = {
-    ...{ channels: neckChannels, positions, headLanes: neckChannels / attentionHeads },
-    ...{ cells: lstmCells, classes, beam, length, forced: Number(forced) },
+    channels: neckChannels,
+    positions,
+    headLanes: neckChannels / attentionHeads,
+    cells: lstmCells,
+    classes,
+    beam,
+    length,
+    forced: Number(forced),
   };
   const kernels = [
     kernel({
       label: 'recognition.masked_roi',
       shader: roiShader({ types: { input: features.precision }, constants }),
       bindings: { features: bindingOf(features), regions, masks, crops, settings },
-      uniforms: { imageHeight: image.height, imageWidth: image.width, mapHeight: features.height, mapWidth: features.width },
+      uniforms: {
+        imageHeight: image.height,
+        imageWidth: image.width,
+        mapHeight: features.height,
+        mapWidth: features.width,
+      },
       workgroups: gridOf((capacity * positions) / positionsPerGroup),
     }),
     kernel({
@@ -126,7 +147,17 @@ export function planRecognition(
     kernel({
       label: 'recognition.decode',
       shader: decodeShader({ constants }),
-      bindings: { crops, cropValues: crops, weights: weights.decoder, holistic, states, logits, trail, words, settings },
+      bindings: {
+        crops,
+        cropValues: crops,
+        weights: weights.decoder,
+        holistic,
+        states,
+        logits,
+        trail,
+        words,
+        settings,
+      },
       uniforms: sizes,
       workgroups: [capacity, 1, 1],
     }),
@@ -155,6 +186,10 @@ export function regionsAtOnce(
   precision: Precision = 'f32',
 ): number {
   const largestMap = (image.height * image.width * neckChannels * valueBytes[precision]) / 4;
-  const perRegion = 4 * (cropHeight * cropWidth * neckChannels + 2 * beam * 4 * neckChannels + (forced ? length : beam) * classes);
+  const perRegion =
+    4 *
+    (cropHeight * cropWidth * neckChannels +
+      2 * beam * 4 * neckChannels +
+      (forced ? length : beam) * classes);
   return Math.min(256, Math.max(16, Math.floor(largestMap / 4 / perRegion)));
 }

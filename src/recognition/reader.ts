@@ -6,7 +6,14 @@ import { type ReadRange, Readback } from '../gpu/readback.js';
 import { Timeline } from '../gpu/timeline.js';
 import { type NetworkPlan, planRecognitionFeatures } from '../network/plan.js';
 import type { PlannedWeights } from '../network/weights.js';
-import { type DecodingPlan, type RecognitionPlan, planRecognition, regionsAtOnce, settingsLayout, wordFields } from './plan.js';
+import {
+  type DecodingPlan,
+  type RecognitionPlan,
+  planRecognition,
+  regionsAtOnce,
+  settingsLayout,
+  wordFields,
+} from './plan.js';
 import { type Rois, inRuns, packMasks, packRegions } from './roi.js';
 import type { RecognitionWeights } from './weights.js';
 import { type Word, readWords } from './words.js';
@@ -35,7 +42,13 @@ export function planReader(
 ): ReaderPlan {
   const features = planRecognitionFeatures(network, weights);
   const capacity = regionsAtOnce(image, recognitionWeights.classes, decoding, weights.precision);
-  const recognition = planRecognition(features.output, image, recognitionWeights, decoding, capacity);
+  const recognition = planRecognition(
+    features.output,
+    image,
+    recognitionWeights,
+    decoding,
+    capacity,
+  );
   return {
     recognition,
     stages: [
@@ -67,12 +80,18 @@ export class Reader {
    * Reads regions: one submit for as many of them as fit the plan, one wait for all. Without regions nothing is run.
    * @param before stages to run first; `features` must be among them
    */
-  async read({ rois, maskScale }: Rois, before: readonly string[]): Promise<{ words: Word[]; gpuTimings: Readonly<Record<string, number>> }> {
+  async read(
+    { rois, maskScale }: Rois,
+    before: readonly string[],
+  ): Promise<{ words: Word[]; gpuTimings: Readonly<Record<string, number>> }> {
     if (rois.length === 0) return { words: [], gpuTimings: {} };
     const { capacity, maskWords, words } = this.#plan;
     const runs = [...inRuns(rois, capacity, maskWords)];
     // Runs past the timeline's end would be left out of the time.
-    const timeline = this.#timeline && before.length + runs.length <= this.#timeline.capacity ? this.#timeline : undefined;
+    const timeline =
+      this.#timeline && before.length + runs.length <= this.#timeline.capacity
+        ? this.#timeline
+        : undefined;
     timeline?.reset();
     const wordBytes = rois.length * wordFields * 4;
     const readback = new Readback(this.#gpu, wordBytes + 8 * runs.length + (timeline?.bytes ?? 0));
@@ -81,9 +100,18 @@ export class Reader {
       const ranges = runs.map((run, index) => {
         this.#writeRun(run, maskScale);
         const encoder = this.#gpu.device.createCommandEncoder();
-        this.#program.encode(encoder, timeline, index === 0 ? [...before, 'recognition'] : ['recognition']);
-        const range = readback.copy(encoder, this.#program.bufferOf(words), run.length * wordFields * 4);
-        if (timeRange && index === runs.length - 1) timeline.resolve(encoder, readback.buffer, timeRange.offset);
+        this.#program.encode(
+          encoder,
+          timeline,
+          index === 0 ? [...before, 'recognition'] : ['recognition'],
+        );
+        const range = readback.copy(
+          encoder,
+          this.#program.bufferOf(words),
+          run.length * wordFields * 4,
+        );
+        if (timeRange && index === runs.length - 1)
+          timeline.resolve(encoder, readback.buffer, timeRange.offset);
         this.#gpu.device.queue.submit([encoder.finish()]);
         return range;
       });

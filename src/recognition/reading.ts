@@ -53,19 +53,33 @@ export interface RecognitionHead {
 /** @throws PanppError `argument` for a beam out of range */
 export function decodingOf({ beam = 1 }: ReadOptions): DecodingPlan {
   if (!Number.isInteger(beam) || beam < 1 || beam > maxBeam) {
-    throw new PanppError('argument', `beam is ${beam}; it must be a whole number from 1 to ${maxBeam}`);
+    throw new PanppError(
+      'argument',
+      `beam is ${beam}; it must be a whole number from 1 to ${maxBeam}`,
+    );
   }
   return { ...greedy, beam };
 }
 
 /** What to correct by, checked. @throws PanppError `argument` for a lexicon or thresholds that are none */
-export function correctionOf({ lexicon, correction }: CorrectionOptions): { lexicon: Lexicon | undefined; correction: Partial<CorrectionSettings> | undefined } {
+export function correctionOf({ lexicon, correction }: CorrectionOptions): {
+  lexicon: Lexicon | undefined;
+  correction: Partial<CorrectionSettings> | undefined;
+} {
   if (correction !== undefined) checkCorrection(correction);
-  return { lexicon: lexicon === undefined || lexicon instanceof Lexicon ? lexicon : new Lexicon(lexicon), correction };
+  return {
+    lexicon: lexicon === undefined || lexicon instanceof Lexicon ? lexicon : new Lexicon(lexicon),
+    correction,
+  };
 }
 
 /** A word as it is given to the caller, its characters placed in the image. */
-export function readingOf({ text, score, characters }: Word, roi: Roi, { size, original }: ImageInput, options: ReadOptions): TextReading {
+export function readingOf(
+  { text, score, characters }: Word,
+  roi: Roi,
+  { size, original }: ImageInput,
+  options: ReadOptions,
+): TextReading {
   if (!options.characters) return { text, textScore: score };
   const located = characters.map(({ character, probability, position }) => ({
     character,
@@ -76,7 +90,10 @@ export function readingOf({ text, score, characters }: Word, roi: Roi, { size, o
 }
 
 /** Corrects words as the options ask; those that the rule drops are left out. */
-export function correctAll<T extends TextReading>(readings: readonly T[], { lexicon, correction }: ReturnType<typeof correctionOf>): T[] {
+export function correctAll<T extends TextReading>(
+  readings: readonly T[],
+  { lexicon, correction }: ReturnType<typeof correctionOf>,
+): T[] {
   if (!lexicon && !correction) return [...readings];
   return readings.flatMap((reading) => {
     const text = correctWord(reading.text, reading.textScore, lexicon, correction);

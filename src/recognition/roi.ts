@@ -34,11 +34,22 @@ export interface Labels {
 }
 
 /** The region with a label; `box` is its tight box in the resized image. */
-export function roiOfLabel({ labels, width, scale }: Labels, label: number, box: Box, image: Size): Roi {
-  const maskBox = { left: box.left / scale, top: box.top / scale, right: box.right / scale, bottom: box.bottom / scale };
+export function roiOfLabel(
+  { labels, width, scale }: Labels,
+  label: number,
+  box: Box,
+  image: Size,
+): Roi {
+  const maskBox = {
+    left: box.left / scale,
+    top: box.top / scale,
+    right: box.right / scale,
+    bottom: box.bottom / scale,
+  };
   const mask = new Mask(maskBox);
   for (let y = maskBox.top; y < maskBox.bottom; y++) {
-    for (let x = maskBox.left; x < maskBox.right; x++) if (labels[y * width + x] === label) mask.set(x, y);
+    for (let x = maskBox.left; x < maskBox.right; x++)
+      if (labels[y * width + x] === label) mask.set(x, y);
   }
   return { crop: cropOf(box, image), maskBox, mask: mask.bits };
 }
@@ -52,7 +63,10 @@ export function roiOfLabel({ labels, width, scale }: Labels, label: number, box:
 export function roiOfShape(shape: Polygon | Box, name: string, image: Size, original: Size): Roi {
   const numbers = isBox(shape) ? [shape.left, shape.top, shape.right, shape.bottom] : shape.flat();
   if (numbers.length < 4 || !numbers.every(Number.isFinite)) {
-    throw new PanppError('argument', `${name} is no region: it must be a box or at least two points, with finite coordinates`);
+    throw new PanppError(
+      'argument',
+      `${name} is no region: it must be a box or at least two points, with finite coordinates`,
+    );
   }
   const scaleX = (x: number) => (x * image.width) / original.width;
   const scaleY = (y: number) => (y * image.height) / original.height;
@@ -72,7 +86,10 @@ export function roiOfShape(shape: Polygon | Box, name: string, image: Size, orig
     bottom: Math.min(bounds.bottom, image.height),
   };
   if (box.left >= box.right || box.top >= box.bottom) {
-    throw new PanppError('argument', `${name} covers nothing of the image of ${original.width} × ${original.height} pixels`);
+    throw new PanppError(
+      'argument',
+      `${name} covers nothing of the image of ${original.width} × ${original.height} pixels`,
+    );
   }
   const mask = new Mask(box);
   if (isBox(shape)) mask.bits.fill(0xffffffff);
@@ -88,7 +105,12 @@ function isBox(shape: Polygon | Box): shape is Box {
 function boundsOf(points: Polygon): Box {
   const xs = points.map(([x]) => Math.round(x));
   const ys = points.map(([, y]) => Math.round(y));
-  return { left: Math.min(...xs), top: Math.min(...ys), right: Math.max(...xs) + 1, bottom: Math.max(...ys) + 1 };
+  return {
+    left: Math.min(...xs),
+    top: Math.min(...ys),
+    right: Math.max(...xs) + 1,
+    bottom: Math.max(...ys) + 1,
+  };
 }
 
 function cropOf(box: Box, image: Size): Box {
@@ -121,7 +143,9 @@ function fillPolygon(mask: Mask, points: Polygon): void {
   const edges = points.map((point, at) => [point, points[(at + 1) % points.length]] as const);
   const { left, top, right, bottom } = mask.box;
   for (let y = top; y < bottom; y++) {
-    const crossings = edges.filter(([[, y1], [, y2]]) => y1 <= y !== y2 <= y).map(([[x1, y1], [x2, y2]]) => between(y, y1, y2, x1, x2));
+    const crossings = edges
+      .filter(([[, y1], [, y2]]) => y1 <= y !== y2 <= y)
+      .map(([[x1, y1], [x2, y2]]) => between(y, y1, y2, x1, x2));
     crossings.sort((a, b) => a - b);
     for (let at = 0; at < crossings.length; at += 2) {
       const end = Math.min(Math.floor(crossings[at + 1]), right - 1);
@@ -131,9 +155,11 @@ function fillPolygon(mask: Mask, points: Polygon): void {
   for (const [[x1, y1], [x2, y2]] of edges) {
     // Along the axis on which it is longer, an edge has one pixel a step.
     if (Math.abs(x2 - x1) > Math.abs(y2 - y1)) {
-      for (const x of steps(x1, x2, left, right)) mask.set(x, Math.round(between(x, x1, x2, y1, y2)));
+      for (const x of steps(x1, x2, left, right))
+        mask.set(x, Math.round(between(x, x1, x2, y1, y2)));
     } else {
-      for (const y of steps(y1, y2, top, bottom)) mask.set(Math.round(between(y, y1, y2, x1, x2)), y);
+      for (const y of steps(y1, y2, top, bottom))
+        mask.set(Math.round(between(y, y1, y2, x1, x2)), y);
     }
   }
 }
@@ -158,8 +184,14 @@ export function packRegions(rois: readonly Roi[]): Uint8Array<ArrayBuffer> {
     const firstWord = words;
     words += mask.length;
     return {
-      ...{ top: crop.top, left: crop.left, height: crop.bottom - crop.top, width: crop.right - crop.left },
-      ...{ maskTop: maskBox.top, maskLeft: maskBox.left, maskHeight: maskBox.bottom - maskBox.top, maskWidth: maskBox.right - maskBox.left },
+      top: crop.top,
+      left: crop.left,
+      height: crop.bottom - crop.top,
+      width: crop.right - crop.left,
+      maskTop: maskBox.top,
+      maskLeft: maskBox.left,
+      maskHeight: maskBox.bottom - maskBox.top,
+      maskWidth: maskBox.right - maskBox.left,
       firstWord,
     };
   });
@@ -178,7 +210,11 @@ export function packMasks(rois: readonly Roi[]): Uint32Array<ArrayBuffer> {
 }
 
 /** Cuts regions into runs of at most `capacity` regions whose masks have at most `maskWords` words. */
-export function* inRuns(rois: readonly Roi[], capacity: number, maskWords: number): Iterable<readonly Roi[]> {
+export function* inRuns(
+  rois: readonly Roi[],
+  capacity: number,
+  maskWords: number,
+): Iterable<readonly Roi[]> {
   let start = 0;
   while (start < rois.length) {
     let end = start;
@@ -192,7 +228,12 @@ export function* inRuns(rois: readonly Roi[], capacity: number, maskWords: numbe
 }
 
 /** The original image's point at the middle of one of a region's 8 × 32 positions. */
-export function pointOfPosition({ crop }: Roi, position: number, image: Size, original: Size): Point {
+export function pointOfPosition(
+  { crop }: Roi,
+  position: number,
+  image: Size,
+  original: Size,
+): Point {
   const height = crop.bottom - crop.top;
   const width = crop.right - crop.left;
   const down = (Math.floor(position / cropWidth) + 0.5) / cropHeight;

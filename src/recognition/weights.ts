@@ -1,7 +1,13 @@
 // The recognition head's weights as its shaders read them: one buffer for the encoder, one for the decoder, in vec4s.
 // Source of the arithmetic: spec, Recognition 3 and 4.
 import type { Gpu } from '../gpu/context.js';
-import { type ModelConfig, attentionHeads, lstmCells, neckChannels, specialClasses } from '../network/config.js';
+import {
+  type ModelConfig,
+  attentionHeads,
+  lstmCells,
+  neckChannels,
+  specialClasses,
+} from '../network/config.js';
 import { type FoldedWeights, floats, uploadBuffer } from '../network/weights.js';
 
 /** The encoder's and the decoder's weights on the GPU. */
@@ -22,7 +28,11 @@ const scoreScale = 1 / Math.sqrt(headWidth);
 const layerNormEpsilon = 1e-6;
 
 /** Packs the recognition head of folded weights and copies it to the GPU; undefined for a model that only detects. */
-export function uploadRecognition(gpu: Gpu, tensors: FoldedWeights, { recognition }: ModelConfig): RecognitionWeights | undefined {
+export function uploadRecognition(
+  gpu: Gpu,
+  tensors: FoldedWeights,
+  { recognition }: ModelConfig,
+): RecognitionWeights | undefined {
   if (!recognition) return undefined;
   const classes = recognition.vocabulary.length + specialClasses;
   const encoder = uploadBuffer(gpu, 'rec_head.encoder', packEncoder(tensors, classes));
@@ -39,14 +49,20 @@ export function uploadRecognition(gpu: Gpu, tensors: FoldedWeights, { recognitio
 /** Queries of all heads [head][channel], fc_v, fc_o. */
 export function packEncoder(tensors: FoldedWeights, classes: number): Float32Array {
   const attention = 'rec_head.encoder.att';
-  return concatenate([encoderQueries(tensors, classes), packLinear(tensors, `${attention}.fc_v`), packLinear(tensors, `${attention}.fc_o`)]);
+  return concatenate([
+    encoderQueries(tensors, classes),
+    packLinear(tensors, `${attention}.fc_v`),
+    packLinear(tensors, `${attention}.fc_o`),
+  ]);
 }
 
 /** LSTM cells, layer norm, fc_q (scaled), fc_k's weight as it is, fc_v, fc_o, cls, embedding. */
 export function packDecoder(tensors: FoldedWeights, classes: number): Float32Array {
   const decoder = 'rec_head.decoder';
   const attention = `${decoder}.att`;
-  const cells = Array.from({ length: lstmCells }, (_, cell) => packLstmCell(tensors, `${decoder}.lstm_u.${cell}`));
+  const cells = Array.from({ length: lstmCells }, (_, cell) =>
+    packLstmCell(tensors, `${decoder}.lstm_u.${cell}`),
+  );
   return concatenate([
     ...cells,
     floats(tensors, `${attention}.layer_norm.weight`),
@@ -61,13 +77,20 @@ export function packDecoder(tensors: FoldedWeights, classes: number): Float32Arr
 }
 
 /** [input / 4][output] vec4 of inputs, then the bias, padded to whole vec4s. */
-function packLinear(tensors: FoldedWeights, name: string, outputs = width, inputs = width, scale = 1): Float32Array {
+function packLinear(
+  tensors: FoldedWeights,
+  name: string,
+  outputs = width,
+  inputs = width,
+  scale = 1,
+): Float32Array {
   const weight = floats(tensors, `${name}.weight`);
   const bias = floats(tensors, `${name}.bias`);
   const packed = new Float32Array(inputs * outputs + Math.ceil(outputs / 4) * 4);
   for (let output = 0; output < outputs; output++) {
     for (let input = 0; input < inputs; input++) {
-      packed[((input >> 2) * outputs + output) * 4 + (input & 3)] = weight[output * inputs + input] * scale;
+      packed[((input >> 2) * outputs + output) * 4 + (input & 3)] =
+        weight[output * inputs + input] * scale;
     }
     packed[inputs * outputs + output] = bias[output] * scale;
   }
@@ -86,7 +109,8 @@ function packLstmCell(tensors: FoldedWeights, name: string): Float32Array {
       const row = gate * width + unit;
       const at = unit * 4 + gate;
       sides.forEach(({ weight }, side) => {
-        for (let input = 0; input < width; input++) packed[(side * width + input) * width * 4 + at] = weight[row * width + input];
+        for (let input = 0; input < width; input++)
+          packed[(side * width + input) * width * 4 + at] = weight[row * width + input];
       });
       packed[2 * width * width * 4 + at] = sides[0].bias[row] + sides[1].bias[row];
     }
@@ -98,17 +122,30 @@ function packLstmCell(tensors: FoldedWeights, name: string): Float32Array {
 function encoderQueries(tensors: FoldedWeights, classes: number): Float32Array {
   const attention = 'rec_head.encoder.att';
   const names = ['layer_norm.weight', 'layer_norm.bias', 'fc_q.weight', 'fc_q.bias', 'fc_k.weight'];
-  const [scale, shift, queryWeight, queryBias, keyWeight] = names.map((name) => floats(tensors, `${attention}.${name}`));
+  const [scale, shift, queryWeight, queryBias, keyWeight] = names.map((name) =>
+    floats(tensors, `${attention}.${name}`),
+  );
   const endOfWord = classes - specialClasses;
-  const embedding = Float64Array.from(floats(tensors, 'rec_head.encoder.emb.weight').subarray(endOfWord * width, (endOfWord + 1) * width));
+  const embedding = Float64Array.from(
+    floats(tensors, 'rec_head.encoder.emb.weight').subarray(
+      endOfWord * width,
+      (endOfWord + 1) * width,
+    ),
+  );
   const mean = embedding.reduce((sum, x) => sum + x, 0) / width;
   const variance = embedding.reduce((sum, x) => sum + (x - mean) ** 2, 0) / width;
-  const normal = embedding.map((x, at) => ((x - mean) / Math.sqrt(variance + layerNormEpsilon)) * scale[at] + shift[at]);
+  const normal = embedding.map(
+    (x, at) => ((x - mean) / Math.sqrt(variance + layerNormEpsilon)) * scale[at] + shift[at],
+  );
   const queries = new Float64Array(attentionHeads * width);
   for (let row = 0; row < width; row++) {
-    const dot = normal.reduce((sum, x, at) => sum + x * queryWeight[row * width + at], queryBias[row]);
+    const dot = normal.reduce(
+      (sum, x, at) => sum + x * queryWeight[row * width + at],
+      queryBias[row],
+    );
     const head = Math.floor(row / headWidth);
-    for (let at = 0; at < width; at++) queries[head * width + at] += dot * scoreScale * keyWeight[row * width + at];
+    for (let at = 0; at < width; at++)
+      queries[head * width + at] += dot * scoreScale * keyWeight[row * width + at];
   }
   return Float32Array.from(queries);
 }

@@ -28,17 +28,27 @@ export function readWords(bytes: ArrayBuffer, vocabulary: readonly string[]): Wo
   const probabilities = new Float32Array(bytes);
   return Array.from({ length: whole.length / wordFields }, (_, index) => {
     const start = index * wordFields;
-    if (whole[start] === 0) throw new PanppError('weights', 'the recognition head gives no numbers: its weights are damaged, convert them again; or, with precision f16, values are too large for it, load the model with precision f32');
+    if (whole[start] === 0)
+      throw new PanppError(
+        'weights',
+        'the recognition head gives no numbers: its weights are damaged, convert them again; or, with precision f16, values are too large for it, load the model with precision f32',
+      );
     const characters: ReadCharacter[] = [];
     for (let at = start + 1; at < start + 1 + 3 * Math.min(whole[start], maxTokens); at += 3) {
       const token = whole[at];
       if (token === vocabulary.length) break;
       if (token > vocabulary.length) continue;
-      characters.push({ character: vocabulary[token], probability: probabilities[at + 1], position: whole[at + 2] });
+      characters.push({
+        character: vocabulary[token],
+        probability: probabilities[at + 1],
+        position: whole[at + 2],
+      });
     }
     return {
       text: characters.map(({ character }) => character).join(''),
-      score: characters.reduce((sum, { probability }) => sum + probability, 0) / (characters.length + 1e-6),
+      score:
+        characters.reduce((sum, { probability }) => sum + probability, 0) /
+        (characters.length + 1e-6),
       characters,
     };
   });

@@ -38,7 +38,9 @@ function startOf(corners: readonly Point[]): number {
   const best = (isBetter: (a: Point, b: Point) => boolean): number =>
     corners.reduce((start, corner, i) => (isBetter(corner, corners[start]) ? i : start), 0);
   if (corners.length > 2) {
-    const ascents = corners.filter((corner, i) => rasterOrder(corner, corners[(i + 1) % corners.length]) < 0).length;
+    const ascents = corners.filter(
+      (corner, i) => rasterOrder(corner, corners[(i + 1) % corners.length]) < 0,
+    ).length;
     if (ascents === corners.length - 1) return best((a, b) => rasterOrder(a, b) < 0);
     if (ascents === 1) return best((a, b) => rasterOrder(a, b) > 0);
   }

@@ -33,7 +33,8 @@ interface Caliper {
  * @throws PanppError `argument` for a hull without points.
  */
 export function minAreaRect(hull: readonly Point[]): RotatedRect {
-  if (hull.length === 0) throw new PanppError('argument', 'a rectangle of least area needs one point at least');
+  if (hull.length === 0)
+    throw new PanppError('argument', 'a rectangle of least area needs one point at least');
   if (hull.length === 1) return { center: hull[0], width: 0, height: 0, angle: 0 };
   if (hull.length === 2) return segmentRect(hull[0], hull[1]);
 
@@ -135,7 +136,12 @@ function turnBack([x, y]: Point, side: number): Point {
   }
 }
 
-function measure(hull: readonly Point[], touching: readonly number[], x: number, y: number): Caliper {
+function measure(
+  hull: readonly Point[],
+  touching: readonly number[],
+  x: number,
+  y: number,
+): Caliper {
   const [above, right, below, left] = touching.map((i) => hull[i]);
   const along = fround(fround((right[0] - left[0]) * x) + fround((right[1] - left[1]) * y));
   const across = fround(fround(-(below[0] - above[0]) * y) + fround((below[1] - above[1]) * x));

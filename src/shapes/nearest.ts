@@ -13,7 +13,10 @@ export interface NearestAxis {
 /** @throws PanppError `argument` where the image is smaller than the map (some map pixels would be lost). */
 export function nearestAxis(mapSize: number, imageSize: number): NearestAxis {
   if (!(imageSize >= mapSize && mapSize > 0)) {
-    throw new PanppError('argument', `a map of ${mapSize} pixels can't be brought to an image of ${imageSize} pixels`);
+    throw new PanppError(
+      'argument',
+      `a map of ${mapSize} pixels can't be brought to an image of ${imageSize} pixels`,
+    );
   }
   // Twice an inverse, as OpenCV has it: the rounding decides where an exact quotient would be whole.
   const step = 1 / (imageSize / mapSize);

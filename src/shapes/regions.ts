@@ -72,13 +72,28 @@ interface Canvas {
  * @throws PanppError `argument` for settings or sizes out of range and for a sum whose label has no pixels.
  */
 export function regionsFromLabels(input: RegionsInput): Region[] {
-  const { labels, height, width, imageHeight, imageWidth, originalHeight, originalWidth, settings } = input;
+  const {
+    labels,
+    height,
+    width,
+    imageHeight,
+    imageWidth,
+    originalHeight,
+    originalWidth,
+    settings,
+  } = input;
   checkRegionSettings(settings);
   if (labels.length !== height * width) {
-    throw new PanppError('argument', `a label map of ${height} x ${width} can't have ${labels.length} values`);
+    throw new PanppError(
+      'argument',
+      `a label map of ${height} x ${width} can't have ${labels.length} values`,
+    );
   }
   if (!(originalHeight >= 1 && originalWidth >= 1)) {
-    throw new PanppError('argument', `an original image can't be ${originalHeight} x ${originalWidth} pixels`);
+    throw new PanppError(
+      'argument',
+      `an original image can't be ${originalHeight} x ${originalWidth} pixels`,
+    );
   }
   const canvas: Canvas = {
     labels,
@@ -94,12 +109,14 @@ export function regionsFromLabels(input: RegionsInput): Region[] {
     if (spans[i].length === 0) {
       throw new PanppError('argument', `label ${label} has a sum but no pixels in the label map`);
     }
-    const outline = settings.bbox === 'rect' ? rectOf(canvas, spans[i]) : contourOf(canvas, spans[i][0], label);
+    const outline =
+      settings.bbox === 'rect' ? rectOf(canvas, spans[i]) : contourOf(canvas, spans[i][0], label);
     const polygon = outline.map(([x, y]): Point => [truncate(x * scaleX), truncate(y * scaleY)]);
     const mapBox = tightBox(canvas, spans[i]);
     return {
       label,
-      polygon: settings.tolerance === undefined ? polygon : simplifyPolygon(polygon, settings.tolerance),
+      polygon:
+        settings.tolerance === undefined ? polygon : simplifyPolygon(polygon, settings.tolerance),
       box: scaleBox(mapBox, input),
       mapBox,
       area,
@@ -108,9 +125,15 @@ export function regionsFromLabels(input: RegionsInput): Region[] {
   });
 }
 
-function keptSums(sums: readonly RegionSum[], { minArea, minScore, scale }: RegionSettings): RegionSum[] {
+function keptSums(
+  sums: readonly RegionSum[],
+  { minArea, minScore, scale }: RegionSettings,
+): RegionSum[] {
   return sums
-    .filter(({ area, score }) => area > 0 && area >= minArea / (scale * scale) && score / area >= minScore)
+    .filter(
+      ({ area, score }) =>
+        area > 0 && area >= minArea / (scale * scale) && score / area >= minScore,
+    )
     .sort((a, b) => a.label - b.label);
 }
 

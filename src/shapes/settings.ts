@@ -15,19 +15,28 @@ export interface RegionSettings {
 }
 
 /** @throws PanppError `argument` with the setting that is out of its range. */
-export function checkRegionSettings({ minScore, minArea, scale, bbox, tolerance }: RegionSettings): void {
+export function checkRegionSettings({
+  minScore,
+  minArea,
+  scale,
+  bbox,
+  tolerance,
+}: RegionSettings): void {
   const reject = (what: string): never => {
     throw new PanppError('argument', `region settings: ${what}`);
   };
   // A text such as '4' would do for some sums and not for others.
   for (const [name, value] of Object.entries({ minScore, minArea, scale, tolerance })) {
-    if (value !== undefined && typeof value !== 'number') reject(`${name} must be a number, got ${JSON.stringify(value)}`);
+    if (value !== undefined && typeof value !== 'number')
+      reject(`${name} must be a number, got ${JSON.stringify(value)}`);
   }
   if (!(minScore >= 0 && minScore <= 1)) reject(`minScore must lie in 0 … 1, got ${minScore}`);
   if (!(minArea >= 0 && minArea < Infinity)) reject(`minArea must be 0 or more, got ${minArea}`);
   if (!(scale > 0 && scale < Infinity)) reject(`scale must be above 0, got ${scale}`);
-  if (bbox !== 'rect' && bbox !== 'poly') reject(`bbox must be 'rect' or 'poly', got ${String(bbox)}`);
+  if (bbox !== 'rect' && bbox !== 'poly')
+    reject(`bbox must be 'rect' or 'poly', got ${String(bbox)}`);
   if (tolerance === undefined) return;
   if (bbox !== 'poly') reject(`tolerance applies to 'poly' only, leave it out for '${bbox}'`);
-  if (!(tolerance >= 0 && tolerance < Infinity)) reject(`tolerance must be 0 or more, got ${tolerance}`);
+  if (!(tolerance >= 0 && tolerance < Infinity))
+    reject(`tolerance must be 0 or more, got ${tolerance}`);
 }

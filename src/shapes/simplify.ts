@@ -22,7 +22,10 @@ interface Edge {
  */
 export function simplifyPolygon(polygon: Polygon, tolerance: number): Point[] {
   if (!(tolerance >= 0 && tolerance < Infinity)) {
-    throw new PanppError('argument', `the tolerance of a polygon must be 0 or more, got ${tolerance}`);
+    throw new PanppError(
+      'argument',
+      `the tolerance of a polygon must be 0 or more, got ${tolerance}`,
+    );
   }
   const corners = polygon.filter((point, i) => i === 0 || !same(point, polygon[i - 1]));
   while (corners.length > 1 && same(corners[0], corners.at(-1)!)) corners.pop();
@@ -133,7 +136,11 @@ class Outline {
     const count = this.corners.length;
     let best: { index: number; distance: number } | null = null;
     for (let i = from + 1; i < to; i++) {
-      const distance = distanceToSegment(this.corners[i % count], this.corners[from % count], this.corners[to % count]);
+      const distance = distanceToSegment(
+        this.corners[i % count],
+        this.corners[from % count],
+        this.corners[to % count],
+      );
       if (best === null || distance > best.distance) best = { index: i, distance };
     }
     return best;
@@ -174,5 +181,10 @@ function segmentsMeet(a1: Point, a2: Point, b1: Point, b2: Point): boolean {
 
 /** Whether a point on the line through a and b lies between them. */
 function isWithin([px, py]: Point, [ax, ay]: Point, [bx, by]: Point): boolean {
-  return px >= Math.min(ax, bx) && px <= Math.max(ax, bx) && py >= Math.min(ay, by) && py <= Math.max(ay, by);
+  return (
+    px >= Math.min(ax, bx) &&
+    px <= Math.max(ax, bx) &&
+    py >= Math.min(ay, by) &&
+    py <= Math.max(ay, by)
+  );
 }

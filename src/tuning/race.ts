@@ -29,17 +29,26 @@ export interface RaceResult<T> {
  * Finds the contestant that is faster than `usual`.
  * @param time measures once
  */
-export async function race<T>(usual: T, others: readonly T[], time: (contestant: T) => Promise<number>, rules = raceRules): Promise<RaceResult<T>> {
+export async function race<T>(
+  usual: T,
+  others: readonly T[],
+  time: (contestant: T) => Promise<number>,
+  rules = raceRules,
+): Promise<RaceResult<T>> {
   const times = new Map<T, number[]>([usual, ...others].map((contestant) => [contestant, []]));
   for (let heat = 0; heat < rules.heats; heat++) {
     for (const [contestant, own] of times) own.push(await time(contestant));
     const least = Math.min(...[...times.values()].flat());
     for (const [contestant, own] of times) {
-      if (contestant !== usual && Math.min(...own) > rules.hopeless * least) times.delete(contestant);
+      if (contestant !== usual && Math.min(...own) > rules.hopeless * least)
+        times.delete(contestant);
     }
   }
-  const [leader] = [...times].reduce((best, next) => (median(next[1]) < median(best[1]) ? next : best));
-  if (leader === usual) return { usual: median(times.get(usual)!), best: median(times.get(usual)!) };
+  const [leader] = [...times].reduce((best, next) =>
+    median(next[1]) < median(best[1]) ? next : best,
+  );
+  if (leader === usual)
+    return { usual: median(times.get(usual)!), best: median(times.get(usual)!) };
   const [usualTimes, leaderTimes]: [number[], number[]] = [[], []];
   for (let round = 0; round < rules.finals; round++) {
     usualTimes.push(await time(usual));

@@ -41,10 +41,12 @@ export class Trial<T> {
       const result = await this.#result(way);
       this.#expected ??= result;
       const difference = largestDifference(result, this.#expected);
-      if (!(difference <= this.#ways.tolerance)) return `${name} is wrong: values differ by ${difference.toExponential(1)} of the largest`;
+      if (!(difference <= this.#ways.tolerance))
+        return `${name} is wrong: values differ by ${difference.toExponential(1)} of the largest`;
       return undefined;
     } catch (error) {
-      if (error instanceof PanppError && error.code === 'shader') return `${name}: ${error.message}`;
+      if (error instanceof PanppError && error.code === 'shader')
+        return `${name}: ${error.message}`;
       throw error;
     }
   }
@@ -53,7 +55,8 @@ export class Trial<T> {
   async setRepeats(way: T): Promise<void> {
     const once = await this.time(way);
     this.#repeats = Math.min(mostRepeats, Math.max(1, Math.ceil(measured / once)));
-    if (this.#repeats > 1) for (const each of [...this.#programs.keys()]) await this.#prepare(each, this.#repeats);
+    if (this.#repeats > 1)
+      for (const each of [...this.#programs.keys()]) await this.#prepare(each, this.#repeats);
   }
 
   /** Milliseconds of one computation, by the GPU's clock if it has one. */
@@ -67,7 +70,10 @@ export class Trial<T> {
     const start = performance.now();
     device.queue.submit([encoder.finish()]);
     const ofClock = range
-      ? await this.#readback.read((bytes) => this.#timeline!.read(bytes.slice(range.offset, range.offset + range.bytes))[stage])
+      ? await this.#readback.read(
+          (bytes) =>
+            this.#timeline!.read(bytes.slice(range.offset, range.offset + range.bytes))[stage],
+        )
       : await device.queue.onSubmittedWorkDone();
     return (ofClock ?? performance.now() - start) / this.#repeats;
   }
@@ -96,7 +102,9 @@ export class Trial<T> {
     this.#programs.get(way)!.encode(encoder);
     const range = this.#readback.copy(encoder, output, output.size);
     device.queue.submit([encoder.finish()]);
-    return this.#readback.read((bytes) => readValues(precision, bytes, range.offset, output.size / valueBytes[precision]).slice());
+    return this.#readback.read((bytes) =>
+      readValues(precision, bytes, range.offset, output.size / valueBytes[precision]).slice(),
+    );
   }
 }
 

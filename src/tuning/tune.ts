@@ -1,7 +1,13 @@
 // Measures on the user's own adapter which tiles a network's convolutions are fastest in, and then by which method.
 import { PanppError } from '../errors.js';
 import type { Gpu } from '../gpu/context.js';
-import { type ConvChoices, type ConvClass, candidateMethods, classKey, defaultChoices } from '../layers/conv/method.js';
+import {
+  type ConvChoices,
+  type ConvClass,
+  candidateMethods,
+  classKey,
+  defaultChoices,
+} from '../layers/conv/method.js';
 import { type ConvShape, shapeKey } from '../layers/conv/shape.js';
 import { candidateTiles, defaultTile } from '../layers/conv/tiles/kinds.js';
 import { packConv } from '../layers/conv/conv.js';
@@ -16,7 +22,14 @@ import { readWeights } from '../network/weights-file.js';
 import { checkOptions } from '../options.js';
 import { race } from './race.js';
 import { Trial } from './trial.js';
-import { type TunedMethod, type TunedShape, type Tuning, sameTile, tunedChoices, tuningOf } from './tuning.js';
+import {
+  type TunedMethod,
+  type TunedShape,
+  type Tuning,
+  sameTile,
+  tunedChoices,
+  tuningOf,
+} from './tuning.js';
 import { type Ways, methodWays, randomize, tileWays } from './ways.js';
 
 /** The pixels that a network sees. */
@@ -59,7 +72,11 @@ export interface TuneOptions {
  * @param weights the bytes of a file that `panpp convert` made
  * @throws PanppError as `loadModel`; `argument` for sizes that are none
  */
-export async function tune(gpu: Gpu, weights: Uint8Array | ArrayBuffer, options: TuneOptions = {}): Promise<Tuning> {
+export async function tune(
+  gpu: Gpu,
+  weights: Uint8Array | ArrayBuffer,
+  options: TuneOptions = {},
+): Promise<Tuning> {
   checkOptions('tune', options, ['sizes', 'precision', 'source', 'onProgress', 'signal']);
   gpu.assertUsable();
   const { shapes, classes } = convolutionsOf(gpu, weights, options);
@@ -67,17 +84,23 @@ export async function tune(gpu: Gpu, weights: Uint8Array | ArrayBuffer, options:
   const tiles: Record<string, TunedShape> = {};
   const methods: Record<string, TunedMethod> = {};
   let done = 0;
-  const keep = async <F extends TunedShape | TunedMethod>(all: Record<string, F>, shape: string, measured: () => Promise<F>) => {
+  const keep = async <F extends TunedShape | TunedMethod>(
+    all: Record<string, F>,
+    shape: string,
+    measured: () => Promise<F>,
+  ) => {
     options.signal?.throwIfAborted();
     const found = (all[shape] = await measured());
     // The pipelines of those that lost.
-    for (const pipeline of gpu.pipelines.keys()) if (!compiled.has(pipeline)) gpu.pipelines.delete(pipeline);
+    for (const pipeline of gpu.pipelines.keys())
+      if (!compiled.has(pipeline)) gpu.pipelines.delete(pipeline);
     options.onProgress?.({ shape, found, done: ++done, total: shapes.size + classes.size });
   };
   try {
     for (const [key, shape] of shapes) await keep(tiles, key, () => tuneShape(gpu, key, shape));
     const choices = tunedChoices({ shapes: tiles }, gpu.profile);
-    for (const [key, own] of classes) await keep(methods, key, () => tuneMethod(gpu, key, own, choices));
+    for (const [key, own] of classes)
+      await keep(methods, key, () => tuneMethod(gpu, key, own, choices));
   } catch (error) {
     // A lost device comes as all sorts of errors.
     gpu.assertUsable();
@@ -95,22 +118,30 @@ export function convolutionsOf(
   weights: Uint8Array | ArrayBuffer,
   { source, precision = 'f32', sizes }: TuneOptions,
 ): { shapes: ReadonlyMap<string, ConvShape>; classes: ReadonlyMap<string, readonly ConvShape[]> } {
-  const { config } = readWeights(weights instanceof Uint8Array ? weights : new Uint8Array(weights), source);
+  const { config } = readWeights(
+    weights instanceof Uint8Array ? weights : new Uint8Array(weights),
+    source,
+  );
   const chosen = (sizes ?? usualSizes(config)).map(checkedSize);
   const { tile } = defaultChoices(profile);
   const shapes = new Map<string, ConvShape>();
   const classes = new Map<string, ConvShape[]>();
   // By the usual methods, then by the others.
   for (const which of [0, -1]) {
-    const choices: ConvChoices = { tile, method: (conv) => candidateMethods(conv, profile).at(which)! };
+    const choices: ConvChoices = {
+      tile,
+      method: (conv) => candidateMethods(conv, profile).at(which)!,
+    };
     const planned = planWeights(config, choosePrecision(precision, profile), choices);
     for (const shape of chosen.flatMap((size) => plannedShapes(config, planned, size))) {
       const key = shapeKey(shape);
       const known = shapes.get(key);
-      if (!known || known.sizes[2] * known.sizes[3] < shape.sizes[2] * shape.sizes[3]) shapes.set(key, shape);
+      if (!known || known.sizes[2] * known.sizes[3] < shape.sizes[2] * shape.sizes[3])
+        shapes.set(key, shape);
       const conv = classOf(shape);
       const own = classKey(conv, profile);
-      if (candidateMethods(conv, profile).length > 1) classes.set(own, [...(classes.get(own) ?? []), shape]);
+      if (candidateMethods(conv, profile).length > 1)
+        classes.set(own, [...(classes.get(own) ?? []), shape]);
     }
   }
   return { shapes, classes };
@@ -121,20 +152,30 @@ function classOf(shape: ConvShape): ConvClass {
   return { ...shape, precision: shape.types.weight };
 }
 
-function plannedShapes(config: ModelConfig, weights: PlannedWeights, { height, width }: TuneSize): ConvShape[] {
+function plannedShapes(
+  config: ModelConfig,
+  weights: PlannedWeights,
+  { height, width }: TuneSize,
+): ConvShape[] {
   const network = planNetwork(config, weights, featureMap('image', height, width, 4));
   const features = config.recognition ? planRecognitionFeatures(network, weights).kernels : [];
   return [...network.kernels, ...features].flatMap((kernel) => convShapeOf(kernel) ?? []);
 }
 
 function usualSizes({ detection: { shortSide } }: ModelConfig): TuneSize[] {
-  return [1, 4 / 3, 16 / 9].map((ratio) => ({ height: shortSide, width: Math.round(ratio * shortSide) }));
+  return [1, 4 / 3, 16 / 9].map((ratio) => ({
+    height: shortSide,
+    width: Math.round(ratio * shortSide),
+  }));
 }
 
 function checkedSize(size: TuneSize): TuneSize {
   for (const side of [size.height, size.width]) {
     if (!Number.isInteger(side) || side < 1 || side > 8192) {
-      throw new PanppError('argument', `a size to tune for is ${size.height}x${size.width}; its sides must be whole numbers from 1 to 8192`);
+      throw new PanppError(
+        'argument',
+        `a size to tune for is ${size.height}x${size.width}; its sides must be whole numbers from 1 to 8192`,
+      );
     }
   }
   const aligned = (side: number) => Math.ceil(side / 32) * 32;
@@ -164,7 +205,8 @@ export async function tuneMethod(
   const own = classOf(shapes[0]);
   const weight = randomize(new Float32Array(own.outChannels * own.inChannels * own.kernel ** 2));
   const conv = { ...own, weight, bias: new Float32Array(own.outChannels) };
-  const pack = (packer: WeightPacker) => new Map(methods.map((method) => [method, packConv(packer, method, conv, own.stride, method)]));
+  const pack = (packer: WeightPacker) =>
+    new Map(methods.map((method) => [method, packConv(packer, method, conv, own.stride, method)]));
   const { packed, ready, dispose } = packWeights(gpu, own.precision, pack, choices);
   try {
     await ready;
@@ -190,7 +232,12 @@ async function fastest<T>(gpu: Gpu, key: string, ways: Ways<T>, [usual, ...other
     }
     await trial.setRepeats(usual);
     const { winner, ...times } = await race(usual, sound, (way) => trial.time(way));
-    return { winner, best: rounded(times.best), usual: rounded(times.usual), ...(faults.length > 0 && { faults }) };
+    return {
+      winner,
+      best: rounded(times.best),
+      usual: rounded(times.usual),
+      ...(faults.length > 0 && { faults }),
+    };
   } finally {
     trial.dispose();
   }

@@ -3,7 +3,13 @@
 // nowhere else.
 import { PanppError } from '../errors.js';
 import type { GpuProfile } from '../gpu/context.js';
-import { type ConvChoices, type ConvMethod, candidateMethods, classKey, defaultChoices } from '../layers/conv/method.js';
+import {
+  type ConvChoices,
+  type ConvMethod,
+  candidateMethods,
+  classKey,
+  defaultChoices,
+} from '../layers/conv/method.js';
 import { shapeKey } from '../layers/conv/shape.js';
 import { candidateTiles, tileName, tileSources } from '../layers/conv/tiles/kinds.js';
 import type { ConvTile, TileDevice } from '../layers/conv/tiles/tile.js';
@@ -65,7 +71,11 @@ export type TuningState = 'used' | 'none' | 'other-adapter' | 'other-shaders';
 const format = 1;
 
 /** A tuning for an adapter, of the shaders as they are now. */
-export function tuningOf({ adapter, vendor, architecture }: TuningProfile, shapes: Tuning['shapes'], methods: Tuning['methods'] = {}): Tuning {
+export function tuningOf(
+  { adapter, vendor, architecture }: TuningProfile,
+  shapes: Tuning['shapes'],
+  methods: Tuning['methods'] = {},
+): Tuning {
   return { format, adapter, vendor, architecture, shaders: shaderHash(), shapes, methods };
 }
 
@@ -74,19 +84,26 @@ type TuningProfile = Pick<GpuProfile, 'adapter' | 'vendor' | 'architecture'>;
 /** Whether a tuning fits an adapter. */
 export function tuningState(tuning: Tuning | undefined, profile: TuningProfile): TuningState {
   if (!tuning) return 'none';
-  const ofAdapter = (['adapter', 'vendor', 'architecture'] as const).every((name) => tuning[name] === profile[name]);
+  const ofAdapter = (['adapter', 'vendor', 'architecture'] as const).every(
+    (name) => tuning[name] === profile[name],
+  );
   if (!ofAdapter) return 'other-adapter';
   return tuning.shaders === shaderHash() ? 'used' : 'other-shaders';
 }
 
 /** Methods and tiles as a tuning that fits has them; the default ones for classes and shapes that it does not know. */
-export function tunedChoices({ shapes, methods = {} }: Pick<Tuning, 'shapes' | 'methods'>, device: TileDevice): ConvChoices {
+export function tunedChoices(
+  { shapes, methods = {} }: Pick<Tuning, 'shapes' | 'methods'>,
+  device: TileDevice,
+): ConvChoices {
   const usual = defaultChoices(device);
   // Only what this device can compute it by, wherever the data comes from.
   return {
     method: (conv) => {
       const tuned = methods[classKey(conv, device)]?.method;
-      return candidateMethods(conv, device).find((method) => method === tuned) ?? usual.method(conv);
+      return (
+        candidateMethods(conv, device).find((method) => method === tuned) ?? usual.method(conv)
+      );
     },
     tile: (shape) => {
       const tuned = shapes[shapeKey(shape)]?.tile;
@@ -103,7 +120,11 @@ export function sameTile(a: ConvTile, b: ConvTile): boolean {
 /** Two tunings of one adapter as one; where both know a shape or a class, the later one's word counts. */
 export function mergedTuning(earlier: Tuning | undefined, later: Tuning): Tuning {
   if (tuningState(earlier, later) !== 'used') return later;
-  return { ...later, shapes: { ...earlier!.shapes, ...later.shapes }, methods: { ...earlier!.methods, ...later.methods } };
+  return {
+    ...later,
+    shapes: { ...earlier!.shapes, ...later.shapes },
+    methods: { ...earlier!.methods, ...later.methods },
+  };
 }
 
 /**
@@ -113,14 +134,21 @@ export function mergedTuning(earlier: Tuning | undefined, later: Tuning): Tuning
  */
 export function asTuning(value: unknown, source = 'tuning'): Tuning {
   const fault = faultOf(value);
-  if (fault) throw new PanppError('argument', `${source} is no tuning: ${fault}; make one with panpp tune, or with tune()`);
+  if (fault)
+    throw new PanppError(
+      'argument',
+      `${source} is no tuning: ${fault}; make one with panpp tune, or with tune()`,
+    );
   return value as Tuning;
 }
 
 function faultOf(value: unknown): string | undefined {
   if (!isRecord(value)) return 'it is no object';
-  if (value.format !== format) return `its format is ${String(value.format)} where ${format} is expected`;
-  const missing = ['adapter', 'vendor', 'architecture', 'shaders'].find((name) => typeof value[name] !== 'string');
+  if (value.format !== format)
+    return `its format is ${String(value.format)} where ${format} is expected`;
+  const missing = ['adapter', 'vendor', 'architecture', 'shaders'].find(
+    (name) => typeof value[name] !== 'string',
+  );
   if (missing) return `its ${missing} is no text`;
   const { shapes, methods = {} } = value;
   if (!isRecord(shapes)) return 'its shapes are missing';
@@ -131,9 +159,14 @@ function faultOf(value: unknown): string | undefined {
 
 // A shape's entry or a class's: keys of the two are never alike.
 function isFound(value: unknown): boolean {
-  if (!isRecord(value) || typeof value.best !== 'number' || typeof value.usual !== 'number') return false;
+  if (!isRecord(value) || typeof value.best !== 'number' || typeof value.usual !== 'number')
+    return false;
   const { tile, faults = [] } = value;
-  return (tile === undefined || (isRecord(tile) && typeof tile.kind === 'string')) && Array.isArray(faults) && faults.every((line) => typeof line === 'string');
+  return (
+    (tile === undefined || (isRecord(tile) && typeof tile.kind === 'string')) &&
+    Array.isArray(faults) &&
+    faults.every((line) => typeof line === 'string')
+  );
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {
@@ -147,7 +180,8 @@ export const tunedSources: readonly Source[] = [...tileSources, ...winogradSourc
 export function shaderHash(sources = tunedSources): string {
   let hash = 0x811c9dc5;
   for (const { text: code } of sources) {
-    for (const { text } of tokensOf(code)) for (const character of text) hash = Math.imul(hash ^ character.charCodeAt(0), 0x01000193);
+    for (const { text } of tokensOf(code))
+      for (const character of text) hash = Math.imul(hash ^ character.charCodeAt(0), 0x01000193);
   }
   return (hash >>> 0).toString(16).padStart(8, '0');
 }

@@ -36,9 +36,21 @@ export function tileWays(gpu: Gpu, shape: ConvShape): Ways<ConvTile> {
   // Where the shape is of a network, it is the whole plan.
   const alone = { bias: undefined, relu: false, residual: undefined };
   return {
-    kernels: (tile) => [planDirectConv(() => tile, { ...shape, ...alone, label: tileName(tile), input, weights, output })],
+    kernels: (tile) => [
+      planDirectConv(() => tile, {
+        ...shape,
+        ...alone,
+        label: tileName(tile),
+        input,
+        weights,
+        output,
+      }),
+    ],
     name: tileName,
-    ...{ output, precision: types.output, tolerance: tolerance[types.output], inputs: [input, weights] },
+    output,
+    precision: types.output,
+    tolerance: tolerance[types.output],
+    inputs: [input, weights],
   };
 }
 
@@ -47,7 +59,11 @@ export function tileWays(gpu: Gpu, shape: ConvShape): Ways<ConvTile> {
  * @param packed stays the caller's
  * @param shapes its direct ones, with stride 1
  */
-export function methodWays(gpu: Gpu, packed: ReadonlyMap<ConvMethod, PackedConv>, shapes: readonly Pick<ConvShape, 'sizes'>[]): Ways<ConvMethod> {
+export function methodWays(
+  gpu: Gpu,
+  packed: ReadonlyMap<ConvMethod, PackedConv>,
+  shapes: readonly Pick<ConvShape, 'sizes'>[],
+): Ways<ConvMethod> {
   const [{ inChannels, outChannels, precision }] = packed.values();
   const pixels = Math.max(...shapes.map(({ sizes }) => sizes[0] * sizes[1]));
   const input = createBuffer(gpu, pixels * inChannels, precision);
@@ -58,20 +74,37 @@ export function methodWays(gpu: Gpu, packed: ReadonlyMap<ConvMethod, PackedConv>
         const map = featureMap('input', height, width, inChannels, precision);
         const planned = planConv(method, map, packed.get(method)!);
         // Of any size, they lie at the beginning of the same buffers.
-        const buffers = new Map<Resource, GPUBuffer>([[map.slot, input], [planned.output.slot, output]]);
-        const bound = (binding: Binding) => ({ ...binding, resource: buffers.get(binding.resource) ?? binding.resource });
-        return planned.kernels.map((kernel) => ({ ...kernel, bindings: kernel.bindings.map(bound) }));
+        const buffers = new Map<Resource, GPUBuffer>([
+          [map.slot, input],
+          [planned.output.slot, output],
+        ]);
+        const bound = (binding: Binding) => ({
+          ...binding,
+          resource: buffers.get(binding.resource) ?? binding.resource,
+        });
+        return planned.kernels.map((kernel) => ({
+          ...kernel,
+          bindings: kernel.bindings.map(bound),
+        }));
       }),
     name: (method) => method,
     // In 16 bits Winograd's way rounds four times, and errors grow on the way (winograd.ts): 3.3e-3 was seen.
-    ...{ output, precision, tolerance: 2 * tolerance[precision], inputs: [input] },
+    output,
+    precision,
+    tolerance: 2 * tolerance[precision],
+    inputs: [input],
   };
 }
 
 /** A buffer of random values. */
 function createBuffer({ device }: Gpu, count: number, precision: Precision): GPUBuffer {
   const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC;
-  const buffer = device.createBuffer({ label: 'panpp trial', size: count * valueBytes[precision], usage, mappedAtCreation: true });
+  const buffer = device.createBuffer({
+    label: 'panpp trial',
+    size: count * valueBytes[precision],
+    usage,
+    mappedAtCreation: true,
+  });
   const mapped = buffer.getMappedRange();
   randomize(precision === 'f16' ? new Uint16Array(mapped) : new Float32Array(mapped));
   buffer.unmap();
@@ -85,7 +118,9 @@ export function randomize<T extends Float32Array | Uint16Array>(values: T): T {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     // Of a half: sign, exponent of 1/16 to 1/2, mantissa.
     values[index] =
-      values instanceof Uint16Array ? (state >>> 31 << 15) | ((11 + ((state >>> 26) & 3)) << 10) | ((state >>> 12) & 1023) : state / 2 ** 31 - 1;
+      values instanceof Uint16Array
+        ? ((state >>> 31) << 15) | ((11 + ((state >>> 26) & 3)) << 10) | ((state >>> 12) & 1023)
+        : state / 2 ** 31 - 1;
   }
   return values;
 }

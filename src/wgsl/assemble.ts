@@ -47,7 +47,9 @@ export class Shader {
     }
     const added = [
       ...Object.entries(constants).map(([name, value]) => `const ${name}=${value}u;`),
-      ...Object.entries(types).map(([name, type]) => `alias ${name}1=${type};alias ${name}4=vec4<${type}>;`),
+      ...Object.entries(types).map(
+        ([name, type]) => `alias ${name}1=${type};alias ${name}4=vec4<${type}>;`,
+      ),
     ];
     this.code = `${directives}${added.join('')}\n${body}`;
     this.#sources = sources;
@@ -56,7 +58,9 @@ export class Shader {
 
   /** The bindings that its files declare, in the order of their numbers. */
   get bindings(): readonly DeclaredBinding[] {
-    return (this.#bindings ??= this.#sources.flatMap((source) => declarationsOf(source).bindings).sort((a, b) => a.binding - b.binding));
+    return (this.#bindings ??= this.#sources
+      .flatMap((source) => declarationsOf(source).bindings)
+      .sort((a, b) => a.binding - b.binding));
   }
 
   /** Invocations of a workgroup, where its size is a number. */
@@ -68,7 +72,9 @@ export class Shader {
   layout(struct: string): StructLayout {
     let layout = this.#layouts.get(struct);
     if (!layout) {
-      const structs = new Map(this.#sources.flatMap((source) => [...declarationsOf(source).structs]));
+      const structs = new Map(
+        this.#sources.flatMap((source) => [...declarationsOf(source).structs]),
+      );
       this.#layouts.set(struct, (layout = new StructLayout(struct, structs, this.#constants)));
     }
     return layout;
@@ -77,7 +83,9 @@ export class Shader {
   /** Where a line of the code comes from, for example `conv_tiled.wgsl:41`. */
   place(line: number): string {
     const index = this.#firstLines.findLastIndex((first) => first <= line);
-    return index < 0 ? `what is added to ${this.#sources[0].name}` : `${this.#sources[index].name}:${line - this.#firstLines[index] + 1}`;
+    return index < 0
+      ? `what is added to ${this.#sources[0].name}`
+      : `${this.#sources[index].name}:${line - this.#firstLines[index] + 1}`;
   }
 }
 

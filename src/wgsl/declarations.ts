@@ -42,7 +42,8 @@ function parse(code: string): Declarations {
     if (depth > 0 || !/[;}]/.test(text)) continue;
     if (own[0] === 'struct') structs.set(own[1], membersOf(own.slice(3, -1)));
     const binding = own.indexOf('binding');
-    if (own[0] === '@' && binding > 0) bindings.push(bindingOf(own.slice(own.indexOf('var'), -1), Number(own[binding + 2])));
+    if (own[0] === '@' && binding > 0)
+      bindings.push(bindingOf(own.slice(own.indexOf('var'), -1), Number(own[binding + 2])));
     const size = own.indexOf('workgroup_size');
     if (size > 0) lanes = Number.parseInt(own[size + 2], 10) || 1;
     own = [];
@@ -52,12 +53,23 @@ function parse(code: string): Declarations {
 
 // name : type , name : type
 function membersOf(tokens: readonly string[]): Members {
-  return tokens.join('').split(/,(?=\w+:|$)/).filter(Boolean).map((member) => member.split(':') as [string, string]);
+  return tokens
+    .join('')
+    .split(/,(?=\w+:|$)/)
+    .filter(Boolean)
+    .map((member) => member.split(':') as [string, string]);
 }
 
 // var < storage , read_write > name : type, or, of a texture, var name : type
 function bindingOf(tokens: readonly string[], binding: number): DeclaredBinding {
   const colon = tokens.indexOf(':');
-  const access = tokens[1] !== '<' ? 'texture' : tokens[2] === 'uniform' ? 'uniform' : tokens[4] === 'read_write' ? 'write' : 'read';
+  const access =
+    tokens[1] !== '<'
+      ? 'texture'
+      : tokens[2] === 'uniform'
+        ? 'uniform'
+        : tokens[4] === 'read_write'
+          ? 'write'
+          : 'read';
   return { name: tokens[colon - 1], binding, access, type: tokens.slice(colon + 1).join('') };
 }

@@ -52,7 +52,10 @@ export class StructLayout implements TypeLayout {
 
   /** A member's place. */
   field(member: string, of = this.name): Field {
-    return this.fields.get(member) ?? refuse(`${of} has no member ${member}; it has ${[...this.fields.keys()].join(', ')}`);
+    return (
+      this.fields.get(member) ??
+      refuse(`${of} has no member ${member}; it has ${[...this.fields.keys()].join(', ')}`)
+    );
   }
 
   /** A member's index among 32-bit words. */
@@ -79,7 +82,9 @@ export class StructLayout implements TypeLayout {
         const given = values[member];
         const numbers = [given].flat() as number[];
         if (4 * numbers.length !== size || !numbers.every((value) => fits(value, scalar))) {
-          refuse(`${of}.${member} is ${type} and can't be ${given === undefined ? 'left out' : String(given)}`);
+          refuse(
+            `${of}.${member} is ${type} and can't be ${given === undefined ? 'left out' : String(given)}`,
+          );
         }
         numbers.forEach((value, at) => {
           const place = index * this.size + offset + 4 * at;
@@ -97,7 +102,11 @@ function fits(value: unknown, scalar?: string): boolean {
   return scalar === 'f32' || (scalar === 'u32' ? value >>> 0 : scalar && value | 0) === value;
 }
 
-function layoutOf(type: string, structs: ReadonlyMap<string, Members>, constants: Readonly<Record<string, number>>): TypeLayout {
+function layoutOf(
+  type: string,
+  structs: ReadonlyMap<string, Members>,
+  constants: Readonly<Record<string, number>>,
+): TypeLayout {
   if (structs.has(type)) return new StructLayout(type, structs, constants);
   const [, wrapper, inner, length] = /^(array|atomic)<(.+?)(?:,(\w+),?)?>$/.exec(type) ?? [];
   if (wrapper) {
@@ -105,11 +114,20 @@ function layoutOf(type: string, structs: ReadonlyMap<string, Members>, constants
     if (wrapper === 'atomic') return { size, align, scalar };
     const stride = roundUp(size, align);
     // An array without a length, which is a struct's last member, adds nothing to it.
-    return { size: stride * (length ? (constants[length] ?? Number.parseInt(length, 10)) : 0), align, stride };
+    return {
+      size: stride * (length ? (constants[length] ?? Number.parseInt(length, 10)) : 0),
+      align,
+      stride,
+    };
   }
-  const [, single, count, letter] = /^(?:([uif])32|vec([234])([uif]))$/.exec(type) ?? refuse(`the layout of ${type} is not known`);
+  const [, single, count, letter] =
+    /^(?:([uif])32|vec([234])([uif]))$/.exec(type) ?? refuse(`the layout of ${type} is not known`);
   const values = Number(count ?? 1);
-  return { size: 4 * values, align: 4 * (values === 3 ? 4 : values), scalar: `${single ?? letter}32` };
+  return {
+    size: 4 * values,
+    align: 4 * (values === 3 ? 4 : values),
+    scalar: `${single ?? letter}32`,
+  };
 }
 
 function roundUp(value: number, multiple: number): number {

@@ -33,6 +33,8 @@ function repeated(statement: string, counts: Readonly<Record<string, number>>): 
   // The last letter first.
   return Object.entries(counts).reduceRight((text, [letter, count]) => {
     const name = `$${letter}`;
-    return text.includes(name) ? Array.from({ length: count }, (_, index) => text.replaceAll(name, String(index))).join(' ') : text;
+    return text.includes(name)
+      ? Array.from({ length: count }, (_, index) => text.replaceAll(name, String(index))).join(' ')
+      : text;
   }, statement);
 }

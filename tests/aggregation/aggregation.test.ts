@@ -2,7 +2,11 @@
 import { describe, expect, it } from 'vitest';
 
 import { aggregatePixels, aggregateWithSums } from '../../src/aggregation/aggregate.js';
-import type { AggregationInput, AggregationMode, AggregationResult } from '../../src/aggregation/input.js';
+import type {
+  AggregationInput,
+  AggregationMode,
+  AggregationResult,
+} from '../../src/aggregation/input.js';
 import { countsBytes, planAggregation, sumBytes } from '../../src/aggregation/plan.js';
 import { aggregateSequential, sumLabelsSequential } from '../support/sequential-aggregation.js';
 import { readSafetensors } from '../../src/checkpoint/safetensors.js';
@@ -52,7 +56,10 @@ const growing: { name: string; run: Aggregate }[] = gpus.flatMap(({ name, gpu })
 
 const implementations: { name: string; run: Aggregate }[] = [
   { name: 'the sequential twin', run: aggregateSequential },
-  ...gpus.map(({ name, gpu }) => ({ name, run: (input: AggregationInput) => aggregatePixels(gpu, input) })),
+  ...gpus.map(({ name, gpu }) => ({
+    name,
+    run: (input: AggregationInput) => aggregatePixels(gpu, input),
+  })),
   ...growing,
 ];
 
@@ -62,8 +69,10 @@ function vectorAt(pixels: number, pixel: number, value: number): Float32Array {
 }
 
 describe.each(implementations)('pixel aggregation by $name', ({ run }) => {
-  const aggregate = async (rows: readonly string[], options: Partial<AggregationInput> = {}): Promise<string[]> =>
-    labelRows(await run(draw(rows, options)), rows[0].length);
+  const aggregate = async (
+    rows: readonly string[],
+    options: Partial<AggregationInput> = {},
+  ): Promise<string[]> => labelRows(await run(draw(rows, options)), rows[0].length);
 
   it('grows kernels through their text, the earlier one first where they meet', async () => {
     expect(await aggregate(['o#ooo#o'])).toEqual(['1111222']);
@@ -88,10 +97,14 @@ describe.each(implementations)('pixel aggregation by $name', ({ run }) => {
   });
 
   it('checks instance vectors in the mode `always`, where a distance equal to the bound passes', async () => {
-    const vectors = (value: number): Partial<AggregationInput> => ({ embedding: vectorAt(5, 2, value) });
+    const vectors = (value: number): Partial<AggregationInput> => ({
+      embedding: vectorAt(5, 2, value),
+    });
     expect(await aggregate(['#oooo'], { ...vectors(3.01), mode: 'always' })).toEqual(['11000']);
     expect(await aggregate(['#oooo'], { ...vectors(3), mode: 'always' })).toEqual(['11111']);
-    expect(await aggregate(['#oooo'], { ...vectors(5), mode: 'always', distance: 6 })).toEqual(['11111']);
+    expect(await aggregate(['#oooo'], { ...vectors(5), mode: 'always', distance: 6 })).toEqual([
+      '11111',
+    ]);
     expect(await aggregate(['#oooo'], { ...vectors(99), mode: 'reference' })).toEqual(['11111']);
   });
 
@@ -105,12 +118,15 @@ describe.each(implementations)('pixel aggregation by $name', ({ run }) => {
     ['at a ratio of 1024 in one text', 1024, 'oo#', 1],
     ['at a ratio above 1024 in one text', 1025, 'oo#', 0],
     ['at a ratio above 1024 in two texts', 1025, 'o.#', 1],
-  ])('in the mode `reference`, %s: a kernel of %i pixels, then %s', async (_, area, rest, expected) => {
-    const row = '#'.repeat(area) + rest;
-    // The pixel beside the large kernel is far from both means: it stays without a label if they are looked at.
-    const embedding = vectorAt(row.length, area, 50);
-    expect((await run(draw([row], { embedding }))).labels[area]).toBe(expected);
-  });
+  ])(
+    'in the mode `reference`, %s: a kernel of %i pixels, then %s',
+    async (_, area, rest, expected) => {
+      const row = '#'.repeat(area) + rest;
+      // The pixel beside the large kernel is far from both means: it stays without a label if they are looked at.
+      const embedding = vectorAt(row.length, area, 50);
+      expect((await run(draw([row], { embedding }))).labels[area]).toBe(expected);
+    },
+  );
 
   it('finds nothing without kernels', async () => {
     expect(await run(draw(['ooo', '...']))).toEqual({ labels: new Int32Array(6), kernelCount: 0 });
@@ -119,18 +135,32 @@ describe.each(implementations)('pixel aggregation by $name', ({ run }) => {
   it('refuses values that mean nothing, and takes infinite logits', async () => {
     const text = (...values: number[]) => ({ ...draw(['#oo']), text: Float32Array.from(values) });
     expect((await run(text(Infinity, 1, -Infinity))).labels).toEqual(Int32Array.of(1, 1, 0));
-    await expect(async () => run(text(1, 1, NaN))).rejects.toThrow('NaN, or an infinite instance vector, at row 0, column 2');
-    const embedding = (at: number) => draw(['#oo.'], { embedding: new Float32Array(16).map((_, index) => (index === at ? Infinity : 0)) });
+    await expect(async () => run(text(1, 1, NaN))).rejects.toThrow(
+      'NaN, or an infinite instance vector, at row 0, column 2',
+    );
+    const embedding = (at: number) =>
+      draw(['#oo.'], {
+        embedding: new Float32Array(16).map((_, index) => (index === at ? Infinity : 0)),
+      });
     await expect(async () => run(embedding(5))).rejects.toThrow('row 0, column 1');
     expect((await run(embedding(7))).kernelCount).toBe(1);
-    for (const wrong of [{ distance: '3' }, { distance: NaN }, { mode: 'all' }, { minKernelArea: NaN }]) {
-      await expect(async () => run({ ...draw(['#oo']), ...(wrong as object) })).rejects.toMatchObject({ code: 'argument' });
+    for (const wrong of [
+      { distance: '3' },
+      { distance: NaN },
+      { mode: 'all' },
+      { minKernelArea: NaN },
+    ]) {
+      await expect(async () =>
+        run({ ...draw(['#oo']), ...(wrong as object) }),
+      ).rejects.toMatchObject({ code: 'argument' });
     }
   });
 
   it('refuses maps that do not fit the size', async () => {
     await expect(async () => run({ ...draw(['ooo']), height: 2 })).rejects.toThrow(PanppError);
-    await expect(async () => run(draw(['ooo'], { embedding: new Float32Array(3) }))).rejects.toThrow(PanppError);
+    await expect(async () =>
+      run(draw(['ooo'], { embedding: new Float32Array(3) })),
+    ).rejects.toThrow(PanppError);
   });
 });
 
@@ -146,7 +176,9 @@ describe('sumLabelsSequential', () => {
 
   it('leaves out dropped kernels', () => {
     const input = draw(['#.##'], { minKernelArea: 2 });
-    expect(sumLabelsSequential(aggregateSequential(input), input, 1, 4).map(({ label }) => label)).toEqual([2]);
+    expect(
+      sumLabelsSequential(aggregateSequential(input), input, 1, 4).map(({ label }) => label),
+    ).toEqual([2]);
   });
 });
 
@@ -187,42 +219,67 @@ describe.each<[AggregationMode, string, number]>([
       };
       const expected = Int32Array.from(tensors.get(`${id}.label`)!.data, Number);
       expect(aggregateSequential(input).labels).toEqual(expected);
-      for (const { name, run } of growing) expect((await run(input)).labels, name).toEqual(expected);
+      for (const { name, run } of growing)
+        expect((await run(input)).labels, name).toEqual(expected);
     },
   );
 });
 
 /** Blotches of text with kernels in them, of all shapes and sizes. */
-function blotches(height: number, width: number, options: Partial<AggregationInput> = {}): AggregationInput {
+function blotches(
+  height: number,
+  width: number,
+  options: Partial<AggregationInput> = {},
+): AggregationInput {
   const pixels = height * width;
   const noise = randomValues(6 * pixels, pixels);
   const text = noise.subarray(0, pixels).map((value) => value + 0.3);
   const kernel = noise.subarray(pixels, 2 * pixels).map((value) => value - 0.4);
   return {
-    ...{ text, kernel, embedding: noise.subarray(2 * pixels), height, width },
-    ...{ minKernelArea: 0, mode: 'reference', distance: 3, ...options },
+    text,
+    kernel,
+    embedding: noise.subarray(2 * pixels),
+    height,
+    width,
+    minKernelArea: 0,
+    mode: 'reference',
+    distance: 3,
+    ...options,
   };
 }
 
 describe.each(growing)('noise of every width by $name', ({ run }) => {
   // A mask's words hold 32 pixels of a row.
-  it.each([[1, 1], [1, 97], [97, 1], [41, 31], [40, 32], [39, 33], [38, 63], [37, 64], [36, 65], [70, 200]])(
-    'gives the sequential twin’s labels at %i × %i',
-    async (height, width) => {
-      for (const options of [{}, { minKernelArea: 2 }, { mode: 'always', distance: 1 }] as const) {
-        const input = blotches(height, width, options);
-        expect(await run(input)).toEqual(aggregateSequential(input));
-      }
-    },
-  );
+  it.each([
+    [1, 1],
+    [1, 97],
+    [97, 1],
+    [41, 31],
+    [40, 32],
+    [39, 33],
+    [38, 63],
+    [37, 64],
+    [36, 65],
+    [70, 200],
+  ])('gives the sequential twin’s labels at %i × %i', async (height, width) => {
+    for (const options of [{}, { minKernelArea: 2 }, { mode: 'always', distance: 1 }] as const) {
+      const input = blotches(height, width, options);
+      expect(await run(input)).toEqual(aggregateSequential(input));
+    }
+  });
 
   it('joins text that winds through all of the map', async () => {
     // Rows of text, joined at their ends in turn: 63 rows deep, and every second row crosses all words.
     const [height, width] = [63, 130];
     const isText = (x: number, y: number) => y % 2 === 0 || x === (y % 4 === 1 ? width - 1 : 0);
     const at = (pixel: number) => [pixel % width, Math.floor(pixel / width)] as const;
-    const text = Float32Array.from({ length: height * width }, (_, pixel) => (isText(...at(pixel)) ? 1 : -1));
-    const kernel = new Float32Array(text.length).fill(-1).fill(1, 0, 3).fill(1, text.length - 3);
+    const text = Float32Array.from({ length: height * width }, (_, pixel) =>
+      isText(...at(pixel)) ? 1 : -1,
+    );
+    const kernel = new Float32Array(text.length)
+      .fill(-1)
+      .fill(1, 0, 3)
+      .fill(1, text.length - 3);
     const input: AggregationInput = { ...blotches(height, width), text, kernel };
     const result = await run(input);
     expect(result).toEqual(aggregateSequential(input));
@@ -232,7 +289,11 @@ describe.each(growing)('noise of every width by $name', ({ run }) => {
 
 describe('planAggregation', () => {
   const plan = (height: number, width: number, software: boolean) =>
-    planAggregation(featureMap('map', height, width, 8), { height: 4 * height, width: 4 * width }, { software });
+    planAggregation(
+      featureMap('map', height, width, 8),
+      { height: 4 * height, width: 4 * width },
+      { software },
+    );
 
   it('has as many kernels for every size', () => {
     for (const { software } of growths) {
@@ -244,7 +305,10 @@ describe('planAggregation', () => {
   it('has kernels that any WebGPU device takes', () => {
     for (const { software } of growths) {
       for (const { label, bindings } of plan(184, 328, software).kernels) {
-        expect(bindings.filter(({ access }) => access !== 'uniform').length, label).toBeLessThanOrEqual(8);
+        expect(
+          bindings.filter(({ access }) => access !== 'uniform').length,
+          label,
+        ).toBeLessThanOrEqual(8);
       }
     }
   });
@@ -260,7 +324,12 @@ describeOnGpus('sums by label', (gpu) => {
   it('leave out text that no kernel takes', async () => {
     const embedding = vectorAt(5, 2, 9);
     for (const { software } of growths) {
-      const { sums } = await aggregateWithSums(gpu, draw(['#oooo'], { embedding, mode: 'always' }), { height: 2, width: 10 }, { software });
+      const { sums } = await aggregateWithSums(
+        gpu,
+        draw(['#oooo'], { embedding, mode: 'always' }),
+        { height: 2, width: 10 },
+        { software },
+      );
       expect(sums).toMatchObject([{ label: 1, area: 8 }]);
     }
   });
@@ -275,23 +344,41 @@ describeOnGpus('sums by label', (gpu) => {
     const text = noise.subarray(0, pixels).map((value) => 4 * value + 2);
     const kernel = noise.subarray(pixels, 2 * pixels).map((value) => value - 0.8);
     const input: AggregationInput = {
-      ...{ text, kernel, embedding: noise.subarray(2 * pixels), height, width },
-      ...{ minKernelArea: 0, mode: 'reference', distance: 3 },
+      text,
+      kernel,
+      embedding: noise.subarray(2 * pixels),
+      height,
+      width,
+      minKernelArea: 0,
+      mode: 'reference',
+      distance: 3,
     };
     const actual = await aggregateWithSums(gpu, input, image);
     const expected = sumLabelsSequential(actual, input, image.height, image.width);
     expect(expected.length).toBeGreaterThan(50);
-    expect(actual.sums.map(({ label, area }) => ({ label, area }))).toEqual(expected.map(({ label, area }) => ({ label, area })));
-    actual.sums.forEach(({ score, area }, index) => expect(Math.abs(score - expected[index].score)).toBeLessThan(1e-6 * area));
+    expect(actual.sums.map(({ label, area }) => ({ label, area }))).toEqual(
+      expected.map(({ label, area }) => ({ label, area })),
+    );
+    actual.sums.forEach(({ score, area }, index) =>
+      expect(Math.abs(score - expected[index].score)).toBeLessThan(1e-6 * area),
+    );
   });
 
   it('come back for more labels than one read holds', async () => {
     // Single kernel pixels, none touching another: every second pixel of every second row.
     const [height, width] = [160, 240];
-    const text = Float32Array.from({ length: height * width }, (_, at) => (at % 2 === 0 && Math.floor(at / width) % 2 === 0 ? 1 : -1));
+    const text = Float32Array.from({ length: height * width }, (_, at) =>
+      at % 2 === 0 && Math.floor(at / width) % 2 === 0 ? 1 : -1,
+    );
     const input: AggregationInput = {
-      ...{ text, kernel: text, embedding: new Float32Array(4 * height * width), height, width },
-      ...{ minKernelArea: 0, mode: 'always', distance: 3 },
+      text,
+      kernel: text,
+      embedding: new Float32Array(4 * height * width),
+      height,
+      width,
+      minKernelArea: 0,
+      mode: 'always',
+      distance: 3,
     };
     const { kernelCount, sums, labels } = await aggregateWithSums(gpu, input, { height, width });
     expect(kernelCount).toBe(9600);

@@ -5,21 +5,39 @@ import { describe, expect, it } from 'vitest';
 import { issueOf } from '../../bench/static-gpu/assembly.js';
 import { type Baseline, findGrowth, knownCode } from '../../bench/static-gpu/baseline.js';
 import { dispatchTime, gpus } from '../../bench/static-gpu/estimate.js';
-import { driversHint, familyNamed, findDrivers, launchOf, readStatistics } from '../../bench/static-gpu/families.js';
+import {
+  driversHint,
+  familyNamed,
+  findDrivers,
+  launchOf,
+  readStatistics,
+} from '../../bench/static-gpu/families.js';
 import type { PipelineProfile } from '../../bench/static-gpu/profile.js';
 
 const drivers = findDrivers();
 const { mesa } = JSON.parse(readFileSync('bench/static-gpu/baseline.json', 'utf8')) as Baseline;
-const missing = !drivers ? `no drivers; ${driversHint}` : drivers.version !== mesa ? `the baseline is of Mesa ${mesa}, the drivers are of ${drivers.version}` : undefined;
+const missing = !drivers
+  ? `no drivers; ${driversHint}`
+  : drivers.version !== mesa
+    ? `the baseline is of Mesa ${mesa}, the drivers are of ${drivers.version}`
+    : undefined;
 if (missing) console.log(`default kernels not compiled for GPUs that are not here: ${missing}`);
 
 describe.skipIf(missing !== undefined)('default kernels', () => {
-  it('spill no more and keep as many subgroups in flight as known, on every family', { timeout: 900_000 }, () => {
-    execFileSync(process.execPath, ['bench/build.mjs']);
-    const run = () => execFileSync(process.execPath, ['bench/dist/static-gpu.js', '--check'], { encoding: 'utf8', stdio: 'pipe' });
-    // What is worse is in the error's message.
-    expect(run).not.toThrow();
-  });
+  it(
+    'spill no more and keep as many subgroups in flight as known, on every family',
+    { timeout: 900_000 },
+    () => {
+      execFileSync(process.execPath, ['bench/build.mjs']);
+      const run = () =>
+        execFileSync(process.execPath, ['bench/dist/static-gpu.js', '--check'], {
+          encoding: 'utf8',
+          stdio: 'pipe',
+        });
+      // What is worse is in the error's message.
+      expect(run).not.toThrow();
+    },
+  );
 
   it("are compiled by drivers in the cache alone, not the machine's", () => {
     for (const name of ['navi31', 'tgl', 'ga102']) {
@@ -31,8 +49,19 @@ describe.skipIf(missing !== undefined)('default kernels', () => {
 });
 
 const pipeline = (code: Partial<PipelineProfile>): PipelineProfile => ({
-  ...{ labels: ['conv'], subgroup: 64, registers: 100, spills: 0, fills: 0, scratchBytes: 0, waves: 4, workgroupBytes: 0, instructions: 1 },
-  ...{ dispatches: 1, milliseconds: 1, issue: { multiplyAdds: 1, slots: 1 }, ...code },
+  labels: ['conv'],
+  subgroup: 64,
+  registers: 100,
+  spills: 0,
+  fills: 0,
+  scratchBytes: 0,
+  waves: 4,
+  workgroupBytes: 0,
+  instructions: 1,
+  dispatches: 1,
+  milliseconds: 1,
+  issue: { multiplyAdds: 1, slots: 1 },
+  ...code,
 });
 
 describe('what counts as worse', () => {
@@ -40,14 +69,20 @@ describe('what counts as worse', () => {
 
   it('is more spills, or registers that cost a wave', () => {
     expect(findGrowth([pipeline({ spills: 3, fills: 5, registers: 120 })], known)).toEqual([]);
-    expect(findGrowth([pipeline({ spills: 4, fills: 5 })], known)).toEqual(['conv: spills 4, not 3']);
+    expect(findGrowth([pipeline({ spills: 4, fills: 5 })], known)).toEqual([
+      'conv: spills 4, not 3',
+    ]);
     expect(findGrowth([pipeline({ fills: 6 })], known)).toEqual(['conv: fills 6, not 5']);
-    expect(findGrowth([pipeline({ waves: 3, registers: 160 })], known)).toEqual(['conv: 3 waves in flight (160 registers), not 4']);
+    expect(findGrowth([pipeline({ waves: 3, registers: 160 })], known)).toEqual([
+      'conv: 3 waves in flight (160 registers), not 4',
+    ]);
   });
 
   it('is any spill, or a single wave, of a kernel that is new', () => {
     expect(findGrowth([pipeline({ labels: ['new'], waves: 2 })], known)).toEqual([]);
-    expect(findGrowth([pipeline({ labels: ['new'], spills: 1, waves: 1 })], known)).toEqual(['new (new): spills 1, not 0, 1 waves in flight (100 registers), not 2']);
+    expect(findGrowth([pipeline({ labels: ['new'], spills: 1, waves: 1 })], known)).toEqual([
+      'new (new): spills 1, not 0, 1 waves in flight (100 registers), not 2',
+    ]);
   });
 
   it('is told by any of the labels that share a pipeline', () => {
@@ -56,22 +91,49 @@ describe('what counts as worse', () => {
 });
 
 describe('statistics', () => {
-  const amd = { VGPRs: 168, 'Spilled VGPRs': 1, 'Spilled SGPRs': 2, 'Scratch size': 64, 'Subgroups per SIMD': 8, 'LDS size': 8192, Instructions: 885 };
+  const amd = {
+    VGPRs: 168,
+    'Spilled VGPRs': 1,
+    'Spilled SGPRs': 2,
+    'Scratch size': 64,
+    'Subgroups per SIMD': 8,
+    'LDS size': 8192,
+    Instructions: 885,
+  };
 
   it("count RDNA's waves in their own size: its driver counts in 32s", () => {
-    expect(readStatistics(familyNamed('navi31'), 64, amd)).toMatchObject({ registers: 168, spills: 3, waves: 4, scratchBytes: 64, workgroupBytes: 8192 });
+    expect(readStatistics(familyNamed('navi31'), 64, amd)).toMatchObject({
+      registers: 168,
+      spills: 3,
+      waves: 4,
+      scratchBytes: 64,
+      workgroupBytes: 8192,
+    });
     expect(readStatistics(familyNamed('navi31'), 32, amd).waves).toBe(8);
     expect(readStatistics(familyNamed('vega10'), 64, amd).waves).toBe(8);
   });
 
   it("count NVIDIA's subgroups by the registers of a scheduler", () => {
-    const nvidia = { 'Number of GPRs': 156, 'SLM Size': 16, 'Instruction count': 1402, 'Code Size': 22432 };
-    expect(readStatistics(familyNamed('ga102'), 32, nvidia)).toMatchObject({ registers: 156, spills: 4, waves: 3 });
-    expect(readStatistics(familyNamed('ga102'), 32, { ...nvidia, 'Number of GPRs': 19 }).waves).toBe(12);
+    const nvidia = {
+      'Number of GPRs': 156,
+      'SLM Size': 16,
+      'Instruction count': 1402,
+      'Code Size': 22432,
+    };
+    expect(readStatistics(familyNamed('ga102'), 32, nvidia)).toMatchObject({
+      registers: 156,
+      spills: 4,
+      waves: 3,
+    });
+    expect(
+      readStatistics(familyNamed('ga102'), 32, { ...nvidia, 'Number of GPRs': 19 }).waves,
+    ).toBe(12);
   });
 
   it('name one that a driver does not have', () => {
-    expect(() => readStatistics(familyNamed('tgl'), 16, amd)).toThrow(/tgl's driver counts no "Max live registers"; it has VGPRs/);
+    expect(() => readStatistics(familyNamed('tgl'), 16, amd)).toThrow(
+      /tgl's driver counts no "Max live registers"; it has VGPRs/,
+    );
   });
 });
 
@@ -133,22 +195,42 @@ describe("code's multiply-adds", () => {
   });
 
   it('are those of all code where nothing loops', () => {
-    expect(issueOf('BB0:\n\tv_fma_f32 v0, v1, v2, v3\n\tv_rcp_f32_e32 v1, v1', familyNamed('navi21'))).toEqual({ multiplyAdds: 1, slots: 5 });
+    expect(
+      issueOf('BB0:\n\tv_fma_f32 v0, v1, v2, v3\n\tv_rcp_f32_e32 v1, v1', familyNamed('navi21')),
+    ).toEqual({ multiplyAdds: 1, slots: 5 });
   });
 });
 
 describe('estimates', () => {
-  const gpu = { ...gpus[0], units: 10, multiplyAdds: 100, gigahertz: 1, memory: 100, cache: 1000, cacheMegabytes: 1, efficiency: 0.5 };
+  const gpu = {
+    ...gpus[0],
+    units: 10,
+    multiplyAdds: 100,
+    gigahertz: 1,
+    memory: 100,
+    cache: 1000,
+    cacheMegabytes: 1,
+    efficiency: 0.5,
+  };
 
   it('are bound by memory, unless a band stays in the cache', () => {
     const work = { multiplyAdds: 0, bytes: 850_000, workgroups: 1 };
     expect(dispatchTime(work, gpu)).toEqual({ memory: 10, arithmetic: 0, whole: 10 });
-    expect(dispatchTime({ ...work, band: { between: 2e6, rest: 425_000 } }, gpu).whole).toBeCloseTo(10);
-    expect(dispatchTime({ ...work, band: { between: 0.7e6, rest: 425_000 } }, gpu).whole).toBeCloseTo(5);
+    expect(dispatchTime({ ...work, band: { between: 2e6, rest: 425_000 } }, gpu).whole).toBeCloseTo(
+      10,
+    );
+    expect(
+      dispatchTime({ ...work, band: { between: 0.7e6, rest: 425_000 } }, gpu).whole,
+    ).toBeCloseTo(5);
   });
 
   it('are bound by arithmetic, whole workgroups a unit', () => {
-    const work = { multiplyAdds: 0, bytes: 0, workgroups: 61, tile: { name: '', depth: 16, perGroup: 1e6, invocations: 128 } };
+    const work = {
+      multiplyAdds: 0,
+      bytes: 0,
+      workgroups: 61,
+      tile: { name: '', depth: 16, perGroup: 1e6, invocations: 128 },
+    };
     // Seven workgroups of 10⁶ at half of 100 a cycle.
     expect(dispatchTime(work, gpu).whole).toBeCloseTo(7 * 20);
   });

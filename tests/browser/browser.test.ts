@@ -5,22 +5,47 @@ import { readFileSync } from 'node:fs';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { serve } from '../../examples/browser/serve.mjs';
-import { type PixelImage, type Region, decodeImage, loadModel, openGpu, packagedWeights } from '../../src/node.js';
+import {
+  type PixelImage,
+  type Region,
+  decodeImage,
+  loadModel,
+  openGpu,
+  packagedWeights,
+} from '../../src/node.js';
 import { findChromium, launch } from './chromium.js';
 
 type Library = typeof import('../../src/index.js');
 
 const found = await findChromium();
-if (!found && process.env.CI) throw new Error('CI needs a Chromium; on Linux x64 npm ci brings one (@sparticuz/chromium)');
-if (!found) console.log('not tested in a browser: no Chromium here; install it, or on Linux x64 run npm ci');
+if (!found && process.env.CI)
+  throw new Error('CI needs a Chromium; on Linux x64 npm ci brings one (@sparticuz/chromium)');
+if (!found)
+  console.log('not tested in a browser: no Chromium here; install it, or on Linux x64 run npm ci');
 
 const screenshots = 'panpp-output/browser/';
 const example = new URL('../../examples/street.jpg', import.meta.url);
 const images = new URL('../data/images/', import.meta.url);
 // What is left out and why: src/images/source.ts.
 const likeInNode = [
-  ...['baseline.jpg', 'progressive.jpg', 'half-chroma.jpg', 'full-chroma.jpg', 'grey.jpg', 'profile.jpg', 'gamma.png', 'grey16.png'],
-  ...['palette8.png', 'rgb16-interlaced.png', 'lossy.webp', 'orientation-3.jpg', 'orientation-6.jpg', 'orientation-8.png'],
+  ...[
+    'baseline.jpg',
+    'progressive.jpg',
+    'half-chroma.jpg',
+    'full-chroma.jpg',
+    'grey.jpg',
+    'profile.jpg',
+    'gamma.png',
+    'grey16.png',
+  ],
+  ...[
+    'palette8.png',
+    'rgb16-interlaced.png',
+    'lossy.webp',
+    'orientation-3.jpg',
+    'orientation-6.jpg',
+    'orientation-8.png',
+  ],
 ];
 
 describe.skipIf(!found)('in Chromium', () => {
@@ -53,14 +78,19 @@ describe.skipIf(!found)('in Chromium', () => {
     beforeAll(async () => {
       ({ page } = await newPage('style.css'));
       // As text: vitest rewrites the import of a function.
-      await page.evaluate("import('/dist/browser.js').then((library) => Object.assign(globalThis, { panpp: library }))");
+      await page.evaluate(
+        "import('/dist/browser.js').then((library) => Object.assign(globalThis, { panpp: library }))",
+      );
     });
 
     it('finds the regions that Node finds', async () => {
       const { decoded, regions, adapter } = await page.evaluate(async () => {
         const { imageFrom, loadModel, loadWeights, requestGpu } = panpp;
         const gpu = await requestGpu();
-        const model = await loadModel(gpu, await loadWeights('/weights/pan-pp-resnet18.safetensors'));
+        const model = await loadModel(
+          gpu,
+          await loadWeights('/weights/pan-pp-resnet18.safetensors'),
+        );
         Object.assign(globalThis, { model });
         const picture = await (await fetch('/examples/street.jpg')).blob();
         const { data } = await imageFrom(picture);
@@ -86,7 +116,8 @@ describe.skipIf(!found)('in Chromium', () => {
         const { imageFrom } = panpp;
         const [width, height] = [48, 32];
         const pixels = new ImageData(width, height);
-        for (let at = 0; at < pixels.data.length; at += 4) pixels.data.set([(at * 7) % 251, (at >> 5) % 256, (at * 3) % 241, 255], at);
+        for (let at = 0; at < pixels.data.length; at += 4)
+          pixels.data.set([(at * 7) % 251, (at >> 5) % 256, (at * 3) % 241, 255], at);
         const offscreen = new OffscreenCanvas(width, height);
         offscreen.getContext('2d')!.putImageData(pixels, 0, 0);
         const canvas = Object.assign(document.createElement('canvas'), { width, height });
@@ -96,19 +127,30 @@ describe.skipIf(!found)('in Chromium', () => {
         await element.decode();
         const sources = {
           'RGBA bytes': { width, height, channels: 4 as const, data: pixels.data },
-          ...{ ImageData: pixels, OffscreenCanvas: offscreen, HTMLCanvasElement: canvas, Blob: blob, HTMLImageElement: element },
-          ...{ ImageBitmap: await createImageBitmap(pixels), VideoFrame: new VideoFrame(canvas, { timestamp: 0 }) },
+          ImageData: pixels,
+          OffscreenCanvas: offscreen,
+          HTMLCanvasElement: canvas,
+          Blob: blob,
+          HTMLImageElement: element,
+          ImageBitmap: await createImageBitmap(pixels),
+          VideoFrame: new VideoFrame(canvas, { timestamp: 0 }),
         };
         const worst: Record<string, number> = {};
         for (const [name, source] of Object.entries(sources)) {
           const image = await imageFrom(source);
-          const sizes = image.width === width && image.height === height && image.data.length === pixels.data.length;
-          worst[name] = sizes ? Math.max(...image.data.map((value, at) => Math.abs(value - pixels.data[at]))) : Infinity;
+          const sizes =
+            image.width === width &&
+            image.height === height &&
+            image.data.length === pixels.data.length;
+          worst[name] = sizes
+            ? Math.max(...image.data.map((value, at) => Math.abs(value - pixels.data[at])))
+            : Infinity;
         }
         return worst;
       });
       expect(Object.keys(differences)).toHaveLength(8);
-      for (const [name, difference] of Object.entries(differences)) expect(difference, name).toBe(0);
+      for (const [name, difference] of Object.entries(differences))
+        expect(difference, name).toBe(0);
     });
 
     it('looks at pictures on the GPU as at their bytes', async () => {
@@ -122,7 +164,11 @@ describe.skipIf(!found)('in Chromium', () => {
         await element.decode();
         const bitmap = await createImageBitmap(canvas);
         const sources = {
-          ...{ OffscreenCanvas: canvas, ImageBitmap: bitmap, Blob: street, rotated, HTMLImageElement: element },
+          OffscreenCanvas: canvas,
+          ImageBitmap: bitmap,
+          Blob: street,
+          rotated,
+          HTMLImageElement: element,
           VideoFrame: new VideoFrame(canvas, { timestamp: 0 }),
         };
         const { device } = model.gpu;
@@ -131,7 +177,8 @@ describe.skipIf(!found)('in Chromium', () => {
         const map = async (source: Parameters<typeof model.forward>[0]) => {
           return (await model.forward(source, { outputs: ['det'], shortSide: 32 })).get('det')!;
         };
-        const differenceOf = (a: Float32Array, b: Float32Array) => Math.max(...a.map((value, at) => Math.abs(value - b[at])));
+        const differenceOf = (a: Float32Array, b: Float32Array) =>
+          Math.max(...a.map((value, at) => Math.abs(value - b[at])));
         const differences: Record<string, number> = {};
         const sizes: Record<string, boolean> = {};
         for (const [name, source] of Object.entries(sources)) {
@@ -144,10 +191,16 @@ describe.skipIf(!found)('in Chromium', () => {
           differences[name] = differenceOf(onGpu.data, fromBytes.data);
           sizes[name] = String(onGpu.shape) === String(fromBytes.shape);
         }
-        const usage = GPUTextureUsage.TEXTURE_BINDING | GPUTextureUsage.COPY_DST | GPUTextureUsage.RENDER_ATTACHMENT;
+        const usage =
+          GPUTextureUsage.TEXTURE_BINDING |
+          GPUTextureUsage.COPY_DST |
+          GPUTextureUsage.RENDER_ATTACHMENT;
         const texture = device.createTexture({ size: [320, 240], format: 'bgra8unorm', usage });
         copy({ source: bitmap }, { texture }, [320, 240]);
-        differences.GPUTexture = differenceOf((await map(texture)).data, (await map(await panpp.imageFrom(bitmap))).data);
+        differences.GPUTexture = differenceOf(
+          (await map(texture)).data,
+          (await map(await panpp.imageFrom(bitmap))).data,
+        );
         return { differences, sizes, textures: copied };
       }, oriented);
       console.log(`copied by the GPU: ${textures.join(', ')}`);
@@ -155,7 +208,8 @@ describe.skipIf(!found)('in Chromium', () => {
       expect(textures).toEqual(Object.keys(sizes).filter((name) => name !== 'VideoFrame'));
       expect(Object.values(sizes)).not.toContain(false);
       expect(Object.keys(differences)).toHaveLength(7);
-      for (const [name, difference] of Object.entries(differences)) expect(difference, name).toBe(0);
+      for (const [name, difference] of Object.entries(differences))
+        expect(difference, name).toBe(0);
     });
 
     it('takes the frame that a video shows', async () => {
@@ -163,7 +217,10 @@ describe.skipIf(!found)('in Chromium', () => {
         const canvas = Object.assign(document.createElement('canvas'), { width: 64, height: 48 });
         const context = canvas.getContext('2d')!;
         const stream = canvas.captureStream();
-        const video = Object.assign(document.createElement('video'), { srcObject: stream, muted: true });
+        const video = Object.assign(document.createElement('video'), {
+          srcObject: stream,
+          muted: true,
+        });
         const paint = setInterval(() => {
           context.fillStyle = 'rgb(200 100 50)';
           context.fillRect(0, 0, 64, 48);
@@ -174,15 +231,22 @@ describe.skipIf(!found)('in Chromium', () => {
         return { size: [width, height], colour: [...data.slice(0, 3)] };
       });
       expect(size).toEqual([64, 48]);
-      [200, 100, 50].forEach((value, channel) => expect(Math.abs(colour[channel] - value)).toBeLessThanOrEqual(4));
+      [200, 100, 50].forEach((value, channel) =>
+        expect(Math.abs(colour[channel] - value)).toBeLessThanOrEqual(4),
+      );
     });
 
     it.each(likeInNode)('decodes %s to the bytes that Node decodes it to', async (name) => {
       const bytes = readFileSync(new URL(name, images));
-      const { width, height, pixels } = await page.evaluate(async (content) => {
-        const { width, height, data } = await panpp.imageFrom(new Blob([new Uint8Array(content)]));
-        return { width, height, pixels: [...data] };
-      }, [...bytes]);
+      const { width, height, pixels } = await page.evaluate(
+        async (content) => {
+          const { width, height, data } = await panpp.imageFrom(
+            new Blob([new Uint8Array(content)]),
+          );
+          return { width, height, pixels: [...data] };
+        },
+        [...bytes],
+      );
       const image = await decodeImage(bytes, name);
       expect([width, height]).toEqual([image.width, image.height]);
       expect(pixels).toEqual([...rgba(image)]);
@@ -190,7 +254,11 @@ describe.skipIf(!found)('in Chromium', () => {
 
     it('says in one line why a picture can’t be taken', async () => {
       const messages = await page.evaluate(async () => {
-        const messageOf = (promise: Promise<unknown>) => promise.then(() => 'no error', ({ code, message }) => `${code}: ${message}`);
+        const messageOf = (promise: Promise<unknown>) =>
+          promise.then(
+            () => 'no error',
+            ({ code, message }) => `${code}: ${message}`,
+          );
         const closed = await createImageBitmap(new ImageData(2, 2));
         closed.close();
         return Promise.all([
@@ -251,14 +319,19 @@ describe.skipIf(!found)('in Chromium', () => {
       const { length } = readFileSync(packagedWeights());
       expect(sizes).toEqual([length, length]);
       expect(kept).toBe(true);
-      expect(offline).toBe("/weights/pan-pp-resnet18.safetensors?cached can't be loaded (no network); check the address, the network, and CORS");
+      expect(offline).toBe(
+        "/weights/pan-pp-resnet18.safetensors?cached can't be loaded (no network); check the address, the network, and CORS",
+      );
     });
 
     it('works on a device that the caller has, and leaves it open', async () => {
       const usable = await page.evaluate(async () => {
         const device = await (await navigator.gpu.requestAdapter())!.requestDevice();
         const gpu = await panpp.requestGpu({ device });
-        const loaded = await panpp.loadModel(gpu, await panpp.loadWeights('/weights/pan-pp-resnet18.safetensors'));
+        const loaded = await panpp.loadModel(
+          gpu,
+          await panpp.loadWeights('/weights/pan-pp-resnet18.safetensors'),
+        );
         const { regions } = await loaded.detect(new ImageData(64, 64), { shortSide: 64 });
         loaded.dispose();
         gpu.dispose();
@@ -276,12 +349,20 @@ describe.skipIf(!found)('in Chromium', () => {
         const weights = await panpp.loadWeights('/weights/pan-pp-resnet18.safetensors');
         const picture = new ImageData(64, 64);
         const start = async () => panpp.loadModel(await panpp.requestGpu(), weights);
-        const outcomeOf = (call: Promise<unknown>) => call.then(() => 'done', ({ name, code }) => `${name} ${code}`);
+        const outcomeOf = (call: Promise<unknown>) =>
+          call.then(
+            () => 'done',
+            ({ name, code }) => `${name} ${code}`,
+          );
         const lost = await start();
         const call = outcomeOf(lost.detect(picture, { shortSide: 64 }));
         lost.gpu.device.destroy();
         const renewed = await start();
-        return [await call, await outcomeOf(lost.detect(picture)), await outcomeOf(renewed.detect(picture, { shortSide: 64 }))];
+        return [
+          await call,
+          await outcomeOf(lost.detect(picture)),
+          await outcomeOf(renewed.detect(picture, { shortSide: 64 })),
+        ];
       });
       expect(outcomes).toEqual(['PanppError device-lost', 'PanppError device-lost', 'done']);
     });
@@ -298,8 +379,13 @@ describe.skipIf(!found)('in Chromium', () => {
           } catch (error) {
             postMessage(String(error));
           }`;
-        const worker = new Worker(URL.createObjectURL(new Blob([code], { type: 'text/javascript' })), { type: 'module' });
-        const answer = await new Promise<unknown>((resolve) => (worker.onmessage = ({ data }) => resolve(data)));
+        const worker = new Worker(
+          URL.createObjectURL(new Blob([code], { type: 'text/javascript' })),
+          { type: 'module' },
+        );
+        const answer = await new Promise<unknown>(
+          (resolve) => (worker.onmessage = ({ data }) => resolve(data)),
+        );
         worker.terminate();
         const picture = await (await fetch('/examples/street.jpg')).blob();
         const { regions } = await model.detect(picture, { shortSide: 128 });
@@ -312,32 +398,53 @@ describe.skipIf(!found)('in Chromium', () => {
 
   describe('the demo page', () => {
     const wide = { viewport: { width: 1280, height: 860 } };
-    const phone = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true };
+    const phone = {
+      viewport: { width: 390, height: 844 },
+      deviceScaleFactor: 2,
+      isMobile: true,
+      hasTouch: true,
+    };
 
     it('finds the sample’s text by keyboard, shows maps, and hands out JSON and a picture', async () => {
-      const { page, problems } = await newPage('./', { ...wide, colorScheme: 'light', acceptDownloads: true });
+      const { page, problems } = await newPage('./', {
+        ...wide,
+        colorScheme: 'light',
+        acceptDownloads: true,
+      });
       await page.locator('#sample').press('Enter');
       await page.getByText(/regions? in /).waitFor();
       const regions = await page.locator('#list li').count();
       expect(regions).toBeGreaterThan(3);
       expect(await page.locator('#regions polygon:not(.rim)').count()).toBe(regions);
       expect(await page.locator('#adapter').textContent()).toMatch(/swiftshader.*\(software\)/i);
-      expect(await page.locator('#times').textContent()).toMatch(/resize.*network.*aggregation.*shapes.*total/);
+      expect(await page.locator('#times').textContent()).toMatch(
+        /resize.*network.*aggregation.*shapes.*total/,
+      );
       await page.screenshot({ path: `${screenshots}light.png` });
 
       for (const layer of ['Text', 'Kernels', 'Vectors']) {
         await page.getByText(layer, { exact: true }).click();
         await page.locator('#map').waitFor();
-        await page.waitForFunction(() => document.querySelector<HTMLCanvasElement>('#map')!.width === 88);
-        await page.locator('#stage').screenshot({ path: `${screenshots}${layer.toLowerCase()}.png` });
+        await page.waitForFunction(
+          () => document.querySelector<HTMLCanvasElement>('#map')!.width === 88,
+        );
+        await page
+          .locator('#stage')
+          .screenshot({ path: `${screenshots}${layer.toLowerCase()}.png` });
       }
 
-      const [json] = await Promise.all([page.waitForEvent('download'), page.locator('#json').press('Enter')]);
+      const [json] = await Promise.all([
+        page.waitForEvent('download'),
+        page.locator('#json').press('Enter'),
+      ]);
       expect(json.suggestedFilename()).toBe('street.json');
       const record = JSON.parse(readFileSync(await json.path(), 'utf8'));
       expect(record).toMatchObject({ image: 'street.jpg', width: 1280, height: 960 });
       expect(record.regions).toHaveLength(regions);
-      const [png] = await Promise.all([page.waitForEvent('download'), page.locator('#png').press('Enter')]);
+      const [png] = await Promise.all([
+        page.waitForEvent('download'),
+        page.locator('#png').press('Enter'),
+      ]);
       expect(png.suggestedFilename()).toBe('street.overlay.png');
       const overlay = await decodeImage(readFileSync(await png.path()), 'overlay');
       expect([overlay.width, overlay.height]).toEqual([1280, 960]);
@@ -347,10 +454,16 @@ describe.skipIf(!found)('in Chromium', () => {
       await page.evaluate(() => scrollTo(0, 0));
       await page.screenshot({ path: `${screenshots}dark.png` });
       await page.setViewportSize(phone.viewport);
-      expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(phone.viewport.width);
+      expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(
+        phone.viewport.width,
+      );
       await page.screenshot({ path: `${screenshots}phone.png`, fullPage: true });
 
-      await page.locator('#file').setInputFiles({ name: 'notes.png', mimeType: 'image/png', buffer: Buffer.from('no picture') });
+      await page.locator('#file').setInputFiles({
+        name: 'notes.png',
+        mimeType: 'image/png',
+        buffer: Buffer.from('no picture'),
+      });
       await page.getByRole('alert').waitFor();
       expect(await page.getByRole('alert').textContent()).toBe(
         'notes.png (10 bytes) is no image that this browser can decode, or it is damaged',
@@ -368,7 +481,9 @@ describe.skipIf(!found)('in Chromium', () => {
         await page.evaluate(
           ([content, type]) => {
             const files = new DataTransfer();
-            files.items.add(new File([new Uint8Array(content)], `${type}.jpg`, { type: 'image/jpeg' }));
+            files.items.add(
+              new File([new Uint8Array(content)], `${type}.jpg`, { type: 'image/jpeg' }),
+            );
             const settings = { bubbles: true, cancelable: true };
             document.body.dispatchEvent(
               type === 'drop'
@@ -379,7 +494,10 @@ describe.skipIf(!found)('in Chromium', () => {
           [picture, kind] as const,
         );
         const nameOfResult = async () => {
-          const [json] = await Promise.all([page.waitForEvent('download'), page.locator('#json').click()]);
+          const [json] = await Promise.all([
+            page.waitForEvent('download'),
+            page.locator('#json').click(),
+          ]);
           return json.suggestedFilename();
         };
         await expect.poll(nameOfResult, { timeout: 60_000 }).toBe(`${kind}.json`);
@@ -405,7 +523,9 @@ describe.skipIf(!found)('in Chromium', () => {
 
 /** A size that SwiftShader is soon done with. */
 async function smallSide(page: Page): Promise<void> {
-  await page.evaluate(() => document.querySelector<HTMLSelectElement>('#shortSide')!.add(new Option('64')));
+  await page.evaluate(() =>
+    document.querySelector<HTMLSelectElement>('#shortSide')!.add(new Option('64')),
+  );
   await page.locator('#shortSide').selectOption('64');
 }
 
@@ -419,7 +539,9 @@ function expectSameRegions(actual: readonly Region[], expected: readonly Region[
     const other = expected[index].polygon;
     expect(polygon.length).toBe(other.length);
     polygon.forEach(([x, y], corner) => {
-      expect(Math.max(Math.abs(x - other[corner][0]), Math.abs(y - other[corner][1]))).toBeLessThanOrEqual(1);
+      expect(
+        Math.max(Math.abs(x - other[corner][0]), Math.abs(y - other[corner][1])),
+      ).toBeLessThanOrEqual(1);
     });
   });
 }
@@ -428,9 +550,12 @@ function expectSameRegions(actual: readonly Region[], expected: readonly Region[
 function rgba({ width, height, channels, data }: PixelImage): Uint8Array {
   const pixels = new Uint8Array(4 * width * height).fill(255);
   for (let at = 0; at < width * height; at++) {
-    for (let channel = 0; channel < 3; channel++) pixels[4 * at + channel] = data[channels * at + channel];
+    for (let channel = 0; channel < 3; channel++)
+      pixels[4 * at + channel] = data[channels * at + channel];
   }
   return pixels;
 }
 
-const sha256 = async (bytes: Uint8Array) => [...new Uint8Array(await crypto.subtle.digest('SHA-256', bytes as BufferSource))];
+const sha256 = async (bytes: Uint8Array) => [
+  ...new Uint8Array(await crypto.subtle.digest('SHA-256', bytes as BufferSource)),
+];

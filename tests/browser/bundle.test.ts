@@ -19,11 +19,16 @@ describe('the browser bundle', () => {
 
   it('imports nothing and needs no Node', async () => {
     const { metafile } = await build({
-      ...{ stdin: { contents: bytes.toString(), resolveDir: '/' }, format: 'esm', write: false, metafile: true },
+      stdin: { contents: bytes.toString(), resolveDir: '/' },
+      format: 'esm',
+      write: false,
+      metafile: true,
     });
     const [{ imports, exports }] = Object.values(metafile.outputs);
     expect(imports).toEqual([]);
-    expect(exports).toEqual(expect.arrayContaining(['requestGpu', 'loadModel', 'loadWeights', 'imageFrom', 'PanppError']));
+    expect(exports).toEqual(
+      expect.arrayContaining(['requestGpu', 'loadModel', 'loadWeights', 'imageFrom', 'PanppError']),
+    );
     expect(bytes.toString()).not.toMatch(/\bprocess\.|\bBuffer\.|\brequire\(|node:/);
   });
 });

@@ -22,7 +22,8 @@ const cache = fileURLToPath(new URL('../../node_modules/.cache/panpp-tests/', im
 
 /** Undefined where there is no Chromium. */
 export async function findChromium(): Promise<Installation | undefined> {
-  const found = process.platform === 'linux' && process.arch === 'x64' ? findEmbeddedPackage() : undefined;
+  const found =
+    process.platform === 'linux' && process.arch === 'x64' ? findEmbeddedPackage() : undefined;
   if (found) return packaged(dirname(found.archive), found.version);
   const executablePath = installed.find(existsSync);
   return executablePath ? { executablePath, env: {} } : undefined;
@@ -32,7 +33,11 @@ export function launch({ executablePath, env }: Installation): Promise<Browser> 
   const args = ['--no-sandbox', '--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'];
   // A camera that shows a test picture, and no question about it.
   args.push('--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream');
-  return chromium.launch({ executablePath, args, env: { ...process.env, ...env } as Record<string, string> });
+  return chromium.launch({
+    executablePath,
+    args,
+    env: { ...process.env, ...env } as Record<string, string>,
+  });
 }
 
 async function packaged(bin: string, version: string): Promise<Installation> {
@@ -41,7 +46,8 @@ async function packaged(bin: string, version: string): Promise<Installation> {
   const executablePath = join(folder, 'chromium');
   const env: Record<string, string> = {};
   if (!existsSync('/etc/fonts/fonts.conf')) env.FONTCONFIG_PATH = join(folder, 'fonts');
-  if (/not found/.test(execFileSync('ldd', [executablePath], { encoding: 'utf8' }))) env.LD_LIBRARY_PATH = join(folder, 'lib');
+  if (/not found/.test(execFileSync('ldd', [executablePath], { encoding: 'utf8' })))
+    env.LD_LIBRARY_PATH = join(folder, 'lib');
   return { executablePath, env };
 }
 
@@ -65,7 +71,9 @@ async function unpack(bin: string, folder: string): Promise<void> {
 }
 
 async function unpackTar(archive: string, folder: string): Promise<void> {
-  for (const { name, data } of parseTar(await promisify(brotliDecompress)(await readFile(archive)))) {
+  for (const { name, data } of parseTar(
+    await promisify(brotliDecompress)(await readFile(archive)),
+  )) {
     if (!data?.length) continue;
     await mkdir(dirname(join(folder, name)), { recursive: true });
     await writeFile(join(folder, name), data);

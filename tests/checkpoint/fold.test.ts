@@ -47,24 +47,43 @@ describe('foldBatchNorm', () => {
     const { weight: w, bias: b } = foldBatchNorm(tensor([2, 2], ...weight), norm);
     for (const channel of [0, 1]) {
       const plain = weight[channel * 2] * x[0] + weight[channel * 2 + 1] * x[1];
-      const [gamma, beta, mean, variance] = [norm.weight, norm.bias, norm.running_mean, norm.running_var].map(
-        ({ data }) => Number(data[channel]),
-      );
+      const [gamma, beta, mean, variance] = [
+        norm.weight,
+        norm.bias,
+        norm.running_mean,
+        norm.running_var,
+      ].map(({ data }) => Number(data[channel]));
       const expected = ((plain - mean) / Math.sqrt(variance + 1e-5)) * gamma + beta;
-      expect(w[channel * 2] * x[0] + w[channel * 2 + 1] * x[1] + b[channel]).toBeCloseTo(expected, 5);
+      expect(w[channel * 2] * x[0] + w[channel * 2 + 1] * x[1] + b[channel]).toBeCloseTo(
+        expected,
+        5,
+      );
     }
   });
 
   it('rejects sizes that do not fit, integers and negative variances', () => {
     const weight = tensor([2, 1], 1, 1);
     const bad: [() => unknown, RegExp][] = [
-      [() => foldBatchNorm(tensor([3, 1], 1, 1, 1), norm), /batch norm\.weight has 2 values where 3 belong/],
-      [() => foldBatchNorm(tensor([2, 2], 1, 1), norm), /convolution weight has 2 values where 4 belong/],
-      [() => foldBatchNorm(weight, norm, tensor([1], 1)), /convolution bias has 1 values/],
-      [() => foldBatchNorm(weight, { ...norm, running_var: tensor([2], 1, -1) }), /^batch norm\.running_var\[1\] is -1, and a variance can't be negative/],
-      [() => foldBatchNorm(weight, { ...norm, running_var: tensor([2], NaN, 1) }), /running_var\[0\] is NaN/],
       [
-        () => foldBatchNorm(weight, { ...norm, bias: { shape: [2], data: BigInt64Array.of(1n, 2n) } }),
+        () => foldBatchNorm(tensor([3, 1], 1, 1, 1), norm),
+        /batch norm\.weight has 2 values where 3 belong/,
+      ],
+      [
+        () => foldBatchNorm(tensor([2, 2], 1, 1), norm),
+        /convolution weight has 2 values where 4 belong/,
+      ],
+      [() => foldBatchNorm(weight, norm, tensor([1], 1)), /convolution bias has 1 values/],
+      [
+        () => foldBatchNorm(weight, { ...norm, running_var: tensor([2], 1, -1) }),
+        /^batch norm\.running_var\[1\] is -1, and a variance can't be negative/,
+      ],
+      [
+        () => foldBatchNorm(weight, { ...norm, running_var: tensor([2], NaN, 1) }),
+        /running_var\[0\] is NaN/,
+      ],
+      [
+        () =>
+          foldBatchNorm(weight, { ...norm, bias: { shape: [2], data: BigInt64Array.of(1n, 2n) } }),
         /batch norm\.bias holds integers/,
       ],
     ];

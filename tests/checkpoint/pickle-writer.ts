@@ -59,7 +59,13 @@ export function sizes(...values: number[]): Piece {
 }
 
 /** A tensor as `_rebuild_tensor_v2` makes it. */
-export function tensor(from: Piece, offset: number, shape: number[], stride: number[], ...more: Piece[]): Piece {
+export function tensor(
+  from: Piece,
+  offset: number,
+  shape: number[],
+  stride: number[],
+  ...more: Piece[]
+): Piece {
   const parts = [from, int(offset), sizes(...shape), sizes(...stride), FALSE, NO_HOOKS, ...more];
   return call('torch._utils._rebuild_tensor_v2', ...parts);
 }
@@ -86,8 +92,12 @@ export function legacyCheckpoint(
 ): Uint8Array {
   const keys = `](${storages.map(([key]) => str(key)).join('')}e`;
   const magic = '\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19';
-  const head = [magic, 'M\xe9\x03', dict({ little_endian: '\x88' }), value, keys].map(pickle).join('');
-  const tail = storages.map(([, count, values]) => le(count, 8) + String.fromCharCode(...values)).join('');
+  const head = [magic, 'M\xe9\x03', dict({ little_endian: '\x88' }), value, keys]
+    .map(pickle)
+    .join('');
+  const tail = storages
+    .map(([, count, values]) => le(count, 8) + String.fromCharCode(...values))
+    .join('');
   return bytesOf(head, tail);
 }
 

@@ -166,7 +166,8 @@ describe('readPickle', () => {
       ['\x82\x01.', /unknown opcode 0x82/],
       ['\x97.', /unknown opcode 0x97/],
     ];
-    for (const [bytes, message] of cases) expect(problem(bytes), JSON.stringify(bytes)).toMatch(message);
+    for (const [bytes, message] of cases)
+      expect(problem(bytes), JSON.stringify(bytes)).toMatch(message);
   });
 
   it('bounds the work of hostile programs', () => {
@@ -180,7 +181,8 @@ describe('readPickle', () => {
       // One long list, copied over and over by calls.
       `](${'N'.repeat(100_000)}eq\x00${`${global('some.list')}h\x00\x85R0`.repeat(10_000)}`,
     ];
-    for (const bomb of bombs) expect(problem(bomb, '.')).toMatch(/longer than any checkpoint needs/);
+    for (const bomb of bombs)
+      expect(problem(bomb, '.')).toMatch(/longer than any checkpoint needs/);
   });
 
   it('reads deep nesting without recursion', () => {

@@ -50,7 +50,10 @@ function expectedTensors(file: string, prefix: string): Map<string, NamedTensor>
 }
 
 /** The same names in any order, shapes and bits. The reference's list writes a scalar's shape [] as [1]. */
-function expectSameBits(actual: Map<string, NamedTensor>, expected: Map<string, NamedTensor>): void {
+function expectSameBits(
+  actual: Map<string, NamedTensor>,
+  expected: Map<string, NamedTensor>,
+): void {
   expect([...actual.keys()].sort()).toEqual([...expected.keys()].sort());
   expect(actual.size).toBeGreaterThan(0);
   for (const [name, { shape, data }] of expected) {
@@ -112,8 +115,14 @@ describe("readCheckpoint: the reference's files", () => {
     ['bad-empty.pth', /: the file is empty; download or copy it again$/],
     ['bad-garbage.pth', /: neither a PyTorch checkpoint \(zip or legacy\) nor a safetensors file$/],
     ['bad-html.pth', /: this is an HTML page, not a checkpoint: the download link probably failed/],
-    ['bad-truncated.pth', /: cut short or damaged: its zip archive can't be read \(invalid zip data\)/],
-    ['bad-code.pth', /: its pickle refers to posix\.system, which no model's weights need; nothing was executed/],
+    [
+      'bad-truncated.pth',
+      /: cut short or damaged: its zip archive can't be read \(invalid zip data\)/,
+    ],
+    [
+      'bad-code.pth',
+      /: its pickle refers to posix\.system, which no model's weights need; nothing was executed/,
+    ],
   ];
   for (const [name, message] of bad) {
     it(`${name} is refused`, () => {
@@ -126,14 +135,20 @@ describe("readCheckpoint: the reference's files", () => {
 describe('readCheckpoint: what PyTorch 1.13 saves', () => {
   for (const name of GOOD.filter((file) => file.startsWith('variant'))) {
     it(name, () => {
-      expectSameBits(readCheckpoint(checkpointBytes(name)), expectedTensors('variants.expected.safetensors', name));
+      expectSameBits(
+        readCheckpoint(checkpointBytes(name)),
+        expectedTensors('variants.expected.safetensors', name),
+      );
     });
   }
 
   const bad: [string, RegExp][] = [
     ['variant-bad-module.pth', /refers to torch\.nn\.modules\.container\.Sequential/],
     ['variant-bad-quantized.pth', /tensor "weight" can't be read: it is quantized/],
-    ['variant-bad-complex.legacy.pth', /tensor "weight" has complex64 values, which are not supported/],
+    [
+      'variant-bad-complex.legacy.pth',
+      /tensor "weight" has complex64 values, which are not supported/,
+    ],
     ['variant-bad-sparse.pth', /tensor "weight" can't be read: it is sparse/],
     ['variant-bad-numpy.pth', /tensor "weight" can't be read: it is a NumPy array/],
     ['variant-bad-list.pth', /not a dict of tensors/],
@@ -164,11 +179,15 @@ describe('readCheckpoint: other versions of PyTorch', () => {
       byteorder: bytesOf('little'),
     };
     const tensors = readCheckpoint(
-      zipCheckpoint(dict({ a: v3('0', 1, 'torch.uint16'), b: v3('1', 0, 'torch.uint32') }), entries),
+      zipCheckpoint(
+        dict({ a: v3('0', 1, 'torch.uint16'), b: v3('1', 0, 'torch.uint32') }),
+        entries,
+      ),
     );
     expect(tensors.get('a')).toEqual({ shape: [1], data: BigInt64Array.of(65535n) });
     expect(tensors.get('b')).toEqual({ shape: [1], data: BigInt64Array.of(2n ** 32n - 1n) });
-    const bad = (offset: number, dtype: string) => problem(zipCheckpoint(dict({ a: v3('0', offset, dtype) }), entries));
+    const bad = (offset: number, dtype: string) =>
+      problem(zipCheckpoint(dict({ a: v3('0', offset, dtype) }), entries));
     expect(bad(0, 'torch.float8_e4m3fn')).toMatch(/tensor "a" has float8_e4m3fn values/);
     expect(bad(0, 'torch.uint64')).toMatch(/tensor "a" has uint64 values/);
     expect(bad(2, 'torch.uint16')).toMatch(/tensor "a" reaches past the end/);
@@ -188,7 +207,8 @@ describe('readCheckpoint: other versions of PyTorch', () => {
       'data/2': bigEndian(2, (v) => v.setUint16(0, 0x3c00)),
       'data/3': Uint8Array.of(1),
     };
-    const scalar = (type: string, key: string) => tensor(storage(`torch.${type}Storage`, key, 1), 0, [], []);
+    const scalar = (type: string, key: string) =>
+      tensor(storage(`torch.${type}Storage`, key, 1), 0, [], []);
     const saved = dict({
       f: tensor(floats(2), 0, [2], [1]),
       l: scalar('Long', '1'),
@@ -196,7 +216,12 @@ describe('readCheckpoint: other versions of PyTorch', () => {
       b: scalar('Bool', '3'),
     });
     const tensors = readCheckpoint(zipCheckpoint(saved, entries));
-    expect([...tensors.values()].map(({ data }) => [...data])).toEqual([[1.5, -2], [-7n], [1], [1n]]);
+    expect([...tensors.values()].map(({ data }) => [...data])).toEqual([
+      [1.5, -2],
+      [-7n],
+      [1],
+      [1n],
+    ]);
   });
 
   it('reads tensor subclasses, parameters with attributes, and the first _rebuild_tensor', () => {
@@ -205,7 +230,13 @@ describe('readCheckpoint: other versions of PyTorch', () => {
     const saved = dict({
       old,
       parameter: call('torch.nn.parameter.Parameter', old, '\x88'),
-      attributes: call('torch._utils._rebuild_parameter_with_state', old, FALSE, NO_HOOKS, dict({ tag: int(1) })),
+      attributes: call(
+        'torch._utils._rebuild_parameter_with_state',
+        old,
+        FALSE,
+        NO_HOOKS,
+        dict({ tag: int(1) }),
+      ),
       subclass: call(
         'torch._tensor._rebuild_from_type_v2',
         global('torch._utils._rebuild_tensor_v2'),
@@ -231,7 +262,9 @@ describe('readCheckpoint: other versions of PyTorch', () => {
       sizes(1),
       FALSE,
     );
-    expect(problem(zipCheckpoint(dict({ w: meta })))).toMatch(/tensor "w" can't be read: it is a meta tensor/);
+    expect(problem(zipCheckpoint(dict({ w: meta })))).toMatch(
+      /tensor "w" can't be read: it is a meta tensor/,
+    );
   });
 
   it("reads Python 2's OrderedDict of pairs and the storage views of before 0.4", () => {
@@ -240,7 +273,9 @@ describe('readCheckpoint: other versions of PyTorch', () => {
     const tensors = readCheckpoint(legacyCheckpoint(pairs, [['5', 4, FOUR['data/0']]]));
     expect(tensors).toEqual(new Map([['w', { shape: [2], data: Float32Array.of(3, 4) }]]));
     const shorter = storage('torch.FloatStorage', '5', 4, tuple(str('6'), int(1), int(2)));
-    const past = legacyCheckpoint(dict({ w: tensor(shorter, 1, [2], [1]) }), [['5', 4, FOUR['data/0']]]);
+    const past = legacyCheckpoint(dict({ w: tensor(shorter, 1, [2], [1]) }), [
+      ['5', 4, FOUR['data/0']],
+    ]);
     expect(problem(past)).toMatch(/"w" reaches past the end/);
   });
 
@@ -290,7 +325,11 @@ describe('readCheckpoint: where the tensors are', () => {
 });
 
 describe('readCheckpoint: what lies beside the weights', () => {
-  const FOUND = ['found-training.p2.zip.pth', 'found-training.p4.zip.pth', 'found-training.p2.legacy.pth'];
+  const FOUND = [
+    'found-training.p2.zip.pth',
+    'found-training.p4.zip.pth',
+    'found-training.p2.legacy.pth',
+  ];
   it.each(FOUND)('%s: objects of all kinds are left alone', (name) => {
     const bytes = checkpointBytes(name);
     const { tensors, emaKey } = openCheckpoint(bytes, name);
@@ -305,19 +344,26 @@ describe('readCheckpoint: what lies beside the weights', () => {
     const own = expectedTensors('found.expected.safetensors', `${name}/state_dict`);
     for (const [key, tensor] of own) if (/running|batches/.test(key)) expected.set(key, tensor);
     expectSameBits(average, expected);
-    expect([...withoutWrappers(average).keys()].filter((key) => key !== 'n_averaged').sort()).toEqual(
-      [...withoutWrappers(own).keys()].sort(),
-    );
+    expect(
+      [...withoutWrappers(average).keys()].filter((key) => key !== 'n_averaged').sort(),
+    ).toEqual([...withoutWrappers(own).keys()].sort());
   });
 
-  const saved = (beside: string) => zipCheckpoint(`}(${str('state_dict')}${dict({ w: weight })}${str('x')}${beside}u`, FOUR);
+  const saved = (beside: string) =>
+    zipCheckpoint(`}(${str('state_dict')}${dict({ w: weight })}${str('x')}${beside}u`, FOUR);
   const object = (name: string) => `${global(name)})\x81`;
   it.each([
-    ['OmegaConf', `${object('omegaconf.dictconfig.DictConfig')}${dict({ _content: dict({ a: object('omegaconf.nodes.AnyNode') }) })}b`],
+    [
+      'OmegaConf',
+      `${object('omegaconf.dictconfig.DictConfig')}${dict({ _content: dict({ a: object('omegaconf.nodes.AnyNode') }) })}b`,
+    ],
     ['a dict of its own class', `${object('addict.addict.Dict')}(${str('k')}${int(1)}u`],
     ['a list of its own class', `${object('mmengine.utils.List')}(${int(1)}${int(2)}e${int(3)}a`],
     ['a set of its own class', `${object('some.Set')}(${int(1)}\x90`],
-    ['what a call of a call makes', `${call('functools.partial', global('torch.optim.sgd.SGD'))}${tuple(int(1))}R`],
+    [
+      'what a call of a call makes',
+      `${call('functools.partial', global('torch.optim.sgd.SGD'))}${tuple(int(1))}R`,
+    ],
     ['a method', call('builtins.getattr', object('some.History'), str('mean'))],
     ['keywords', `${global('pathlib.Path')})}\x92`],
   ])('%s', (_, beside) => {
@@ -326,19 +372,39 @@ describe('readCheckpoint: what lies beside the weights', () => {
 
   it('reads a state dict within dicts of other classes', () => {
     const inner = `${object('easydict.EasyDict')}(${str('w')}${weight}u`;
-    expect([...readCheckpoint(zipCheckpoint(`${object('addict.Dict')}(${str('state_dict')}${inner}u`, FOUR)).keys()]).toEqual(['w']);
-    expect([...readCheckpoint(zipCheckpoint(`${call('collections.defaultdict', global('builtins.list'))}(${str('w')}${weight}u`, FOUR)).keys()]).toEqual(['w']);
+    expect([
+      ...readCheckpoint(
+        zipCheckpoint(`${object('addict.Dict')}(${str('state_dict')}${inner}u`, FOUR),
+      ).keys(),
+    ]).toEqual(['w']);
+    expect([
+      ...readCheckpoint(
+        zipCheckpoint(
+          `${call('collections.defaultdict', global('builtins.list'))}(${str('w')}${weight}u`,
+          FOUR,
+        ),
+      ).keys(),
+    ]).toEqual(['w']);
   });
 
-  it.each(['posix.system', 'os.system', 'subprocess.Popen', 'builtins.eval', 'builtins.exec', 'builtins.__import__', 'runpy._run_code'])(
-    'but %s is refused wherever it is',
-    (name) => {
-      expect(problem(saved(call(name, str('ls'))))).toContain(`refers to ${name}, which no model's weights need; nothing was executed`);
-    },
-  );
+  it.each([
+    'posix.system',
+    'os.system',
+    'subprocess.Popen',
+    'builtins.eval',
+    'builtins.exec',
+    'builtins.__import__',
+    'runpy._run_code',
+  ])('but %s is refused wherever it is', (name) => {
+    expect(problem(saved(call(name, str('ls'))))).toContain(
+      `refers to ${name}, which no model's weights need; nothing was executed`,
+    );
+  });
 
   it('names the class where a whole model was saved', () => {
-    expect(problem(zipCheckpoint(dict({ model: object('models.pan.PAN') })))).toMatch(/refers to models\.pan\.PAN, .*save model\.state_dict\(\) alone/);
+    expect(problem(zipCheckpoint(dict({ model: object('models.pan.PAN') })))).toMatch(
+      /refers to models\.pan\.PAN, .*save model\.state_dict\(\) alone/,
+    );
     expect(problem(zipCheckpoint(object('models.pan.PAN')))).toMatch(/refers to models\.pan\.PAN/);
     const legacy = `${tuple(str('module'), global('models.pan.PAN'), str('pan.py'), str('…'))}Q)\x81`;
     expect(problem(legacyCheckpoint(legacy, []))).toMatch(/refers to models\.pan\.PAN/);
@@ -348,31 +414,62 @@ describe('readCheckpoint: what lies beside the weights', () => {
     const w = (value: number) => dict({ w: tensor(floats(), value, [1], [1]) });
     const ema = (root: string) => {
       const bytes = zipCheckpoint(root, FOUR);
-      return [openCheckpoint(bytes, 'x.pth').emaKey, readCheckpoint(bytes, 'x.pth', { ema: true }).get('w')!.data[0]];
+      return [
+        openCheckpoint(bytes, 'x.pth').emaKey,
+        readCheckpoint(bytes, 'x.pth', { ema: true }).get('w')!.data[0],
+      ];
     };
     expect(ema(dict({ state_dict: w(0), ema_state_dict: w(3) }))).toEqual(['ema_state_dict', 4]);
     expect(ema(dict({ state_dict: w(0), state_dict_ema: w(3) }))).toEqual(['state_dict_ema', 4]);
-    expect(ema(dict({ model: w(0), ema: dict({ module: w(3), updates: int(1) }) }))).toEqual(['ema', 4]);
-    expect(ema(dict({ model: dict({ state_dict: w(0), model_ema: w(3) }) }))).toEqual(['model_ema', 4]);
+    expect(ema(dict({ model: w(0), ema: dict({ module: w(3), updates: int(1) }) }))).toEqual([
+      'ema',
+      4,
+    ]);
+    expect(ema(dict({ model: dict({ state_dict: w(0), model_ema: w(3) }) }))).toEqual([
+      'model_ema',
+      4,
+    ]);
     const none = zipCheckpoint(dict({ state_dict: w(0), ema: NONE }), FOUR);
-    expect(() => readCheckpoint(none, 'x.pth', { ema: true })).toThrow(/^x\.pth: holds no moving average of its weights/);
+    expect(() => readCheckpoint(none, 'x.pth', { ema: true })).toThrow(
+      /^x\.pth: holds no moving average of its weights/,
+    );
   });
 });
 
 describe('withoutWrappers', () => {
-  const tensors = (...names: string[]) => new Map(names.map((name, i) => [name, { shape: [1], data: Float32Array.of(i) }]));
+  const tensors = (...names: string[]) =>
+    new Map(names.map((name, i) => [name, { shape: [1], data: Float32Array.of(i) }]));
   it.each([
-    'module.', '_orig_mod.', 'model.', 'net.', 'module.module.', 'module._orig_mod.', '_orig_mod.module.model.', 'model.net._orig_mod.', '',
+    'module.',
+    '_orig_mod.',
+    'model.',
+    'net.',
+    'module.module.',
+    'module._orig_mod.',
+    '_orig_mod.module.model.',
+    'model.net._orig_mod.',
+    '',
   ])('takes %j off', (prefix) => {
-    expect([...withoutWrappers(tensors(`${prefix}backbone.conv1.weight`, `${prefix}det_head.bn1.bias`)).keys()]).toEqual([
-      'backbone.conv1.weight',
-      'det_head.bn1.bias',
-    ]);
+    expect([
+      ...withoutWrappers(
+        tensors(`${prefix}backbone.conv1.weight`, `${prefix}det_head.bn1.bias`),
+      ).keys(),
+    ]).toEqual(['backbone.conv1.weight', 'det_head.bn1.bias']);
   });
 
   it('takes wrappers of parts off, and from some names only', () => {
-    const mixed = tensors('backbone._orig_mod.conv1.weight', 'module.fpem1.module.dwconv3_1.weight', 'det_head.conv2.bias', 'model');
-    expect([...withoutWrappers(mixed).keys()]).toEqual(['backbone.conv1.weight', 'fpem1.dwconv3_1.weight', 'det_head.conv2.bias', 'model']);
+    const mixed = tensors(
+      'backbone._orig_mod.conv1.weight',
+      'module.fpem1.module.dwconv3_1.weight',
+      'det_head.conv2.bias',
+      'model',
+    );
+    expect([...withoutWrappers(mixed).keys()]).toEqual([
+      'backbone.conv1.weight',
+      'fpem1.dwconv3_1.weight',
+      'det_head.conv2.bias',
+      'model',
+    ]);
   });
 
   it('refuses two tensors of one name', () => {
@@ -383,27 +480,60 @@ describe('withoutWrappers', () => {
 });
 
 describe('an index of several files', () => {
-  const file = (...names: string[]) => writeSafetensors(names.map((name) => [name, { shape: [1], data: Float32Array.of(names.length) }]));
-  const index = (map: Record<string, string>) => new TextEncoder().encode(JSON.stringify({ metadata: { total_size: 8 }, weight_map: map }));
+  const file = (...names: string[]) =>
+    writeSafetensors(
+      names.map((name) => [name, { shape: [1], data: Float32Array.of(names.length) }]),
+    );
+  const index = (map: Record<string, string>) =>
+    new TextEncoder().encode(JSON.stringify({ metadata: { total_size: 8 }, weight_map: map }));
   const map = { a: 'model-1.safetensors', b: 'model-2.safetensors', c: 'model-2.safetensors' };
   const read = (bytes: Uint8Array, shards: Record<string, Uint8Array>) =>
-    readCheckpoint(bytes, 'model.safetensors.index.json', { shards: new Map(Object.entries(shards)) });
+    readCheckpoint(bytes, 'model.safetensors.index.json', {
+      shards: new Map(Object.entries(shards)),
+    });
 
   it('gives all tensors', () => {
     expect(shardNames(index(map), 'i')).toEqual(['model-1.safetensors', 'model-2.safetensors']);
-    const tensors = read(index(map), { 'model-1.safetensors': file('a'), 'model-2.safetensors': file('b', 'c') });
-    expect([...tensors].map(([name, { data }]) => [name, Number(data[0])])).toEqual([['a', 1], ['b', 2], ['c', 2]]);
-    const pytorch = read(index({ w: 'pytorch_model-1.bin' }), { 'pytorch_model-1.bin': zipCheckpoint(dict({ w: weight }), FOUR) });
+    const tensors = read(index(map), {
+      'model-1.safetensors': file('a'),
+      'model-2.safetensors': file('b', 'c'),
+    });
+    expect([...tensors].map(([name, { data }]) => [name, Number(data[0])])).toEqual([
+      ['a', 1],
+      ['b', 2],
+      ['c', 2],
+    ]);
+    const pytorch = read(index({ w: 'pytorch_model-1.bin' }), {
+      'pytorch_model-1.bin': zipCheckpoint(dict({ w: weight }), FOUR),
+    });
     expect([...pytorch.get('w')!.data]).toEqual([1, 2, 3, 4]);
   });
 
   it('names what is missing, not listed or elsewhere', () => {
     const fails = (bytes: Uint8Array, shards: Record<string, Uint8Array>, message: RegExp) =>
-      expect(() => read(bytes, shards)).toThrow(expect.objectContaining({ code: 'checkpoint', message: expect.stringMatching(message) }));
-    fails(index(map), { 'model-1.safetensors': file('a') }, /^model\.safetensors\.index\.json: "model-2\.safetensors", which it refers to, is missing/);
-    fails(index(map), { 'model-1.safetensors': file('a', 'x'), 'model-2.safetensors': file('b', 'c') }, /tensor "x" of "model-1\.safetensors" is not listed/);
-    fails(index(map), { 'model-1.safetensors': file('a'), 'model-2.safetensors': file('b') }, /tensor "c" is not in "model-2\.safetensors"/);
-    fails(index({ a: '../secret' }), {}, /refers to "\.\.\/secret", which is not the name of a file beside it/);
+      expect(() => read(bytes, shards)).toThrow(
+        expect.objectContaining({ code: 'checkpoint', message: expect.stringMatching(message) }),
+      );
+    fails(
+      index(map),
+      { 'model-1.safetensors': file('a') },
+      /^model\.safetensors\.index\.json: "model-2\.safetensors", which it refers to, is missing/,
+    );
+    fails(
+      index(map),
+      { 'model-1.safetensors': file('a', 'x'), 'model-2.safetensors': file('b', 'c') },
+      /tensor "x" of "model-1\.safetensors" is not listed/,
+    );
+    fails(
+      index(map),
+      { 'model-1.safetensors': file('a'), 'model-2.safetensors': file('b') },
+      /tensor "c" is not in "model-2\.safetensors"/,
+    );
+    fails(
+      index({ a: '../secret' }),
+      {},
+      /refers to "\.\.\/secret", which is not the name of a file beside it/,
+    );
     fails(new TextEncoder().encode('{"weight_map":{}}'), {}, /neither a PyTorch checkpoint/);
   });
 });
@@ -436,7 +566,9 @@ describe('readCheckpoint: damaged and hostile files', () => {
 
   it('names the tensor whose values are missing or short', () => {
     const saved = dict({ 'a.weight': weight });
-    expect(problem(zipCheckpoint(saved))).toMatch(/tensor "a\.weight" has no values: the file lacks its storage "0"/);
+    expect(problem(zipCheckpoint(saved))).toMatch(
+      /tensor "a\.weight" has no values: the file lacks its storage "0"/,
+    );
     const short = { 'data/0': FOUR['data/0'].subarray(0, 15) };
     expect(problem(zipCheckpoint(saved, short))).toMatch(
       /tensor "a\.weight" is cut short: its storage "0" has 15 of 16 bytes/,
@@ -453,12 +585,24 @@ describe('readCheckpoint: damaged and hostile files', () => {
       [tensor(floats(), 0, [2, 2], [1]), /described wrongly/],
       [tensor(floats(), 0, Array(65).fill(1), Array(65).fill(1)), /described wrongly/],
       [tensor(NONE, 0, [1], [1]), /described wrongly/],
-      [call('torch._utils._rebuild_tensor_v2', floats(), 'J\xff\xff\xff\xff', sizes(1), sizes(1)), /described wrongly/],
       [
-        call('torch._utils._rebuild_tensor_v2', floats(), int(0), tuple('J\xff\xff\xff\xff'), sizes(1)),
+        call('torch._utils._rebuild_tensor_v2', floats(), 'J\xff\xff\xff\xff', sizes(1), sizes(1)),
         /described wrongly/,
       ],
-      [call('torch._utils._rebuild_tensor_v2', floats(), int(0), tuple(str('1')), sizes(1)), /described wrongly/],
+      [
+        call(
+          'torch._utils._rebuild_tensor_v2',
+          floats(),
+          int(0),
+          tuple('J\xff\xff\xff\xff'),
+          sizes(1),
+        ),
+        /described wrongly/,
+      ],
+      [
+        call('torch._utils._rebuild_tensor_v2', floats(), int(0), tuple(str('1')), sizes(1)),
+        /described wrongly/,
+      ],
       [call('torch._utils._rebuild_tensor_v2'), /described wrongly/],
       [tensor(storage('torch.float32', '0', 4), 0, [1], [1]), /malformed storage/],
       [tensor(storage('torch.FloatStorage', '', 4), 0, [1], [1]), /malformed storage/],
@@ -475,7 +619,8 @@ describe('readCheckpoint: damaged and hostile files', () => {
   });
 
   it('expands views, but not past what a file of their size can mean', () => {
-    const expanded = (length: number) => zipCheckpoint(dict({ w: tensor(floats(), 1, [length], [0]) }), FOUR);
+    const expanded = (length: number) =>
+      zipCheckpoint(dict({ w: tensor(floats(), 1, [length], [0]) }), FOUR);
     expect([...readCheckpoint(expanded(3)).get('w')!.data]).toEqual([2, 2, 2]);
     expect(problem(expanded(2 ** 40))).toMatch(/"w" is a view far larger than what the file holds/);
     const half = tensor(floats(), 0, [2 ** 19], [0]);
@@ -486,19 +631,27 @@ describe('readCheckpoint: damaged and hostile files', () => {
   it('does not follow a subclass that is made of itself', () => {
     const make = `${global('torch._tensor._rebuild_from_type_v2')}q\x05`;
     const args = `]q\x06(${make}Nh\x06e0`; // [make, None, the list itself]
-    expect(problem(zipCheckpoint(`${args}${dict({ w: 'h\x05h\x06R' })}`))).toMatch(/no tensors found under "w"/);
+    expect(problem(zipCheckpoint(`${args}${dict({ w: 'h\x05h\x06R' })}`))).toMatch(
+      /no tensors found under "w"/,
+    );
   });
 
   it('refuses zip archives that are not checkpoints or are crafted', () => {
     const stored = (files: Record<string, Uint8Array>) => zipSync(files, { level: 0 });
     const data = bytesOf(pickle(dict({ w: weight })));
-    expect(problem(stored({ 'word/document.xml': data }))).toMatch(/a zip archive with no data\.pkl/);
+    expect(problem(stored({ 'word/document.xml': data }))).toMatch(
+      /a zip archive with no data\.pkl/,
+    );
     expect(problem(stored({}))).toMatch(/neither a PyTorch checkpoint/);
-    expect(problem(stored({ 'a/data.pkl': data, 'b/data.pkl': data }))).toMatch(/more than one data\.pkl/);
+    expect(problem(stored({ 'a/data.pkl': data, 'b/data.pkl': data }))).toMatch(
+      /more than one data\.pkl/,
+    );
 
     // The same name twice: the second entry's name is patched over the first one's.
     const twice = zipCheckpoint(dict({ w: weight }), { ...FOUR, 'data/1': FOUR['data/0'] });
-    const text = Buffer.from(twice).toString('latin1').replaceAll('archive/data/1', 'archive/data/0');
+    const text = Buffer.from(twice)
+      .toString('latin1')
+      .replaceAll('archive/data/1', 'archive/data/0');
     expect(problem(bytesOf(text))).toMatch(/zip directory has "archive\/data\/0" twice/);
 
     // A bomb: a megabyte of zeros takes a kilobyte.
@@ -541,25 +694,37 @@ describe('readCheckpoint: damaged and hostile files', () => {
     expect(readCheckpoint(legacyCheckpoint(saved, [['0', 4, values]])).get('w')!.data).toEqual(
       Float32Array.of(1, 2, 3, 4),
     );
-    expect(problem(legacyCheckpoint(saved, [['0', 3, values]]))).toMatch(/storage "0" has 3 elements instead of 4/);
-    expect(problem(legacyCheckpoint(saved, [['1', 4, values]]))).toMatch(/a storage that no tensor uses/);
+    expect(problem(legacyCheckpoint(saved, [['0', 3, values]]))).toMatch(
+      /storage "0" has 3 elements instead of 4/,
+    );
+    expect(problem(legacyCheckpoint(saved, [['1', 4, values]]))).toMatch(
+      /a storage that no tensor uses/,
+    );
     expect(problem(legacyCheckpoint(saved, []))).toMatch(/tensor "w" has no values/);
     const good = Buffer.from(legacyCheckpoint(saved, [['0', 4, values]])).toString('latin1');
-    expect(problem(bytesOf(good.replace('M\xe9\x03', 'M\xea\x03')))).toMatch(/unknown protocol version/);
+    expect(problem(bytesOf(good.replace('M\xe9\x03', 'M\xea\x03')))).toMatch(
+      /unknown protocol version/,
+    );
   });
 
   it('keeps names from the file on one line of a bounded length', () => {
     const name = 'a\nb'.repeat(1000);
-    expect(problem(zipCheckpoint(dict({ [name]: weight })))).toMatch(/tensor "a\\nba\\n.*…" has no values/);
+    expect(problem(zipCheckpoint(dict({ [name]: weight })))).toMatch(
+      /tensor "a\\nba\\n.*…" has no values/,
+    );
   });
 });
 
 describe('readCheckpoint: memory', () => {
   it('shares memory between tensors of one storage, and does not copy aligned safetensors', () => {
-    const tensors = readCheckpoint(zipCheckpoint(dict({ a: weight, b: tensor(floats(), 1, [2], [1]) }), FOUR));
+    const tensors = readCheckpoint(
+      zipCheckpoint(dict({ a: weight, b: tensor(floats(), 1, [2], [1]) }), FOUR),
+    );
     expect(tensors.get('a')!.data.buffer).toBe(tensors.get('b')!.data.buffer);
     // The stride of an axis of size 1 says nothing: a 1×1 convolution in channels_last is contiguous.
-    const column = readCheckpoint(zipCheckpoint(dict({ a: weight, b: tensor(floats(), 0, [4, 1], [1, 4]) }), FOUR));
+    const column = readCheckpoint(
+      zipCheckpoint(dict({ a: weight, b: tensor(floats(), 0, [4, 1], [1, 4]) }), FOUR),
+    );
     expect(column.get('a')!.data.buffer).toBe(column.get('b')!.data.buffer);
     const bytes = writeSafetensors([['w', { shape: [1], data: Float32Array.of(1) }]]);
     expect(readCheckpoint(bytes).get('w')!.data.buffer).toBe(bytes.buffer);

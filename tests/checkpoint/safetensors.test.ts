@@ -5,8 +5,14 @@ import { referenceBytes } from '../support/reference.js';
 import { raw } from './pickle-writer.js';
 
 /** A file of the given header text and data. */
-function file(header: string | object, data: Uint8Array = new Uint8Array(0), headerLength?: number): Uint8Array {
-  const text = new TextEncoder().encode(typeof header === 'string' ? header : JSON.stringify(header));
+function file(
+  header: string | object,
+  data: Uint8Array = new Uint8Array(0),
+  headerLength?: number,
+): Uint8Array {
+  const text = new TextEncoder().encode(
+    typeof header === 'string' ? header : JSON.stringify(header),
+  );
   const bytes = new Uint8Array(8 + text.length + data.length);
   new DataView(bytes.buffer).setBigUint64(0, BigInt(headerLength ?? text.length), true);
   bytes.set(text, 8);
@@ -106,25 +112,37 @@ describe('readSafetensors', () => {
       [file({ w: { ...w, shape: [1.5] } }, data), /"w" has no valid shape/],
       [file({ w: { ...w, shape: Array(65).fill(1) } }, data), /"w" has no valid shape/],
       [file({ w: { ...w, shape: '2' } }, data), /"w" has no valid shape/],
-      [file({ w: { ...w, shape: [3] } }, data), /"w" of shape \[3\] needs 12 bytes, but its data_offsets span 8/],
+      [
+        file({ w: { ...w, shape: [3] } }, data),
+        /"w" of shape \[3\] needs 12 bytes, but its data_offsets span 8/,
+      ],
       [file({ w: { ...w, shape: [2 ** 40, 2 ** 40] } }, data), /"w" of shape .* needs/],
       [file({ w: { ...w, data_offsets: [8, 0] } }, data), /"w" has no valid data_offsets/],
       [file({ w: { ...w, data_offsets: [0] } }, data), /"w" has no valid data_offsets/],
       [file({ w: { ...w, data_offsets: [0, 8, 8] } }, data), /"w" has no valid data_offsets/],
       [file({ w }, data.subarray(0, 7)), /cut short: 1 bytes of its tensors are missing/],
       [file({ w }, new Uint8Array(9)), /has 1 bytes that belong to no tensor/],
-      [file({ w: { ...w, data_offsets: [8, 16] } }, new Uint8Array(16)), /"w" leaves a gap before it/],
-      [file({ w, v: { ...w, data_offsets: [4, 12] } }, new Uint8Array(12)), /"v" overlaps another one/],
+      [
+        file({ w: { ...w, data_offsets: [8, 16] } }, new Uint8Array(16)),
+        /"w" leaves a gap before it/,
+      ],
+      [
+        file({ w, v: { ...w, data_offsets: [4, 12] } }, new Uint8Array(12)),
+        /"v" overlaps another one/,
+      ],
       [file({ 'a\nb': 3 }), /entry "a\\nb" is not/],
     ];
     for (const [bytes, message] of cases)
       expect(problem(() => readSafetensors(bytes, 'x.safetensors'))).toMatch(message);
-    expect(problem(() => readSafetensors(file('{"w"'), 'x.safetensors'))).toMatch(/^x\.safetensors: /);
+    expect(problem(() => readSafetensors(file('{"w"'), 'x.safetensors'))).toMatch(
+      /^x\.safetensors: /,
+    );
   });
 
   it('ends with its error wherever the file is cut and whichever byte is wrong', () => {
     const good = referenceBytes('checkpoints/expected.safetensors');
-    for (let length = 0; length < good.length; length += 1) problem(() => readSafetensors(good.subarray(0, length)));
+    for (let length = 0; length < good.length; length += 1)
+      problem(() => readSafetensors(good.subarray(0, length)));
     for (let at = 0; at < good.length; at += 1) {
       const bad = new Uint8Array(good);
       bad[at] ^= 1 << (at % 8);
@@ -147,7 +165,8 @@ describe('writeSafetensors', () => {
   const half = (name: string) => name.startsWith('half');
 
   it('writes the bytes of the format', () => {
-    const header = '{"__metadata__":{"a":"b"},"w":{"dtype":"F16","shape":[1],"data_offsets":[0,2]}}';
+    const header =
+      '{"__metadata__":{"a":"b"},"w":{"dtype":"F16","shape":[1],"data_offsets":[0,2]}}';
     const bytes = writeSafetensors([['w', { shape: [1], data: Float32Array.of(-2) }]], {
       half: true,
       metadata: { a: 'b' },
@@ -158,12 +177,16 @@ describe('writeSafetensors', () => {
   });
 
   it('gives back what it wrote, half precision rounded', () => {
-    const bytes = writeSafetensors(tensors, { half, metadata: { model: 'pan++', note: 'é "x"\n' } });
+    const bytes = writeSafetensors(tensors, {
+      half,
+      metadata: { model: 'pan++', note: 'é "x"\n' },
+    });
     const read = readSafetensors(bytes);
     expect(read.metadata).toEqual({ model: 'pan++', note: 'é "x"\n' });
     expect(new Set(read.tensors.keys())).toEqual(new Set(tensors.map(([name]) => name)));
     expect([...read.tensors.get('half.odd')!.data]).toEqual([1, -2.5, 0.333251953125]);
-    for (const [name, { shape, data }] of tensors.slice(1)) expect(read.tensors.get(name)).toEqual({ shape, data });
+    for (const [name, { shape, data }] of tensors.slice(1))
+      expect(read.tensors.get(name)).toEqual({ shape, data });
     // A view, so it is aligned, though a half tensor of odd length was given before it.
     expect(read.tensors.get('10')!.data.buffer).toBe(bytes.buffer);
   });
@@ -182,7 +205,9 @@ describe('writeSafetensors', () => {
     const big: [string, { shape: number[]; data: Float32Array }][] = [
       ['big', { shape: [2], data: Float32Array.of(1, 65520) }],
     ];
-    expect(problem(() => writeSafetensors(big, { half: true }))).toMatch(/tensor "big" holds 65520, past half/);
+    expect(problem(() => writeSafetensors(big, { half: true }))).toMatch(
+      /tensor "big" holds 65520, past half/,
+    );
     expect(readSafetensors(writeSafetensors(big)).tensors.get('big')!.data[1]).toBe(65520);
     const infinite = Float32Array.of(Infinity, 65504, 65519);
     const bytes = writeSafetensors([['w', { shape: [3], data: infinite }]], { half: true });

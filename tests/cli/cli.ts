@@ -33,8 +33,16 @@ export interface Finished {
   readonly adapterLines: readonly string[];
 }
 
-export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}, stdio: StdioOptions = 'pipe'): ChildProcess {
-  return spawn(process.execPath, [program, ...args], { cwd: scratch, env: { ...process.env, ...env }, stdio });
+export function start(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+  stdio: StdioOptions = 'pipe',
+): ChildProcess {
+  return spawn(process.execPath, [program, ...args], {
+    cwd: scratch,
+    env: { ...process.env, ...env },
+    stdio,
+  });
 }
 
 /** Waits for the end of a process. Whatever happened, no stack trace was seen. */
@@ -42,7 +50,9 @@ export async function finished(child: ChildProcess): Promise<Finished> {
   const text = { stdout: '', stderr: '' };
   for (const stream of ['stdout', 'stderr'] as const)
     child[stream]?.setEncoding('utf8').on('data', (data: string) => (text[stream] += data));
-  const code = await new Promise<number | null>((resolve, reject) => child.on('close', resolve).on('error', reject));
+  const code = await new Promise<number | null>((resolve, reject) =>
+    child.on('close', resolve).on('error', reject),
+  );
   return outcome(code, text.stdout, text.stderr);
 }
 
@@ -74,11 +84,18 @@ let commands = 0;
  * Runs a command in a process that has run others before, with shaders that are compiled already. Commands whose process itself is what is
  * tested take `start`.
  */
-export async function panpp(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Finished> {
+export async function panpp(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+): Promise<Finished> {
   const key = JSON.stringify(env);
   let child = warm.get(key);
   if (!child) {
-    child = spawn(process.execPath, [warmProgram, program], { cwd: scratch, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+    child = spawn(process.execPath, [warmProgram, program], {
+      cwd: scratch,
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    });
     for (const stream of [child.stdout!, child.stderr!]) stream.setEncoding('utf8');
     warm.set(key, child);
   }
@@ -92,7 +109,11 @@ export async function panpp(args: readonly string[], env: NodeJS.ProcessEnv = {}
     warm.delete(key);
     if (child.exitCode === null) await once(child, 'exit');
   }
-  return outcome(code === undefined ? child.exitCode : Number(code), stdout.split(end)[0], messages);
+  return outcome(
+    code === undefined ? child.exitCode : Number(code),
+    stdout.split(end)[0],
+    messages,
+  );
 }
 
 /** What a stream gives up to a mark's line, or to its end. */
@@ -138,7 +159,12 @@ export interface Line {
   readonly error?: string;
   readonly width: number;
   readonly height: number;
-  readonly regions: { polygon: [number, number][]; box: Record<string, number>; score: number; area: number }[];
+  readonly regions: {
+    polygon: [number, number][];
+    box: Record<string, number>;
+    score: number;
+    area: number;
+  }[];
   readonly timings: Record<string, number>;
 }
 
@@ -146,7 +172,9 @@ export interface Line {
 export const small = ['--short-side', '96'];
 
 /** Runs `detect` on small pictures: JSON lines on stdout, nothing else. */
-export async function detect(args: readonly string[]): Promise<Omit<Finished, 'stdout'> & { lines: Line[] }> {
+export async function detect(
+  args: readonly string[],
+): Promise<Omit<Finished, 'stdout'> & { lines: Line[] }> {
   const { stdout, ...rest } = await panpp(['detect', ...small, ...onAdapter, ...args]);
   return { ...rest, lines: parseLines(stdout) };
 }
@@ -161,15 +189,23 @@ export function parseLines(stdout: string): Line[] {
 
 /** A small picture with text; all are of one shape, for the GPU's programs belong to a size. */
 export async function crop(name: keyof typeof pieces): Promise<Sharp> {
-  const piece = await sharp(fileURLToPath(examplePath)).extract(pieces[name]).resize(192, 128).raw().toBuffer({ resolveWithObject: true });
-  return sharp(piece.data, { raw: { width: piece.info.width, height: piece.info.height, channels: 3 } });
+  const piece = await sharp(fileURLToPath(examplePath))
+    .extract(pieces[name])
+    .resize(192, 128)
+    .raw()
+    .toBuffer({ resolveWithObject: true });
+  return sharp(piece.data, {
+    raw: { width: piece.info.width, height: piece.info.height, channels: 3 },
+  });
 }
 
 /** A checkpoint with procedural weights, as a file that `convert` reads. */
 export function checkpointFile(config: ModelConfig): Uint8Array {
   const tensors = [...proceduralCheckpoint(config)];
   return writeSafetensors(
-    tensors.map(([name, { shape, data }]) => [name, { shape, data: data as Float32Array }] as const),
+    tensors.map(
+      ([name, { shape, data }]) => [name, { shape, data: data as Float32Array }] as const,
+    ),
   );
 }
 

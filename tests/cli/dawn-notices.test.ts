@@ -10,7 +10,11 @@ it('Dawn’s notices are told from what else there is', () => {
     'Warning: vkCreateInstance: Found no drivers!',
     'Warning: vkCreateInstance failed with VK_ERROR_INCOMPATIBLE_DRIVER\n    at CheckVkSuccessImpl (VulkanError.cpp:106)\n',
   ];
-  const others = ['WARNING: a driver says this', 'Warning: so does Dawn', '    at an indented line'];
+  const others = [
+    'WARNING: a driver says this',
+    'Warning: so does Dawn',
+    '    at an indented line',
+  ];
   const mixed = others.flatMap((line, index) => [notices[index], line]);
   expect(withoutNotices(`${mixed.join('\n')}\n`)).toBe(`${others.join('\n')}\n`);
 });

@@ -1,5 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, statSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { platform } from 'node:os';
 import { pathToFileURL } from 'node:url';
 import { PNG } from 'pngjs';
@@ -37,15 +45,23 @@ const likeSign: Record<string, (sign: Sharp) => Promise<Buffer>> = {
 };
 const likeGrey: Record<string, (sign: Sharp) => Promise<Buffer>> = {
   'grey.png': (sign) => sign.greyscale().png().toBuffer(),
-  'palette.png': (sign) => sign.greyscale().png({ palette: true, colours: 256, dither: 0 }).toBuffer(),
+  'palette.png': (sign) =>
+    sign.greyscale().png({ palette: true, colours: 256, dither: 0 }).toBuffer(),
 };
 
 /** High bytes as they are, low bytes noise, which must not be seen. */
 async function sixteenBit(sign: Sharp): Promise<Buffer> {
   const { data, info } = await sign.raw().toBuffer({ resolveWithObject: true });
   const png = new PNG({ width: info.width, height: info.height });
-  png.data = Buffer.from(Uint16Array.from(data, (value, index) => 256 * value + ((index * 77) & 255)).buffer);
-  return PNG.sync.write(png, { bitDepth: 16, colorType: 2, inputColorType: 2, inputHasAlpha: false });
+  png.data = Buffer.from(
+    Uint16Array.from(data, (value, index) => 256 * value + ((index * 77) & 255)).buffer,
+  );
+  return PNG.sync.write(png, {
+    bitDepth: 16,
+    colorType: 2,
+    inputColorType: 2,
+    inputHasAlpha: false,
+  });
 }
 
 async function animated(first: Sharp): Promise<Buffer> {
@@ -74,7 +90,10 @@ describe('detect', () => {
     mkdirSync(inScratch('kinds/broken'), { recursive: true });
     for (const [name, encode] of Object.entries({ ...likeSign, ...likeGrey }))
       write(`kinds/${name}`, await encode(await crop('sign')));
-    write('kinds/cmyk.jpg', await (await crop('sign')).toColourspace('cmyk').jpeg({ quality: 98 }).toBuffer());
+    write(
+      'kinds/cmyk.jpg',
+      await (await crop('sign')).toColourspace('cmyk').jpeg({ quality: 98 }).toBuffer(),
+    );
     write(
       'kinds/one-pixel.png',
       await sharp({ create: { width: 1, height: 1, channels: 3, background: 'red' } })
@@ -98,7 +117,12 @@ describe('detect', () => {
         .toBuffer(),
     );
 
-    const { code, lines, messages, adapterLines } = await detect(['kinds', 'sign.png', 'missing.png', '--no-overlay']);
+    const { code, lines, messages, adapterLines } = await detect([
+      'kinds',
+      'sign.png',
+      'missing.png',
+      '--no-overlay',
+    ]);
     expect(code).toBe(1);
     // Folders in the order of names, then what was named next.
     const kinds = Object.keys({ ...likeSign, ...likeGrey });
@@ -172,10 +196,22 @@ describe('detect', () => {
   it('stores maps in 16 bits where the adapter can, and else says so', async () => {
     const [auto] = (await detect(['bread.png', '--no-overlay', '--precision', 'auto'])).lines;
     expect(auto.regions).toHaveLength(4);
-    const { code, messages } = await panpp(['detect', 'bread.png', '--no-overlay', '--adapter', 'swiftshader', '--precision', 'f16']);
+    const { code, messages } = await panpp([
+      'detect',
+      'bread.png',
+      '--no-overlay',
+      '--adapter',
+      'swiftshader',
+      '--precision',
+      'f16',
+    ]);
     expect(code).toBe(2);
-    expect(messages.at(-1)).toMatch(/^panpp: SwiftShader.* has no shader-f16, which f16 needs; take auto or f32/);
-    expect((await panpp(['detect', 'bread.png', '--precision', 'f8'])).messages.join()).toMatch(/Allowed choices are f32, f16, auto/);
+    expect(messages.at(-1)).toMatch(
+      /^panpp: SwiftShader.* has no shader-f16, which f16 needs; take auto or f32/,
+    );
+    expect((await panpp(['detect', 'bread.png', '--precision', 'f8'])).messages.join()).toMatch(
+      /Allowed choices are f32, f16, auto/,
+    );
   });
 
   it('heeds its settings', async () => {
@@ -183,14 +219,26 @@ describe('detect', () => {
       (await detect(['bread.png', '--no-overlay', ...args])).lines[0].regions;
     const large = await ofBread('--min-area', '30000');
     expect(large.map(({ area }) => area * 16 >= 30_000)).toEqual([true, true]);
-    const outlines = await ofBread('--bbox', 'poly', '--format', 'totaltext', '--output', 'totaltext');
-    const yFirst = outlines.map(({ polygon }) => `${polygon.map(([x, y]) => `${y},${x}`).join(',')}\n`);
+    const outlines = await ofBread(
+      '--bbox',
+      'poly',
+      '--format',
+      'totaltext',
+      '--output',
+      'totaltext',
+    );
+    const yFirst = outlines.map(
+      ({ polygon }) => `${polygon.map(([x, y]) => `${y},${x}`).join(',')}\n`,
+    );
     expect(read('totaltext/bread.txt').toString()).toBe(yFirst.join(''));
     await ofBread('--bbox', 'poly', '--format', 'iou', '--output', 'iou');
-    expect(read('iou/bread.txt').toString()).toBe(outlines.map(({ polygon }) => `${polygon.flat().join(',')}\n`).join(''));
+    expect(read('iou/bread.txt').toString()).toBe(
+      outlines.map(({ polygon }) => `${polygon.flat().join(',')}\n`).join(''),
+    );
     const simple = await ofBread('--bbox', 'poly', '--tolerance', '3');
     expect(simple.map(({ area }) => area)).toEqual(outlines.map(({ area }) => area));
-    const corners = (regions: Line['regions']) => regions.reduce((sum, { polygon }) => sum + polygon.length, 0);
+    const corners = (regions: Line['regions']) =>
+      regions.reduce((sum, { polygon }) => sum + polygon.length, 0);
     expect(corners(simple)).toBeLessThan(corners(outlines));
   });
 });
@@ -198,14 +246,28 @@ describe('detect', () => {
 describe('result files', () => {
   it('are an overlay for a single image', async () => {
     const { code, messages } = await detect(['sign.png']);
-    expect({ code, messages }).toEqual({ code: 0, messages: ['panpp: wrote panpp-output/sign.overlay.png'] });
-    const [before, after] = [PNG.sync.read(read('sign.png')), PNG.sync.read(read('panpp-output/sign.overlay.png'))];
+    expect({ code, messages }).toEqual({
+      code: 0,
+      messages: ['panpp: wrote panpp-output/sign.overlay.png'],
+    });
+    const [before, after] = [
+      PNG.sync.read(read('sign.png')),
+      PNG.sync.read(read('panpp-output/sign.overlay.png')),
+    ];
     expect([after.width, after.height]).toEqual([before.width, before.height]);
     expect(after.data.equals(before.data)).toBe(false);
   });
 
   it('hold the regions in each format', async () => {
-    const { lines } = await detect(['sign.png', 'bread.png', '--format', 'icdar', '--masks', '--output', 'icdar']);
+    const { lines } = await detect([
+      'sign.png',
+      'bread.png',
+      '--format',
+      'icdar',
+      '--masks',
+      '--output',
+      'icdar',
+    ]);
     expect(shownIn('icdar')).toEqual([
       'bread.mask.png',
       'res_bread.txt',
@@ -229,7 +291,15 @@ describe('result files', () => {
   it('can be in several formats at once, for programs that find the image from there', async () => {
     mkdirSync(inScratch('street of ü'), { recursive: true });
     write('street of ü/a & b#1.jpg', await (await crop('sign')).jpeg().toBuffer());
-    const args = ['street of ü', '--format', 'svg,labelme', '--format', 'icdar', '--output', 'so/me'];
+    const args = [
+      'street of ü',
+      '--format',
+      'svg,labelme',
+      '--format',
+      'icdar',
+      '--output',
+      'so/me',
+    ];
     const { code, lines, messages } = await detect([...args, '--no-overlay']);
     expect({ code, messages }).toEqual({
       code: 0,
@@ -243,8 +313,13 @@ describe('result files', () => {
     expect(existsSync(inScratch('so/me', labelme.imagePath))).toBe(true);
     expect(labelme.shapes).toEqual(
       regions.map(({ polygon, score }) => ({
-        ...{ label: 'text', points: polygon, shape_type: 'polygon', description: JSON.stringify({ score }) },
-        ...{ group_id: null, flags: {}, mask: null },
+        label: 'text',
+        points: polygon,
+        shape_type: 'polygon',
+        description: JSON.stringify({ score }),
+        group_id: null,
+        flags: {},
+        mask: null,
       })),
     );
 
@@ -260,7 +335,18 @@ describe('result files', () => {
     write('photo.jpg', await sharp(read('bread.png')).jpeg().toBuffer());
     write('wide.webp', await sharp(read('bread.png')).webp({ lossless: true }).toBuffer());
     const files = ['bread.png', 'photo.jpg', 'wide.webp'];
-    const child = start(['detect', '-', ...files, '--format', 'svg', '--embed-image', '--output', 'embedded', ...small, ...onAdapter]);
+    const child = start([
+      'detect',
+      '-',
+      ...files,
+      '--format',
+      'svg',
+      '--embed-image',
+      '--output',
+      'embedded',
+      ...small,
+      ...onAdapter,
+    ]);
     child.stdin!.end(read('bread.png'));
     const { code, stdout } = await finished(child);
     expect(code).toBe(0);
@@ -272,10 +358,16 @@ describe('result files', () => {
       ['wide', 'wide.webp', 'png'],
     ]) {
       const svg = read(`embedded/${name}.svg`);
-      if (name !== 'wide' && name !== 'stdin') expect(svg.toString()).toContain(`"data:image/${type};base64,${read(file).toString('base64')}"`);
+      if (name !== 'wide' && name !== 'stdin')
+        expect(svg.toString()).toContain(
+          `"data:image/${type};base64,${read(file).toString('base64')}"`,
+        );
       // A renderer shows the image with some of it drawn over.
       const plain = await sharp(read(file)).removeAlpha().raw().toBuffer();
-      const { data, info } = await sharp(svg).removeAlpha().raw().toBuffer({ resolveWithObject: true });
+      const { data, info } = await sharp(svg)
+        .removeAlpha()
+        .raw()
+        .toBuffer({ resolveWithObject: true });
       expect([info.width, info.height]).toEqual([192, 128]);
       const same = data.filter((value, i) => Math.abs(value - plain[i]) <= 2).length / data.length;
       expect(same, file).toBeGreaterThan(0.4);
@@ -287,8 +379,19 @@ describe('result files', () => {
     mkdirSync(inScratch('many/deep'), { recursive: true });
     write('many/1.png', read('bread.png'));
     write('many/2.png', 'broken');
-    write('many/deep/3.png', await sharp({ create: { width: 192, height: 128, channels: 3, background: 'grey' } }).png().toBuffer());
-    const { code, lines, messages } = await detect(['many', '--format', 'coco-text,json', '--output', 'many/out']);
+    write(
+      'many/deep/3.png',
+      await sharp({ create: { width: 192, height: 128, channels: 3, background: 'grey' } })
+        .png()
+        .toBuffer(),
+    );
+    const { code, lines, messages } = await detect([
+      'many',
+      '--format',
+      'coco-text,json',
+      '--output',
+      'many/out',
+    ]);
     expect(code).toBe(1);
     expect(messages.at(-1)).toBe('panpp: wrote many/out/coco-text.json');
     const coco = JSON.parse(read('many/out/coco-text.json').toString());
@@ -299,9 +402,9 @@ describe('result files', () => {
     });
     expect(coco.imgToAnns).toEqual({ 1: [1, 2, 3, 4], 2: [] });
     const bread = lines.find(({ file }) => file === 'many/1.png')!.regions;
-    expect(Object.values<Record<string, unknown>>(coco.anns).map(({ mask, score }) => ({ mask, score }))).toEqual(
-      bread.map(({ polygon, score }) => ({ mask: polygon.flat(), score })),
-    );
+    expect(
+      Object.values<Record<string, unknown>>(coco.anns).map(({ mask, score }) => ({ mask, score })),
+    ).toEqual(bread.map(({ polygon, score }) => ({ mask: polygon.flat(), score })));
     expect(shownIn('many/out')).toEqual(['1.json', 'coco-text.json', 'deep', 'deep/3.json']);
   });
 
@@ -319,9 +422,18 @@ describe('result files', () => {
 
   it('of images of the same name have names of their own, and are not taken for images later', async () => {
     mkdirSync(inScratch('album/holiday'), { recursive: true });
-    for (const name of ['album/a.png', 'album/holiday/a.png', 'album/b.PNG']) write(name, read('bread.png'));
+    for (const name of ['album/a.png', 'album/holiday/a.png', 'album/b.PNG'])
+      write(name, read('bread.png'));
     write('album/a.jpg', await (await crop('bread')).jpeg().toBuffer());
-    const args = ['album', 'album/holiday/*.png', 'sign.png', './sign.png', '--overlay', '--output', 'album/out'];
+    const args = [
+      'album',
+      'album/holiday/*.png',
+      'sign.png',
+      './sign.png',
+      '--overlay',
+      '--output',
+      'album/out',
+    ];
     const { code, lines } = await detect(args);
     expect(code).toBe(0);
     expect(lines.map(({ file }) => file)).toEqual([
@@ -332,7 +444,9 @@ describe('result files', () => {
       'sign.png',
       './sign.png',
     ]);
-    const written = ['a', 'holiday/a', 'a-2', 'b', 'sign', 'sign-2'].map((name) => `${name}.overlay.png`);
+    const written = ['a', 'holiday/a', 'a-2', 'b', 'sign', 'sign-2'].map(
+      (name) => `${name}.overlay.png`,
+    );
     expect(shownIn('album/out')).toEqual([...written, 'holiday'].sort());
     const again = await detect(args);
     expect(again.code).toBe(0);
@@ -341,7 +455,13 @@ describe('result files', () => {
 
   it('that can’t be written don’t lose the result', async () => {
     mkdirSync(inScratch('taken/sign.overlay.png'), { recursive: true });
-    const { code, lines, messages } = await detect(['sign.png', 'bread.png', '--overlay', '--output', 'taken']);
+    const { code, lines, messages } = await detect([
+      'sign.png',
+      'bread.png',
+      '--overlay',
+      '--output',
+      'taken',
+    ]);
     expect(code).toBe(1);
     expect(lines.map(({ file, error }) => [file, error])).toEqual([
       ['sign.png', undefined],
@@ -376,7 +496,13 @@ describe('inputs', () => {
     mkdirSync(inScratch('nothing'));
     // A terminal would obey this name.
     const strange = 'line\nbreak\u001b[31m.png';
-    const { code, lines, messages } = await detect(['nothing', 'none*.png', strange, 'bread.png', '--no-overlay']);
+    const { code, lines, messages } = await detect([
+      'nothing',
+      'none*.png',
+      strange,
+      'bread.png',
+      '--no-overlay',
+    ]);
     expect(code).toBe(1);
     expect(lines.map(({ file, error }) => [file, error])).toEqual([
       ['nothing', 'nothing: no PNG, JPEG or WebP files found'],
@@ -385,11 +511,15 @@ describe('inputs', () => {
       ['bread.png', undefined],
     ]);
     expect(messages.at(-1)).toBe('panpp: line?break?[31m.png: no such file or folder');
-    expect(await refused(['detect', 'nothing'])).toBe('panpp: nothing: no PNG, JPEG or WebP files found');
+    expect(await refused(['detect', 'nothing'])).toBe(
+      'panpp: nothing: no PNG, JPEG or WebP files found',
+    );
   });
 
   it('of 100 megapixels take seconds and less than 2 GB', async () => {
-    const uniform = sharp({ create: { width: 10_000, height: 10_000, channels: 3, background: '#5a788c' } });
+    const uniform = sharp({
+      create: { width: 10_000, height: 10_000, channels: 3, background: '#5a788c' },
+    });
     await uniform.png({ compressionLevel: 1 }).toFile(inScratch('large.png'));
     write(
       'peak.mjs',
@@ -430,7 +560,9 @@ describe('a run with files', () => {
   const inputs = images.map((name) => `series/${name}.png`);
   const options = ['--format', 'coco-text,json', '--output', 'series', ...small, ...onAdapter];
   const resumed = ['detect', ...inputs, ...options, '--resume'];
-  const imagesInCoco = () => Object.keys((JSON.parse(read('series/coco-text.json').toString()) as { imgs: object }).imgs).length;
+  const imagesInCoco = () =>
+    Object.keys((JSON.parse(read('series/coco-text.json').toString()) as { imgs: object }).imgs)
+      .length;
 
   it('that is interrupted leaves whole files, tells what is missing, and goes on with --resume', async () => {
     mkdirSync(inScratch('series'));
@@ -438,7 +570,9 @@ describe('a run with files', () => {
     // It waits for the third image, which never comes.
     const child = start(['detect', ...inputs.slice(0, 2), '-', inputs[2], ...options]);
     // Twice, as npm does it.
-    void waitFor(() => existsSync(inScratch('series/img_2.json'))).then(() => [1, 2].forEach(() => child.kill('SIGINT')));
+    void waitFor(() => existsSync(inScratch('series/img_2.json'))).then(() =>
+      [1, 2].forEach(() => child.kill('SIGINT')),
+    );
     const { code, stdout, messages } = await finished(child);
     expect(code).toBe(1);
     expect(messages.slice(-2)).toEqual([
@@ -455,7 +589,11 @@ describe('a run with files', () => {
     const rest = await panpp(resumed);
     expect({ code: rest.code, messages: rest.messages }).toEqual({
       code: 0,
-      messages: ['panpp: 2 of 3 images were done before', 'panpp: wrote series/img_3.json', 'panpp: wrote series/coco-text.json'],
+      messages: [
+        'panpp: 2 of 3 images were done before',
+        'panpp: wrote series/img_3.json',
+        'panpp: wrote series/coco-text.json',
+      ],
     });
     const lines = parseLines(rest.stdout);
     expect(lines.map(({ file }) => file)).toEqual(inputs);
@@ -469,32 +607,40 @@ describe('a run with files', () => {
     rmSync(inScratch('series/coco-text.json'));
     const child = start(resumed);
     child.stdout!.destroy();
-    expect(await finished(child)).toMatchObject({ code: 0, messages: ['panpp: 3 of 3 images were done before', 'panpp: wrote series/coco-text.json'] });
-    expect(imagesInCoco()).toBe(3);
-  });
-
-  it.runIf(existsSync('/dev/full'))('writes them though stdout is on a full disk, which it tells', async () => {
-    rmSync(inScratch('series/coco-text.json'));
-    const full = openSync('/dev/full', 'w');
-    const { code, messages } = await finished(start(resumed, {}, ['pipe', full, 'pipe']));
-    closeSync(full);
-    expect({ code, messages: [...messages].sort() }).toEqual({
-      code: 1,
-      messages: [
-        'panpp: 3 of 3 images were done before',
-        "panpp: standard output: can't be written: no space left on the device",
-        'panpp: wrote series/coco-text.json',
-      ],
+    expect(await finished(child)).toMatchObject({
+      code: 0,
+      messages: ['panpp: 3 of 3 images were done before', 'panpp: wrote series/coco-text.json'],
     });
     expect(imagesInCoco()).toBe(3);
   });
+
+  it.runIf(existsSync('/dev/full'))(
+    'writes them though stdout is on a full disk, which it tells',
+    async () => {
+      rmSync(inScratch('series/coco-text.json'));
+      const full = openSync('/dev/full', 'w');
+      const { code, messages } = await finished(start(resumed, {}, ['pipe', full, 'pipe']));
+      closeSync(full);
+      expect({ code, messages: [...messages].sort() }).toEqual({
+        code: 1,
+        messages: [
+          'panpp: 3 of 3 images were done before',
+          "panpp: standard output: can't be written: no space left on the device",
+          'panpp: wrote series/coco-text.json',
+        ],
+      });
+      expect(imagesInCoco()).toBe(3);
+    },
+  );
 });
 
 describe('weights', () => {
   it('that are none are told by name', async () => {
     const withWeights = (path: string) =>
       refused(['detect', 'sign.png', '--no-overlay', ...onAdapter, '--weights', path]);
-    expect(await withWeights('nowhere.safetensors')).toBe('panpp: nowhere.safetensors: no such file or folder');
+    expect(await withWeights('nowhere.safetensors')).toBe(
+      'panpp: nowhere.safetensors: no such file or folder',
+    );
     expect(await withWeights('.')).toBe('panpp: .: is a folder');
     write('empty.safetensors', '');
     expect(await withWeights('empty.safetensors')).toMatch(
@@ -502,13 +648,17 @@ describe('weights', () => {
     );
     const weights = readFileSync(packagedWeights());
     write('truncated.safetensors', weights.subarray(0, weights.length - 1000));
-    expect(await withWeights('truncated.safetensors')).toMatch(/^panpp: truncated\.safetensors: .*panpp convert/);
+    expect(await withWeights('truncated.safetensors')).toMatch(
+      /^panpp: truncated\.safetensors: .*panpp convert/,
+    );
     const foreign = bundledPath('checkpoints/expected.safetensors');
     expect(await withWeights(foreign)).toMatch(
       /expected\.safetensors was not made by panpp; make one with: panpp convert/,
     );
     const checkpoint = bundledPath('checkpoints/plain.zip.pth');
-    expect(await withWeights(checkpoint)).toMatch(/plain\.zip\.pth: not a safetensors file.*panpp convert/);
+    expect(await withWeights(checkpoint)).toMatch(
+      /plain\.zip\.pth: not a safetensors file.*panpp convert/,
+    );
     const other = Buffer.from(weights);
     const at = other.indexOf('\\"fpems\\":2');
     expect(at).toBeGreaterThan(0);
@@ -526,16 +676,25 @@ describe('wrong usage', () => {
     [['sign.png', '--short-side', '100.5'], /whole number/],
     [['sign.png', '--min-score', 'high'], /number from 0 to 1/],
     [['sign.png', '--bbox', 'circle'], /Allowed choices are rect, poly/],
-    [['sign.png', '--format', 'xml'], /Allowed choices are json, icdar, totaltext, iou, labelme, hocr, svg, coco-text/],
+    [
+      ['sign.png', '--format', 'xml'],
+      /Allowed choices are json, icdar, totaltext, iou, labelme, hocr, svg, coco-text/,
+    ],
     [['sign.png', '--format', 'json,'], /Allowed choices are json/],
     [['sign.png', '--format', 'hocr'], /--format hocr needs text that is read; use panpp spot/],
-    [['sign.png', '--embed-image', '--format', 'json'], /--embed-image is for SVG; add --format svg/],
+    [
+      ['sign.png', '--embed-image', '--format', 'json'],
+      /--embed-image is for SVG; add --format svg/,
+    ],
     [
       ['sign.png', '--format', 'json,labelme'],
       /panpp-output\/sign\.json would be written twice, as json of sign\.png and labelme of sign\.png; .* --output$/,
     ],
     [['sign.png', '--adapter', 'abacus'], /no WebGPU adapter matches "abacus"; there are: /],
-    [['sign.png', '--tolerance', '2', '--no-overlay', ...onAdapter], /--tolerance is for outlines; add --bbox poly/],
+    [
+      ['sign.png', '--tolerance', '2', '--no-overlay', ...onAdapter],
+      /--tolerance is for outlines; add --bbox poly/,
+    ],
   ];
   it.each(cases)('is exit code 2: %j', async (args, message) => {
     const { code, stdout, messages } = await panpp(['detect', ...args]);

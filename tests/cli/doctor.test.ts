@@ -17,23 +17,28 @@ describe('doctor', () => {
     const { usable, adapters, preferred, node } = JSON.parse(stdout) as Record<string, unknown>;
     expect(usable).toBe(true);
     expect(node).toBe(process.version);
-    const descriptions = (adapters as { description: string; limits: Record<string, number> }[]).map(
-      ({ description }) => description,
-    );
+    const descriptions = (
+      adapters as { description: string; limits: Record<string, number> }[]
+    ).map(({ description }) => description);
     expect(descriptions).toContain(preferred);
-    expect((adapters as { limits: Record<string, number> }[])[0].limits.maxBufferSize).toBeGreaterThan(0);
+    expect(
+      (adapters as { limits: Record<string, number> }[])[0].limits.maxBufferSize,
+    ).toBeGreaterThan(0);
   });
 
-  it.skipIf(!isEmbeddedPlatform)('says what to do where no driver is found, with exit code 1', async () => {
-    const nowhere = {
-      VK_DRIVER_FILES: '/nowhere',
-      VK_ICD_FILENAMES: '/nowhere',
-      XDG_CACHE_HOME: '/dev/null',
-      TMPDIR: '/dev/null',
-    };
-    const { code, stdout } = await panpp(['doctor'], nowhere);
-    expect(code).toBe(1);
-    expect(stdout).toMatch(/^used {7}none$/m);
-    expect(stdout).toMatch(/^! .*can't be unpacked.*XDG_CACHE_HOME/m);
-  });
+  it.skipIf(!isEmbeddedPlatform)(
+    'says what to do where no driver is found, with exit code 1',
+    async () => {
+      const nowhere = {
+        VK_DRIVER_FILES: '/nowhere',
+        VK_ICD_FILENAMES: '/nowhere',
+        XDG_CACHE_HOME: '/dev/null',
+        TMPDIR: '/dev/null',
+      };
+      const { code, stdout } = await panpp(['doctor'], nowhere);
+      expect(code).toBe(1);
+      expect(stdout).toMatch(/^used {7}none$/m);
+      expect(stdout).toMatch(/^! .*can't be unpacked.*XDG_CACHE_HOME/m);
+    },
+  );
 });

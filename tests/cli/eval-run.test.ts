@@ -22,7 +22,18 @@ import {
 const images = Array.from({ length: 8 }, (_, index) => `img_${index + 1}`);
 
 const run = (results: string, ...more: string[]) => [
-  ...['eval', '--run', '--protocol', 'icdar2015', '--gt', 'gt', '--images', 'images', '--results', results],
+  ...[
+    'eval',
+    '--run',
+    '--protocol',
+    'icdar2015',
+    '--gt',
+    'gt',
+    '--images',
+    'images',
+    '--results',
+    results,
+  ],
   ...[...small, ...onAdapter, ...more],
 ];
 
@@ -65,7 +76,10 @@ beforeAll(async () => {
           ]
         : []),
     ];
-    write(`gt/gt_${images[index]}.txt`, texts.map((polygon) => `${polygon.flat().join(',')},word\n`).join(''));
+    write(
+      `gt/gt_${images[index]}.txt`,
+      texts.map((polygon) => `${polygon.flat().join(',')},word\n`).join(''),
+    );
   }
 });
 
@@ -90,7 +104,9 @@ describe('eval --run', () => {
     );
 
     const { polygon } = stored('whole', 'img_1').regions[0];
-    expect(read('whole/results/res_img_1.txt').toString().split('\n')[0]).toBe(polygon.flat().join(','));
+    expect(read('whole/results/res_img_1.txt').toString().split('\n')[0]).toBe(
+      polygon.flat().join(','),
+    );
     expect(readdirSync(inScratch('whole/results'))).toHaveLength(8);
 
     // The same figures without looking again, from the run's folder and from its result files.
@@ -135,14 +151,18 @@ describe('eval --run', () => {
     expect(before.length).toBeGreaterThanOrEqual(2);
     expect(before.length).toBeLessThan(8);
     // Whatever lies there is whole.
-    for (const name of before) expect(stored('cut', name.replace('.json', '')).regions).toBeInstanceOf(Array);
+    for (const name of before)
+      expect(stored('cut', name.replace('.json', '')).regions).toBeInstanceOf(Array);
     const times = before.map((name) => statSync(inScratch('cut/detections', name)).mtimeMs);
 
     const { figures, messages } = await report(run('cut'));
     expect(messages).toContain(`panpp: ${before.length} of 8 images were done before`);
-    expect(before.map((name) => statSync(inScratch('cut/detections', name)).mtimeMs)).toEqual(times);
+    expect(before.map((name) => statSync(inScratch('cut/detections', name)).mtimeMs)).toEqual(
+      times,
+    );
     expect(figures).toEqual((await report(run('whole'))).figures);
-    for (const image of images) expect(stored('cut', image).regions).toEqual(stored('whole', image).regions);
+    for (const image of images)
+      expect(stored('cut', image).regions).toEqual(stored('whole', image).regions);
   });
 
   it('does not mix in other settings, weights or images', async () => {
@@ -162,7 +182,9 @@ describe('eval --run', () => {
       /^panpp: whole holds another run \(images: .*images there, .*\*\.png now\)/,
     );
     expect(
-      readdirSync(inScratch('whole/detections')).map((name) => read(`whole/detections/${name}`).toString()),
+      readdirSync(inScratch('whole/detections')).map((name) =>
+        read(`whole/detections/${name}`).toString(),
+      ),
     ).toEqual(before);
 
     mkdirSync(inScratch('mine/results'), { recursive: true });
@@ -184,7 +206,8 @@ describe('eval --run', () => {
     expect(messages.join()).not.toContain('done before');
     expect(figures.recall).toBeLessThan(8 / 9);
     for (const image of images)
-      for (const { score } of stored('cut', image).regions) expect(score).toBeGreaterThanOrEqual(0.95);
+      for (const { score } of stored('cut', image).regions)
+        expect(score).toBeGreaterThanOrEqual(0.95);
   });
 
   it('counts an image that fails as one without detections, says so, and tries it again', async () => {
@@ -204,7 +227,12 @@ describe('eval --run', () => {
     expect(read('few-results/results/res_img_3.txt').toString()).toBe('');
     // Scored again from its folder it is no better.
     expect(
-      (await report(['eval', '--protocol', 'icdar2015', '--gt', 'gt', '--results', 'few-results'], 1)).figures.failed,
+      (
+        await report(
+          ['eval', '--protocol', 'icdar2015', '--gt', 'gt', '--results', 'few-results'],
+          1,
+        )
+      ).figures.failed,
     ).toHaveLength(1);
 
     copyFileSync(inScratch('images/img_3.png'), inScratch('few/img_3.png'));
@@ -219,9 +247,9 @@ describe('eval --run', () => {
     expect(messages).toContain('panpp: 2 of 3 images were done before');
     expect(figures.recall).toBe(3 / 9);
     write('few-results/detections/img_2.json', '');
-    expect(await refused(['eval', '--protocol', 'icdar2015', '--gt', 'gt', '--results', 'few-results'])).toMatch(
-      /^panpp: few-results\/detections\/img_2\.json: not what a run stores of an image/,
-    );
+    expect(
+      await refused(['eval', '--protocol', 'icdar2015', '--gt', 'gt', '--results', 'few-results']),
+    ).toMatch(/^panpp: few-results\/detections\/img_2\.json: not what a run stores of an image/);
   });
 
   it('uses the settings of the benchmark, or of another by choice', async () => {
@@ -258,7 +286,9 @@ describe('eval --run', () => {
       /^panpp: settings, totaltext's but for options: short side 96, poly, min score 0\.9/,
     );
     const own = await ofFew('iou', 'own');
-    expect(own.messages[0]).toMatch(/^panpp: settings, the weights' own but for options: short side 96, rect/);
+    expect(own.messages[0]).toMatch(
+      /^panpp: settings, the weights' own but for options: short side 96, rect/,
+    );
   });
 
   it('sees before any work whether images and ground truth fit', async () => {
@@ -273,7 +303,9 @@ describe('eval --run', () => {
     expect(await refused([...run('same-results'), '--images', 'same'])).toMatch(
       /same\/img_1\.png.*same\/name\/img_1\.jpg|same\/name\/img_1\.jpg.*same\/img_1\.png/,
     );
-    expect(await refused([...run('none'), '--gt', 'nowhere'])).toBe('panpp: nowhere: no such file or folder');
+    expect(await refused([...run('none'), '--gt', 'nowhere'])).toBe(
+      'panpp: nowhere: no such file or folder',
+    );
     expect(await refused([...run('none'), '--images', 'nowhere*'])).toBe(
       'panpp: nowhere*: no PNG, JPEG or WebP files found',
     );
@@ -302,12 +334,17 @@ describe('eval --run', () => {
       detection: detectionPresets.icdar2015,
     } as const;
     const reading = { ...config, recognition: { vocabulary: vocabularies.lowercase } };
-    write('reading.safetensors', convertCheckpoint(checkpointFile(reading), { half: true }).weights);
+    write(
+      'reading.safetensors',
+      convertCheckpoint(checkpointFile(reading), { half: true }).weights,
+    );
     const { figures } = await report(
       endToEnd('--weights', 'reading.safetensors', '--min-score', '0', '--min-area', '0'),
     );
     expect(figures.images).toBe(8);
-    const { regions } = stored('words', 'img_1') as unknown as { regions: { polygon: number[][]; text: string }[] };
+    const { regions } = stored('words', 'img_1') as unknown as {
+      regions: { polygon: number[][]; text: string }[];
+    };
     expect(regions.length).toBeGreaterThan(0);
     const words = read('words/results/res_img_1.txt')
       .toString()

@@ -19,11 +19,15 @@ const protocols = Object.keys(FOLDERS) as OfficialProtocol[];
 
 function pathsOf(protocol: OfficialProtocol, number: number): string[] {
   const folder = bundledPath(`eval/${FOLDERS[protocol]}/case${number}`);
-  const [gt, results] = protocol.startsWith('icdar2015') ? ['gt.zip', 'submission.zip'] : ['gt', 'results'];
+  const [gt, results] = protocol.startsWith('icdar2015')
+    ? ['gt.zip', 'submission.zip']
+    : ['gt', 'results'];
   return ['--protocol', protocol, '--gt', `${folder}/${gt}`, '--results', `${folder}/${results}`];
 }
 
-async function evaluate(args: readonly string[]): Promise<Report & { messages: readonly string[] }> {
+async function evaluate(
+  args: readonly string[],
+): Promise<Report & { messages: readonly string[] }> {
   const { code, stdout, messages } = await panpp(['eval', ...args, '--json']);
   expect(code, messages.join('\n')).toBe(0);
   expect(stdout).toMatch(/^\{.*\}\n$/);
@@ -43,7 +47,9 @@ describe('eval', () => {
     const report = await evaluate([...pathsOf(protocol, 2), '--per-image']);
     for (const figure of ['precision', 'recall', 'hmean'] as const)
       expect(report[figure]).toBeCloseTo(expected.method[figure], 9);
-    expect(report.perImage!.map(({ image }) => image).sort()).toEqual(Object.keys(expected.per_image).sort());
+    expect(report.perImage!.map(({ image }) => image).sort()).toEqual(
+      Object.keys(expected.per_image).sort(),
+    );
     expect(report.images).toBe(report.perImage!.length);
   });
 
@@ -82,7 +88,8 @@ describe('eval', () => {
       for (const [image, ...cells] of images) {
         const row = Object.fromEntries(heads.slice(1).map((head, column) => [head, cells[column]]));
         const wanted = expected.per_image[image];
-        if (wanted.recall !== undefined) expect(row.recall, image).toBe((100 * wanted.recall).toFixed(2));
+        if (wanted.recall !== undefined)
+          expect(row.recall, image).toBe((100 * wanted.recall).toFixed(2));
         else expect(row[protocol === 'ctw1500' ? 'right' : 'found'], image).toBe(String(wanted.tp));
       }
     },
@@ -97,7 +104,14 @@ describe('eval', () => {
       });
     write('gt.zip', zipped(groundTruth));
     write('results.zip', zipped(results));
-    const report = await evaluate(['--protocol', 'totaltext', '--gt', 'gt.zip', '--results', 'results.zip']);
+    const report = await evaluate([
+      '--protocol',
+      'totaltext',
+      '--gt',
+      'gt.zip',
+      '--results',
+      'results.zip',
+    ]);
     expect(report.hmean).toBeCloseTo(expected.method.hmean, 9);
   });
 });
@@ -105,7 +119,14 @@ describe('eval', () => {
 describe('files', () => {
   const box = '10,10,110,10,110,50,10,50';
   const far = '510,10,610,10,610,50,510,50';
-  const icdar = (gt: string, results: string) => ['--protocol', 'icdar2015', '--gt', gt, '--results', results];
+  const icdar = (gt: string, results: string) => [
+    '--protocol',
+    'icdar2015',
+    '--gt',
+    gt,
+    '--results',
+    results,
+  ];
   beforeAll(() => {
     folder('gt', {
       'gt_img_1.txt': `\ufeff${box},a, b\r\n${far},###\r\n`,
@@ -130,7 +151,9 @@ describe('files', () => {
     folder('one', { 'res_img_1.txt': `${box}\n` });
     const { recall, notes, messages } = await evaluate(icdar('gt', 'one'));
     expect(recall).toBe(0.5);
-    expect(notes).toEqual([expect.stringMatching(/counted as images without detections.*: 1 image \(2\)/)]);
+    expect(notes).toEqual([
+      expect.stringMatching(/counted as images without detections.*: 1 image \(2\)/),
+    ]);
     expect(messages).toEqual(notes.map((note) => `panpp: ${note}`));
   });
 
@@ -141,7 +164,11 @@ describe('files', () => {
     );
     folder('more', { 'res_img_1.txt': `${box}\n`, 'res_img_7.txt': '', 'readme.txt': 'x' });
     const more = await evaluate(icdar('gt', 'more'));
-    expect(more).toMatchObject({ recall: 0.5, precision: 1, ignored: ['readme.txt', 'res_img_7.txt'] });
+    expect(more).toMatchObject({
+      recall: 0.5,
+      precision: 1,
+      ignored: ['readme.txt', 'res_img_7.txt'],
+    });
     expect(more.notes[0]).toBe(
       'ignored, where the official script would refuse all: 2 result files without ground truth (readme.txt, res_img_7.txt)',
     );
@@ -149,17 +176,27 @@ describe('files', () => {
     expect(await refused(['eval', ...icdar('gt', 'words')])).toMatch(
       /^panpp: .*res_img_1\.txt, line 2: "word" is not an integer/,
     );
-    expect(await refused(['eval', ...icdar('gt', 'nowhere')])).toBe('panpp: nowhere: no such file or folder');
+    expect(await refused(['eval', ...icdar('gt', 'nowhere')])).toBe(
+      'panpp: nowhere: no such file or folder',
+    );
     mkdirSync(inScratch('empty'));
-    expect(await refused(['eval', ...icdar('empty', 'results')])).toBe('panpp: empty: no files in this folder');
-    write('cut.zip', zipSync({ 'gt_img_1.txt': new TextEncoder().encode(box.repeat(100)) }).subarray(0, 60));
+    expect(await refused(['eval', ...icdar('empty', 'results')])).toBe(
+      'panpp: empty: no files in this folder',
+    );
+    write(
+      'cut.zip',
+      zipSync({ 'gt_img_1.txt': new TextEncoder().encode(box.repeat(100)) }).subarray(0, 60),
+    );
     expect(await refused(['eval', ...icdar('cut.zip', 'results')])).toMatch(
       /^panpp: cut\.zip: not a zip archive that can be read/,
     );
-    write('twice.zip', zipSync({ a: { '1.txt': new Uint8Array() }, b: { '1.txt': new Uint8Array() } }));
-    expect(await refused(['eval', '--protocol', 'iou', '--gt', 'twice.zip', '--results', 'results'])).toBe(
-      'panpp: twice.zip: two files are named 1.txt, in different folders',
+    write(
+      'twice.zip',
+      zipSync({ a: { '1.txt': new Uint8Array() }, b: { '1.txt': new Uint8Array() } }),
     );
+    expect(
+      await refused(['eval', '--protocol', 'iou', '--gt', 'twice.zip', '--results', 'results']),
+    ).toBe('panpp: twice.zip: two files are named 1.txt, in different folders');
   });
 
   it('in the plain IoU protocol are held to a threshold of choice', async () => {

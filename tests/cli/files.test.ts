@@ -24,9 +24,16 @@ async function make(...names: string[]): Promise<void> {
 
 /** Paths within the folder that inputs name there, and what nothing was found for. */
 async function found(...inputs: string[]) {
-  const { images, problems } = await findImages(inputs.map((input) => join(folder, input)), async () => false);
+  const { images, problems } = await findImages(
+    inputs.map((input) => join(folder, input)),
+    async () => false,
+  );
   const within = (path: string) => path.slice(folder.length + 1);
-  return { paths: images.map(({ path }) => within(path)), names: images.map(({ resultName }) => resultName), nothing: problems.map(({ input }) => within(input)) };
+  return {
+    paths: images.map(({ path }) => within(path)),
+    names: images.map(({ resultName }) => resultName),
+    nothing: problems.map(({ input }) => within(input)),
+  };
 }
 
 describe('globs', () => {
@@ -39,7 +46,9 @@ describe('globs', () => {
       expect((await found(`${name}/?.{png,jpg}`)).paths, name).toEqual([names[index]]);
     }
     // Behind what is a pattern, parentheses and single braces are themselves still.
-    expect((await found('F*s (2019)/a.png', '*/{x}/*', '*(2019)/*', '?x}/*', '*+(f)/*')).paths).toEqual([names[0], names[1], names[4]]);
+    expect(
+      (await found('F*s (2019)/a.png', '*/{x}/*', '*(2019)/*', '?x}/*', '*+(f)/*')).paths,
+    ).toEqual([names[0], names[1], names[4]]);
     expect((await found('**/*.png')).paths).toHaveLength(5);
   });
 
@@ -54,13 +63,19 @@ describe('globs', () => {
     expect(await matching('**/a*.png')).toEqual(['a1.png', 'a2.png', 'sub/a4.png']);
     expect(await found('a1.png', 'z*', 'a(1).pn?')).toMatchObject({ nothing: ['z*', 'a(1).pn?'] });
     // What is no glob is a name, there or not.
-    expect((await found('gone (1).png', 'gone{1}.png')).paths).toEqual(['gone (1).png', 'gone{1}.png']);
+    expect((await found('gone (1).png', 'gone{1}.png')).paths).toEqual([
+      'gone (1).png',
+      'gone{1}.png',
+    ]);
   });
 
   it.runIf(onLinux)('and folders know backslashes in names', async () => {
     const names = ['a\\b.png', 'x\\y/c.png', 'x\\y/d\\e.png'];
     await make(...names);
-    expect(await found('.')).toMatchObject({ paths: names, names: names.map((name) => name.replace('.png', '')) });
+    expect(await found('.')).toMatchObject({
+      paths: names,
+      names: names.map((name) => name.replace('.png', '')),
+    });
     expect((await found('x\\y')).paths).toEqual(names.slice(1));
     expect((await found('x\\y/*.png')).paths).toEqual(names.slice(1));
     expect((await found('*\\\\y/*')).paths).toEqual(names.slice(1));
@@ -73,9 +88,13 @@ describe.runIf(onLinux)('names that are no UTF-8', () => {
 
   it('are each their own, in folders and globs, for reading and for writing', async () => {
     await make(...names);
-    expect(await found('.')).toMatchObject({ paths: names, names: names.map((name) => name.replace('.png', '')) });
+    expect(await found('.')).toMatchObject({
+      paths: names,
+      names: names.map((name) => name.replace('.png', '')),
+    });
     expect((await found('caf*.png', 'f\udcfc/*')).paths).toEqual(names);
-    for (const name of names) expect(Buffer.from(await readBytes(join(folder, name)))).toEqual(Buffer.from(name));
+    for (const name of names)
+      expect(Buffer.from(await readBytes(join(folder, name)))).toEqual(Buffer.from(name));
     const listed = execFileSync('ls', [], { cwd: folder, encoding: 'latin1' });
     expect(listed.trimEnd().split('\n').sort()).toEqual(['caf\xe8.png', 'caf\xe9.png', 'f\xfc']);
   });
@@ -89,7 +108,9 @@ describe.runIf(onLinux)('names that are no UTF-8', () => {
 
 describe.runIf(onLinux)('what has no end', () => {
   it('is refused by a limit on bytes', async () => {
-    await expect(readBytes('/dev/zero')).rejects.toThrow('/dev/zero: gives more than 512 MiB, which is the most that is read of a pipe or a device; give a file');
+    await expect(readBytes('/dev/zero')).rejects.toThrow(
+      '/dev/zero: gives more than 512 MiB, which is the most that is read of a pipe or a device; give a file',
+    );
   });
 
   it('is no matter of pipes and of files without a size', async () => {
@@ -110,12 +131,18 @@ it('a file to write is none of those that are read, by whatever name', async () 
   const [model, other] = ['model.pth', 'other'].map((name) => join(folder, name));
   symlinkSync(model, join(folder, 'symbolic'));
   linkSync(model, join(folder, 'hard'));
-  const refused = (name: string, ...inputs: (string | undefined)[]) => expect(assertNoInput(join(folder, name), inputs)).rejects;
-  await refused('model.pth', other, model).toThrow(`${model} is the file that is read; give another name to write to`);
+  const refused = (name: string, ...inputs: (string | undefined)[]) =>
+    expect(assertNoInput(join(folder, name), inputs)).rejects;
+  await refused('model.pth', other, model).toThrow(
+    `${model} is the file that is read; give another name to write to`,
+  );
   for (const name of ['symbolic', 'hard', '../' + folder.split('/').at(-1) + '/./hard']) {
-    await refused(name, model).toThrow(`is the same file as ${model}, which is read; give another name to write to`);
+    await refused(name, model).toThrow(
+      `is the same file as ${model}, which is read; give another name to write to`,
+    );
   }
-  for (const name of ['other', 'new', '.']) await assertNoInput(join(folder, name), [model, undefined, '-', join(folder, 'none')]);
+  for (const name of ['other', 'new', '.'])
+    await assertNoInput(join(folder, name), [model, undefined, '-', join(folder, 'none')]);
 });
 
 describe('pictures of other kinds in a folder', () => {
@@ -125,7 +152,9 @@ describe('pictures of other kinds in a folder', () => {
     await make('a.jpg', 'b.HEIC', 'c.heic', 'below/d.tiff', 'e.pdf', 'notes.txt', 'f.svg');
     const { images, passedOver } = await findImages([folder], none);
     expect(images.map(({ resultName }) => resultName)).toEqual(['a']);
-    expect(passedOver).toEqual([`${folder}: 4 pictures passed over (2 heic, 1 pdf, 1 tiff); PNG, JPEG and WebP are read`]);
+    expect(passedOver).toEqual([
+      `${folder}: 4 pictures passed over (2 heic, 1 pdf, 1 tiff); PNG, JPEG and WebP are read`,
+    ]);
     expect((await findImages([join(folder, 'a.jpg')], none)).passedOver).toEqual([]);
   });
 

@@ -23,7 +23,10 @@ it('progress that goes to no terminal is a line a minute', () => {
   vi.advanceTimersByTime(60_000);
   progress.stop();
   vi.advanceTimersByTime(600_000);
-  expect(lines).toEqual(['panpp: 0 of 500 images after 1 min\n', 'panpp: 100 of 500 images after 2 min, about 8 min left\n']);
+  expect(lines).toEqual([
+    'panpp: 0 of 500 images after 1 min\n',
+    'panpp: 100 of 500 images after 2 min, about 8 min left\n',
+  ]);
 });
 
 it('of a single image there is none', () => {

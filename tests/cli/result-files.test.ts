@@ -1,6 +1,16 @@
 // The files of a run without the model: what is replaced and what is kept, what a later run goes on from, a device that goes away, a full
 // disk, and results in odd places.
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
@@ -8,13 +18,21 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import { runOnImages } from '../../src/cli/image-run.js';
 import { findImages } from '../../src/cli/files.js';
 import { isRunsPicture } from '../../src/cli/output-record.js';
-import { type Format, type OutputFlags, ResultFiles, type ResultTask } from '../../src/cli/result-files.js';
+import {
+  type Format,
+  type OutputFlags,
+  ResultFiles,
+  type ResultTask,
+} from '../../src/cli/result-files.js';
 import type { Detection } from '../../src/model/options.js';
 import { PanppError } from '../../src/errors.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'panpp-results-'));
 const inFolder = (...names: string[]) => join(folder, ...names);
-const task: ResultTask = { protocols: { icdar: 'icdar2015', totaltext: 'totaltext', iou: 'iou' }, reads: false };
+const task: ResultTask = {
+  protocols: { icdar: 'icdar2015', totaltext: 'totaltext', iou: 'iou' },
+  reads: false,
+};
 
 const found: Detection = {
   regions: [
@@ -38,7 +56,10 @@ const found: Detection = {
 };
 
 const image = { width: 16, height: 8, channels: 3, data: new Uint8Array(16 * 8 * 3) } as const;
-const onlyBox = (score: number): Detection => ({ ...found, regions: [{ ...found.regions[0], score }] });
+const onlyBox = (score: number): Detection => ({
+  ...found,
+  regions: [{ ...found.regions[0], score }],
+});
 
 /** What lies in a folder but for the record. */
 function shownIn(path: string): string[] {
@@ -55,7 +76,10 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe('a run that an error cuts off', () => {
   /** Runs without a word until the device goes away at the second image. */
-  async function cutOff(output: string, format: Format[]): Promise<{ printed: string; said: string }> {
+  async function cutOff(
+    output: string,
+    format: Format[],
+  ): Promise<{ printed: string; said: string }> {
     const text = { printed: '', said: '' };
     vi.spyOn(process.stdout, 'write').mockImplementation((chunk, ...rest: unknown[]) => {
       text.printed += String(chunk);
@@ -66,13 +90,18 @@ describe('a run that an error cuts off', () => {
       text.said += String(chunk);
       return true;
     });
-    const run = runOnImages([inFolder('images')], { output, format, adapter: 'swiftshader' }, task, () => ({
-      settings: {},
-      forModel: () => async (_, path) => {
-        if (path.endsWith('b.png')) throw new PanppError('device-lost', 'the device is gone');
-        return found;
-      },
-    }));
+    const run = runOnImages(
+      [inFolder('images')],
+      { output, format, adapter: 'swiftshader' },
+      task,
+      () => ({
+        settings: {},
+        forModel: () => async (_, path) => {
+          if (path.endsWith('b.png')) throw new PanppError('device-lost', 'the device is gone');
+          return found;
+        },
+      }),
+    );
     await expect(run).rejects.toThrow('the device is gone');
     vi.restoreAllMocks();
     return text;
@@ -82,16 +111,23 @@ describe('a run that an error cuts off', () => {
   it('leaves the run’s file of what was done', async () => {
     const output = inFolder('cut');
     const { printed, said } = await cutOff(output, ['coco-text', 'svg']);
-    expect(printed.trimEnd().split('\n').map((line) => (JSON.parse(line) as { file: string }).file)).toEqual([
-      inFolder('images', 'a.png'),
-    ]);
+    expect(
+      printed
+        .trimEnd()
+        .split('\n')
+        .map((line) => (JSON.parse(line) as { file: string }).file),
+    ).toEqual([inFolder('images', 'a.png')]);
     expect(said.split('\n').slice(-3)).toEqual([
       `panpp: wrote ${join(output, 'a.svg')}`,
       `panpp: wrote ${join(output, 'coco-text.json')}`,
       '',
     ]);
-    const { imgs, imgToAnns } = JSON.parse(readFileSync(join(output, 'coco-text.json'), 'utf8')) as Record<string, unknown>;
-    expect(imgs).toEqual({ 1: { id: 1, set: 'val', width: 16, height: 8, file_name: '../images/a.png' } });
+    const { imgs, imgToAnns } = JSON.parse(
+      readFileSync(join(output, 'coco-text.json'), 'utf8'),
+    ) as Record<string, unknown>;
+    expect(imgs).toEqual({
+      1: { id: 1, set: 'val', width: 16, height: 8, file_name: '../images/a.png' },
+    });
     expect(imgToAnns).toEqual({ 1: [1] });
   });
 
@@ -99,7 +135,9 @@ describe('a run that an error cuts off', () => {
     const output = inFolder('blocked');
     mkdirSync(join(output, 'coco-text.json'), { recursive: true });
     const { said } = await cutOff(output, ['coco-text']);
-    expect(said).toContain(`panpp: ${join(output, 'coco-text.json')}: can't be written: is a folder\n`);
+    expect(said).toContain(
+      `panpp: ${join(output, 'coco-text.json')}: can't be written: is a folder\n`,
+    );
   });
 });
 
@@ -108,7 +146,11 @@ it('paths to images hold where folders are links', async () => {
   symlinkSync(inFolder('real/out'), inFolder('link'));
   symlinkSync(inFolder('images'), inFolder('pictures'));
   const file = { path: inFolder('pictures', 'a.png'), resultName: 'sub/a' };
-  const results = await ResultFiles.open({ output: inFolder('link'), format: ['labelme', 'coco-text'], overlay: false }, task, [file]);
+  const results = await ResultFiles.open(
+    { output: inFolder('link'), format: ['labelme', 'coco-text'], overlay: false },
+    task,
+    [file],
+  );
   await results.write(file, { image, found }, 'hash');
   await results.finish();
   expect(shownIn(inFolder('real/out'))).toEqual(['coco-text.json', 'sub', 'sub/a.json']);
@@ -120,7 +162,10 @@ it('paths to images hold where folders are links', async () => {
 describe('what lies in the output folder', () => {
   let output: string;
   let count = 0;
-  const files = ['a', 'b'].map((name) => ({ path: inFolder('images', `${name}.png`), resultName: name }));
+  const files = ['a', 'b'].map((name) => ({
+    path: inFolder('images', `${name}.png`),
+    resultName: name,
+  }));
   const inOutput = (name: string) => join(output, name);
   const text = (name: string) => readFileSync(inOutput(name), 'utf8');
 
@@ -128,10 +173,16 @@ describe('what lies in the output folder', () => {
   async function run(flags: Partial<OutputFlags>, score = 0.9, images = files) {
     const results = await ResultFiles.open({ output, overlay: false, ...flags }, task, images);
     const written = [];
-    for (const file of images) written.push(await results.write(file, { image, found: onlyBox(score) }, `made with ${score}`));
+    for (const file of images)
+      written.push(
+        await results.write(file, { image, found: onlyBox(score) }, `made with ${score}`),
+      );
     written.push(await results.finish());
     const short = (line: string) => line.replaceAll(`${output}/`, '');
-    return { paths: written.flatMap(({ paths }) => paths).map(short), problems: written.flatMap(({ problems }) => problems).map(short) };
+    return {
+      paths: written.flatMap(({ paths }) => paths).map(short),
+      problems: written.flatMap(({ problems }) => problems).map(short),
+    };
   }
 
   beforeEach(() => {
@@ -143,14 +194,20 @@ describe('what lies in the output folder', () => {
     const format = ['labelme', 'coco-text'] as const;
     expect((await run({ format })).paths).toEqual(['a.json', 'b.json', 'coco-text.json']);
     // With another result, so that not all is the same anyway.
-    expect(await run({ format }, 0.8)).toEqual({ paths: ['a.json', 'b.json', 'coco-text.json'], problems: [] });
+    expect(await run({ format }, 0.8)).toEqual({
+      paths: ['a.json', 'b.json', 'coco-text.json'],
+      problems: [],
+    });
     expect(text('a.json')).toContain('0.8');
     writeFileSync(inOutput('a.json'), 'corrected');
     writeFileSync(inOutput('coco-text.json'), 'corrected too');
     for (const score of [0.7, 0.6]) {
       expect(await run({ format }, score)).toEqual({
         paths: ['b.json'],
-        problems: ['a.json', 'coco-text.json'].map((name) => `${name}: kept, for it was changed since panpp wrote it; --overwrite replaces it`),
+        problems: ['a.json', 'coco-text.json'].map(
+          (name) =>
+            `${name}: kept, for it was changed since panpp wrote it; --overwrite replaces it`,
+        ),
       });
     }
     expect([text('a.json'), text('coco-text.json')]).toEqual(['corrected', 'corrected too']);
@@ -160,39 +217,69 @@ describe('what lies in the output folder', () => {
   });
 
   it('is kept if it was somebody else’s: ground truth, a picture, annotations', async () => {
-    const names = ['a.txt', 'res_a.txt', 'a.json', 'a.overlay.png', 'a.mask.png', 'a.svg', 'coco-text.json'];
+    const names = [
+      'a.txt',
+      'res_a.txt',
+      'a.json',
+      'a.overlay.png',
+      'a.mask.png',
+      'a.svg',
+      'coco-text.json',
+    ];
     for (const name of names) writeFileSync(inOutput(name), 'mine');
-    const wanted: Partial<OutputFlags> = { format: ['icdar', 'totaltext', 'labelme', 'svg', 'coco-text'], overlay: true, masks: true };
+    const wanted: Partial<OutputFlags> = {
+      format: ['icdar', 'totaltext', 'labelme', 'svg', 'coco-text'],
+      overlay: true,
+      masks: true,
+    };
     const { problems } = await run(wanted);
-    expect(problems.sort()).toEqual(names.map((name) => `${name}: kept, for panpp did not write it; --overwrite replaces it`).sort());
+    expect(problems.sort()).toEqual(
+      names
+        .map((name) => `${name}: kept, for panpp did not write it; --overwrite replaces it`)
+        .sort(),
+    );
     for (const name of names) expect(text(name), name).toBe('mine');
     expect((await run(wanted)).problems).toHaveLength(names.length);
     // Through a link too.
     rmSync(inOutput('a.json'));
     symlinkSync(inOutput('a.txt'), inOutput('a.json'));
-    expect((await run({ format: ['labelme'] })).problems).toEqual(['a.json: kept, for panpp did not write it; --overwrite replaces it']);
+    expect((await run({ format: ['labelme'] })).problems).toEqual([
+      'a.json: kept, for panpp did not write it; --overwrite replaces it',
+    ]);
   });
 
   it('that is just what would be written is the run’s', async () => {
     await run({ format: ['labelme'] });
     rmSync(inOutput('.panpp'), { recursive: true });
-    expect(await run({ format: ['labelme'] })).toEqual({ paths: ['a.json', 'b.json'], problems: [] });
+    expect(await run({ format: ['labelme'] })).toEqual({
+      paths: ['a.json', 'b.json'],
+      problems: [],
+    });
     expect((await run({ format: ['labelme'] }, 0.3)).problems).toEqual([]);
   });
 
   it('is no image of the run, not even with --overwrite', async () => {
     copyFileSync(inFolder('images/a.png'), inOutput('x.png'));
     copyFileSync(inFolder('images/b.png'), inOutput('x.overlay.png'));
-    const images = ['x', 'x.overlay'].map((resultName) => ({ path: inOutput(`${resultName}.png`), resultName }));
+    const images = ['x', 'x.overlay'].map((resultName) => ({
+      path: inOutput(`${resultName}.png`),
+      resultName,
+    }));
     const { problems } = await run({ overlay: true, overwrite: true }, 0.9, images);
-    expect(problems).toEqual(['x.overlay.png: is one of the images and stays; give another --output']);
+    expect(problems).toEqual([
+      'x.overlay.png: is one of the images and stays; give another --output',
+    ]);
   });
 
   it('is no image of the next run where a run drew it', async () => {
     const album = join(output, 'album');
     mkdirSync(join(album, 'sub'), { recursive: true });
-    for (const name of ['a.png', 'sub/c.png', 'mine.overlay.png']) copyFileSync(inFolder('images/a.png'), join(album, name));
-    const list = async (...inputs: string[]) => (await findImages(inputs, isRunsPicture)).images.map(({ path }) => path.replace(`${album}/`, ''));
+    for (const name of ['a.png', 'sub/c.png', 'mine.overlay.png'])
+      copyFileSync(inFolder('images/a.png'), join(album, name));
+    const list = async (...inputs: string[]) =>
+      (await findImages(inputs, isRunsPicture)).images.map(({ path }) =>
+        path.replace(`${album}/`, ''),
+      );
     const all = ['a.png', 'mine.overlay.png', 'sub/c.png'];
     expect(await list(album)).toEqual(all);
     const { images } = await findImages([album], isRunsPicture);
@@ -200,8 +287,14 @@ describe('what lies in the output folder', () => {
     expect(shownIn(album)).toHaveLength(1 + 3 * all.length);
     expect(await list(album)).toEqual(all);
     // From above, from below, and by a glob.
-    expect((await list(output)).filter((path) => path.includes('overlay'))).toEqual(['mine.overlay.png']);
-    expect(await list(join(album, 'sub'), join(album, '*.png'))).toEqual(['sub/c.png', 'a.png', 'mine.overlay.png']);
+    expect((await list(output)).filter((path) => path.includes('overlay'))).toEqual([
+      'mine.overlay.png',
+    ]);
+    expect(await list(join(album, 'sub'), join(album, '*.png'))).toEqual([
+      'sub/c.png',
+      'a.png',
+      'mine.overlay.png',
+    ]);
     // Who names one means it.
     expect(await list(join(album, 'a.mask.png'))).toEqual(['a.mask.png']);
   });
@@ -210,10 +303,17 @@ describe('what lies in the output folder', () => {
     const format = ['labelme', 'coco-text'] as const;
     /** What an earlier run is known to have found, by image. */
     async function earlier(score: number, flags: Partial<OutputFlags> = {}) {
-      const results = await ResultFiles.open({ output, overlay: false, format, resume: true, ...flags }, task, files);
+      const results = await ResultFiles.open(
+        { output, overlay: false, format, resume: true, ...flags },
+        task,
+        files,
+      );
       return Promise.all(files.map((file) => results.earlier(file, `made with ${score}`)));
     }
-    const line = expect.objectContaining({ width: 16, regions: [expect.objectContaining({ score: 0.9, area: 4 })] }) as object;
+    const line = expect.objectContaining({
+      width: 16,
+      regions: [expect.objectContaining({ score: 0.9, area: 4 })],
+    }) as object;
 
     it('know what is done, with these settings and in these formats', async () => {
       expect(await earlier(0.9)).toEqual([undefined, undefined]);
@@ -246,20 +346,28 @@ describe('what lies in the output folder', () => {
       writeFileSync(inOutput('b.json'), 'mine');
       await run({ format });
       const whole = text('coco-text.json');
-      const results = await ResultFiles.open({ output, overlay: false, format, resume: true }, task, files);
+      const results = await ResultFiles.open(
+        { output, overlay: false, format, resume: true },
+        task,
+        files,
+      );
       const problems = [];
       for (const file of files) {
         const before = await results.earlier(file, 'made with 0.9');
         problems.push(...(await results.takeEarlier(file, before!)).problems);
       }
-      expect(problems).toEqual([`${inOutput('b.json')}: kept, for panpp did not write it; --overwrite replaces it`]);
+      expect(problems).toEqual([
+        `${inOutput('b.json')}: kept, for panpp did not write it; --overwrite replaces it`,
+      ]);
       await results.finish();
       expect(text('coco-text.json')).toBe(whole);
       expect(await earlier(0.9, { overwrite: true })).toEqual([line, undefined]);
     });
 
     it('need files to go by', async () => {
-      await expect(earlier(0.9, { format: [] })).rejects.toThrow(/^--resume goes by the files that were written; add --format/);
+      await expect(earlier(0.9, { format: [] })).rejects.toThrow(
+        /^--resume goes by the files that were written; add --format/,
+      );
     });
   });
 
@@ -269,22 +377,31 @@ describe('what lies in the output folder', () => {
     writeFileSync(inOutput('.panpp/.panpp-4194999-0.draft'), 'half');
     writeFileSync(inOutput(`.panpp/.panpp-${process.pid}-77.draft`), 'half');
     await run({ format: ['labelme'] });
-    expect(readdirSync(inOutput('.panpp')).sort()).toEqual([`.panpp-${process.pid}-77.draft`, 'images']);
+    expect(readdirSync(inOutput('.panpp')).sort()).toEqual([
+      `.panpp-${process.pid}-77.draft`,
+      'images',
+    ]);
   });
 
-  it.runIf(existsSync('/dev/full'))('on a full disk: what is not written is told, and what was there stays', async () => {
-    for (const name of ['a.json', 'coco-text.json']) symlinkSync('/dev/full', inOutput(name));
-    const full = "can't be written: no space left on the device";
-    expect(await run({ format: ['labelme', 'coco-text'] })).toEqual({
-      paths: ['b.json'],
-      problems: ['a.json', 'coco-text.json'].map((name) => `${name}: ${full}`),
-    });
-  });
+  it.runIf(existsSync('/dev/full'))(
+    'on a full disk: what is not written is told, and what was there stays',
+    async () => {
+      for (const name of ['a.json', 'coco-text.json']) symlinkSync('/dev/full', inOutput(name));
+      const full = "can't be written: no space left on the device";
+      expect(await run({ format: ['labelme', 'coco-text'] })).toEqual({
+        paths: ['b.json'],
+        problems: ['a.json', 'coco-text.json'].map((name) => `${name}: ${full}`),
+      });
+    },
+  );
 
   it('is not added to where the record of it can’t be, for the file would be nobody’s', async () => {
     mkdirSync(inOutput('.panpp/images/a.json'), { recursive: true });
     const { problems } = await run({ format: ['labelme'] });
-    expect(problems).toEqual([".panpp/images/a.json: can't be written: is a folder", "a.json: not written, for the record of it can't be"]);
+    expect(problems).toEqual([
+      ".panpp/images/a.json: can't be written: is a folder",
+      "a.json: not written, for the record of it can't be",
+    ]);
     expect(shownIn(output)).toEqual(['b.json']);
   });
 });
@@ -292,8 +409,11 @@ describe('what lies in the output folder', () => {
 it('standard input has no file for labelme and SVG to refer to', async () => {
   const images = (await findImages(['-'], isRunsPicture)).images;
   expect(images).toEqual([{ path: '-', resultName: 'stdin' }]);
-  const open = (flags: Partial<OutputFlags>) => ResultFiles.open({ output: inFolder('of-stdin'), ...flags }, task, images);
-  await expect(open({ format: ['labelme'] })).rejects.toThrow("--format labelme refers to the image's file, and standard input is none; save it first");
+  const open = (flags: Partial<OutputFlags>) =>
+    ResultFiles.open({ output: inFolder('of-stdin'), ...flags }, task, images);
+  await expect(open({ format: ['labelme'] })).rejects.toThrow(
+    "--format labelme refers to the image's file, and standard input is none; save it first",
+  );
   await expect(open({ format: ['svg'] })).rejects.toThrow(/add --embed-image, or save it first$/);
   const results = await open({ format: ['svg', 'coco-text'], embedImage: true });
   expect((await results.write(images[0], { image, found }, undefined)).paths).toEqual(
@@ -301,5 +421,7 @@ it('standard input has no file for labelme and SVG to refer to', async () => {
   );
   expect(readFileSync(inFolder('of-stdin/stdin.svg'), 'utf8')).toContain('data:image/png;base64,');
   await results.finish();
-  expect(readFileSync(inFolder('of-stdin/coco-text.json'), 'utf8')).toContain('"file_name":"stdin"');
+  expect(readFileSync(inFolder('of-stdin/coco-text.json'), 'utf8')).toContain(
+    '"file_name":"stdin"',
+  );
 });

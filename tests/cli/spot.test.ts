@@ -5,19 +5,42 @@ import { foldCheckpoint } from '../../src/network/weights.js';
 import { readWeights, writeWeights } from '../../src/network/weights-file.js';
 import { Lexicon, correctWord, packagedWeights } from '../../src/node.js';
 import { proceduralCheckpoint } from '../support/procedural.js';
-import { crop, inScratch, onAdapter, panpp, parseLines, read, refused, small, write } from './cli.js';
+import {
+  crop,
+  inScratch,
+  onAdapter,
+  panpp,
+  parseLines,
+  read,
+  refused,
+  small,
+  write,
+} from './cli.js';
 
 interface Spotted {
   readonly text: string;
   readonly textScore: number;
-  readonly characters?: readonly { character: string; probability: number; attention: [number, number] }[];
+  readonly characters?: readonly {
+    character: string;
+    probability: number;
+    attention: [number, number];
+  }[];
 }
 
 // The package's detector with a procedural recognition head: that reads no sense, but always the same.
 const anything = ['--weights', 'reading.safetensors', '--min-score', '0.5', '--min-area', '0'];
 
-async function spot(...args: string[]): Promise<{ code: number | null; regions: Spotted[]; messages: readonly string[] }> {
-  const { code, stdout, messages } = await panpp(['spot', ...small, ...onAdapter, ...anything, '--no-overlay', ...args]);
+async function spot(
+  ...args: string[]
+): Promise<{ code: number | null; regions: Spotted[]; messages: readonly string[] }> {
+  const { code, stdout, messages } = await panpp([
+    'spot',
+    ...small,
+    ...onAdapter,
+    ...anything,
+    '--no-overlay',
+    ...args,
+  ]);
   const [line] = parseLines(stdout);
   return { code, regions: (line.regions ?? []) as unknown as Spotted[], messages };
 }
@@ -41,33 +64,62 @@ describe('panpp spot', () => {
       expect(textScore).toBeGreaterThanOrEqual(0);
     }
     const lines = read('panpp-output/res_sign.txt').toString().trimEnd().split('\n');
-    expect(lines.map((line) => line.split(',').slice(8).join(','))).toEqual(regions.map(({ text }) => text));
+    expect(lines.map((line) => line.split(',').slice(8).join(','))).toEqual(
+      regions.map(({ text }) => text),
+    );
   });
 
   it('writes what was read as hOCR, SVG, labelme and COCO-Text', async () => {
-    const { code, regions } = await spot('sign.png', '--format', 'hocr,svg,labelme,coco-text', '--output', 'read');
+    const { code, regions } = await spot(
+      'sign.png',
+      '--format',
+      'hocr,svg,labelme,coco-text',
+      '--output',
+      'read',
+    );
     expect(code).toBe(0);
     const texts = regions.map(({ text }) => text);
     expect(texts.some((text) => text.length > 0)).toBe(true);
-    const inFile = (name: string, pattern: RegExp) => [...read(`read/${name}`).toString().matchAll(pattern)].map((match) => match[1]);
+    const inFile = (name: string, pattern: RegExp) =>
+      [...read(`read/${name}`).toString().matchAll(pattern)].map((match) => match[1]);
 
     expect(inFile('sign.hocr', /class="ocrx_word".*?>(.*?)<\/span>/g)).toEqual(texts);
-    expect(inFile('sign.hocr', /x_wconf (\d+);/g).map(Number)).toEqual(regions.map(({ textScore }) => Math.round(textScore * 100)));
+    expect(inFile('sign.hocr', /x_wconf (\d+);/g).map(Number)).toEqual(
+      regions.map(({ textScore }) => Math.round(textScore * 100)),
+    );
     expect(inFile('sign.hocr', /image &quot;(.*?)&quot;/g)).toEqual(['../sign.png']);
-    expect(inFile('sign.hocr', /name="ocr-system" content="(.*?)"/g)).toEqual([expect.stringMatching(/^panpp \d+\.\d+\.\d+$/)]);
-    expect(inFile('sign.svg', /<text .*?>(.*?)<\/text>/g)).toEqual(texts.filter((text) => text !== ''));
-    const { shapes } = JSON.parse(read('read/sign.json').toString()) as { shapes: { label: string }[] };
+    expect(inFile('sign.hocr', /name="ocr-system" content="(.*?)"/g)).toEqual([
+      expect.stringMatching(/^panpp \d+\.\d+\.\d+$/),
+    ]);
+    expect(inFile('sign.svg', /<text .*?>(.*?)<\/text>/g)).toEqual(
+      texts.filter((text) => text !== ''),
+    );
+    const { shapes } = JSON.parse(read('read/sign.json').toString()) as {
+      shapes: { label: string }[];
+    };
     expect(shapes.map(({ label }) => label)).toEqual(texts.map((text) => text || 'text'));
-    const { anns } = JSON.parse(read('read/coco-text.json').toString()) as { anns: Record<string, { utf8_string: string }> };
+    const { anns } = JSON.parse(read('read/coco-text.json').toString()) as {
+      anns: Record<string, { utf8_string: string }>;
+    };
     expect(Object.values(anns).map(({ utf8_string }) => utf8_string)).toEqual(texts);
   });
 
   it('writes the other formats where one can’t hold a region', async () => {
-    const { code, messages } = await spot('sign.png', '--bbox', 'poly', '--format', 'icdar,hocr', '--output', 'outlines');
+    const { code, messages } = await spot(
+      'sign.png',
+      '--bbox',
+      'poly',
+      '--format',
+      'icdar,hocr',
+      '--output',
+      'outlines',
+    );
     expect(code).toBe(1);
     expect(messages).toEqual([
       'panpp: wrote outlines/sign.hocr',
-      expect.stringMatching(/^panpp: outlines\/res_sign\.txt: region \d+ can't be written for icdar2015-e2e: it has \d+ corners; four/),
+      expect.stringMatching(
+        /^panpp: outlines\/res_sign\.txt: region \d+ can't be written for icdar2015-e2e: it has \d+ corners; four/,
+      ),
     ]);
   });
 
@@ -86,29 +138,50 @@ describe('panpp spot', () => {
     const word = plain.find(({ text }) => /^[a-z]{3,}$/.test(text))?.text ?? 'nothing';
     write('words.txt', `\uFEFF${word.toUpperCase()}\r\nunrelated\r\n`);
     // Scores of procedural weights are low; nothing is dropped for that here.
-    const loose = ['--ignore-score-threshold', '0', '--non-alpha-score-threshold', '0', '--score-threshold', '1'];
+    const loose = [
+      '--ignore-score-threshold',
+      '0',
+      '--non-alpha-score-threshold',
+      '0',
+      '--score-threshold',
+      '1',
+    ];
     const corrected = (await spot('sign.png', '--lexicon', 'words.txt', ...loose)).regions;
     const rule = { ignoreScoreThreshold: 0, nonAlphaScoreThreshold: 0, scoreThreshold: 1 };
     const lexicon = new Lexicon([word.toUpperCase(), 'unrelated']);
-    const expected = plain.flatMap(({ text, textScore }) => correctWord(text, textScore, lexicon, rule) ?? []);
+    const expected = plain.flatMap(
+      ({ text, textScore }) => correctWord(text, textScore, lexicon, rule) ?? [],
+    );
     expect(expected).toContain(word.toUpperCase());
     expect(corrected.map(({ text }) => text)).toEqual(expected);
     mkdirSync(inScratch('lexicons'), { recursive: true });
     write('lexicons/voc_sign.txt', `${word.toUpperCase()}\nunrelated\n`);
-    expect((await spot('sign.png', '--lexicon', 'lexicons', ...loose)).regions.map(({ text }) => text)).toEqual(expected);
+    expect(
+      (await spot('sign.png', '--lexicon', 'lexicons', ...loose)).regions.map(({ text }) => text),
+    ).toEqual(expected);
   });
 
   it('says which image has no lexicon in the folder', async () => {
     mkdirSync(inScratch('empty-lexicons'), { recursive: true });
     const { code, messages } = await spot('sign.png', '--lexicon', 'empty-lexicons');
     expect(code).toBe(1);
-    expect(messages).toEqual([expect.stringMatching(/empty-lexicons: no lexicon for this image \(sign\.txt or voc_sign\.txt\)/)]);
+    expect(messages).toEqual([
+      expect.stringMatching(
+        /empty-lexicons: no lexicon for this image \(sign\.txt or voc_sign\.txt\)/,
+      ),
+    ]);
   });
 
   it('refuses in one line what it can’t start with', async () => {
-    expect(await refused(['spot', ...onAdapter, 'sign.png'])).toMatch(/can only detect text, not read it; give --weights/);
-    expect(await refused(['spot', ...onAdapter, ...anything, 'sign.png', '--lexicon', 'none.txt'])).toMatch(/none\.txt: no such file/);
+    expect(await refused(['spot', ...onAdapter, 'sign.png'])).toMatch(
+      /can only detect text, not read it; give --weights/,
+    );
+    expect(
+      await refused(['spot', ...onAdapter, ...anything, 'sign.png', '--lexicon', 'none.txt']),
+    ).toMatch(/none\.txt: no such file/);
     write('void.txt', '\r\n');
-    expect(await refused(['spot', ...onAdapter, ...anything, 'sign.png', '--lexicon', 'void.txt'])).toMatch(/void\.txt holds no word/);
+    expect(
+      await refused(['spot', ...onAdapter, ...anything, 'sign.png', '--lexicon', 'void.txt']),
+    ).toMatch(/void\.txt holds no word/);
   });
 });

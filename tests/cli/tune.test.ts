@@ -9,13 +9,17 @@ import { crop, inScratch, onAdapter, panpp, read, refused, small, write } from '
 /** A user whose cache folder is empty but for what the tests put there; Mesa's shaders stay where they are. */
 const env = {
   XDG_CACHE_HOME: inScratch('cache'),
-  MESA_SHADER_CACHE_DIR: process.env.MESA_SHADER_CACHE_DIR ?? process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'),
+  MESA_SHADER_CACHE_DIR:
+    process.env.MESA_SHADER_CACHE_DIR ?? process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'),
 };
 /** Where no shader was compiled before, a tuning takes its time on a software adapter. */
 const timeout = 300_000;
 const tune = (...args: string[]) => panpp(['tune', ...onAdapter, ...args], env);
 async function detect(...args: string[]) {
-  const { code, messages } = await panpp(['detect', ...small, ...onAdapter, '--output', 'out', ...args, 'sign.png'], env);
+  const { code, messages } = await panpp(
+    ['detect', ...small, ...onAdapter, '--output', 'out', ...args, 'sign.png'],
+    env,
+  );
   return { code, messages: messages.filter((line) => !line.startsWith('panpp: wrote ')) };
 }
 
@@ -27,72 +31,124 @@ describe('tune', () => {
   beforeAll(async () => {
     write('sign.png', await (await crop('sign')).png().toBuffer());
     const { code, stdout, messages } = await tune('--size', '32x32');
-    expect({ code, messages }).toEqual({ code: 0, messages: [expect.stringMatching(/^panpp: wrote .+\.json after \d+ s$/) as string] });
+    expect({ code, messages }).toEqual({
+      code: 0,
+      messages: [expect.stringMatching(/^panpp: wrote .+\.json after \d+ s$/) as string],
+    });
     expect(stdout.split('\n').at(-2)).toMatch(/: \d+ of \d+ shapes are faster in another tile$/);
     const names = readdirSync(inScratch('cache', 'panpp', 'tuning'));
     expect(names).toHaveLength(1);
     file = `cache/panpp/tuning/${names[0]}`;
   }, timeout);
 
-  it('keeps what it finds in the cache folder, where detect and doctor find it', async () => {
-    expect(await detect()).toEqual({ code: 0, messages: [] });
-    const tuning = stored();
-    const doctor = async () => (await panpp(['doctor'], env)).stdout;
-    const stdout = await doctor();
-    expect(stdout).toContain(`${basename(file)}, `);
-    expect(stdout).toMatch(/tuning: .* \d+ of \d+ shapes in other tiles than the default$/m);
-    const found = { best: 1, usual: 2 };
-    write(file, JSON.stringify({ ...tuning, methods: { a: found, b: found, c: { ...found, method: 'direct' } } }));
-    expect(await doctor()).toMatch(/ shapes in other tiles than the default, 1 of 3 classes by another method$/m);
-    write(file, JSON.stringify(tuning));
-  }, timeout);
+  it(
+    'keeps what it finds in the cache folder, where detect and doctor find it',
+    async () => {
+      expect(await detect()).toEqual({ code: 0, messages: [] });
+      const tuning = stored();
+      const doctor = async () => (await panpp(['doctor'], env)).stdout;
+      const stdout = await doctor();
+      expect(stdout).toContain(`${basename(file)}, `);
+      expect(stdout).toMatch(/tuning: .* \d+ of \d+ shapes in other tiles than the default$/m);
+      const found = { best: 1, usual: 2 };
+      write(
+        file,
+        JSON.stringify({
+          ...tuning,
+          methods: { a: found, b: found, c: { ...found, method: 'direct' } },
+        }),
+      );
+      expect(await doctor()).toMatch(
+        / shapes in other tiles than the default, 1 of 3 classes by another method$/m,
+      );
+      write(file, JSON.stringify(tuning));
+    },
+    timeout,
+  );
 
-  it('adds other sizes', async () => {
-    const before = stored();
-    expect((await tune('--size', '64x64')).code).toBe(0);
-    expect(shapesOf(stored())).toBeGreaterThan(shapesOf(before));
-    expect(Object.keys(stored().shapes)).toEqual(expect.arrayContaining(Object.keys(before.shapes)));
-  }, timeout);
+  it(
+    'adds other sizes',
+    async () => {
+      const before = stored();
+      expect((await tune('--size', '64x64')).code).toBe(0);
+      expect(shapesOf(stored())).toBeGreaterThan(shapesOf(before));
+      expect(Object.keys(stored().shapes)).toEqual(
+        expect.arrayContaining(Object.keys(before.shapes)),
+      );
+    },
+    timeout,
+  );
 
-  it('is not used where it does not fit, which is told', async () => {
-    const tuning = stored();
-    write(file, JSON.stringify({ ...tuning, shaders: 'older' }));
-    expect(await detect()).toEqual({
-      code: 0,
-      messages: [expect.stringMatching(/ is of another version of panpp, and not used; panpp tune makes a new one$/) as string],
-    });
-    expect(await detect('--tuning', 'none')).toEqual({ code: 0, messages: [] });
-    // A tuning of its own takes its place.
-    expect((await tune('--size', '32x32')).messages).toEqual([
-      expect.stringMatching(/\.json is of another version of panpp; it will be replaced$/) as string,
-      expect.stringMatching(/^panpp: wrote /) as string,
-    ]);
-    expect(stored().shaders).toBe(tuning.shaders);
-    write('other.json', JSON.stringify({ ...tuning, adapter: 'Another GPU' }));
-    expect(await detect('--tuning', 'other.json')).toEqual({
-      code: 0,
-      messages: ['panpp: other.json is of Another GPU, not of this adapter, and not used; panpp tune makes one'],
-    });
-  }, timeout);
+  it(
+    'is not used where it does not fit, which is told',
+    async () => {
+      const tuning = stored();
+      write(file, JSON.stringify({ ...tuning, shaders: 'older' }));
+      expect(await detect()).toEqual({
+        code: 0,
+        messages: [
+          expect.stringMatching(
+            / is of another version of panpp, and not used; panpp tune makes a new one$/,
+          ) as string,
+        ],
+      });
+      expect(await detect('--tuning', 'none')).toEqual({ code: 0, messages: [] });
+      // A tuning of its own takes its place.
+      expect((await tune('--size', '32x32')).messages).toEqual([
+        expect.stringMatching(
+          /\.json is of another version of panpp; it will be replaced$/,
+        ) as string,
+        expect.stringMatching(/^panpp: wrote /) as string,
+      ]);
+      expect(stored().shaders).toBe(tuning.shaders);
+      write('other.json', JSON.stringify({ ...tuning, adapter: 'Another GPU' }));
+      expect(await detect('--tuning', 'other.json')).toEqual({
+        code: 0,
+        messages: [
+          'panpp: other.json is of Another GPU, not of this adapter, and not used; panpp tune makes one',
+        ],
+      });
+    },
+    timeout,
+  );
 
-  it('that is broken is told where it lies in the cache, and an error where it is named', async () => {
-    write(file, '{"format": 1, ');
-    expect(await detect()).toEqual({
-      code: 0,
-      messages: [expect.stringMatching(/\.json is no tuning: it is no JSON; make one with panpp tune; going on without$/) as string],
-    });
-    expect((await panpp(['doctor'], env)).stdout).toMatch(/tuning: .* can't be read; delete it, or make it again with panpp tune/);
-    expect(await refused(['detect', ...onAdapter, '--tuning', file, 'sign.png'])).toMatch(/it is no JSON/);
-    const { messages } = await tune('--size', '32x32');
-    expect(messages).toEqual([expect.stringMatching(/; it will be replaced$/), expect.stringMatching(/^panpp: wrote /)]);
-    expect(shapesOf(stored())).toBeGreaterThan(15);
-  }, timeout);
+  it(
+    'that is broken is told where it lies in the cache, and an error where it is named',
+    async () => {
+      write(file, '{"format": 1, ');
+      expect(await detect()).toEqual({
+        code: 0,
+        messages: [
+          expect.stringMatching(
+            /\.json is no tuning: it is no JSON; make one with panpp tune; going on without$/,
+          ) as string,
+        ],
+      });
+      expect((await panpp(['doctor'], env)).stdout).toMatch(
+        /tuning: .* can't be read; delete it, or make it again with panpp tune/,
+      );
+      expect(await refused(['detect', ...onAdapter, '--tuning', file, 'sign.png'])).toMatch(
+        /it is no JSON/,
+      );
+      const { messages } = await tune('--size', '32x32');
+      expect(messages).toEqual([
+        expect.stringMatching(/; it will be replaced$/),
+        expect.stringMatching(/^panpp: wrote /),
+      ]);
+      expect(shapesOf(stored())).toBeGreaterThan(15);
+    },
+    timeout,
+  );
 
   it('tells which tiles and methods won', () => {
     const tile = { kind: 'tiled', pixels: 8, vectors: 2, lanes: 8, rows: 8, depth: 16 } as const;
     const tuning = {
-      ...{ format: 1, adapter: 'Some GPU', vendor: '', architecture: '', shaders: '' } as const,
-      shapes: { a: { best: 1, usual: 1 }, b: { tile, best: 1, usual: 1.25 }, c: { tile, best: 1, usual: 2 } },
+      ...({ format: 1, adapter: 'Some GPU', vendor: '', architecture: '', shaders: '' } as const),
+      shapes: {
+        a: { best: 1, usual: 1 },
+        b: { tile, best: 1, usual: 1.25 },
+        c: { tile, best: 1, usual: 2 },
+      },
       methods: { 'd f16': { method: 'direct', best: 3, usual: 4 }, e: { best: 1, usual: 1 } },
     } as const;
     expect(describeTuning(tuning).split('\n')).toEqual([
@@ -104,18 +160,30 @@ describe('tune', () => {
       '',
     ]);
     const { methods: _, ...software } = tuning;
-    expect(describeTuning({ ...software, shapes: { a: { best: 1, usual: 1 } } })).toBe('Some GPU: 0 of 1 shapes are faster in another tile\n');
+    expect(describeTuning({ ...software, shapes: { a: { best: 1, usual: 1 } } })).toBe(
+      'Some GPU: 0 of 1 shapes are faster in another tile\n',
+    );
   });
 
   it('refuses what makes no sense', async () => {
-    expect(await refused(['detect', ...onAdapter, '--tuning', 'nowhere.json', 'sign.png'])).toMatch(/nowhere\.json: no such file/);
-    expect(await refused(['tune', ...onAdapter, '--size', '0x32', '--out', 'x.json'])).toMatch(/sides must be whole numbers/);
-    expect(await refused(['tune', ...onAdapter, '--weights', 'nowhere.safetensors'])).toMatch(/nowhere\.safetensors: no such file/);
+    expect(await refused(['detect', ...onAdapter, '--tuning', 'nowhere.json', 'sign.png'])).toMatch(
+      /nowhere\.json: no such file/,
+    );
+    expect(await refused(['tune', ...onAdapter, '--size', '0x32', '--out', 'x.json'])).toMatch(
+      /sides must be whole numbers/,
+    );
+    expect(await refused(['tune', ...onAdapter, '--weights', 'nowhere.safetensors'])).toMatch(
+      /nowhere\.safetensors: no such file/,
+    );
     expect((await panpp(['tune', '--size', '64'])).code).toBe(2);
   });
 
   it('says before the work that it can’t write', async () => {
-    expect(await refused(['tune', ...onAdapter, '--size', '32x32', '--out', 'sign.png/x.json'])).toMatch(/sign\.png: can't be used as output folder/);
-    expect(await refused(['tune', ...onAdapter, '--size', '32x32', '--out', '.'])).toMatch(/^panpp: \.: /);
+    expect(
+      await refused(['tune', ...onAdapter, '--size', '32x32', '--out', 'sign.png/x.json']),
+    ).toMatch(/sign\.png: can't be used as output folder/);
+    expect(await refused(['tune', ...onAdapter, '--size', '32x32', '--out', '.'])).toMatch(
+      /^panpp: \.: /,
+    );
   });
 });

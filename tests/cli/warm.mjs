@@ -19,14 +19,16 @@ GPU.prototype.requestAdapter = async function (...options) {
 const { requestDevice } = GPUAdapter.prototype;
 GPUAdapter.prototype.requestDevice = function (descriptor) {
   const key = JSON.stringify([instances.get(this).number, this.info.description, descriptor]);
-  if (!devices.has(key)) devices.set(key, requestDevice.call(this, descriptor).then(keepingPipelines));
+  if (!devices.has(key))
+    devices.set(key, requestDevice.call(this, descriptor).then(keepingPipelines));
   return devices.get(key);
 };
 
 function keepingPipelines(device) {
   const sources = new WeakMap();
   const pipelines = new Map();
-  const replace = (name, by) => Object.defineProperty(device, name, { value: by(device[name].bind(device)) });
+  const replace = (name, by) =>
+    Object.defineProperty(device, name, { value: by(device[name].bind(device)) });
   // Devices are alike and outlive the commands that open them.
   replace('destroy', () => () => {});
   const remembering = (create) => (descriptor) => {
@@ -35,7 +37,8 @@ function keepingPipelines(device) {
     sources.set(made, keyOf(descriptor));
     return made;
   };
-  for (const name of ['createShaderModule', 'createBindGroupLayout', 'createPipelineLayout']) replace(name, remembering);
+  for (const name of ['createShaderModule', 'createBindGroupLayout', 'createPipelineLayout'])
+    replace(name, remembering);
   for (const name of ['createComputePipeline', 'createComputePipelineAsync']) {
     replace(name, (create) => (descriptor) => {
       const key = `${name} ${keyOf(descriptor)}`;
@@ -46,7 +49,9 @@ function keepingPipelines(device) {
   return device;
 
   function keyOf(descriptor) {
-    return JSON.stringify(descriptor, (name, value) => (name === 'label' ? undefined : (sources.get(Object(value)) ?? value)));
+    return JSON.stringify(descriptor, (name, value) =>
+      name === 'label' ? undefined : (sources.get(Object(value)) ?? value),
+    );
   }
 }
 

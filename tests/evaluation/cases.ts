@@ -21,16 +21,24 @@ export interface OfficialCase<Image> {
   readonly groundTruth: FileSet;
   readonly results: FileSet;
   readonly expected: {
-    readonly method: { readonly precision: number; readonly recall: number; readonly hmean: number };
+    readonly method: {
+      readonly precision: number;
+      readonly recall: number;
+      readonly hmean: number;
+    };
     readonly counts: Readonly<Record<string, number>>;
     readonly per_image: Readonly<Record<string, Image>>;
   };
 }
 
-export function officialCase<Image>(protocol: OfficialProtocol, number: number): OfficialCase<Image> {
+export function officialCase<Image>(
+  protocol: OfficialProtocol,
+  number: number,
+): OfficialCase<Image> {
   const folder = bundledPath(`eval/${FOLDERS[protocol]}/case${number}`);
   const isZipped = protocol.startsWith('icdar2015');
-  const zip = (name: string) => fileSetFromZip(readFileSync(`${folder}/${name}.zip`), `${name}.zip`);
+  const zip = (name: string) =>
+    fileSetFromZip(readFileSync(`${folder}/${name}.zip`), `${name}.zip`);
   return {
     groundTruth: isZipped ? zip('gt') : fileSetFromFolder(`${folder}/gt`),
     results: isZipped ? zip('submission') : fileSetFromFolder(`${folder}/results`),
@@ -47,5 +55,7 @@ export function fileSetFromFolder(folder: string): FileSet {
 }
 
 export function fileSet(texts: Readonly<Record<string, string>>): FileSet {
-  return new Map(Object.entries(texts).map(([name, text]) => [name, new TextEncoder().encode(text)]));
+  return new Map(
+    Object.entries(texts).map(([name, text]) => [name, new TextEncoder().encode(text)]),
+  );
 }

@@ -12,7 +12,10 @@ const box = (x: number): Polygon => [
 const line = (x: number): string => box(x).flat().join(',');
 
 describe('thresholdCurve', () => {
-  const groundTruth = fileSet({ 'gt_img_1.txt': `${line(0)},a\n${line(200)},b`, 'gt_img_2.txt': `${line(0)},c` });
+  const groundTruth = fileSet({
+    'gt_img_1.txt': `${line(0)},a\n${line(200)},b`,
+    'gt_img_2.txt': `${line(0)},c`,
+  });
   const detections = new Map([
     [
       'img_1.jpg',
@@ -27,17 +30,23 @@ describe('thresholdCurve', () => {
 
   it('evaluates at each threshold, and leaves out those without detections', () => {
     const curve = thresholdCurve('icdar2015', groundTruth, detections, [0, 0.5, 0.6, 0.95]);
-    expect(curve.map(({ threshold, precision, recall }) => [threshold, precision, recall])).toEqual([
-      [0, 2 / 3, 2 / 3],
-      [0.5, 1, 2 / 3],
-      [0.6, 1, 1 / 3],
-    ]);
+    expect(curve.map(({ threshold, precision, recall }) => [threshold, precision, recall])).toEqual(
+      [
+        [0, 2 / 3, 2 / 3],
+        [0.5, 1, 2 / 3],
+        [0.6, 1, 1 / 3],
+      ],
+    );
     expect(curve[2].hmean).toBeCloseTo(0.5, 14);
   });
 
   it('passes options and errors on', () => {
-    expect(() => thresholdCurve('icdar2015', groundTruth, detections, [0], { iouThreshold: 0.7 })).toThrow(/threshold/);
+    expect(() =>
+      thresholdCurve('icdar2015', groundTruth, detections, [0], { iouThreshold: 0.7 }),
+    ).toThrow(/threshold/);
     const unknown = new Map([['img_9.jpg', [{ polygon: box(0), score: 1 }]]]);
-    expect(() => thresholdCurve('icdar2015', groundTruth, unknown, [0])).toThrow(/no gt_img_9\.txt/);
+    expect(() => thresholdCurve('icdar2015', groundTruth, unknown, [0])).toThrow(
+      /no gt_img_9\.txt/,
+    );
   });
 });

@@ -5,9 +5,13 @@ import { fileSet } from './cases.js';
 
 const gtLine = (left: number, right: number, word = 'word'): string =>
   `${left},0,${right},0,${right},10,${left},10,####${word}`;
-const detLine = (left: number, right: number): string => `0,${left},0,${right},10,${right},10,${left}`;
+const detLine = (left: number, right: number): string =>
+  `0,${left},0,${right},10,${right},10,${left}`;
 const evaluateOne = (gt: string[], det: string[]) => {
-  const result = evaluateTotalText(fileSet({ '1.txt': gt.join('\n') }), fileSet({ '1.txt': det.join('\n') }));
+  const result = evaluateTotalText(
+    fileSet({ '1.txt': gt.join('\n') }),
+    fileSet({ '1.txt': det.join('\n') }),
+  );
   return result.perImage.get('1')!;
 };
 
@@ -34,7 +38,9 @@ describe('many to one', () => {
 
 describe('one to many', () => {
   it('gives 0.8 for a text and for each of its pieces', () => {
-    expect(evaluateOne([gtLine(0, 100)], [detLine(0, 30), detLine(30, 65), detLine(65, 100)])).toMatchObject({
+    expect(
+      evaluateOne([gtLine(0, 100)], [detLine(0, 30), detLine(30, 65), detLine(65, 100)]),
+    ).toMatchObject({
       recallSum: 0.8,
       precisionSum: 0.8 * 3,
       detFlag: [true, true, true],
@@ -62,5 +68,7 @@ describe('a detection without area', () => {
 it('says so where nothing was found', () => {
   const result = evaluateTotalText(fileSet({ '1.txt': gtLine(0, 100) }), fileSet({ '1.txt': '' }));
   expect(result).toMatchObject({ precision: 0, recall: 0, hmean: 0 });
-  expect(result.notes).toEqual(['nothing was found: the official script fails here where this gives 0']);
+  expect(result.notes).toEqual([
+    'nothing was found: the official script fails here where this gives 0',
+  ]);
 });

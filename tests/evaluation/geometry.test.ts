@@ -19,7 +19,8 @@ const square: Polygon = [
   [10, 10],
   [0, 10],
 ];
-const moved = (polygon: Polygon, dx: number, dy: number): Polygon => polygon.map(([x, y]) => [x + dx, y + dy]);
+const moved = (polygon: Polygon, dx: number, dy: number): Polygon =>
+  polygon.map(([x, y]) => [x + dx, y + dy]);
 const common = (a: Polygon, b: Polygon): number => intersectionArea(outline(a), outline(b));
 
 describe('area of a polygon', () => {
@@ -137,7 +138,11 @@ describe('intersection', () => {
     const errorOf = ({ a, b, area }: (typeof pairs)[number]): number =>
       Math.abs(common(a, b) - area) / Math.max(1, area);
     expect(Math.max(...pairs.map(errorOf))).toBeLessThan(1e-12);
-    const turnedRound = ({ a, b, area }: (typeof pairs)[number]) => ({ a: b, b: [...a].reverse(), area });
+    const turnedRound = ({ a, b, area }: (typeof pairs)[number]) => ({
+      a: b,
+      b: [...a].reverse(),
+      area,
+    });
     expect(Math.max(...pairs.map(turnedRound).map(errorOf))).toBeLessThan(1e-12);
   });
 });
@@ -151,7 +156,10 @@ describe('ratios', () => {
   ]);
 
   it('IoU and share', () => {
-    expect(intersectionOverUnion(outline(square), outline(moved(square, 5, 0)))).toBeCloseTo(1 / 3, 14);
+    expect(intersectionOverUnion(outline(square), outline(moved(square, 5, 0)))).toBeCloseTo(
+      1 / 3,
+      14,
+    );
     expect(coveredShare(outline(moved(square, 5, 0)), outline(square))).toBe(0.5);
   });
 

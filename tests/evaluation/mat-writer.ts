@@ -7,8 +7,15 @@ export type MatInput =
       readonly as?: 'double' | 'int16' | 'uint8';
       readonly shape?: readonly number[];
     }
-  | { readonly text: string; readonly as?: 'uint16' | 'utf8' | 'utf16' | 'uint8'; readonly shape?: readonly number[] }
-  | { readonly cells: readonly MatInput[]; readonly shape: readonly [rows: number, columns: number] }
+  | {
+      readonly text: string;
+      readonly as?: 'uint16' | 'utf8' | 'utf16' | 'uint8';
+      readonly shape?: readonly number[];
+    }
+  | {
+      readonly cells: readonly MatInput[];
+      readonly shape: readonly [rows: number, columns: number];
+    }
   | { readonly rawClass: number; readonly flags?: number }
   | 'nothing';
 
@@ -70,20 +77,39 @@ export class MatWriter {
     data: Uint8Array[];
   } {
     if ('rawClass' in value)
-      return { arrayClass: value.rawClass, shape: [1, 1], data: [this.element(9, new Uint8Array(8))] };
+      return {
+        arrayClass: value.rawClass,
+        shape: [1, 1],
+        data: [this.element(9, new Uint8Array(8))],
+      };
     if ('cells' in value)
-      return { arrayClass: 1, shape: value.shape, data: value.cells.map((cell) => this.matrix('', cell)) };
+      return {
+        arrayClass: 1,
+        shape: value.shape,
+        data: value.cells.map((cell) => this.matrix('', cell)),
+      };
     if ('text' in value) {
       const units = Array.from(value.text, (_, i) => value.text.charCodeAt(i));
       const shape = value.shape ?? [value.text === '' ? 0 : 1, units.length];
       if (value.as === 'utf8')
-        return { arrayClass: 4, shape, data: [this.element(16, new TextEncoder().encode(value.text))] };
-      if (value.as === 'uint8') return { arrayClass: 4, shape, data: [this.element(2, Uint8Array.from(units))] };
-      return { arrayClass: 4, shape, data: [this.element(value.as === 'utf16' ? 17 : 4, this.shorts(units))] };
+        return {
+          arrayClass: 4,
+          shape,
+          data: [this.element(16, new TextEncoder().encode(value.text))],
+        };
+      if (value.as === 'uint8')
+        return { arrayClass: 4, shape, data: [this.element(2, Uint8Array.from(units))] };
+      return {
+        arrayClass: 4,
+        shape,
+        data: [this.element(value.as === 'utf16' ? 17 : 4, this.shorts(units))],
+      };
     }
     const shape = value.shape ?? [1, value.numbers.length];
-    if (value.as === 'int16') return { arrayClass: 10, shape, data: [this.element(3, this.shorts(value.numbers))] };
-    if (value.as === 'uint8') return { arrayClass: 6, shape, data: [this.element(2, Uint8Array.from(value.numbers))] };
+    if (value.as === 'int16')
+      return { arrayClass: 10, shape, data: [this.element(3, this.shorts(value.numbers))] };
+    if (value.as === 'uint8')
+      return { arrayClass: 6, shape, data: [this.element(2, Uint8Array.from(value.numbers))] };
     const view = new DataView(new ArrayBuffer(8 * value.numbers.length));
     value.numbers.forEach((number, i) => view.setFloat64(8 * i, number, this.littleEndian));
     return { arrayClass: 6, shape, data: [this.element(9, new Uint8Array(view.buffer))] };

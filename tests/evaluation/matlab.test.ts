@@ -7,7 +7,8 @@ import { bundledPath } from '../support/reference.js';
 import { type MatInput, MatWriter } from './mat-writer.js';
 
 const read = (bytes: Uint8Array, name = 'a') => readMatVariable('a.mat', bytes, name).value;
-const written = (value: MatInput, littleEndian = true) => new MatWriter(littleEndian).add('a', value).bytes();
+const written = (value: MatInput, littleEndian = true) =>
+  new MatWriter(littleEndian).add('a', value).bytes();
 
 describe.each([
   ['little', true],
@@ -21,22 +22,42 @@ describe.each([
         values: [1, 2, 200],
       });
     }
-    expect(read(written({ numbers: [-3], as: 'int16' }, littleEndian))).toMatchObject({ values: [-3] });
-    expect(read(written({ numbers: [0.25, -1e9] }, littleEndian))).toMatchObject({ values: [0.25, -1e9] });
-    expect(read(written({ numbers: [] }, littleEndian))).toEqual({ kind: 'numbers', shape: [1, 0], values: [] });
+    expect(read(written({ numbers: [-3], as: 'int16' }, littleEndian))).toMatchObject({
+      values: [-3],
+    });
+    expect(read(written({ numbers: [0.25, -1e9] }, littleEndian))).toMatchObject({
+      values: [0.25, -1e9],
+    });
+    expect(read(written({ numbers: [] }, littleEndian))).toEqual({
+      kind: 'numbers',
+      shape: [1, 0],
+      values: [],
+    });
   });
 
   it('has texts in every encoding', () => {
     for (const as of ['uint16', 'utf8', 'utf16', 'uint8'] as const) {
-      expect(read(written({ text: 'wörd', as }, littleEndian))).toEqual({ kind: 'text', text: 'wörd' });
+      expect(read(written({ text: 'wörd', as }, littleEndian))).toEqual({
+        kind: 'text',
+        text: 'wörd',
+      });
       expect(read(written({ text: '', as }, littleEndian))).toEqual({ kind: 'text', text: '' });
     }
-    expect(read(written({ text: '字', as: 'utf8' }, littleEndian))).toEqual({ kind: 'text', text: '字' });
-    expect(read(written({ text: '字', as: 'uint16' }, littleEndian))).toEqual({ kind: 'text', text: '字' });
+    expect(read(written({ text: '字', as: 'utf8' }, littleEndian))).toEqual({
+      kind: 'text',
+      text: '字',
+    });
+    expect(read(written({ text: '字', as: 'uint16' }, littleEndian))).toEqual({
+      kind: 'text',
+      text: '字',
+    });
   });
 
   it('has cells, compressed or not, after other variables', () => {
-    const table: MatInput = { cells: [{ text: 'x' }, 'nothing', { numbers: [7] }, { text: '' }], shape: [2, 2] };
+    const table: MatInput = {
+      cells: [{ text: 'x' }, 'nothing', { numbers: [7] }, { text: '' }],
+      shape: [2, 2],
+    };
     for (const compressed of [false, true]) {
       const bytes = new MatWriter(littleEndian)
         .add('other', { rawClass: 2 }, { compressed }) // a structure, which is not looked into
@@ -62,19 +83,39 @@ describe('what is refused, in one line with the name of the file', () => {
 
   it.each<[string, Uint8Array, RegExp]>([
     ['no bytes', new Uint8Array(0), /not a MATLAB level 5/],
-    ['an HDF5 file', new TextEncoder().encode('MATLAB 7.3 MAT-file'.padEnd(200)), /not a MATLAB level 5.*-v7\.3/],
+    [
+      'an HDF5 file',
+      new TextEncoder().encode('MATLAB 7.3 MAT-file'.padEnd(200)),
+      /not a MATLAB level 5.*-v7\.3/,
+    ],
     ['no such variable', new MatWriter().add('b', { numbers: [1] }).bytes(), /no variable "a"/],
     ['complex numbers', written({ rawClass: 6, flags: 0x0800 }), /complex/],
     ['a structure', written({ rawClass: 2 }), /class 2/],
     ['a text of two rows', written({ text: 'abcd', shape: [2, 2] }), /more than one row/],
     ['more numbers than there are', written({ numbers: [1, 2], shape: [1, 3] }), /3 numbers has 2/],
     ['a shorter text than it says', written({ text: 'abcd', shape: [1, 6] }), /6 characters has 4/],
-    ['a thousand million cells', written({ cells: [{ text: 'x' }], shape: [1000000, 1000] }), /cells is too short/],
+    [
+      'a thousand million cells',
+      written({ cells: [{ text: 'x' }], shape: [1000000, 1000] }),
+      /cells is too short/,
+    ],
     ['cells in cells without end', written(nested(30)), /nested/],
     ['a dimension below 0', written({ numbers: [1], shape: [-1, -1] }), /dimensions/],
-    ['a stream that is none', new MatWriter().addCompressed(new Uint8Array(40).fill(7)).bytes(), /can't be unpacked/],
-    ['an empty stream', new MatWriter().addCompressed(new Uint8Array(0)).bytes(), /can't be unpacked/],
-    ['a zip bomb', new MatWriter().addCompressed(zlibSync(new Uint8Array(2 ** 27))).bytes(), /more than 64 MiB/],
+    [
+      'a stream that is none',
+      new MatWriter().addCompressed(new Uint8Array(40).fill(7)).bytes(),
+      /can't be unpacked/,
+    ],
+    [
+      'an empty stream',
+      new MatWriter().addCompressed(new Uint8Array(0)).bytes(),
+      /can't be unpacked/,
+    ],
+    [
+      'a zip bomb',
+      new MatWriter().addCompressed(zlibSync(new Uint8Array(2 ** 27))).bytes(),
+      /more than 64 MiB/,
+    ],
   ])('%s', (_, bytes, message) => {
     let error: unknown;
     try {
@@ -91,7 +132,9 @@ describe('what is refused, in one line with the name of the file', () => {
 
 describe('a damaged file', () => {
   const folder = bundledPath('eval/tt_rec/case3');
-  const styles: Record<string, string> = JSON.parse(readFileSync(`${folder}/expected.json`, 'utf8')).mat_styles;
+  const styles: Record<string, string> = JSON.parse(
+    readFileSync(`${folder}/expected.json`, 'utf8'),
+  ).mat_styles;
   // The first of each way of storing them.
   const files = [
     ...new Map(

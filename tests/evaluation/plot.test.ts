@@ -27,7 +27,9 @@ const chart: Chart = {
 };
 
 const ticksOf = (svg: string, anchor: 'middle' | 'end'): string[] =>
-  [...svg.matchAll(new RegExp(`class="tick"[^>]*text-anchor="${anchor}">([^<]*)<`, 'g'))].map((match) => match[1]);
+  [...svg.matchAll(new RegExp(`class="tick"[^>]*text-anchor="${anchor}">([^<]*)<`, 'g'))].map(
+    (match) => match[1],
+  );
 const linesOf = (svg: string): string[] =>
   [...svg.matchAll(/<polyline[^>]*points="([^"]*)"/g)].map((match) => match[1]);
 
@@ -35,7 +37,10 @@ describe('lineChart', () => {
   it('places points between its axes', () => {
     const svg = lineChart(chart);
     // The plot spans 72 to 696 and 376 (below) to 84.
-    expect(linesOf(svg)).toEqual(['134.4,230 384,142.4 633.6,98.6', '134.4,113.2 384,171.6 633.6,317.6']);
+    expect(linesOf(svg)).toEqual([
+      '134.4,230 384,142.4 633.6,98.6',
+      '134.4,113.2 384,171.6 633.6,317.6',
+    ]);
     expect(ticksOf(svg, 'middle')).toEqual(['0', '0.2', '0.4', '0.6', '0.8', '1']);
     expect(ticksOf(svg, 'end')).toEqual(['0', '0.2', '0.4', '0.6', '0.8', '1']);
   });
@@ -53,7 +58,9 @@ describe('lineChart', () => {
       .raw()
       .toBuffer({ resolveWithObject: true });
     expect([info.width, info.height]).toEqual([720, 440]);
-    const colourAt = (x: number, y: number) => [...data.subarray(3 * (y * 720 + x), 3 * (y * 720 + x) + 3)];
+    const colourAt = (x: number, y: number) => [
+      ...data.subarray(3 * (y * 720 + x), 3 * (y * 720 + x) + 3),
+    ];
     expect(colourAt(384, 142)).toEqual([0x1d, 0x4e, 0xd8]); // on a dot of the first series
     expect(colourAt(384, 172)).toEqual([0xc2, 0x41, 0x0c]);
     expect(colourAt(300, 300)).toEqual([255, 255, 255]);
@@ -61,7 +68,12 @@ describe('lineChart', () => {
 
   it('chooses round numbers that hold the data', () => {
     const plain = (points: readonly (readonly [number, number])[], scale?: 'log') =>
-      lineChart({ title: '', x: { label: 'x', scale }, y: { label: 'y' }, series: [{ name: 's', points }] });
+      lineChart({
+        title: '',
+        x: { label: 'x', scale },
+        y: { label: 'y' },
+        series: [{ name: 's', points }],
+      });
     expect(
       ticksOf(
         plain([
@@ -116,7 +128,13 @@ describe('lineChart', () => {
       );
     fails({ series: [] }, /no points/);
     fails({ series: Array(7).fill(chart.series[0]) }, /7 series/);
-    fails({ series: [{ name: 's', points: [[1, NaN]] }] }, /figure: a value that a linear axis can't show/);
-    fails({ x: { label: 'pixels', scale: 'log' }, series: [{ name: 's', points: [[0, 1]] }] }, /pixels: .* log axis/);
+    fails(
+      { series: [{ name: 's', points: [[1, NaN]] }] },
+      /figure: a value that a linear axis can't show/,
+    );
+    fails(
+      { x: { label: 'pixels', scale: 'log' }, series: [{ name: 's', points: [[0, 1]] }] },
+      /pixels: .* log axis/,
+    );
   });
 });

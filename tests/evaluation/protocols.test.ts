@@ -32,32 +32,65 @@ describe('notes', () => {
     const gt = { '1.txt': `${BOX},####a`, '2.txt': `${BOX},####b` };
     const { notes, recall } = run('totaltext', gt, { '1.txt': '10,10,10,110,50,110,50,10\n' });
     expect(recall).toBe(1);
-    expect(notes).toEqual(['left out, as in the official script: 1 image (2) without a result file']);
+    expect(notes).toEqual([
+      'left out, as in the official script: 1 image (2) without a result file',
+    ]);
   });
 
   it('are none where all is plain', () => {
-    expect(run('icdar2015', { 'gt_img_1.txt': `${BOX},a` }, { 'res_img_1.txt': BOX }).notes).toEqual([]);
+    expect(
+      run('icdar2015', { 'gt_img_1.txt': `${BOX},a` }, { 'res_img_1.txt': BOX }).notes,
+    ).toEqual([]);
   });
 
   it('cut long lists', () => {
-    const gt = Object.fromEntries(Array.from({ length: 30 }, (_, i) => [`gt_img_${i}.txt`, `${BOX},a`]));
-    expect(run('icdar2015', gt, {}).notes[0]).toMatch(/: 30 images \(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, …\)$/);
+    const gt = Object.fromEntries(
+      Array.from({ length: 30 }, (_, i) => [`gt_img_${i}.txt`, `${BOX},a`]),
+    );
+    expect(run('icdar2015', gt, {}).notes[0]).toMatch(
+      /: 30 images \(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, …\)$/,
+    );
   });
 });
 
 describe('errors name the file and the line', () => {
   it.each<[Protocol, Texts, Texts, RegExp]>([
-    ['icdar2015', { 'gt_img_1.txt': `${BOX},a\n\n1,2,x,4` }, {}, /^gt_img_1\.txt, line 3: 4 fields/],
-    ['icdar2015', { 'gt_img_1.txt': `${BOX},a\n1,2,3,4,5,6,7,e,w` }, {}, /^gt_img_1\.txt, line 2: "e" is not a number/],
+    [
+      'icdar2015',
+      { 'gt_img_1.txt': `${BOX},a\n\n1,2,x,4` },
+      {},
+      /^gt_img_1\.txt, line 3: 4 fields/,
+    ],
+    [
+      'icdar2015',
+      { 'gt_img_1.txt': `${BOX},a\n1,2,3,4,5,6,7,e,w` },
+      {},
+      /^gt_img_1\.txt, line 2: "e" is not a number/,
+    ],
     [
       'icdar2015',
       { 'gt_img_1.txt': `${BOX},a` },
       { 'res_img_1.txt': `${BOX}\n1,2.5` },
       /^res_img_1\.txt, line 2: "2\.5"/,
     ],
-    ['icdar2015', { 'gt_img_1.txt': `${BOX},a` }, { 'res_img_7.txt': '' }, /res_img_7\.txt: .*no gt_img_7\.txt/],
-    ['icdar2015', { 'truth_1.txt': `${BOX},a` }, {}, /none of 1 files is named gt_img_<number>\.txt or gt_<image>\.txt/],
-    ['icdar2015-e2e', { 'gt_img_1.txt': `${BOX},a` }, { 'res_img_1.txt': BOX }, /^res_img_1\.txt, line 1: not "x1,y1/],
+    [
+      'icdar2015',
+      { 'gt_img_1.txt': `${BOX},a` },
+      { 'res_img_7.txt': '' },
+      /res_img_7\.txt: .*no gt_img_7\.txt/,
+    ],
+    [
+      'icdar2015',
+      { 'truth_1.txt': `${BOX},a` },
+      {},
+      /none of 1 files is named gt_img_<number>\.txt or gt_<image>\.txt/,
+    ],
+    [
+      'icdar2015-e2e',
+      { 'gt_img_1.txt': `${BOX},a` },
+      { 'res_img_1.txt': BOX },
+      /^res_img_1\.txt, line 1: not "x1,y1/,
+    ],
     [
       'totaltext',
       { '1.txt': `${BOX},####a` },
@@ -70,7 +103,12 @@ describe('errors name the file and the line', () => {
       { '1.txt': '' },
       /^ground truth: 1\.txt, line 1: not "x1,y1,…,xn,yn,####word"/,
     ],
-    ['totaltext', { '1.txt': `${BOX},####a` }, { '2.txt': '' }, /2\.txt: the ground truth has no image 2/],
+    [
+      'totaltext',
+      { '1.txt': `${BOX},####a` },
+      { '2.txt': '' },
+      /2\.txt: the ground truth has no image 2/,
+    ],
     [
       'totaltext',
       { '1.txt': `${BOX},####a` },
@@ -89,12 +127,37 @@ describe('errors name the file and the line', () => {
       {},
       /poly_gt_1\.mat: image 1 has another file, ground truth: 1\.txt/,
     ],
-    ['totaltext-e2e', { '1.txt': `${BOX},####` }, {}, /^ground truth: 1\.txt, line 1: an empty word/],
-    ['totaltext-e2e', { '1.txt': '' }, { '1.txt': '1,2,3,4,5,6,a\r\n' }, /^results: 1\.txt, line 1: ends with CR LF/],
+    [
+      'totaltext-e2e',
+      { '1.txt': `${BOX},####` },
+      {},
+      /^ground truth: 1\.txt, line 1: an empty word/,
+    ],
+    [
+      'totaltext-e2e',
+      { '1.txt': '' },
+      { '1.txt': '1,2,3,4,5,6,a\r\n' },
+      /^results: 1\.txt, line 1: ends with CR LF/,
+    ],
     ['ctw1500', { 'a.txt': '1,2,3' }, { 'a.txt': '' }, /^ground truth: a\.txt, line 1: 3 fields/],
-    ['msra-td500', { 'a.gt': '0 2 1 1 5 5 0' }, { 'a.txt': '' }, /^ground truth: a\.gt, line 1: "2" as difficulty/],
-    ['iou', { '1.txt': `${BOX},####a` }, { '1.txt': `${BOX},w` }, /^results: 1\.txt, line 1: "w" is not an integer/],
-    ['iou', { '1.txt': '1,2,3,4,####a' }, {}, /^ground truth: 1\.txt, line 1: 4 coordinates: 6 or more are needed/],
+    [
+      'msra-td500',
+      { 'a.gt': '0 2 1 1 5 5 0' },
+      { 'a.txt': '' },
+      /^ground truth: a\.gt, line 1: "2" as difficulty/,
+    ],
+    [
+      'iou',
+      { '1.txt': `${BOX},####a` },
+      { '1.txt': `${BOX},w` },
+      /^results: 1\.txt, line 1: "w" is not an integer/,
+    ],
+    [
+      'iou',
+      { '1.txt': '1,2,3,4,####a' },
+      {},
+      /^ground truth: 1\.txt, line 1: 4 coordinates: 6 or more are needed/,
+    ],
   ])('%s: %#', (protocol, gt, results, message) => {
     expect(() => run(protocol, gt, results)).toThrow(
       expect.objectContaining({ code: 'evaluation', message: expect.stringMatching(message) }),
@@ -102,7 +165,9 @@ describe('errors name the file and the line', () => {
   });
 
   it('and say which protocols and options there are', () => {
-    expect(() => run('icdar' as Protocol, {}, {})).toThrow(/no protocol "icdar"; there are icdar2015, /);
+    expect(() => run('icdar' as Protocol, {}, {})).toThrow(
+      /no protocol "icdar"; there are icdar2015, /,
+    );
     expect(() => run('icdar2015', {}, {}, { iouThreshold: 0.7 })).toThrow(/threshold of its own/);
     expect(() => run('iou', {}, {}, { iouThreshold: 1 })).toThrow(/between 0 and 1/);
   });
@@ -144,23 +209,35 @@ describe('text ground truth of Total-Text', () => {
   const gt = { '0000001.txt': `${BOX},####Word\n${OTHER},#######\n` };
 
   it('is read by totaltext', () => {
-    const result = run('totaltext', gt, { '0000001.txt': '10,10,10,110,50,110,50,10\n12,210,12,290,40,290,40,210\n' });
+    const result = run('totaltext', gt, {
+      '0000001.txt': '10,10,10,110,50,110,50,10\n12,210,12,290,40,290,40,210\n',
+    });
     expect(result).toMatchObject({ precision: 1, recall: 1, counts: { gt: 1, det: 1 } });
   });
 
   it('is read by totaltext-e2e', () => {
     const result = run('totaltext-e2e', gt, { '0000001.txt': '10,10,10,110,50,110,50,10,WORD\n' });
-    expect(result).toMatchObject({ precision: 1, recall: 1, counts: { matched: 1, gtCare: 1, detCare: 1 } });
+    expect(result).toMatchObject({
+      precision: 1,
+      recall: 1,
+      counts: { matched: 1, gtCare: 1, detCare: 1 },
+    });
   });
 });
 
 it('finds MATLAB ground truth by the rule of each script', () => {
   const mat = new MatWriter().add('polygt', { cells: [], shape: [0, 6] }).bytes();
   const gt = new Map([['poly_gt_a_b.mat', mat]]);
-  expect([...evaluate('totaltext', gt, fileSet({ 'a_b.txt': '' })).perImage.keys()]).toEqual(['a_b']);
-  expect([...evaluate('totaltext-e2e', gt, fileSet({ 'b.txt': '' })).perImage.keys()]).toEqual(['b']);
+  expect([...evaluate('totaltext', gt, fileSet({ 'a_b.txt': '' })).perImage.keys()]).toEqual([
+    'a_b',
+  ]);
+  expect([...evaluate('totaltext-e2e', gt, fileSet({ 'b.txt': '' })).perImage.keys()]).toEqual([
+    'b',
+  ]);
   const ignoring = evaluate('totaltext-e2e', gt, fileSet({ 'a_b.txt': '' }));
-  expect(ignoring.notes[0]).toBe('ignored, as in the official script: results without ground truth: 1 image (a_b)');
+  expect(ignoring.notes[0]).toBe(
+    'ignored, as in the official script: results without ground truth: 1 image (a_b)',
+  );
   expect(() => evaluate('totaltext', fileSet({ 'a.gt': '' }), new Map())).toThrow(
     /^ground truth: a\.gt: a file's name here/,
   );
@@ -168,7 +245,11 @@ it('finds MATLAB ground truth by the rule of each script', () => {
 
 describe('fileSetFromZip', () => {
   const zipped = (files: Record<string, string>) =>
-    zipSync(Object.fromEntries(Object.entries(files).map(([name, text]) => [name, new TextEncoder().encode(text)])));
+    zipSync(
+      Object.fromEntries(
+        Object.entries(files).map(([name, text]) => [name, new TextEncoder().encode(text)]),
+      ),
+    );
 
   it('gives names and bytes in the order of the archive', () => {
     const files = fileSetFromZip(zipped({ 'b.txt': 'B', 'a/c.txt': '', 'a.txt': 'A' }));
@@ -190,7 +271,11 @@ describe('fileSetFromZip', () => {
     fails(archive.subarray(0, archive.length - 30), /^gt\.zip: not a zip archive/);
     const lying = archive.slice();
     // Its directory then says 4 GiB for the entry.
-    new DataView(lying.buffer).setUint32(lying.length - 22 - (46 + 'gt_img_1.txt'.length) + 24, 0xfffffff0, true);
+    new DataView(lying.buffer).setUint32(
+      lying.length - 22 - (46 + 'gt_img_1.txt'.length) + 24,
+      0xfffffff0,
+      true,
+    );
     fails(lying, /^gt\.zip: unpacks to more than 512 MiB/);
   });
 });
@@ -198,11 +283,20 @@ describe('fileSetFromZip', () => {
 describe.runIf(hasWholeReference && existsSync(sharedPath('data/icdar2015/validation/gt')))(
   'the validation parts',
   () => {
-    const part = (name: string): FileSet => fileSetFromFolder(sharedPath(`data/${name}/validation/gt`));
-    const rewritten = (files: FileSet, rename: (name: string) => string, line: (text: string) => string[]): FileSet =>
+    const part = (name: string): FileSet =>
+      fileSetFromFolder(sharedPath(`data/${name}/validation/gt`));
+    const rewritten = (
+      files: FileSet,
+      rename: (name: string) => string,
+      line: (text: string) => string[],
+    ): FileSet =>
       new Map(
         [...files].map(([name, bytes]) => {
-          const lines = new TextDecoder().decode(bytes).split(/\r?\n/).filter(Boolean).flatMap(line);
+          const lines = new TextDecoder()
+            .decode(bytes)
+            .split(/\r?\n/)
+            .filter(Boolean)
+            .flatMap(line);
           return [rename(name), new TextEncoder().encode(lines.join('\n'))];
         }),
       );

@@ -76,14 +76,26 @@ describe('formatResults', () => {
   });
 
   it('says what it can’t write', () => {
-    const fails = (protocol: Protocol, polygon: Polygon, text: string | undefined, message: RegExp) =>
+    const fails = (
+      protocol: Protocol,
+      polygon: Polygon,
+      text: string | undefined,
+      message: RegExp,
+    ) =>
       expect(() =>
         formatResults(protocol, [
           { polygon: box, text: 'a' },
           { polygon, text },
         ]),
-      ).toThrow(expect.objectContaining({ code: 'argument', message: expect.stringMatching(message) }));
-    fails('icdar2015-e2e', [...box, [0, 0]], 'a', /^region 2 can't be written for icdar2015-e2e: it has 5 corners/);
+      ).toThrow(
+        expect.objectContaining({ code: 'argument', message: expect.stringMatching(message) }),
+      );
+    fails(
+      'icdar2015-e2e',
+      [...box, [0, 0]],
+      'a',
+      /^region 2 can't be written for icdar2015-e2e: it has 5 corners/,
+    );
     fails('icdar2015-e2e', box, undefined, /it has no text/);
     fails('totaltext-e2e', box, 'a\nb', /line break/);
     fails('iou', [], 'a', /no corners/);
@@ -101,13 +113,32 @@ it('names result files', () => {
 });
 
 describe('what is written is read as it was', () => {
-  const words = ['word', '"quoted"', '"', '""', '" "', ' "a\\"b" ', '\\', '"\\"', 'a,b', '', '"\\\\"'];
+  const words = [
+    'word',
+    '"quoted"',
+    '"',
+    '""',
+    '" "',
+    ' "a\\"b" ',
+    '\\',
+    '"\\"',
+    'a,b',
+    '',
+    '"\\\\"',
+  ];
 
   it('with any word', () => {
     // An empty word can't be ground truth beside a detected word; here each meets itself only.
-    const regions = words.map((text, i) => ({ polygon: box.map(([x, y]) => [x, y + 100 * i] as const), text }));
+    const regions = words.map((text, i) => ({
+      polygon: box.map(([x, y]) => [x, y + 100 * i] as const),
+      text,
+    }));
     const text = formatResults('icdar2015-e2e', regions);
-    const result = evaluate('icdar2015-e2e', fileSet({ 'gt_img_1.txt': text }), fileSet({ 'res_img_1.txt': text }));
+    const result = evaluate(
+      'icdar2015-e2e',
+      fileSet({ 'gt_img_1.txt': text }),
+      fileSet({ 'res_img_1.txt': text }),
+    );
     expect(result.perImage.get('1')!.detWords).toEqual(words);
     expect(result).toMatchObject({ precision: 1, recall: 1 });
   });

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { isCorrectEndToEnd, isCorrectSpotting, spottingWord } from '../../src/evaluation/words.js';
 
 describe('end to end', () => {
-  const isCorrect = (gt: string, det: string): boolean => isCorrectEndToEnd(gt, det, 'gt.txt, line 1');
+  const isCorrect = (gt: string, det: string): boolean =>
+    isCorrectEndToEnd(gt, det, 'gt.txt, line 1');
 
   it('ignores case and one special character at either end of the ground truth', () => {
     expect(isCorrect('Word', 'wORD')).toBe(true);

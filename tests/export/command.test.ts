@@ -27,7 +27,10 @@ describe('panpp export', () => {
 
   it('writes the package’s detector for one size', async () => {
     await run('--onnx', file, '--size', '64x96');
-    const expected = exportOnnx(readWeights(readFileSync(packagedWeights())), { height: 64, width: 96 });
+    const expected = exportOnnx(readWeights(readFileSync(packagedWeights())), {
+      height: 64,
+      width: 96,
+    });
     expect(readFileSync(file).equals(expected)).toBe(true);
     expect(process.exitCode).toBe(0);
   });

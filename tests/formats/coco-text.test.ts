@@ -20,7 +20,10 @@ const twoImages = `{"cats":{},
 `;
 
 interface File {
-  readonly anns: Record<string, { mask: number[]; bbox: number[]; area: number; utf8_string: string; legibility: string }>;
+  readonly anns: Record<
+    string,
+    { mask: number[]; bbox: number[]; area: number; utf8_string: string; legibility: string }
+  >;
   readonly imgs: Record<string, { file_name: string }>;
 }
 
@@ -33,7 +36,9 @@ describe('formatCocoText', () => {
       { image: { path: 'empty.png', width: 32, height: 64 }, regions: [] },
       { image, regions: [found[0]] },
     ];
-    expect(formatCocoText(images, { version: '1.2.3' })).toBe(`${twoImages.replaceAll('\n', '')}\n`);
+    expect(formatCocoText(images, { version: '1.2.3' })).toBe(
+      `${twoImages.replaceAll('\n', '')}\n`,
+    );
   });
 
   it('is a whole file for no images', () => {
@@ -65,8 +70,13 @@ describe('formatCocoText', () => {
   });
 
   it('calls illegible only what was read as nothing', () => {
-    const { anns } = parsed({ image, regions: [{ ...found[0], text: '', textScore: 0 }, found[1]] });
-    expect(Object.values(anns).map(({ utf8_string, legibility }) => [utf8_string, legibility])).toEqual([
+    const { anns } = parsed({
+      image,
+      regions: [{ ...found[0], text: '', textScore: 0 }, found[1]],
+    });
+    expect(
+      Object.values(anns).map(({ utf8_string, legibility }) => [utf8_string, legibility]),
+    ).toEqual([
       ['', 'illegible'],
       ['', 'legible'],
     ]);
@@ -82,15 +92,23 @@ describe('formatCocoText', () => {
 
   it('gives three corners at least; two would be taken for a box', () => {
     const { mask, bbox, area } = parsed({ image, regions: [dot] }).anns[1];
-    expect({ mask, bbox, area }).toEqual({ mask: [7, 9, 8, 9, 8, 10, 7, 10], bbox: [7, 9, 1, 1], area: 1 });
+    expect({ mask, bbox, area }).toEqual({
+      mask: [7, 9, 8, 9, 8, 10, 7, 10],
+      bbox: [7, 9, 1, 1],
+      area: 1,
+    });
   });
 
   it('takes an outline of a hundred thousand corners', () => {
     const polygon = Array.from({ length: 200_000 }, (_, i): [number, number] => [i, i % 2]);
-    expect(parsed({ image, regions: [{ ...found[0], polygon }] }).anns[1].bbox).toEqual([0, 0, 199_999, 1]);
+    expect(parsed({ image, regions: [{ ...found[0], polygon }] }).anns[1].bbox).toEqual([
+      0, 0, 199_999, 1,
+    ]);
   });
 
   it('refuses coordinates that are no numbers', () => {
-    expect(() => formatCocoText([{ image, regions: [broken] }])).toThrow('region 1 has NaN as coordinate');
+    expect(() => formatCocoText([{ image, regions: [broken] }])).toThrow(
+      'region 1 has NaN as coordinate',
+    );
   });
 });

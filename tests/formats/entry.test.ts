@@ -10,7 +10,12 @@ const entry = fileURLToPath(new URL('../../dist/formats.js', import.meta.url));
 describe('panpp/formats', () => {
   it('runs anywhere: it imports nothing but its own files, and no Node', async () => {
     const { outputFiles, metafile } = await build({
-      ...{ entryPoints: [entry], bundle: true, format: 'esm', write: false, metafile: true, platform: 'neutral' },
+      entryPoints: [entry],
+      bundle: true,
+      format: 'esm',
+      write: false,
+      metafile: true,
+      platform: 'neutral',
     });
     expect(Object.values(metafile.outputs)[0].imports).toEqual([]);
     expect(outputFiles[0].text).not.toMatch(/\bprocess\.|\bBuffer\.|\brequire\(|node:|GPU/);
@@ -28,6 +33,8 @@ describe('panpp/formats', () => {
       'formatSvg',
     ]);
     expect(formats.formatHocr(image, read)).toContain('>daily</span>');
-    expect(readFileSync(new URL('../../dist/browser.js', import.meta.url), 'utf8')).not.toMatch(/ocrx_word|imgToAnns/);
+    expect(readFileSync(new URL('../../dist/browser.js', import.meta.url), 'utf8')).not.toMatch(
+      /ocrx_word|imgToAnns/,
+    );
   });
 });

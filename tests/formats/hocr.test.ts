@@ -45,8 +45,12 @@ describe('formatHocr', () => {
   });
 
   it('escapes names and words', () => {
-    const file = formatHocr({ ...image, path: strangePath }, [{ ...read[0], text: strangeText }], { system: 'a & b' });
-    expect(file).toContain('<title>b;c &quot;d&quot; &amp; &#39;e&#39; &lt;f&gt;#100%?ü 語\u{fffd}.png</title>');
+    const file = formatHocr({ ...image, path: strangePath }, [{ ...read[0], text: strangeText }], {
+      system: 'a & b',
+    });
+    expect(file).toContain(
+      '<title>b;c &quot;d&quot; &amp; &#39;e&#39; &lt;f&gt;#100%?ü 語\u{fffd}.png</title>',
+    );
     // Quotes end a property's value and semicolons the property, in what an XML parser has unescaped already.
     expect(file).toContain(
       'title="image &quot;a/b%3Bc %22d%22 &amp; &#39;e&#39; &lt;f&gt;#100%?ü 語%01.png&quot;; bbox 0 0 200 100"',
@@ -65,7 +69,9 @@ describe('formatHocr', () => {
       ],
       box: { left: -3.4, top: 2.5, right: 200.5, bottom: 99.1 },
     } as const;
-    expect(formatHocr(image, [region])).toContain('"bbox 0 2 200 100; x_wconf 95; poly -3 3 1 2 1 300"');
+    expect(formatHocr(image, [region])).toContain(
+      '"bbox 0 2 200 100; x_wconf 95; poly -3 3 1 2 1 300"',
+    );
   });
 
   it('leaves a word empty that was read as nothing, and a confidence out that nobody knows', () => {

@@ -75,7 +75,8 @@ interface File {
   readonly shapes: readonly { label: string; points: unknown; description: string }[];
 }
 
-const parsed = (...args: Parameters<typeof formatLabelme>) => JSON.parse(formatLabelme(...args)) as File;
+const parsed = (...args: Parameters<typeof formatLabelme>) =>
+  JSON.parse(formatLabelme(...args)) as File;
 
 describe('formatLabelme', () => {
   it('writes the file that labelme writes', () => {
@@ -104,7 +105,9 @@ describe('formatLabelme', () => {
   });
 
   it('keeps every character of names and words', () => {
-    const { imagePath, shapes } = parsed({ ...image, path: strangePath }, [{ ...read[0], text: strangeText }]);
+    const { imagePath, shapes } = parsed({ ...image, path: strangePath }, [
+      { ...read[0], text: strangeText },
+    ]);
     expect([imagePath, shapes[0].label]).toEqual([strangePath, strangeText]);
   });
 
@@ -118,6 +121,8 @@ describe('formatLabelme', () => {
   });
 
   it('refuses coordinates that are no numbers', () => {
-    expect(() => formatLabelme(image, [found[0], broken])).toThrow('region 2 has NaN as coordinate');
+    expect(() => formatLabelme(image, [found[0], broken])).toThrow(
+      'region 2 has NaN as coordinate',
+    );
   });
 });

@@ -29,9 +29,9 @@ ${words}`;
 
 /** Where words are, from the file's own lines. */
 function placed(...given: FormatRegion[]): string[] {
-  return [...formatSvg(image, given).matchAll(/<text x="(.*?)" y="(.*?)" text-anchor="(.*?)">/g)].map((match) =>
-    match.slice(1).join(' '),
-  );
+  return [
+    ...formatSvg(image, given).matchAll(/<text x="(.*?)" y="(.*?)" text-anchor="(.*?)">/g),
+  ].map((match) => match.slice(1).join(' '));
 }
 
 describe('formatSvg', () => {
@@ -67,33 +67,53 @@ describe('formatSvg', () => {
   });
 
   it('escapes words, and names as an URL', () => {
-    const file = formatSvg({ ...image, path: `../${strangePath}` }, [{ ...read[1], text: strangeText }]);
+    const file = formatSvg({ ...image, path: `../${strangePath}` }, [
+      { ...read[1], text: strangeText },
+    ]);
     expect(file).toContain(
       'xlink:href="../a/b%3Bc%20%22d%22%20%26%20&#39;e&#39;%20%3Cf%3E%23100%25%3F%C3%BC%20%E8%AA%9E%01.png"',
     );
-    expect(file).toContain('<title>b;c &quot;d&quot; &amp; &#39;e&#39; &lt;f&gt;#100%?ü 語\u{fffd}.png</title>');
+    expect(file).toContain(
+      '<title>b;c &quot;d&quot; &amp; &#39;e&#39; &lt;f&gt;#100%?ü 語\u{fffd}.png</title>',
+    );
     expect(file).toContain('>&lt;&quot;R&amp;B&quot;&gt;&#39;s\\\u{fffd} 語&#9;</text>');
-    expect(formatSvg({ ...image, path: 'http:x\ud800.png' }, [])).toContain('xlink:href="http%3Ax%EF%BF%BD.png"');
+    expect(formatSvg({ ...image, path: 'http:x\ud800.png' }, [])).toContain(
+      'xlink:href="http%3Ax%EF%BF%BD.png"',
+    );
     expect(formatSvg(image, [], { href: 'x.png?a&b' })).toContain('xlink:href="x.png?a&amp;b"');
   });
 
   it('lies where drawRegions draws, to the half pixel', async () => {
-    const grey = { width: 200, height: 100, channels: 3, data: new Uint8Array(200 * 100 * 3).fill(200) } as const;
+    const grey = {
+      width: 200,
+      height: 100,
+      channels: 3,
+      data: new Uint8Array(200 * 100 * 3).fill(200),
+    } as const;
     const png = await sharp(grey.data, { raw: grey }).png().toBuffer();
-    const svg = formatSvg(image, found, { href: `data:image/png;base64,${png.toString('base64')}` });
+    const svg = formatSvg(image, found, {
+      href: `data:image/png;base64,${png.toString('base64')}`,
+    });
     const drawn = drawRegions(grey, found).data;
     /** Mean difference of what librsvg makes of a file, out of 255. */
     const difference = async (file: string) => {
-      const { data, info } = await sharp(Buffer.from(file)).removeAlpha().raw().toBuffer({ resolveWithObject: true });
+      const { data, info } = await sharp(Buffer.from(file))
+        .removeAlpha()
+        .raw()
+        .toBuffer({ resolveWithObject: true });
       expect([info.width, info.height, info.channels]).toEqual([200, 100, 3]);
       return data.reduce((sum, value, i) => sum + Math.abs(value - drawn[i]), 0) / drawn.length;
     };
     const own = await difference(svg);
     const shifts = ['0 0', '0 0.5', '0.5 0', '1 0.5', '0.5 1', '1 1'];
     const shifted = await Promise.all(
-      shifts.map((shift) => difference(svg.replaceAll('translate(0.5 0.5)', `translate(${shift})`))),
+      shifts.map((shift) =>
+        difference(svg.replaceAll('translate(0.5 0.5)', `translate(${shift})`)),
+      ),
     );
-    console.log(`SVG and drawRegions: ${own.toFixed(2)} apart, shifted ${shifted.map((d) => d.toFixed(2)).join(', ')}`);
+    console.log(
+      `SVG and drawRegions: ${own.toFixed(2)} apart, shifted ${shifted.map((d) => d.toFixed(2)).join(', ')}`,
+    );
     expect(own).toBeLessThan(1);
     expect(Math.min(...shifted)).toBeGreaterThan(1.5 * own);
   });
@@ -101,6 +121,8 @@ describe('formatSvg', () => {
   it('gives a single point an area, and refuses coordinates that are no numbers and options that are none', () => {
     expect(formatSvg(image, [dot])).toContain('<polygon points="7,9 8,9 8,10 7,10"');
     expect(() => formatSvg(image, [broken])).toThrow('region 1 has NaN as coordinate');
-    expect(() => formatSvg(image, [], { url: 'a.png' } as never)).toThrow('formatSvg has no option url; it has href');
+    expect(() => formatSvg(image, [], { url: 'a.png' } as never)).toThrow(
+      'formatSvg has no option url; it has href',
+    );
   });
 });

@@ -26,18 +26,68 @@ import { cropped, exampleImage, pieces } from '../support/picture.js';
 import { randomPlanes, randomValues, runLayer } from '../support/run-layer.js';
 
 describe('the watch', () => {
-  const header = '@group(0) @binding(0) var<storage, read> input: array<u32>; @group(0) @binding(1) var<storage, read_write> output: array<u32>;';
+  const header =
+    '@group(0) @binding(0) var<storage, read> input: array<u32>; @group(0) @binding(1) var<storage, read_write> output: array<u32>;';
 
   it.each([
     ['a read', '', 'output[0] = input[INDEX];', 'lane', '16u + lane', 'input[INDEX]'],
     ['a write', '', 'output[INDEX] = 1u;', 'lane * 5u', 'lane * 6u', 'output[INDEX]'],
-    ['a negative index', '', 'output[0] = input[INDEX];', 'i32(lane)', 'i32(lane) - 1', 'input[INDEX]'],
-    ['an index within an index', '', 'output[0] = input[input[INDEX] % 2u];', 'lane', 'lane + 13u', 'input[INDEX]'],
-    ['workgroup memory', 'var<workgroup> held: array<u32, 3>;', 'held[INDEX] = 1u; output[0] = input[0] + held[0];', 'lane / 2u', 'lane', 'held[INDEX]'],
-    ['an atomic', 'var<workgroup> held: array<atomic<u32>, 3>;', 'atomicAdd(&held[INDEX], 1u); output[0] = input[0];', 'lane / 2u', 'lane', 'held[INDEX]'],
-    ['a vector', '', 'let v = vec3u(1u); output[0] = v[INDEX] + input[0];', 'lane / 2u', 'lane', 'v[INDEX]'],
-    ['a vector in an array', 'var<workgroup> held: array<vec2u, 4>;', 'output[0] = held[lane][INDEX] + input[0];', 'lane / 2u', 'lane', 'held[][INDEX]'],
-    ['a struct’s array', 'struct S { values: array<u32, 3>, }', 'var s = S(); s.values[INDEX] = 1u; output[0] = input[0];', 'lane / 2u', 'lane', '.values[INDEX]'],
+    [
+      'a negative index',
+      '',
+      'output[0] = input[INDEX];',
+      'i32(lane)',
+      'i32(lane) - 1',
+      'input[INDEX]',
+    ],
+    [
+      'an index within an index',
+      '',
+      'output[0] = input[input[INDEX] % 2u];',
+      'lane',
+      'lane + 13u',
+      'input[INDEX]',
+    ],
+    [
+      'workgroup memory',
+      'var<workgroup> held: array<u32, 3>;',
+      'held[INDEX] = 1u; output[0] = input[0] + held[0];',
+      'lane / 2u',
+      'lane',
+      'held[INDEX]',
+    ],
+    [
+      'an atomic',
+      'var<workgroup> held: array<atomic<u32>, 3>;',
+      'atomicAdd(&held[INDEX], 1u); output[0] = input[0];',
+      'lane / 2u',
+      'lane',
+      'held[INDEX]',
+    ],
+    [
+      'a vector',
+      '',
+      'let v = vec3u(1u); output[0] = v[INDEX] + input[0];',
+      'lane / 2u',
+      'lane',
+      'v[INDEX]',
+    ],
+    [
+      'a vector in an array',
+      'var<workgroup> held: array<vec2u, 4>;',
+      'output[0] = held[lane][INDEX] + input[0];',
+      'lane / 2u',
+      'lane',
+      'held[][INDEX]',
+    ],
+    [
+      'a struct’s array',
+      'struct S { values: array<u32, 3>, }',
+      'var s = S(); s.values[INDEX] = 1u; output[0] = input[0];',
+      'lane / 2u',
+      'lane',
+      '.values[INDEX]',
+    ],
   ])('sees %s out of bounds', async (_, declared, statement, right, wrong, expression) => {
     const gpu = await openGpu({ adapter: 'swiftshader' });
     const watch = watchBounds(gpu);
@@ -45,7 +95,11 @@ describe('the watch', () => {
       const slots = ['in', 'out'].map((label) => ({ label, bytes: 64 }));
       const main = `@compute @workgroup_size(4) fn main(@builtin(local_invocation_index) lane: u32) { ${statement.replace('INDEX', index)} }`;
       const shader = shaderOf({ name: 'wrong.wgsl', text: `${header} ${declared} ${main}` })();
-      const wrong = kernel({ label: 'wrong', shader, bindings: { input: slots[0], output: slots[1] } });
+      const wrong = kernel({
+        label: 'wrong',
+        shader,
+        bindings: { input: slots[0], output: slots[1] },
+      });
       const program = await Program.create(gpu, [{ name: 'test', kernels: [wrong] }], slots);
       const encoder = gpu.device.createCommandEncoder();
       program.encode(encoder);
@@ -59,27 +113,54 @@ describe('the watch', () => {
   });
 
   it('refuses what it can’t measure', () => {
-    expect(() => instrument('fn f(p: ptr<function, array<u32, 4>>, at: u32) -> u32 { return (*p)[at]; }', 0)).toThrow('not known');
-    expect(() => instrument('fn f(at: u32) -> u32 { let m = g(); return m[at]; }', 0)).toThrow('not known');
-    expect(() => instrument('var<workgroup> a: array<u32, 4>; fn f() { var a = array<u32, 5>(); a[1] = 1u; }', 0)).toThrow('two lengths');
+    expect(() =>
+      instrument('fn f(p: ptr<function, array<u32, 4>>, at: u32) -> u32 { return (*p)[at]; }', 0),
+    ).toThrow('not known');
+    expect(() => instrument('fn f(at: u32) -> u32 { let m = g(); return m[at]; }', 0)).toThrow(
+      'not known',
+    );
+    expect(() =>
+      instrument(
+        'var<workgroup> a: array<u32, 4>; fn f() { var a = array<u32, 5>(); a[1] = 1u; }',
+        0,
+      ),
+    ).toThrow('two lengths');
   });
 });
 
 const shipped = readWeights(readFileSync(packagedWeights()));
-const config: ModelConfig = { ...shipped.config, recognition: { vocabulary: vocabularies.lowercase } };
-const head = [...livelyWeights(spotterConfig(vocabularies.lowercase), 8)].filter(([name]) => name.startsWith('rec_head'));
-const tensors = new Map([...[...shipped.tensors].filter(([name]) => !name.startsWith('rec_head')), ...head]);
+const config: ModelConfig = {
+  ...shipped.config,
+  recognition: { vocabulary: vocabularies.lowercase },
+};
+const head = [...livelyWeights(spotterConfig(vocabularies.lowercase), 8)].filter(([name]) =>
+  name.startsWith('rec_head'),
+);
+const tensors = new Map([
+  ...[...shipped.tensors].filter(([name]) => !name.startsWith('rec_head')),
+  ...head,
+]);
 const street = await exampleImage();
 const sign = cropped(street, pieces.sign);
 
 function imageOf(width: number, height: number, value: (at: number) => number): PixelImage {
-  return { width, height, channels: 3, data: Uint8Array.from({ length: 3 * width * height }, (_, at) => value(at)) };
+  return {
+    width,
+    height,
+    channels: 3,
+    data: Uint8Array.from({ length: 3 * width * height }, (_, at) => value(at)),
+  };
 }
 
 describe('on SwiftShader', async () => {
   const gpu = await openGpu({ adapter: 'swiftshader' });
   const watch = watchBounds(gpu);
-  const model = new Model(gpu, config, uploadWeights(gpu, tensors, config), uploadRecognition(gpu, tensors, config));
+  const model = new Model(
+    gpu,
+    config,
+    uploadWeights(gpu, tensors, config),
+    uploadRecognition(gpu, tensors, config),
+  );
   afterAll(() => {
     model.dispose();
     gpu.dispose();
@@ -117,13 +198,19 @@ describe('on SwiftShader', async () => {
     await inBounds(/^map/);
   });
 
-  it.each([1, 2] as const)('detection at scale %i, instance vectors always checked', async (scale) => {
-    await model.detect(street, { shortSide: 64, scale, mode: 'always' });
-    await inBounds(/^map/);
-  });
+  it.each([1, 2] as const)(
+    'detection at scale %i, instance vectors always checked',
+    async (scale) => {
+      await model.detect(street, { shortSide: 64, scale, mode: 'always' });
+      await inBounds(/^map/);
+    },
+  );
 
   it('a picture in a texture', async () => {
-    const usage = GPUTextureUsage.TEXTURE_BINDING | GPUTextureUsage.COPY_DST | GPUTextureUsage.RENDER_ATTACHMENT;
+    const usage =
+      GPUTextureUsage.TEXTURE_BINDING |
+      GPUTextureUsage.COPY_DST |
+      GPUTextureUsage.RENDER_ATTACHMENT;
     const texture = gpu.device.createTexture({ size: [75, 53], format: 'rgba8unorm', usage });
     await model.detect(texture, { shortSide: 64 });
     texture.destroy();
@@ -154,24 +241,57 @@ describe('on SwiftShader', async () => {
     ['single pixels', (x, y) => [(x + y) % 2 ? -1 : 1, 1]],
     ['text with a kernel here and there', (x, y) => [1, x % 5 === 0 && y % 3 === 0 ? 1 : -1]],
     ['rows', (x, y) => [y % 2 ? -1 : 1, x < 2 ? 1 : -1]],
-  ] as [string, (x: number, y: number) => [number, number]][])('aggregation, both ways of growing: %s', async (_, logits) => {
-    for (const [height, width] of [[1, 1], [1, 65], [33, 1], [9, 31], [17, 32], [10, 33], [40, 97]]) {
-      const at = (channel: number) => Float32Array.from({ length: height * width }, (__, pixel) => logits(pixel % width, Math.floor(pixel / width))[channel]);
-      for (const software of [true, false]) {
-        for (const mode of ['reference', 'always'] as AggregationMode[]) {
-          const input = { text: at(0), kernel: at(1), embedding: randomValues(4 * height * width), height, width, minKernelArea: 2, mode, distance: 1 };
-          await aggregateWithSums(gpu, input, { height: 4 * height - 1, width: 4 * width - 1 }, { software });
+  ] as [string, (x: number, y: number) => [number, number]][])(
+    'aggregation, both ways of growing: %s',
+    async (_, logits) => {
+      for (const [height, width] of [
+        [1, 1],
+        [1, 65],
+        [33, 1],
+        [9, 31],
+        [17, 32],
+        [10, 33],
+        [40, 97],
+      ]) {
+        const at = (channel: number) =>
+          Float32Array.from(
+            { length: height * width },
+            (__, pixel) => logits(pixel % width, Math.floor(pixel / width))[channel],
+          );
+        for (const software of [true, false]) {
+          for (const mode of ['reference', 'always'] as AggregationMode[]) {
+            const input = {
+              text: at(0),
+              kernel: at(1),
+              embedding: randomValues(4 * height * width),
+              height,
+              width,
+              minKernelArea: 2,
+              mode,
+              distance: 1,
+            };
+            await aggregateWithSums(
+              gpu,
+              input,
+              { height: 4 * height - 1, width: 4 * width - 1 },
+              { software },
+            );
+          }
         }
       }
-    }
-    await inBounds(/grow_levels/);
-  });
+      await inBounds(/grow_levels/);
+    },
+  );
 });
 
 /** One tile of each kind and number of outputs an invocation; where others than SwiftShader must compile them, of the kinds that it can't. */
 function someTiles(tiles: readonly ConvTile[], isSwiftShader: boolean): ConvTile[] {
-  const distinct = [...new Map(tiles.map((tile) => [`${tile.kind} ${tile.pixels} ${tile.vectors}`, tile])).values()];
-  return distinct.filter(({ kind, pixels }) => (isSwiftShader ? pixels < 16 : kind === 'subgroup8'));
+  const distinct = [
+    ...new Map(tiles.map((tile) => [`${tile.kind} ${tile.pixels} ${tile.vectors}`, tile])).values(),
+  ];
+  return distinct.filter(({ kind, pixels }) =>
+    isSwiftShader ? pixels < 16 : kind === 'subgroup8',
+  );
 }
 
 describe.each(gpus)('convolutions on $name', ({ name, gpu }) => {
@@ -180,26 +300,43 @@ describe.each(gpus)('convolutions on $name', ({ name, gpu }) => {
   it.each([
     { out: 64, in: 20, kernel: 3, stride: 2, height: 13, width: 29 },
     { out: 68, in: 16, kernel: 3, stride: 1, height: 11, width: 10 },
-  ])('in tiles of every kind: $in → $out channels, kernel $kernel, stride $stride, $height × $width', async ({ out, in: channels, kernel, stride, height, width }) => {
-    const weights = { weight: randomValues(out * channels * kernel ** 2), bias: randomValues(out), outChannels: out, inChannels: channels, kernel };
-    const device: TileDevice = { ...gpu.profile, software: false };
-    const convolve = async (choose: (tiles: ConvTile[]) => ConvTile | undefined) => {
-      let tiles: ConvTile[] = [];
-      const { packed } = packWeights(gpu, 'f32', (packer) => packConv(packer, 'conv', weights, stride), {
-        method: () => 'direct',
-        tile(shape) {
-          tiles = candidateTiles(shape, device);
-          return choose(tiles) ?? defaultTile(shape, gpu.profile);
-        },
-      });
-      await runLayer(gpu, [randomPlanes(channels, height, width)], ([map]) => planConv('conv', map, packed, { relu: true }));
-      return tiles;
-    };
-    const tiles = someTiles(await convolve(() => undefined), name === 'swiftshader');
-    if (name === 'swiftshader') expect(new Set(tiles.map(({ kind }) => kind))).toEqual(new Set(['plain', 'tiled']));
-    for (const tile of tiles) {
-      await convolve(() => tile);
-      expect((await watch.report()).faults, tileName(tile)).toEqual([]);
-    }
-  });
+  ])(
+    'in tiles of every kind: $in → $out channels, kernel $kernel, stride $stride, $height × $width',
+    async ({ out, in: channels, kernel, stride, height, width }) => {
+      const weights = {
+        weight: randomValues(out * channels * kernel ** 2),
+        bias: randomValues(out),
+        outChannels: out,
+        inChannels: channels,
+        kernel,
+      };
+      const device: TileDevice = { ...gpu.profile, software: false };
+      const convolve = async (choose: (tiles: ConvTile[]) => ConvTile | undefined) => {
+        let tiles: ConvTile[] = [];
+        const { packed } = packWeights(
+          gpu,
+          'f32',
+          (packer) => packConv(packer, 'conv', weights, stride),
+          {
+            method: () => 'direct',
+            tile(shape) {
+              tiles = candidateTiles(shape, device);
+              return choose(tiles) ?? defaultTile(shape, gpu.profile);
+            },
+          },
+        );
+        await runLayer(gpu, [randomPlanes(channels, height, width)], ([map]) =>
+          planConv('conv', map, packed, { relu: true }),
+        );
+        return tiles;
+      };
+      const tiles = someTiles(await convolve(() => undefined), name === 'swiftshader');
+      if (name === 'swiftshader')
+        expect(new Set(tiles.map(({ kind }) => kind))).toEqual(new Set(['plain', 'tiled']));
+      for (const tile of tiles) {
+        await convolve(() => tile);
+        expect((await watch.report()).faults, tileName(tile)).toEqual([]);
+      }
+    },
+  );
 });

@@ -16,7 +16,11 @@ const slot = (label: string, bytes: number): Slot => ({ label, bytes });
 const kernel = (reads: Slot[], writes: Slot[]): Pick<Kernel, 'bindings'> => ({
   bindings: [
     ...reads.map((resource, binding) => ({ binding, access: 'read' as const, resource })),
-    ...writes.map((resource, at) => ({ binding: reads.length + at, access: 'write' as const, resource })),
+    ...writes.map((resource, at) => ({
+      binding: reads.length + at,
+      access: 'write' as const,
+      resource,
+    })),
   ],
 });
 
@@ -38,65 +42,116 @@ describe('memory plan', () => {
   it('holds kept slots to the end, so that the last kernels can run again', () => {
     const [a, b, c, d] = [10, 10, 10, 10].map((bytes, index) => slot(`s${index}`, bytes));
     const kernels = [kernel([a], [b]), kernel([b], [c]), kernel([c], [d])];
-    const bufferOf = (plan: ReturnType<typeof planMemory>) => [b, d].map((s) => plan.bufferOf.get(s));
+    const bufferOf = (plan: ReturnType<typeof planMemory>) =>
+      [b, d].map((s) => plan.bufferOf.get(s));
     expect(new Set(bufferOf(planMemory(kernels, []))).size).toBe(1);
     expect(new Set(bufferOf(planMemory(kernels, [], [b]))).size).toBe(2);
     // Its memory may have held what was used up before it.
-    expect(planMemory(kernels, [], [c]).bufferOf.get(c)).toBe(planMemory(kernels, [], [c]).bufferOf.get(a));
+    expect(planMemory(kernels, [], [c]).bufferOf.get(c)).toBe(
+      planMemory(kernels, [], [c]).bufferOf.get(a),
+    );
   });
 
-  it.each([resnet18, resnet50])('never gives two live maps of the network one buffer, and wastes little', (backbone) => {
-    const config = { backbone, neck: { fpems: 2, fusion: 'pan++' as const }, detection: detectionPresets.icdar2015 };
-    const { kernels } = planNetwork(config, weightsIn('f32'), featureMap('image', 736, 1312, 4));
-    const plan = planMemory(kernels, []);
-    const lastReader = new Map<number, { slot: Slot; until: number }>();
-    const lastUse = new Map<Slot, number>();
-    kernels.forEach((k, step) => k.bindings.forEach(({ resource }) => lastUse.set(resource as Slot, step)));
-    kernels.forEach((k, step) => {
-      for (const { resource, access } of k.bindings) {
-        const buffer = plan.bufferOf.get(resource as Slot);
-        if (buffer === undefined) continue;
-        const tenant = lastReader.get(buffer);
-        if (access === 'write') {
-          expect(tenant === undefined || tenant.slot === resource || tenant.until < step).toBe(true);
-          lastReader.set(buffer, { slot: resource as Slot, until: lastUse.get(resource as Slot)! });
+  it.each([resnet18, resnet50])(
+    'never gives two live maps of the network one buffer, and wastes little',
+    (backbone) => {
+      const config = {
+        backbone,
+        neck: { fpems: 2, fusion: 'pan++' as const },
+        detection: detectionPresets.icdar2015,
+      };
+      const { kernels } = planNetwork(config, weightsIn('f32'), featureMap('image', 736, 1312, 4));
+      const plan = planMemory(kernels, []);
+      const lastReader = new Map<number, { slot: Slot; until: number }>();
+      const lastUse = new Map<Slot, number>();
+      kernels.forEach((k, step) =>
+        k.bindings.forEach(({ resource }) => lastUse.set(resource as Slot, step)),
+      );
+      kernels.forEach((k, step) => {
+        for (const { resource, access } of k.bindings) {
+          const buffer = plan.bufferOf.get(resource as Slot);
+          if (buffer === undefined) continue;
+          const tenant = lastReader.get(buffer);
+          if (access === 'write') {
+            expect(tenant === undefined || tenant.slot === resource || tenant.until < step).toBe(
+              true,
+            );
+            lastReader.set(buffer, {
+              slot: resource as Slot,
+              until: lastUse.get(resource as Slot)!,
+            });
+          }
         }
-      }
-    });
-    expect(bytesOf(plan)).toBeLessThan(1.3 * plan.liveBytes);
-  });
+      });
+      expect(bytesOf(plan)).toBeLessThan(1.3 * plan.liveBytes);
+    },
+  );
 
   it('of the network is less in f16, which takes more rows at a time', () => {
-    const config = { backbone: resnet18, neck: { fpems: 2, fusion: 'pan++' as const }, detection: detectionPresets.icdar2015 };
+    const config = {
+      backbone: resnet18,
+      neck: { fpems: 2, fusion: 'pan++' as const },
+      detection: detectionPresets.icdar2015,
+    };
     const [wide, narrow] = (['f32', 'f16'] as const).map((precision) => {
-      const { kernels } = planNetwork(config, weightsIn(precision), featureMap('image', 736, 1312, 4));
+      const { kernels } = planNetwork(
+        config,
+        weightsIn(precision),
+        featureMap('image', 736, 1312, 4),
+      );
       const plan = planMemory(kernels, []);
-      return { live: plan.liveBytes / 2 ** 20, held: bytesOf(plan) / 2 ** 20, kernels: kernels.length };
+      return {
+        live: plan.liveBytes / 2 ** 20,
+        held: bytesOf(plan) / 2 ** 20,
+        kernels: kernels.length,
+      };
     });
-    const mebibytes = ({ live, held }: typeof wide) => `${held.toFixed(1)} MiB (widest point ${live.toFixed(1)})`;
-    console.log(`the network at 736 × 1312: ${mebibytes(wide)} in f32, ${mebibytes(narrow)} in f16`);
+    const mebibytes = ({ live, held }: typeof wide) =>
+      `${held.toFixed(1)} MiB (widest point ${live.toFixed(1)})`;
+    console.log(
+      `the network at 736 × 1312: ${mebibytes(wide)} in f32, ${mebibytes(narrow)} in f16`,
+    );
     // The image alone stays float32, and bands are as large.
     expect(narrow.live / wide.live).toBeLessThan(0.62);
     expect(narrow.held / wide.held).toBeLessThan(0.74);
     expect(narrow.kernels).toBeLessThan(wide.kernels);
   });
 
-  it.each(['f32', 'f16'] as const)('of a spotter is hardly more than a detector’s, for any number of regions, in %s', (precision) => {
-    const weights = weightsIn(precision);
-    const config = { backbone: resnet18, neck: { fpems: 2, fusion: 'pan++' as const }, detection: detectionPresets.icdar2015 };
-    const size = { height: 736, width: 1312 };
-    const detection = planDetection(config, weights, { rows: 720, columns: 1280, channels: 3 }, size, { software: false });
-    const head = { encoder: {} as GPUBuffer, decoder: {} as GPUBuffer, classes: 97 };
-    const reader = planReader(detection.network, weights, head, size, greedy);
-    const kernelsOf = (stages: readonly Stage[]) => stages.flatMap(({ kernels }) => kernels);
-    const detector = bytesOf(planMemory(kernelsOf(detection.stages), detection.pinned));
-    const spotter = bytesOf(
-      planMemory(kernelsOf([...detection.stages, ...reader.stages]), [...detection.pinned, ...reader.pinned], reader.kept),
-    );
-    const mebibytes = (bytes: number) => (bytes / 2 ** 20).toFixed(1);
-    console.log(`working memory at 736 × 1312 in ${precision}: detection ${mebibytes(detector)} MiB, spotting ${mebibytes(spotter)} MiB`);
-    expect(spotter).toBeLessThan(1.3 * detector);
-  });
+  it.each(['f32', 'f16'] as const)(
+    'of a spotter is hardly more than a detector’s, for any number of regions, in %s',
+    (precision) => {
+      const weights = weightsIn(precision);
+      const config = {
+        backbone: resnet18,
+        neck: { fpems: 2, fusion: 'pan++' as const },
+        detection: detectionPresets.icdar2015,
+      };
+      const size = { height: 736, width: 1312 };
+      const detection = planDetection(
+        config,
+        weights,
+        { rows: 720, columns: 1280, channels: 3 },
+        size,
+        { software: false },
+      );
+      const head = { encoder: {} as GPUBuffer, decoder: {} as GPUBuffer, classes: 97 };
+      const reader = planReader(detection.network, weights, head, size, greedy);
+      const kernelsOf = (stages: readonly Stage[]) => stages.flatMap(({ kernels }) => kernels);
+      const detector = bytesOf(planMemory(kernelsOf(detection.stages), detection.pinned));
+      const spotter = bytesOf(
+        planMemory(
+          kernelsOf([...detection.stages, ...reader.stages]),
+          [...detection.pinned, ...reader.pinned],
+          reader.kept,
+        ),
+      );
+      const mebibytes = (bytes: number) => (bytes / 2 ** 20).toFixed(1);
+      console.log(
+        `working memory at 736 × 1312 in ${precision}: detection ${mebibytes(detector)} MiB, spotting ${mebibytes(spotter)} MiB`,
+      );
+      expect(spotter).toBeLessThan(1.3 * detector);
+    },
+  );
 });
 
 function bytesOf({ buffers }: { readonly buffers: readonly number[] }): number {
@@ -108,7 +163,8 @@ function weightsIn(precision: Precision): NetworkWeights {
     precision,
     conv: (name) => packed(name, precision),
     depthwise: () => ({}) as GPUBuffer,
-    pyramidConv: (name) => [1, 2, 3, 4].map((level) => packed(`${name}.${level}`, precision)) as never,
+    pyramidConv: (name) =>
+      [1, 2, 3, 4].map((level) => packed(`${name}.${level}`, precision)) as never,
     bytes: 0,
     ready: Promise.resolve(),
     dispose: () => {},
@@ -121,17 +177,43 @@ const { tile: tiles } = defaultChoices({ software: true, maxWorkgroupBytes: 1638
 function packed(name: string, precision: Precision) {
   const resource = {} as GPUBuffer;
   const stride = /^backbone\.(conv1$|layer[234]\.0\.(conv1|downsample))/.test(name) ? 2 : 1;
-  const basic = { method: 'direct' as const, tiles, weights: resource, precision, bias: resource, kernel: 3, stride };
+  const basic = {
+    method: 'direct' as const,
+    tiles,
+    weights: resource,
+    precision,
+    bias: resource,
+    kernel: 3,
+    stride,
+  };
   const layer = /layer(\d)\./.exec(name);
-  if (/^backbone\.conv/.test(name)) return { ...basic, inChannels: 64, outChannels: name.endsWith('3') ? 128 : 64 };
-  if (layer) return { ...basic, kernel: name.includes('downsample') ? 1 : 3, inChannels: 64, outChannels: 64 << (Number(layer[1]) - 1) };
+  if (/^backbone\.conv/.test(name))
+    return { ...basic, inChannels: 64, outChannels: name.endsWith('3') ? 128 : 64 };
+  if (layer)
+    return {
+      ...basic,
+      kernel: name.includes('downsample') ? 1 : 3,
+      inChannels: 64,
+      outChannels: 64 << (Number(layer[1]) - 1),
+    };
   if (/\.[234]$/.test(name)) return { ...basic, kernel: 1, inChannels: 128, outChannels: 9 * 128 };
   if (name === 'det_head.conv2') return { ...basic, kernel: 1, inChannels: 128, outChannels: 8 };
-  return { ...basic, kernel: name.startsWith('det_head') ? 3 : 1, inChannels: 128, outChannels: 128 };
+  return {
+    ...basic,
+    kernel: name.startsWith('det_head') ? 3 : 1,
+    inChannels: 128,
+    outChannels: 128,
+  };
 }
 
 describe('dispatch grid', () => {
-  it.each([[0, [1, 1, 1]], [1, [1, 1, 1]], [65535, [65535, 1, 1]], [65536, [32768, 2, 1]], [1_000_003, [62501, 16, 1]]])('holds %i workgroups', (total, grid) => {
+  it.each([
+    [0, [1, 1, 1]],
+    [1, [1, 1, 1]],
+    [65535, [65535, 1, 1]],
+    [65536, [32768, 2, 1]],
+    [1_000_003, [62501, 16, 1]],
+  ])('holds %i workgroups', (total, grid) => {
     expect(gridOf(total)).toEqual(grid);
     expect(grid[0] * grid[1]).toBeGreaterThanOrEqual(total);
   });

@@ -15,22 +15,31 @@ async function embedded(name: string) {
 describe('an image as URL', () => {
   it.each(['baseline.jpg', 'rgb8.png'])('is the file %s as it is', async (name) => {
     const { bytes, url } = await embedded(name);
-    expect(url).toBe(`data:image/${name.endsWith('png') ? 'png' : 'jpeg'};base64,${bytes.toString('base64')}`);
+    expect(url).toBe(
+      `data:image/${name.endsWith('png') ? 'png' : 'jpeg'};base64,${bytes.toString('base64')}`,
+    );
   });
 
   // librsvg, which leaves EXIF out. Chromium applies it, so that an upright picture with no orientation is alike in both.
-  it.each(['orientation-3.jpg', 'orientation-6.jpg', 'orientation-8.png', 'lossy.webp'])('lies upright under an SVG’s regions: %s', async (name) => {
-    const { image, url } = await embedded(name);
-    const { width, height } = image;
-    const file = Buffer.from(url.slice(url.indexOf(',') + 1), 'base64');
-    expect((await sharp(file).metadata()).orientation ?? 1).toBe(1);
-    const svg = formatSvg({ path: name, width, height }, [], { href: url });
-    const { data, info } = await sharp(Buffer.from(svg)).removeAlpha().raw().toBuffer({ resolveWithObject: true });
-    expect([info.width, info.height]).toEqual([width, height]);
-    let difference = 0;
-    for (let pixel = 0; pixel < width * height; pixel++) {
-      for (let c = 0; c < 3; c++) difference += Math.abs(data[3 * pixel + c] - image.data[image.channels * pixel + c]);
-    }
-    expect(difference / (3 * width * height)).toBeLessThan(3);
-  });
+  it.each(['orientation-3.jpg', 'orientation-6.jpg', 'orientation-8.png', 'lossy.webp'])(
+    'lies upright under an SVG’s regions: %s',
+    async (name) => {
+      const { image, url } = await embedded(name);
+      const { width, height } = image;
+      const file = Buffer.from(url.slice(url.indexOf(',') + 1), 'base64');
+      expect((await sharp(file).metadata()).orientation ?? 1).toBe(1);
+      const svg = formatSvg({ path: name, width, height }, [], { href: url });
+      const { data, info } = await sharp(Buffer.from(svg))
+        .removeAlpha()
+        .raw()
+        .toBuffer({ resolveWithObject: true });
+      expect([info.width, info.height]).toEqual([width, height]);
+      let difference = 0;
+      for (let pixel = 0; pixel < width * height; pixel++) {
+        for (let c = 0; c < 3; c++)
+          difference += Math.abs(data[3 * pixel + c] - image.data[image.channels * pixel + c]);
+      }
+      expect(difference / (3 * width * height)).toBeLessThan(3);
+    },
+  );
 });

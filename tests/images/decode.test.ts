@@ -11,7 +11,9 @@ const folder = bundledPath('images/');
 const file = (name: string) => readFileSync(folder + name);
 
 function rgbBytes({ channels, data }: PixelImage): Uint8Array {
-  return channels === 3 ? Uint8Array.from(data) : Uint8Array.from(data.filter((_, i) => i % 4 !== 3));
+  return channels === 3
+    ? Uint8Array.from(data)
+    : Uint8Array.from(data.filter((_, i) => i % 4 !== 3));
 }
 
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
@@ -28,7 +30,13 @@ function png(...chunks: [type: string, data: Uint8Array][]): Buffer {
   return Buffer.concat([Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'), ...parts]);
 }
 
-function header(width: number, height: number, depth: number, colour: number, interlace = 0): [string, Uint8Array] {
+function header(
+  width: number,
+  height: number,
+  depth: number,
+  colour: number,
+  interlace = 0,
+): [string, Uint8Array] {
   const data = Buffer.alloc(13);
   data.writeUInt32BE(width, 0);
   data.writeUInt32BE(height, 4);
@@ -41,9 +49,15 @@ const pixels = (bytes: Uint8Array): [string, Uint8Array] => ['IDAT', deflateSync
 
 describe('decodeImage', () => {
   it('reads grey, colour and alpha of a hand-made file', async () => {
-    const grey = await decodeImage(png(header(2, 1, 8, 0), pixels(Uint8Array.of(0, 7, 200)), end), 'grey.png');
+    const grey = await decodeImage(
+      png(header(2, 1, 8, 0), pixels(Uint8Array.of(0, 7, 200)), end),
+      'grey.png',
+    );
     expect([...rgbBytes(grey)]).toEqual([7, 7, 7, 200, 200, 200]);
-    const alpha = await decodeImage(png(header(1, 1, 8, 6), pixels(Uint8Array.of(0, 1, 2, 3, 0)), end), 'alpha.png');
+    const alpha = await decodeImage(
+      png(header(1, 1, 8, 6), pixels(Uint8Array.of(0, 1, 2, 3, 0)), end),
+      'alpha.png',
+    );
     expect([...rgbBytes(alpha)]).toEqual([1, 2, 3]);
     const deep = await decodeImage(
       png(header(1, 1, 16, 2), pixels(Uint8Array.of(0, 1, 255, 2, 255, 3, 0)), end),
@@ -60,15 +74,20 @@ describe('decodeImage', () => {
     expect(names.sort()).toEqual(Object.keys(expected).sort());
   });
 
-  it.each(Object.entries(expected))('%s as OpenCV reads it', async (name, { width, height, sha256: hash }) => {
-    const image = await decodeImage(file(name), name);
-    expect([image.width, image.height]).toEqual([width, height]);
-    expect(image.data).toHaveLength(width * height * image.channels);
-    expect(sha256(rgbBytes(image))).toBe(hash);
-  });
+  it.each(Object.entries(expected))(
+    '%s as OpenCV reads it',
+    async (name, { width, height, sha256: hash }) => {
+      const image = await decodeImage(file(name), name);
+      expect([image.width, image.height]).toEqual([width, height]);
+      expect(image.data).toHaveLength(width * height * image.channels);
+      expect(sha256(rgbBytes(image))).toBe(hash);
+    },
+  );
 
   it('goes by content, not by name', async () => {
-    expect((await decodeImage(file('baseline.jpg'), 'wrong.png')).width).toBe(expected['baseline.jpg'].width);
+    expect((await decodeImage(file('baseline.jpg'), 'wrong.png')).width).toBe(
+      expected['baseline.jpg'].width,
+    );
   });
 
   it('reads 100 megapixels', async () => {
@@ -93,7 +112,12 @@ describe('JPEGs of which only the markers are wrong', () => {
   const markers = (bytes: Buffer): number[] => {
     const found: number[] = [];
     for (let at = 2; at < bytes.length; at++) {
-      if (bytes[at] !== 0xff || bytes[at + 1] === 0 || (bytes[at + 1] >= 0xd0 && bytes[at + 1] <= 0xd7)) continue;
+      if (
+        bytes[at] !== 0xff ||
+        bytes[at + 1] === 0 ||
+        (bytes[at + 1] >= 0xd0 && bytes[at + 1] <= 0xd7)
+      )
+        continue;
       found.push(at);
       if (bytes[at + 1] !== 0xd9) at += 1 + bytes.readUInt16BE(at + 2);
     }
@@ -112,7 +136,8 @@ describe('JPEGs of which only the markers are wrong', () => {
       return bytes;
     };
   };
-  const marker = (bytes: Buffer, code: number) => markers(bytes).find((at) => bytes[at + 1] === code)!;
+  const marker = (bytes: Buffer, code: number) =>
+    markers(bytes).find((at) => bytes[at + 1] === code)!;
   const changes: Record<string, Change> = {
     'a scan of coefficients 0 to 0': set((bytes) => {
       const scan = marker(bytes, 0xda);
@@ -128,8 +153,8 @@ describe('JPEGs of which only the markers are wrong', () => {
       return withJunk(bytes, markers(bytes).slice(1));
     },
   };
-  const cases = ['baseline.jpg', 'progressive.jpg', 'restart-markers.jpg', 'grey.jpg'].flatMap((name) =>
-    Object.keys(changes).map((change) => [name, change] as const),
+  const cases = ['baseline.jpg', 'progressive.jpg', 'restart-markers.jpg', 'grey.jpg'].flatMap(
+    (name) => Object.keys(changes).map((change) => [name, change] as const),
   );
   it.each(cases)('%s with %s', async (name, change) => {
     const right = await decodeImage(file(name), name);
@@ -145,20 +170,28 @@ describe('JPEGs of which only the markers are wrong', () => {
     const name = 'ycck.jpg';
     const bytes = Buffer.from(file(name));
     bytes[marker(bytes, 0xee) + 15] = 7;
-    expect(sha256(rgbBytes(await decodeImage(bytes, name)))).toBe(sha256(rgbBytes(await decodeImage(file(name), name))));
+    expect(sha256(rgbBytes(await decodeImage(bytes, name)))).toBe(
+      sha256(rgbBytes(await decodeImage(file(name), name))),
+    );
   });
 
-  it.each(['baseline.jpg', 'progressive.jpg', 'restart-markers.jpg', 'grey.jpg', 'cmyk.jpg', 'one-pixel.jpg'])(
-    '%s cut before its last byte of data is refused wherever it is cut',
-    async (name) => {
-      const bytes = file(name);
-      // Every place near the end, where little is missing; and between scans, where a decoder misses nothing.
-      const near = Array.from({ length: 40 }, (_, i) => bytes.length - 3 - i);
-      for (const length of [...near, ...markers(bytes).slice(1, -1)]) {
-        await expect(decodeImage(bytes.subarray(0, length), name), `${length} bytes`).rejects.toThrow(/truncated or damaged JPEG/);
-      }
-    },
-  );
+  it.each([
+    'baseline.jpg',
+    'progressive.jpg',
+    'restart-markers.jpg',
+    'grey.jpg',
+    'cmyk.jpg',
+    'one-pixel.jpg',
+  ])('%s cut before its last byte of data is refused wherever it is cut', async (name) => {
+    const bytes = file(name);
+    // Every place near the end, where little is missing; and between scans, where a decoder misses nothing.
+    const near = Array.from({ length: 40 }, (_, i) => bytes.length - 3 - i);
+    for (const length of [...near, ...markers(bytes).slice(1, -1)]) {
+      await expect(decodeImage(bytes.subarray(0, length), name), `${length} bytes`).rejects.toThrow(
+        /truncated or damaged JPEG/,
+      );
+    }
+  });
 });
 
 /** A one-line PanppError that names the file. */
@@ -166,7 +199,9 @@ const imageError = (name: string, pattern: RegExp) =>
   expect.objectContaining({
     name: 'PanppError',
     code: 'image',
-    message: expect.stringMatching(new RegExp(`^${name}: [^\\n]*${pattern.source}[^\\n]*; [^\\n]+$`, pattern.flags)),
+    message: expect.stringMatching(
+      new RegExp(`^${name}: [^\\n]*${pattern.source}[^\\n]*; [^\\n]+$`, pattern.flags),
+    ),
   });
 
 describe('bad files', () => {
@@ -174,18 +209,34 @@ describe('bad files', () => {
     ['empty.jpg', () => new Uint8Array(), /empty \(0 bytes\)/],
     ['half.jpg', () => file('baseline.jpg').subarray(0, 1000), /truncated.*JPEG.*premature end/],
     ['half-progressive.jpg', () => file('progressive.jpg').subarray(0, 900), /truncated.*JPEG/],
-    ['zero-filled.jpg', () => Buffer.concat([file('progressive.jpg').subarray(0, 1700), new Uint8Array(60)]), /truncated.*JPEG/],
+    [
+      'zero-filled.jpg',
+      () => Buffer.concat([file('progressive.jpg').subarray(0, 1700), new Uint8Array(60)]),
+      /truncated.*JPEG/,
+    ],
     ['only-start.jpg', () => file('baseline.jpg').subarray(0, 20), /truncated.*JPEG/],
     ['half.webp', () => file('lossy.webp').subarray(0, 300), /truncated.*WebP/],
     ['half-lossless.webp', () => file('lossless.webp').subarray(0, 900), /truncated.*WebP/],
     ['only-start.webp', () => file('lossy.webp').subarray(0, 12), /truncated.*WebP/],
     ['half.png', () => file('rgb8.png').subarray(0, 200), /truncated.*PNG/],
     ['only-start.png', () => file('rgb8.png').subarray(0, 8), /truncated.*PNG/],
-    ['too-few-rows.png', () => png(header(4, 4, 8, 2), pixels(new Uint8Array(20)), end), /truncated.*PNG/],
+    [
+      'too-few-rows.png',
+      () => png(header(4, 4, 8, 2), pixels(new Uint8Array(20)), end),
+      /truncated.*PNG/,
+    ],
     ['no-data.png', () => png(header(4, 4, 8, 2), end), /damaged PNG/],
-    ['no-palette.png', () => png(header(1, 1, 8, 3), pixels(Uint8Array.of(0, 0)), end), /damaged PNG/],
+    [
+      'no-palette.png',
+      () => png(header(1, 1, 8, 3), pixels(Uint8Array.of(0, 0)), end),
+      /damaged PNG/,
+    ],
     ['no-width.png', () => png(header(0, 5, 8, 2), pixels(new Uint8Array(5)), end), /damaged PNG/],
-    ['odd-colour.png', () => png(header(1, 1, 8, 5), pixels(Uint8Array.of(0, 0)), end), /damaged PNG/],
+    [
+      'odd-colour.png',
+      () => png(header(1, 1, 8, 5), pixels(Uint8Array.of(0, 0)), end),
+      /damaged PNG/,
+    ],
   ];
   it.each(broken)('%s', async (name, bytes, pattern) => {
     await expect(decodeImage(bytes(), name)).rejects.toThrow(imageError(name, pattern));
@@ -194,14 +245,22 @@ describe('bad files', () => {
   it('data that does not fit its checksum', async () => {
     const bytes = Buffer.from(file('rgba8.png'));
     bytes[bytes.length - 30] ^= 1;
-    await expect(decodeImage(bytes, 'bit.png')).rejects.toThrow(imageError('bit.png', /damaged PNG/));
+    await expect(decodeImage(bytes, 'bit.png')).rejects.toThrow(
+      imageError('bit.png', /damaged PNG/),
+    );
   });
 
   it('damage between restart markers of a JPEG', async () => {
     const bytes = Buffer.from(file('restart-markers.jpg'));
     const marker = bytes.indexOf(Buffer.of(0xff, 0xd0));
-    const longer = Buffer.concat([bytes.subarray(0, marker), Buffer.of(0x12, 0x34), bytes.subarray(marker)]);
-    await expect(decodeImage(longer, 'a.jpg')).rejects.toThrow(imageError('a.jpg', /Corrupt JPEG data/));
+    const longer = Buffer.concat([
+      bytes.subarray(0, marker),
+      Buffer.of(0x12, 0x34),
+      bytes.subarray(marker),
+    ]);
+    await expect(decodeImage(longer, 'a.jpg')).rejects.toThrow(
+      imageError('a.jpg', /Corrupt JPEG data/),
+    );
   });
 
   it('more pixels than are read, before anything is unpacked', async () => {
@@ -213,7 +272,9 @@ describe('bad files', () => {
     const frame = large.indexOf(Buffer.of(0xff, 0xc0));
     large.writeUInt16BE(65_000, frame + 5);
     large.writeUInt16BE(65_000, frame + 7);
-    await expect(decodeImage(large, 'bomb.jpg')).rejects.toThrow(imageError('bomb.jpg', /4225 megapixels/));
+    await expect(decodeImage(large, 'bomb.jpg')).rejects.toThrow(
+      imageError('bomb.jpg', /4225 megapixels/),
+    );
   });
 
   const foreign: [what: RegExp, start: string][] = [
@@ -241,15 +302,22 @@ describe('bad files', () => {
     const bytes = file('baseline.jpg');
     const whole = await decodeImage(bytes, 'baseline.jpg');
     const { buffer } = Uint8Array.from(bytes);
-    for (const same of [buffer, new DataView(buffer) as never]) expect(await decodeImage(same)).toEqual(whole);
-    for (const odd of ['baseline.jpg', [...bytes], undefined] as never[]) await expect(decodeImage(odd)).rejects.toMatchObject({ code: 'argument', message: expect.stringContaining("a file's bytes are needed") });
+    for (const same of [buffer, new DataView(buffer) as never])
+      expect(await decodeImage(same)).toEqual(whole);
+    for (const odd of ['baseline.jpg', [...bytes], undefined] as never[])
+      await expect(decodeImage(odd)).rejects.toMatchObject({
+        code: 'argument',
+        message: expect.stringContaining("a file's bytes are needed"),
+      });
   });
 });
 
 describe.runIf(hasWholeReference)('photographs', () => {
   let names: string[];
   beforeAll(() => {
-    names = readdirSync(sharedPath('data/unlabelled')).filter((name) => /\.(jpe?g|png|webp)$/.test(name));
+    names = readdirSync(sharedPath('data/unlabelled')).filter((name) =>
+      /\.(jpe?g|png|webp)$/.test(name),
+    );
   });
 
   it('all decode', async () => {

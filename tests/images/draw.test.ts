@@ -14,7 +14,9 @@ function picture(width: number, height: number, ...polygons: [number, number][][
     polygons.map((points) => region(...points)),
   );
   return Array.from({ length: height }, (_, y) =>
-    [...labels.subarray(y * width, (y + 1) * width)].map((label) => (label === 0 ? '.' : String(label))).join(''),
+    [...labels.subarray(y * width, (y + 1) * width)]
+      .map((label) => (label === 0 ? '.' : String(label)))
+      .join(''),
   );
 }
 
@@ -111,21 +113,28 @@ describe('drawMask', () => {
   it('agrees with exact arithmetic on random polygons', () => {
     const random = generator(7);
     for (let round = 0; round < 200; round++) {
-      const points = Array.from({ length: 3 + (round % 6) }, (): [number, number] => [random(24) - 4, random(20) - 4]);
+      const points = Array.from({ length: 3 + (round % 6) }, (): [number, number] => [
+        random(24) - 4,
+        random(20) - 4,
+      ]);
       const { labels } = drawMask(16, 12, [region(...points)]);
       for (let y = 0; y < 12; y++) {
-        for (let x = 0; x < 16; x++) expect(labels[y * 16 + x]).toBe(isInOrOn(points, x, y) ? 1 : 0);
+        for (let x = 0; x < 16; x++)
+          expect(labels[y * 16 + x]).toBe(isInOrOn(points, x, y) ? 1 : 0);
       }
     }
   });
 
   it('takes 16 bits from 256 regions on, and refuses more than 65535', () => {
-    const dots = (count: number) => Array.from({ length: count }, (_, i) => region([i % 20, Math.floor(i / 20)]));
+    const dots = (count: number) =>
+      Array.from({ length: count }, (_, i) => region([i % 20, Math.floor(i / 20)]));
     expect(drawMask(20, 13, dots(255)).labels).toBeInstanceOf(Uint8Array);
     const { labels } = drawMask(20, 13, dots(256));
     expect(labels).toBeInstanceOf(Uint16Array);
     expect(labels[255]).toBe(256);
-    expect(() => drawMask(1, 1, dots(65536))).toThrow(expect.objectContaining({ code: 'argument' }));
+    expect(() => drawMask(1, 1, dots(65536))).toThrow(
+      expect.objectContaining({ code: 'argument' }),
+    );
   });
 });
 
@@ -145,7 +154,11 @@ function isInOrOn(points: [number, number][], x: number, y: number): boolean {
     const [x0, y0] = points.at(i - 1)!;
     const [x1, y1] = points[i];
     const cross = (x1 - x0) * (y - y0) - (y1 - y0) * (x - x0);
-    const inBox = x >= Math.min(x0, x1) && x <= Math.max(x0, x1) && y >= Math.min(y0, y1) && y <= Math.max(y0, y1);
+    const inBox =
+      x >= Math.min(x0, x1) &&
+      x <= Math.max(x0, x1) &&
+      y >= Math.min(y0, y1) &&
+      y <= Math.max(y0, y1);
     if (cross === 0 && inBox) return true;
     if (y0 <= y !== y1 <= y && cross > 0 === y1 > y0) inside = !inside;
   }
@@ -175,7 +188,9 @@ describe('drawRegions', () => {
     const line = pixel(drawn, 20, 50);
     const inside = pixel(drawn, 50, 50);
     // The tint is the line's colour at the default opacity.
-    inside.forEach((value, c) => expect(Math.abs(value - (200 + 0.22 * (line[c] - 200)))).toBeLessThan(1));
+    inside.forEach((value, c) =>
+      expect(Math.abs(value - (200 + 0.22 * (line[c] - 200)))).toBeLessThan(1),
+    );
     expect(Math.max(...line) - Math.min(...line)).toBeGreaterThan(100);
   });
 
@@ -188,7 +203,12 @@ describe('drawRegions', () => {
   it('draws lines in proportion to the image', () => {
     const lineWidth = (size: number) => {
       const corner = size / 4;
-      const outline = region([corner, corner], [3 * corner, corner], [3 * corner, 3 * corner], [corner, 3 * corner]);
+      const outline = region(
+        [corner, corner],
+        [3 * corner, corner],
+        [3 * corner, 3 * corner],
+        [corner, 3 * corner],
+      );
       const drawn = drawRegions(flat(size, size, 255), [outline], { fillOpacity: 0 });
       let width = 0;
       for (let x = 0; x < size / 2; x++) if (pixel(drawn, x, size / 2)[0] < 128) width++;
@@ -212,18 +232,26 @@ describe('drawRegions', () => {
       }
     }
     for (let i = 1; i < colours.length; i++) {
-      expect(Math.hypot(...colours[i].map((value, c) => value - colours[i - 1][c]))).toBeGreaterThan(120);
+      expect(
+        Math.hypot(...colours[i].map((value, c) => value - colours[i - 1][c])),
+      ).toBeGreaterThan(120);
     }
   });
 
   it('smooths slanted lines', () => {
-    const drawn = drawRegions(flat(100, 100, 255), [region([10, 10], [90, 33])], { fillOpacity: 0 });
+    const drawn = drawRegions(flat(100, 100, 255), [region([10, 10], [90, 33])], {
+      fillOpacity: 0,
+    });
     // Without smoothing there would be three: ground, rim, line.
     expect(new Set(drawn.data.filter((_, i) => i % 3 === 0)).size).toBeGreaterThan(20);
   });
 
   it('takes no points, one point, and points far outside', () => {
-    const drawn = drawRegions(flat(10, 10, 9), [region(), region([5, 5]), region([-1e6, 4], [1e6, 4])]);
+    const drawn = drawRegions(flat(10, 10, 9), [
+      region(),
+      region([5, 5]),
+      region([-1e6, 4], [1e6, 4]),
+    ]);
     expect(pixel(drawn, 5, 5)).not.toEqual([9, 9, 9]);
     expect(pixel(drawn, 0, 4)).not.toEqual([9, 9, 9]);
   });

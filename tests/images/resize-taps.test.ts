@@ -71,7 +71,9 @@ function noise(length: number, caseIndex: number): Uint8Array {
 describe('resizing with them', () => {
   it("gives OpenCV's bytes for 240 pairs of sizes", () => {
     type Case = [height: number, width: number, newHeight: number, newWidth: number, hash: string];
-    const cases = JSON.parse(readFileSync(bundledPath('images/opencv-resize.json'), 'utf8')) as Case[];
+    const cases = JSON.parse(
+      readFileSync(bundledPath('images/opencv-resize.json'), 'utf8'),
+    ) as Case[];
     expect(cases).toHaveLength(240);
     const wrong = cases.filter(([height, width, newHeight, newWidth, hash], k) => {
       const source = { width, height, channels: 3 as const, data: noise(height * width * 3, k) };
@@ -89,7 +91,10 @@ describe('resizing with them', () => {
       for (let x = 0; x < 4; x++) {
         for (let c = 0; c < 3; c++) {
           const sum =
-            at(2 * y, 2 * x, c) + at(2 * y, 2 * x + 1, c) + at(2 * y + 1, 2 * x, c) + at(2 * y + 1, 2 * x + 1, c);
+            at(2 * y, 2 * x, c) +
+            at(2 * y, 2 * x + 1, c) +
+            at(2 * y + 1, 2 * x, c) +
+            at(2 * y + 1, 2 * x + 1, c);
           expect(data[(y * 4 + x) * 3 + c]).toBe((sum + 2) >> 2);
         }
       }

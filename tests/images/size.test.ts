@@ -27,7 +27,9 @@ describe('resizedSize', () => {
         ),
       }),
     );
-    expect(() => resizedSize(64, 64, 96, 96 * 96 - 1)).toThrow(expect.objectContaining({ code: 'image' }));
+    expect(() => resizedSize(64, 64, 96, 96 * 96 - 1)).toThrow(
+      expect.objectContaining({ code: 'image' }),
+    );
     expect(resizedSize(64, 64, 96, 96 * 96)).toEqual({ height: 96, width: 96 });
   });
 

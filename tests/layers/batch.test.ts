@@ -26,19 +26,30 @@ describeOnGpus('layers on several images', (gpu) => {
 });
 
 function testLayers(gpu: Gpu, precision: Precision): void {
-  const packed = <T>(pack: (packer: WeightPacker) => T): T => packWeights(gpu, precision, pack).packed;
+  const packed = <T>(pack: (packer: WeightPacker) => T): T =>
+    packWeights(gpu, precision, pack).packed;
 
   /** Runs a layer on images together and alone. @param inputs shapes of one image's maps */
-  async function expectSame(inputs: readonly [channels: number, height: number, width: number][], plan: (maps: FeatureMap[]) => Planned): Promise<void> {
+  async function expectSame(
+    inputs: readonly [channels: number, height: number, width: number][],
+    plan: (maps: FeatureMap[]) => Planned,
+  ): Promise<void> {
     const shaped = (maps: FeatureMap[]) => {
       const { output, kernels } = plan(maps);
       return { output: [output], kernels };
     };
-    const stacks = inputs.map(([channels, height, width], index) => randomPlanes(channels, images * height, width, index + 1));
+    const stacks = inputs.map(([channels, height, width], index) =>
+      randomPlanes(channels, images * height, width, index + 1),
+    );
     const [together] = await runLayers(gpu, stacks, shaped, precision, images);
     expect(together.data.some((value) => value !== 0)).toBe(true);
     for (let image = 0; image < images; image++) {
-      const [alone] = await runLayers(gpu, stacks.map((stack) => imageOf(stack, image)), shaped, precision);
+      const [alone] = await runLayers(
+        gpu,
+        stacks.map((stack) => imageOf(stack, image)),
+        shaped,
+        precision,
+      );
       expect(imageOf(together, image).data).toEqual(alone.data);
     }
   }
@@ -50,25 +61,60 @@ function testLayers(gpu: Gpu, precision: Precision): void {
     ['direct', 64, 32, 1, 1, 3, 5],
     ['winograd', 30, 18, 3, 1, 9, 10],
     ['winograd', 64, 16, 3, 1, 4, 1],
-  ] as const)('convolution, %s, to %i channels from %i, kernel %i, stride %i, %i × %i', async (method, outChannels, inChannels, kernel, stride, height, width) => {
-    const weights = { weight: randomValues(outChannels * inChannels * kernel ** 2), bias: randomValues(outChannels), outChannels, inChannels, kernel };
-    const conv = packed((packer) => packConv(packer, 'conv', weights, stride, method));
-    const down = (size: number) => Math.floor((size - 1) / stride) + 1;
-    const residualShape = [Math.ceil(outChannels / 4) * 4, down(height), down(width)] as [number, number, number];
-    await expectSame([[inChannels, height, width], residualShape], ([map, residual]) => planConv('conv', map, conv, { relu: true, residual }));
-  });
+  ] as const)(
+    'convolution, %s, to %i channels from %i, kernel %i, stride %i, %i × %i',
+    async (method, outChannels, inChannels, kernel, stride, height, width) => {
+      const weights = {
+        weight: randomValues(outChannels * inChannels * kernel ** 2),
+        bias: randomValues(outChannels),
+        outChannels,
+        inChannels,
+        kernel,
+      };
+      const conv = packed((packer) => packConv(packer, 'conv', weights, stride, method));
+      const down = (size: number) => Math.floor((size - 1) / stride) + 1;
+      const residualShape = [Math.ceil(outChannels / 4) * 4, down(height), down(width)] as [
+        number,
+        number,
+        number,
+      ];
+      await expectSame([[inChannels, height, width], residualShape], ([map, residual]) =>
+        planConv('conv', map, conv, { relu: true, residual }),
+      );
+    },
+  );
 
   it('convolution in a tile of workgroup memory', async () => {
     const [outChannels, inChannels, kernel, stride] = [32, 16, 3, 2];
-    const weights = { weight: randomValues(outChannels * inChannels * kernel ** 2), bias: randomValues(outChannels), outChannels, inChannels, kernel };
-    const tile = (shape: ConvShape): ConvTile => candidateTiles(shape, { ...gpu.profile, software: false }).filter(({ kind }) => kind === 'tiled').at(-1)!;
-    const { packed: conv } = packWeights(gpu, precision, (packer) => packConv(packer, 'conv', weights, stride), { ...defaultChoices(gpu.profile), tile });
+    const weights = {
+      weight: randomValues(outChannels * inChannels * kernel ** 2),
+      bias: randomValues(outChannels),
+      outChannels,
+      inChannels,
+      kernel,
+    };
+    const tile = (shape: ConvShape): ConvTile =>
+      candidateTiles(shape, { ...gpu.profile, software: false })
+        .filter(({ kind }) => kind === 'tiled')
+        .at(-1)!;
+    const { packed: conv } = packWeights(
+      gpu,
+      precision,
+      (packer) => packConv(packer, 'conv', weights, stride),
+      { ...defaultChoices(gpu.profile), tile },
+    );
     await expectSame([[inChannels, 13, 17]], ([map]) => planConv('conv', map, conv));
   });
 
   it.each([1, 2] as const)('joining and filtering, stride %i', async (stride) => {
     const weights = packed((packer) => packDepthwise(packer, 'dw', randomValues(12 * 9), 12));
-    await expectSame([[12, 3, 4], [12, 6, 8]], ([coarse, finer]) => planFpemFilter('dw', coarse, finer, weights, stride));
+    await expectSame(
+      [
+        [12, 3, 4],
+        [12, 6, 8],
+      ],
+      ([coarse, finer]) => planFpemFilter('dw', coarse, finer, weights, stride),
+    );
   });
 
   it('pooling', async () => {
@@ -80,16 +126,33 @@ function testLayers(gpu: Gpu, precision: Precision): void {
 
   it('upsampling and sums', async () => {
     await expectSame([[8, 3, 5]], ([map]) => planUpsample('up', map, 6, 10));
-    await expectSame([[4, 3, 5], [4, 3, 5]], ([a, b]) => planAdd('add', a, b));
+    await expectSame(
+      [
+        [4, 3, 5],
+        [4, 3, 5],
+      ],
+      ([a, b]) => planAdd('add', a, b),
+    );
   });
 
   // Level 2 has 9 · 64 · 8 · 8 values of taps an image: an image's in two bands, one image at a time, two, and all.
-  it.each([36864 / 2, 36864, 2 * 36864, 1e9])('the pyramid’s convolution, %i values at a time', async (values) => {
-    const weights = { weight: randomValues(64 * 4 * 64 * 9), bias: randomValues(64), outChannels: 64, inChannels: 4 * 64, kernel: 3 };
-    const conv = packed((packer) => packPyramidConv(packer, 'head', weights));
-    const shapes = [16, 8, 4, 2].map((side) => [64, side, side] as [number, number, number]);
-    await expectSame(shapes, (maps) => planPyramidConv('head', maps as unknown as Pyramid, conv, values * valueBytes[precision]));
-  });
+  it.each([36864 / 2, 36864, 2 * 36864, 1e9])(
+    'the pyramid’s convolution, %i values at a time',
+    async (values) => {
+      const weights = {
+        weight: randomValues(64 * 4 * 64 * 9),
+        bias: randomValues(64),
+        outChannels: 64,
+        inChannels: 4 * 64,
+        kernel: 3,
+      };
+      const conv = packed((packer) => packPyramidConv(packer, 'head', weights));
+      const shapes = [16, 8, 4, 2].map((side) => [64, side, side] as [number, number, number]);
+      await expectSame(shapes, (maps) =>
+        planPyramidConv('head', maps as unknown as Pyramid, conv, values * valueBytes[precision]),
+      );
+    },
+  );
 }
 
 interface Planned {

@@ -12,13 +12,26 @@ import { randomValues, runLayer, stored } from '../support/run-layer.js';
 import { add, conv2d, planes, relu } from '../support/twin.js';
 
 const f16 = { input: 'f16', weight: 'f16', output: 'f16' } as const;
-const device: TileDevice = { software: false, subgroupSize: 32, subgroupMatrix: { M: 16, N: 16, K: 16 }, maxWorkgroupBytes: 49152 };
+const device: TileDevice = {
+  software: false,
+  subgroupSize: 32,
+  subgroupMatrix: { M: 16, N: 16, K: 16 },
+  maxWorkgroupBytes: 49152,
+};
 
 function shapeOf(outChannels: number, pixels: number, inChannels = 64): ConvShape {
-  return { kernel: 1, stride: 1, inChannels, outChannels, sizes: [1, pixels, 1, pixels], types: f16 };
+  return {
+    kernel: 1,
+    stride: 1,
+    inChannels,
+    outChannels,
+    sizes: [1, pixels, 1, pixels],
+    types: f16,
+  };
 }
 
-const matrixTiles = (shape: ConvShape, on: TileDevice = device) => candidateTiles(shape, on).filter(({ kind }) => kind === 'matrix');
+const matrixTiles = (shape: ConvShape, on: TileDevice = device) =>
+  candidateTiles(shape, on).filter(({ kind }) => kind === 'matrix');
 
 describe('tiles of subgroup matrices', () => {
   it.each([
@@ -47,7 +60,9 @@ describe('tiles of subgroup matrices', () => {
       expect(tiles.length).toBeGreaterThan(0);
       for (const { rows, lanes, matrix, pixels, depth } of tiles) {
         expect(rows * lanes * matrix!.subgroup).toBeLessThanOrEqual(256);
-        expect(pixels * rows * (8 + 2 * (depth + 8)) + rows * lanes * 16 * 32 * 4).toBeLessThanOrEqual(maxWorkgroupBytes);
+        expect(
+          pixels * rows * (8 + 2 * (depth + 8)) + rows * lanes * 16 * 32 * 4,
+        ).toBeLessThanOrEqual(maxWorkgroupBytes);
       }
     }
   });
@@ -66,12 +81,18 @@ const cases = [
 
 describe.skipIf(!gpu.profile.subgroupMatrix)(`subgroup matrices on ${gpu.profile.adapter}`, () => {
   describe.each(['direct', 'winograd'] as const)('%s', (method) => {
-    it.each(cases.filter(({ kernel, stride }) => method === 'direct' || (kernel === 3 && stride === 1)))(
+    it.each(
+      cases.filter(({ kernel, stride }) => method === 'direct' || (kernel === 3 && stride === 1)),
+    )(
       'every tile gives the same: $in → $out channels, kernel $kernel, stride $stride, $height × $width',
       async ({ out, in: channels, kernel, stride, height, width }) => {
         const values = (count: number, seed: number) => stored(randomValues(count, seed), 'f16');
         const weights = {
-          ...{ weight: values(out * channels * kernel ** 2, 7), bias: randomValues(out, 8), outChannels: out, inChannels: channels, kernel },
+          weight: values(out * channels * kernel ** 2, 7),
+          bias: randomValues(out, 8),
+          outChannels: out,
+          inChannels: channels,
+          kernel,
         };
         const input = planes(channels, height, width, values(channels * height * width, 1));
         const linear = conv2d(input, weights.weight, weights.bias, kernel, stride);
@@ -83,16 +104,29 @@ describe.skipIf(!gpu.profile.subgroupMatrix)(`subgroup matrices on ${gpu.profile
             gpu,
             'f16',
             (packer) => packConv(packer, 'conv', weights, stride),
-            { method: () => method, tile: (asked) => tile ?? defaultTile((shape = asked), gpu.profile) },
+            {
+              method: () => method,
+              tile: (asked) => tile ?? defaultTile((shape = asked), gpu.profile),
+            },
           );
-          return (await runLayer(gpu, [input, residual], ([map, added]) => planConv('conv', map, packed, { relu: true, residual: added }), 'f16')).data;
+          return (
+            await runLayer(
+              gpu,
+              [input, residual],
+              ([map, added]) => planConv('conv', map, packed, { relu: true, residual: added }),
+              'f16',
+            )
+          ).data;
         };
         const usual = await convolve();
         expect(relativeDifference(usual, expected)).toBeLessThan(10 * 2 ** -11);
         const tiles = matrixTiles(shape!, { ...gpu.profile, software: false });
         expect(tiles.length).toBeGreaterThan(0);
         for (const tile of tiles) {
-          expect(relativeDifference(await convolve(tile), usual), `${tileName(tile)}, ${tileSize(tile)}`).toBeLessThan(2 ** -11);
+          expect(
+            relativeDifference(await convolve(tile), usual),
+            `${tileName(tile)}, ${tileSize(tile)}`,
+          ).toBeLessThan(2 ** -11);
         }
       },
     );

@@ -19,7 +19,14 @@ const lavapipe: TileDevice = { ...cpu, subgroupSize: 8 };
 const gpuDevice: TileDevice = { software: false, subgroupSize: 32, maxWorkgroupBytes: 16384 };
 
 function shapeOf(outChannels: number, pixels: number, inChannels = 64): ConvShape {
-  return { kernel: 1, stride: 1, inChannels, outChannels, sizes: [1, pixels, 1, pixels], types: f32 };
+  return {
+    kernel: 1,
+    stride: 1,
+    inChannels,
+    outChannels,
+    sizes: [1, pixels, 1, pixels],
+    types: f32,
+  };
 }
 
 describe('tiles', () => {
@@ -47,7 +54,9 @@ describe('tiles', () => {
     for (const device of [cpu, lavapipe, gpuDevice]) {
       for (const channels of [4, 12, 36, 64, 96, 512, 1152]) {
         for (const pixels of [1, 25, 400, 25600]) {
-          const names = candidateTiles(shapeOf(channels, pixels), device).map((tile) => JSON.stringify(tile));
+          const names = candidateTiles(shapeOf(channels, pixels), device).map((tile) =>
+            JSON.stringify(tile),
+          );
           expect(new Set(names).size).toBe(names.length);
           expect(names).toContain(JSON.stringify(defaultTile(shapeOf(channels, pixels), device)));
         }
@@ -71,7 +80,9 @@ describe('tiles', () => {
   });
 
   it('are chosen by shapes in words, pixels up to the next power of two', () => {
-    expect(shapeKey({ ...shapeOf(128, 1025), batches: 36 })).toBe('1x1/1 64>128 x36 2048px f32 f32 f32');
+    expect(shapeKey({ ...shapeOf(128, 1025), batches: 36 })).toBe(
+      '1x1/1 64>128 x36 2048px f32 f32 f32',
+    );
     expect(shapeKey(shapeOf(128, 1024))).toBe('1x1/1 64>128 x1 1024px f32 f32 f32');
   });
 });
@@ -91,14 +102,20 @@ const cases = [
 describeOnGpus('every tile', (gpu) => {
   const tested = new Set<string>();
   describe.each(precisionsOf(gpu))('in %s', (precision) => {
-    it.each(cases)('gives the same: $in → $out channels, kernel $kernel, stride $stride, $height × $width', async (sizes) => {
-      for (const name of await testTiles(gpu, precision, sizes, cases.indexOf(sizes))) tested.add(name);
-    });
+    it.each(cases)(
+      'gives the same: $in → $out channels, kernel $kernel, stride $stride, $height × $width',
+      async (sizes) => {
+        for (const name of await testTiles(gpu, precision, sizes, cases.indexOf(sizes)))
+          tested.add(name);
+      },
+    );
   });
 
   it.skipIf(compilesSlowly(gpu))('was tested, of the kind that shares memory', () => {
     const device = { ...gpu.profile, software: false };
-    const all = candidateTiles(shapeOf(512, 25600, 512), device).filter(({ kind }) => kind === 'tiled');
+    const all = candidateTiles(shapeOf(512, 25600, 512), device).filter(
+      ({ kind }) => kind === 'tiled',
+    );
     expect([...tested]).toEqual(expect.arrayContaining(all.map(tileName)));
   });
 });
@@ -113,17 +130,28 @@ function testedTiles(gpu: Gpu, precision: Precision, shape: ConvShape, index: nu
   const all = candidateTiles(shape, { ...gpu.profile, software: false });
   const tiles = all.filter((_, at) => at % share === index % share);
   if (!compilesSlowly(gpu)) return tiles;
-  return all.filter(({ kind, pixels, lanes }) => (kind === 'tiled' ? pixels === 4 && lanes === 8 : pixels < 16));
+  return all.filter(({ kind, pixels, lanes }) =>
+    kind === 'tiled' ? pixels === 4 && lanes === 8 : pixels < 16,
+  );
 }
 
 function compilesSlowly({ profile }: Gpu): boolean {
   return /swiftshader/i.test(profile.adapter);
 }
 
-async function testTiles(gpu: Gpu, precision: Precision, { out, in: channels, kernel, stride, height, width }: (typeof cases)[number], index: number) {
+async function testTiles(
+  gpu: Gpu,
+  precision: Precision,
+  { out, in: channels, kernel, stride, height, width }: (typeof cases)[number],
+  index: number,
+) {
   const values = (count: number, seed: number) => stored(randomValues(count, seed), precision);
   const weights: ConvWeights = {
-    ...{ weight: values(out * channels * kernel ** 2, 7), bias: randomValues(out, 8), outChannels: out, inChannels: channels, kernel },
+    weight: values(out * channels * kernel ** 2, 7),
+    bias: randomValues(out, 8),
+    outChannels: out,
+    inChannels: channels,
+    kernel,
   };
   const input = planes(channels, height, width, values(channels * height * width, 1));
   const linear = conv2d(input, weights.weight, weights.bias, kernel, stride);
@@ -135,13 +163,25 @@ async function testTiles(gpu: Gpu, precision: Precision, { out, in: channels, ke
       gpu,
       precision,
       (packer) => packConv(packer, 'conv', weights, stride),
-      { ...defaultChoices(gpu.profile), tile: (asked) => tile ?? defaultTile((shape = asked), gpu.profile) },
+      {
+        ...defaultChoices(gpu.profile),
+        tile: (asked) => tile ?? defaultTile((shape = asked), gpu.profile),
+      },
     );
-    return (await runLayer(gpu, [input, residual], ([map, added]) => planConv('conv', map, packed, { relu: true, residual: added }), precision)).data;
+    return (
+      await runLayer(
+        gpu,
+        [input, residual],
+        ([map, added]) => planConv('conv', map, packed, { relu: true, residual: added }),
+        precision,
+      )
+    ).data;
   };
   const usual = await convolve();
   // As in layers.test.ts, where the roundings are told.
-  expect(relativeDifference(usual, expected)).toBeLessThan(precision === 'f32' ? 2e-6 : 10 * 2 ** -11);
+  expect(relativeDifference(usual, expected)).toBeLessThan(
+    precision === 'f32' ? 2e-6 : 10 * 2 ** -11,
+  );
   const tiles = testedTiles(gpu, precision, shape!, index);
   for (const tile of tiles) {
     const difference = relativeDifference(await convolve(tile), usual);

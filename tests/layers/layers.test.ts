@@ -13,8 +13,25 @@ import { planUpsample } from '../../src/layers/upsample.js';
 import type { Gpu } from '../../src/gpu/context.js';
 import { expectClose } from '../support/close.js';
 import { describeOnGpus } from '../support/gpu.js';
-import { precisionsOf, randomPlanes, randomValues, runLayer, stored } from '../support/run-layer.js';
-import { type Planes, add, concatenate, conv2d, depthwise3x3, doubled, maxPool3x3, planes, relu, upsample } from '../support/twin.js';
+import {
+  precisionsOf,
+  randomPlanes,
+  randomValues,
+  runLayer,
+  stored,
+} from '../support/run-layer.js';
+import {
+  type Planes,
+  add,
+  concatenate,
+  conv2d,
+  depthwise3x3,
+  doubled,
+  maxPool3x3,
+  planes,
+  relu,
+  upsample,
+} from '../support/twin.js';
 
 // What float32 sums of a few hundred products in another order may differ by.
 const sums = 1e-6;
@@ -29,7 +46,9 @@ function boundOf(precision: Precision, roundings = 1): number {
 }
 
 function convBound(method: ConvMethod, precision: Precision): number {
-  return method === 'winograd' ? 2 * sums + (1 + winograd) * roundoff[precision] : boundOf(precision);
+  return method === 'winograd'
+    ? 2 * sums + (1 + winograd) * roundoff[precision]
+    : boundOf(precision);
 }
 
 describeOnGpus('layers', (gpu) => {
@@ -44,15 +63,25 @@ function testLayers(gpu: Gpu, precision: Precision): void {
   const randomConv = (outChannels: number, inChannels: number, kernel: number): ConvWeights => ({
     weight: values(outChannels * inChannels * kernel * kernel, 7),
     bias: randomValues(outChannels, 8),
-    ...{ outChannels, inChannels, kernel },
+    outChannels,
+    inChannels,
+    kernel,
   });
   const packed = (conv: ConvWeights, stride = 1, method?: ConvMethod) =>
     packWeights(gpu, precision, (packer) => packConv(packer, 'conv', conv, stride, method)).packed;
-  const run: (inputs: readonly Planes[], plan: Parameters<typeof runLayer>[2]) => Promise<Planes> = (inputs, plan) =>
-    runLayer(gpu, inputs, plan, precision);
+  const run: (
+    inputs: readonly Planes[],
+    plan: Parameters<typeof runLayer>[2],
+  ) => Promise<Planes> = (inputs, plan) => runLayer(gpu, inputs, plan, precision);
 
   it('convolves by hand: one channel, a 3 × 3 sum with zero borders', async () => {
-    const weights: ConvWeights = { weight: new Float32Array(9).fill(1), bias: Float32Array.of(0.5), outChannels: 1, inChannels: 1, kernel: 3 };
+    const weights: ConvWeights = {
+      weight: new Float32Array(9).fill(1),
+      bias: Float32Array.of(0.5),
+      outChannels: 1,
+      inChannels: 1,
+      kernel: 3,
+    };
     const input = planes(1, 2, 3, Float32Array.of(1, 2, 3, 4, 5, 6));
     const output = await run([input], ([map]) => planConv('conv', map, packed(weights)));
     expect([...output.data.subarray(0, 6)]).toEqual([12.5, 21.5, 16.5, 12.5, 21.5, 16.5]);
@@ -72,23 +101,38 @@ function testLayers(gpu: Gpu, precision: Precision): void {
     { out: 64, in: 32, kernel: 1, stride: 1, height: 7, width: 11 },
     { out: 32, in: 64, kernel: 3, stride: 1, height: 1, width: 1 },
     { out: 128, in: 16, kernel: 3, stride: 1, height: 17, width: 6 },
-  ])('convolves $in → $out channels, kernel $kernel, stride $stride, $height × $width', async ({ out, in: channels, kernel, stride, height, width }) => {
-    const weights = randomConv(out, channels, kernel);
-    const input = random(channels, height, width);
-    const expected = conv2d(input, weights.weight, weights.bias, kernel, stride);
-    const residual = planes(expected.channels, expected.height, expected.width, stored(expected.data, precision));
-    const methods = candidateMethods({ ...weights, stride, precision }, { software: false });
-    expect(methods).toContain('direct');
-    for (const method of methods) {
-      const conv = packed(weights, stride, method);
-      const actual = await run([input], ([map]) => planConv('conv', map, conv));
-      const within = convBound(method, precision);
-      expectClose(actual.data.subarray(0, expected.data.length), expected.data, within, method);
-      const activated = await run([input, residual], ([map, added]) => planConv('conv', map, conv, { relu: true, residual: added }));
-      const sum = relu(add(expected, residual));
-      expectClose(activated.data.subarray(0, expected.data.length), sum.data, within, `${method} with residual and ReLU`);
-    }
-  });
+  ])(
+    'convolves $in → $out channels, kernel $kernel, stride $stride, $height × $width',
+    async ({ out, in: channels, kernel, stride, height, width }) => {
+      const weights = randomConv(out, channels, kernel);
+      const input = random(channels, height, width);
+      const expected = conv2d(input, weights.weight, weights.bias, kernel, stride);
+      const residual = planes(
+        expected.channels,
+        expected.height,
+        expected.width,
+        stored(expected.data, precision),
+      );
+      const methods = candidateMethods({ ...weights, stride, precision }, { software: false });
+      expect(methods).toContain('direct');
+      for (const method of methods) {
+        const conv = packed(weights, stride, method);
+        const actual = await run([input], ([map]) => planConv('conv', map, conv));
+        const within = convBound(method, precision);
+        expectClose(actual.data.subarray(0, expected.data.length), expected.data, within, method);
+        const activated = await run([input, residual], ([map, added]) =>
+          planConv('conv', map, conv, { relu: true, residual: added }),
+        );
+        const sum = relu(add(expected, residual));
+        expectClose(
+          activated.data.subarray(0, expected.data.length),
+          sum.data,
+          within,
+          `${method} with residual and ReLU`,
+        );
+      }
+    },
+  );
 
   it('convolves to and from float32, as the network’s ends do', async () => {
     const first = randomConv(8, 4, 3);
@@ -98,50 +142,96 @@ function testLayers(gpu: Gpu, precision: Precision): void {
     const [weights, lastWeights] = [packed(first, 2), packed(last)];
     const narrowed = await runLayer(gpu, [input], ([map]) => planConv('first', map, weights));
     expectClose(narrowed.data, hidden.data, bound, 'narrowed');
-    const widened = await run([narrowed], ([map]) => planConv('last', map, lastWeights, { precision: 'f32' }));
+    const widened = await run([narrowed], ([map]) =>
+      planConv('last', map, lastWeights, { precision: 'f32' }),
+    );
     const expected = conv2d(narrowed, last.weight, last.bias, 1, 1);
     // Nothing is rounded to a half behind the sums.
     expectClose(widened.data.subarray(0, expected.data.length), expected.data, sums, 'widened');
   });
 
   it('joins and filters by hand: a window of ones sums what lies inside', async () => {
-    const constant = (value: number, height: number, width: number) => planes(4, height, width, new Float32Array(4 * height * width).fill(value));
-    const filter = (weight: Float32Array, coarse: Planes, stride: 1 | 2, upsampling?: 'nearest') => {
-      const { packed: weights } = packWeights(gpu, precision, (packer) => packDepthwise(packer, 'dw', weight, 4));
-      return run([coarse, constant(1, 2, 4)], ([map, finer]) => planFpemFilter('dw', map, finer, weights, stride, upsampling));
+    const constant = (value: number, height: number, width: number) =>
+      planes(4, height, width, new Float32Array(4 * height * width).fill(value));
+    const filter = (
+      weight: Float32Array,
+      coarse: Planes,
+      stride: 1 | 2,
+      upsampling?: 'nearest',
+    ) => {
+      const { packed: weights } = packWeights(gpu, precision, (packer) =>
+        packDepthwise(packer, 'dw', weight, 4),
+      );
+      return run([coarse, constant(1, 2, 4)], ([map, finer]) =>
+        planFpemFilter('dw', map, finer, weights, stride, upsampling),
+      );
     };
     const ones = new Float32Array(36).fill(1);
     // 2 + 1 everywhere, so 3 for each of the window's places that lie inside: 4 in the corners, 6 between them.
-    expect([...(await filter(ones, constant(2, 1, 2), 1)).data.subarray(0, 8)]).toEqual([12, 18, 18, 12, 12, 18, 18, 12]);
+    expect([...(await filter(ones, constant(2, 1, 2), 1)).data.subarray(0, 8)]).toEqual([
+      12, 18, 18, 12, 12, 18, 18, 12,
+    ]);
     expect([...(await filter(ones, constant(2, 1, 2), 2)).data.subarray(0, 2)]).toEqual([12, 18]);
     // The middle tap alone shows the upsampling: quarter shares, edges clamped; plus 1.
     const middle = Float32Array.from({ length: 36 }, (_, index) => Number(index % 9 === 4));
     const ramp = planes(4, 1, 2, Float32Array.of(0, 4, 0, 4, 0, 4, 0, 4));
-    expect([...(await filter(middle, ramp, 1)).data.subarray(0, 8)]).toEqual([1, 2, 4, 5, 1, 2, 4, 5]);
-    expect([...(await filter(middle, ramp, 1, 'nearest')).data.subarray(0, 8)]).toEqual([1, 1, 5, 5, 1, 1, 5, 5]);
+    expect([...(await filter(middle, ramp, 1)).data.subarray(0, 8)]).toEqual([
+      1, 2, 4, 5, 1, 2, 4, 5,
+    ]);
+    expect([...(await filter(middle, ramp, 1, 'nearest')).data.subarray(0, 8)]).toEqual([
+      1, 1, 5, 5, 1, 1, 5, 5,
+    ]);
   });
 
-  it.each([[1, 1, 1], [4, 5, 1], [9, 2, 1], [1, 1, 2], [4, 5, 2], [3, 17, 2]] as const)(
+  it.each([
+    [1, 1, 1],
+    [4, 5, 1],
+    [9, 2, 1],
+    [1, 1, 2],
+    [4, 5, 2],
+    [3, 17, 2],
+  ] as const)(
     'joins %i × %i with the map of twice its sides and filters it, stride %i',
     async (height, width, stride) => {
       const [coarse, finer] = [random(12, height, width), random(12, 2 * height, 2 * width, 5)];
       const weight = values(12 * 9, 3);
-      const { packed: weights } = packWeights(gpu, precision, (packer) => packDepthwise(packer, 'dw', weight, 12));
-      for (const [upsampling, enlarge] of [['bilinear', upsample], ['nearest', doubled]] as const) {
-        const actual = await run([coarse, finer], ([map, fine]) => planFpemFilter('dw', map, fine, weights, stride, upsampling));
+      const { packed: weights } = packWeights(gpu, precision, (packer) =>
+        packDepthwise(packer, 'dw', weight, 12),
+      );
+      for (const [upsampling, enlarge] of [
+        ['bilinear', upsample],
+        ['nearest', doubled],
+      ] as const) {
+        const actual = await run([coarse, finer], ([map, fine]) =>
+          planFpemFilter('dw', map, fine, weights, stride, upsampling),
+        );
         const sum = add(enlarge(coarse, 2 * height, 2 * width), finer);
-        expectClose(actual.data, depthwise3x3(sum, weight, stride).data, bound, `filter, ${upsampling}`);
+        expectClose(
+          actual.data,
+          depthwise3x3(sum, weight, stride).data,
+          bound,
+          `filter, ${upsampling}`,
+        );
       }
     },
   );
 
   it('pools by hand', async () => {
-    const input = planes(4, 3, 3, Float32Array.from({ length: 36 }, (_, index) => 9 - index));
+    const input = planes(
+      4,
+      3,
+      3,
+      Float32Array.from({ length: 36 }, (_, index) => 9 - index),
+    );
     const output = await run([input], ([map]) => planPool(map));
     expect([...output.data.subarray(0, 4)]).toEqual([9, 8, 6, 5]);
   });
 
-  it.each([[8, 12], [9, 7], [2, 31]])('pools %i × %i', async (height, width) => {
+  it.each([
+    [8, 12],
+    [9, 7],
+    [2, 31],
+  ])('pools %i × %i', async (height, width) => {
     const input = random(8, height, width);
     const actual = await run([input], ([map]) => planPool(map));
     expect(actual.data).toEqual(maxPool3x3(input).data);
@@ -153,10 +243,20 @@ function testLayers(gpu: Gpu, precision: Precision): void {
     expect([...output.data.subarray(0, 4)]).toEqual([0, 1, 3, 4]);
   });
 
-  it.each([[3, 4, 6, 8], [1, 1, 4, 2], [5, 7, 40, 56], [2, 3, 5, 10]])('upsamples %i × %i to %i × %i', async (h, w, height, width) => {
+  it.each([
+    [3, 4, 6, 8],
+    [1, 1, 4, 2],
+    [5, 7, 40, 56],
+    [2, 3, 5, 10],
+  ])('upsamples %i × %i to %i × %i', async (h, w, height, width) => {
     const input = random(8, h, w);
     const expected = upsample(input, height, width);
-    expectClose((await run([input], ([map]) => planUpsample('up', map, height, width))).data, expected.data, bound, 'upsample');
+    expectClose(
+      (await run([input], ([map]) => planUpsample('up', map, height, width))).data,
+      expected.data,
+      bound,
+      'upsample',
+    );
   });
 
   it('adds', async () => {
@@ -165,25 +265,40 @@ function testLayers(gpu: Gpu, precision: Precision): void {
     expectClose(sum.data, add(a, b).data, roundoff[precision], 'sum');
   });
 
-  it.each([[8, 8], [8, 24], [16, 8]])('convolves a pyramid of %i × %i like its upsampled, concatenated map', async (height, width) => {
-    // Finest levels of 8 channels are convolved directly, of 16 by Winograd's method.
-    for (const channels of [8, 16]) {
-      const weights = randomConv(12, 4 * channels, 3);
-      const levels = [1, 2, 4, 8].map((step, index) => random(channels, height / step, width / step, index + 1));
-      const fused = concatenate(levels.map((level) => upsample(level, height, width)));
-      const expected = relu(conv2d(fused, weights.weight, weights.bias, 3, 1));
-      const { packed: conv } = packWeights(gpu, precision, (packer) => packPyramidConv(packer, 'head', weights));
-      const actual = await run(levels, (maps) => planPyramidConv('head', maps as unknown as Pyramid, conv));
-      // Stored on the way: taps, their sums by rows and by columns.
-      const within = convBound(conv[0].method, precision) + 3 * roundoff[precision];
-      expectClose(actual.data, expected.data, within, `pyramid conv, ${conv[0].method}`);
-    }
-  });
+  it.each([
+    [8, 8],
+    [8, 24],
+    [16, 8],
+  ])(
+    'convolves a pyramid of %i × %i like its upsampled, concatenated map',
+    async (height, width) => {
+      // Finest levels of 8 channels are convolved directly, of 16 by Winograd's method.
+      for (const channels of [8, 16]) {
+        const weights = randomConv(12, 4 * channels, 3);
+        const levels = [1, 2, 4, 8].map((step, index) =>
+          random(channels, height / step, width / step, index + 1),
+        );
+        const fused = concatenate(levels.map((level) => upsample(level, height, width)));
+        const expected = relu(conv2d(fused, weights.weight, weights.bias, 3, 1));
+        const { packed: conv } = packWeights(gpu, precision, (packer) =>
+          packPyramidConv(packer, 'head', weights),
+        );
+        const actual = await run(levels, (maps) =>
+          planPyramidConv('head', maps as unknown as Pyramid, conv),
+        );
+        // Stored on the way: taps, their sums by rows and by columns.
+        const within = convBound(conv[0].method, precision) + 3 * roundoff[precision];
+        expectClose(actual.data, expected.data, within, `pyramid conv, ${conv[0].method}`);
+      }
+    },
+  );
 
   it('convolves a pyramid row by row as at once', async () => {
     // Rows of every level are multiples of 256 bytes, as the network's are.
     const levels = [1, 2, 4, 8].map((step, index) => random(16, 64 / step, 64 / step, index + 1));
-    const { packed: conv } = packWeights(gpu, precision, (packer) => packPyramidConv(packer, 'head', randomConv(16, 64, 3)));
+    const { packed: conv } = packWeights(gpu, precision, (packer) =>
+      packPyramidConv(packer, 'head', randomConv(16, 64, 3)),
+    );
     const convolved = (bandBytes?: number) =>
       run(levels, (maps) => planPyramidConv('head', maps as unknown as Pyramid, conv, bandBytes));
     expect((await convolved(1)).data).toEqual((await convolved()).data);

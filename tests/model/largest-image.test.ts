@@ -3,9 +3,16 @@ import { describe, expect, it } from 'vitest';
 import { largestSquare } from '../../src/detection/largest-image.js';
 import { detectionPresets, resnet18 } from '../../src/network/config.js';
 
-const config = { backbone: resnet18, neck: { fpems: 2, fusion: 'pan++' }, detection: detectionPresets.icdar2015 } as const;
+const config = {
+  backbone: resnet18,
+  neck: { fpems: 2, fusion: 'pan++' },
+  detection: detectionPresets.icdar2015,
+} as const;
 const deviceWith = (maxBindingBytes: number, maxBufferBytes = 2 ** 30) => ({
-  ...{ software: false, maxWorkgroupBytes: 32768, maxBindingBytes, maxBufferBytes },
+  software: false,
+  maxWorkgroupBytes: 32768,
+  maxBindingBytes,
+  maxBufferBytes,
 });
 
 describe('the largest image', () => {
@@ -13,14 +20,19 @@ describe('the largest image', () => {
     ['f32', 128, 2048],
     ['f16', 128, 2880],
     ['f32', 1024, 4096],
-  ] as const)('in %s with bindings of %i MiB is %i pixels square, as the README says', (precision, mebibytes, side) => {
-    expect(largestSquare(config, precision, deviceWith(mebibytes * 2 ** 20))).toBe(side);
-    const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
-    expect(readme.includes(`${side} × ${side}`)).toBe(true);
-  });
+  ] as const)(
+    'in %s with bindings of %i MiB is %i pixels square, as the README says',
+    (precision, mebibytes, side) => {
+      expect(largestSquare(config, precision, deviceWith(mebibytes * 2 ** 20))).toBe(side);
+      const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+      expect(readme.includes(`${side} × ${side}`)).toBe(true);
+    },
+  );
 
   it('grows with the bindings and ends with the buffers', () => {
-    const sides = [48, 128, 256].map((mebibytes) => largestSquare(config, 'f32', deviceWith(mebibytes * 2 ** 20)));
+    const sides = [48, 128, 256].map((mebibytes) =>
+      largestSquare(config, 'f32', deviceWith(mebibytes * 2 ** 20)),
+    );
     expect(sides).toEqual([...sides].sort((a, b) => a - b));
     expect(new Set(sides).size).toBe(sides.length);
     expect(largestSquare(config, 'f32', deviceWith(2 ** 30, 64 * 2 ** 20))).toBeLessThan(2048);

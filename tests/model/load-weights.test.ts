@@ -32,17 +32,23 @@ describe('loadWeights', () => {
       setTimeout(() => response.end(content.subarray(10_000)), 50);
     });
     const steps: LoadProgress[] = [];
-    expect(await loadWeights(new URL(url), { onProgress: (step) => steps.push(step) })).toEqual(content);
+    expect(await loadWeights(new URL(url), { onProgress: (step) => steps.push(step) })).toEqual(
+      content,
+    );
     expect(steps.length).toBeGreaterThan(1);
     expect(steps.every(({ total }) => total === content.length)).toBe(true);
-    expect(steps.map(({ loaded }) => loaded)).toEqual(steps.map(({ loaded }) => loaded).sort((a, b) => a - b));
+    expect(steps.map(({ loaded }) => loaded)).toEqual(
+      steps.map(({ loaded }) => loaded).sort((a, b) => a - b),
+    );
     expect(steps.at(-1)!.loaded).toBe(content.length);
   });
 
   it('does not take the length of a compressed transfer for the file’s', async () => {
     const packed = gzipSync(content);
     const url = await listen((_, response) => {
-      response.writeHead(200, { 'content-encoding': 'gzip', 'content-length': packed.length }).end(packed);
+      response
+        .writeHead(200, { 'content-encoding': 'gzip', 'content-length': packed.length })
+        .end(packed);
     });
     const steps: LoadProgress[] = [];
     expect(await loadWeights(url, { onProgress: (step) => steps.push(step) })).toEqual(content);
@@ -52,7 +58,9 @@ describe('loadWeights', () => {
   it('takes a response, and bytes without copying them', async () => {
     expect(await loadWeights(new Response(content))).toEqual(content);
     const steps: LoadProgress[] = [];
-    expect((await loadWeights(content.buffer, { onProgress: (step) => steps.push(step) })).buffer).toBe(content.buffer);
+    expect(
+      (await loadWeights(content.buffer, { onProgress: (step) => steps.push(step) })).buffer,
+    ).toBe(content.buffer);
     const view = content.subarray(10, 20);
     expect(await loadWeights(view)).toBe(view);
     expect(steps).toEqual([{ loaded: content.length, total: content.length }]);
@@ -63,21 +71,32 @@ describe('loadWeights', () => {
     await expect(loadWeights(content, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
 
     const url = await listen((_, response) => {
-      response.writeHead(200, { 'content-length': content.length }).write(content.subarray(0, 1000));
+      response
+        .writeHead(200, { 'content-length': content.length })
+        .write(content.subarray(0, 1000));
     });
     for (const source of [url, await fetch(url)]) {
       const controller = new AbortController();
       const onProgress = () => controller.abort(reason);
-      await expect(loadWeights(source, { onProgress, signal: controller.signal })).rejects.toBe(reason);
+      await expect(loadWeights(source, { onProgress, signal: controller.signal })).rejects.toBe(
+        reason,
+      );
     }
   });
 
   it('refuses a page that comes in the place of a file', async () => {
     const page = '<!DOCTYPE html><title>Log in</title>';
-    const url = await listen((_, response) => void response.setHeader('content-type', 'text/html').end(page));
-    const expected = { code: 'file', message: `${url} gave ${page.length} bytes that are no weights file (text/html); check the address` };
+    const url = await listen(
+      (_, response) => void response.setHeader('content-type', 'text/html').end(page),
+    );
+    const expected = {
+      code: 'file',
+      message: `${url} gave ${page.length} bytes that are no weights file (text/html); check the address`,
+    };
     await expect(loadWeights(url)).rejects.toMatchObject(expected);
-    await expect(loadWeights(new Response(''))).rejects.toThrow('the response gave 0 bytes that are no weights file');
+    await expect(loadWeights(new Response(''))).rejects.toThrow(
+      'the response gave 0 bytes that are no weights file',
+    );
   });
 
   it('keeps files and no pages, and throws a page out that somebody kept', async () => {
@@ -109,15 +128,34 @@ describe('loadWeights', () => {
   it('says what failed', async () => {
     const url = await listen((request, response) => {
       if (request.url !== '/weights') response.writeHead(404).end();
-      else response.writeHead(200, { 'content-length': content.length }).write(content.subarray(0, 1000), () => response.destroy());
+      else
+        response
+          .writeHead(200, { 'content-length': content.length })
+          .write(content.subarray(0, 1000), () => response.destroy());
     });
-    const file = (message: string | RegExp) => ({ name: 'PanppError', code: 'file', message: expect.stringMatching(message) });
-    await expect(loadWeights(`${url}/none`)).rejects.toMatchObject(file(/\/weights\/none can't be loaded \(HTTP 404 Not Found\); check/));
-    await expect(loadWeights(url)).rejects.toMatchObject(file(/loading http.*\/weights broke off after 1000 bytes \(.+\); try again/));
+    const file = (message: string | RegExp) => ({
+      name: 'PanppError',
+      code: 'file',
+      message: expect.stringMatching(message),
+    });
+    await expect(loadWeights(`${url}/none`)).rejects.toMatchObject(
+      file(/\/weights\/none can't be loaded \(HTTP 404 Not Found\); check/),
+    );
+    await expect(loadWeights(url)).rejects.toMatchObject(
+      file(/loading http.*\/weights broke off after 1000 bytes \(.+\); try again/),
+    );
     const short = new Response(content, { headers: { 'content-length': '30001' } });
-    await expect(loadWeights(short)).rejects.toMatchObject(file(/^the response was cut off: 30000 bytes came of 30001; try again$/));
-    await expect(loadWeights(new Response(null, { status: 204 }))).rejects.toMatchObject(file('HTTP 204'));
-    await expect(loadWeights('http://localhost:1/')).rejects.toMatchObject(file(/^http:\/\/localhost:1\/ can't be loaded \(.+\); check/));
-    await expect(loadWeights(url, { cache: true })).rejects.toMatchObject(file('there is no Cache API here'));
+    await expect(loadWeights(short)).rejects.toMatchObject(
+      file(/^the response was cut off: 30000 bytes came of 30001; try again$/),
+    );
+    await expect(loadWeights(new Response(null, { status: 204 }))).rejects.toMatchObject(
+      file('HTTP 204'),
+    );
+    await expect(loadWeights('http://localhost:1/')).rejects.toMatchObject(
+      file(/^http:\/\/localhost:1\/ can't be loaded \(.+\); check/),
+    );
+    await expect(loadWeights(url, { cache: true })).rejects.toMatchObject(
+      file('there is no Cache API here'),
+    );
   });
 });

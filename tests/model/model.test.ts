@@ -14,31 +14,54 @@ import { readDetectionCases } from '../shapes/detection-cases.js';
 import { loadModel } from '../../src/model/load.js';
 
 describeOnGpus('regions from maps', (gpu) => {
-  it.each(readDetectionCases())('equal the reference in case $id', async ({ det, height, width, label, expected }) => {
-    const [imageHeight, imageWidth] = expected.img_size;
-    const { regions, labels } = await regionsFromMap(gpu, {
-      ...{ map: det, height, width },
-      imageSize: { height: imageHeight, width: imageWidth },
-      originalSize: { height: expected.org_img_size[0], width: expected.org_img_size[1] },
-      settings: {
-        ...{ minScore: expected.min_score, minArea: expected.min_area, minKernelArea: expected.min_kernel_area },
-        ...{ scale: expected.scale, bbox: expected.bbox_type },
-      },
-    });
-    expect(regions.map((region) => region.label)).toEqual(expected.instances);
-    expect(regions.map(({ polygon }) => polygon.flat())).toEqual(expected.bboxes);
-    regions.forEach(({ score }, index) => expect(Math.abs(score - expected.scores[index])).toBeLessThan(1e-5));
-    const kept = new Set(expected.instances);
-    expect(labels.map((value) => (kept.has(value) ? value : 0))).toEqual(label);
-  });
+  it.each(readDetectionCases())(
+    'equal the reference in case $id',
+    async ({ det, height, width, label, expected }) => {
+      const [imageHeight, imageWidth] = expected.img_size;
+      const { regions, labels } = await regionsFromMap(gpu, {
+        map: det,
+        height,
+        width,
+        imageSize: { height: imageHeight, width: imageWidth },
+        originalSize: { height: expected.org_img_size[0], width: expected.org_img_size[1] },
+        settings: {
+          minScore: expected.min_score,
+          minArea: expected.min_area,
+          minKernelArea: expected.min_kernel_area,
+          scale: expected.scale,
+          bbox: expected.bbox_type,
+        },
+      });
+      expect(regions.map((region) => region.label)).toEqual(expected.instances);
+      expect(regions.map(({ polygon }) => polygon.flat())).toEqual(expected.bboxes);
+      regions.forEach(({ score }, index) =>
+        expect(Math.abs(score - expected.scores[index])).toBeLessThan(1e-5),
+      );
+      const kept = new Set(expected.instances);
+      expect(labels.map((value) => (kept.has(value) ? value : 0))).toEqual(label);
+    },
+  );
 
   it('refuses a map of another size', async () => {
     const size = { height: 8, width: 8 };
     const settings = { minScore: 0, minArea: 0, minKernelArea: 0, scale: 4, bbox: 'rect' } as const;
-    const input = { map: new Float32Array(5), height: 2, width: 2, imageSize: size, originalSize: size, settings };
-    await expect(regionsFromMap(gpu, input)).rejects.toThrow('a map of 6 × 2 × 2 has 24 values, not 5');
+    const input = {
+      map: new Float32Array(5),
+      height: 2,
+      width: 2,
+      imageSize: size,
+      originalSize: size,
+      settings,
+    };
+    await expect(regionsFromMap(gpu, input)).rejects.toThrow(
+      'a map of 6 × 2 × 2 has 24 values, not 5',
+    );
     await expect(
-      regionsFromMap(gpu, { ...input, map: new Float32Array(24), imageSize: { height: 8, width: 80 } }),
+      regionsFromMap(gpu, {
+        ...input,
+        map: new Float32Array(24),
+        imageSize: { height: 8, width: 80 },
+      }),
     ).rejects.toThrow(/over 32 times smaller than its image/);
   });
 });
@@ -72,7 +95,9 @@ describe('a model', async () => {
       data[4 * pixel + 3] = pixel % 256;
     }
     const rgba: PixelImage = { width: image.width, height: image.height, channels: 4, data };
-    expect((await model.detect(rgba, small)).regions).toEqual((await model.detect(image, small)).regions);
+    expect((await model.detect(rgba, small)).regions).toEqual(
+      (await model.detect(image, small)).regions,
+    );
   });
 
   it('keeps overlapping calls of different sizes and settings apart', async () => {
@@ -92,7 +117,12 @@ describe('a model', async () => {
   });
 
   it('takes scale 2 and the mode `always`', async () => {
-    const { regions } = await model.detect(image, { ...small, scale: 2, mode: 'always', distance: 6 });
+    const { regions } = await model.detect(image, {
+      ...small,
+      scale: 2,
+      mode: 'always',
+      distance: 6,
+    });
     expect(regions.length).toBeGreaterThan(3);
   });
 
@@ -107,17 +137,26 @@ describe('a model', async () => {
   });
 
   it('refuses an image whose fields contradict one another', async () => {
-    await expect(model.detect({ ...image, width: image.width + 1 })).rejects.toThrow(/needs \d+ bytes, not/);
+    await expect(model.detect({ ...image, width: image.width + 1 })).rejects.toThrow(
+      /needs \d+ bytes, not/,
+    );
     await expect(model.detect({ ...image, width: 0 })).rejects.toThrow(/nothing to look at/);
   });
 
   it('names the maps it has', async () => {
-    await expect(model.forward(image, { outputs: ['c9'] })).rejects.toThrow(/no map named c9; it has backbone\.c2/);
+    await expect(model.forward(image, { outputs: ['c9'] })).rejects.toThrow(
+      /no map named c9; it has backbone\.c2/,
+    );
   });
 
   it('finds nothing in a grey image and in one pixel', async () => {
     for (const size of [1, 64]) {
-      const grey: PixelImage = { width: size, height: size, channels: 3, data: new Uint8Array(size * size * 3).fill(128) };
+      const grey: PixelImage = {
+        width: size,
+        height: size,
+        channels: 3,
+        data: new Uint8Array(size * size * 3).fill(128),
+      };
       expect((await model.detect(grey, { shortSide: 64 })).regions).toEqual([]);
     }
   });
@@ -134,7 +173,11 @@ describe('a model with many callers', async () => {
 
   it('shares its device with others', async () => {
     expect(alone.length).toBeGreaterThan(3);
-    const calls = models.flatMap((each) => [each.detect(image, small), each.detect(mirrored(image), small), each.detect(image, small)]);
+    const calls = models.flatMap((each) => [
+      each.detect(image, small),
+      each.detect(mirrored(image), small),
+      each.detect(image, small),
+    ]);
     const [a, b, c, d, e, f] = (await Promise.all(calls)).map(({ regions }) => regions);
     expect([a, c, d, f]).toEqual([alone, alone, alone, alone]);
     expect(b).toEqual(e);
@@ -142,21 +185,40 @@ describe('a model with many callers', async () => {
   });
 
   it('takes a stream of images of many sizes, more sizes than it keeps programs for', async () => {
-    const sizes = [[480, 320], [200, 300], [480, 320], [320, 320], [120, 320], [200, 300]];
+    const sizes = [
+      [480, 320],
+      [200, 300],
+      [480, 320],
+      [320, 320],
+      [120, 320],
+      [200, 300],
+    ];
     const images = sizes.map(([width, height]) => cropped(image, { width, height }));
     const options = { ...small, concurrency: 3 };
     const results = [];
-    for await (const { index, width, height, regions } of model.detectAll(images, options)) results.push({ index, width, height, regions });
-    expect(results.map(({ index, width, height }) => [index, width, height])).toEqual(sizes.map((size, index) => [index, ...size]));
-    for (const [index, each] of images.entries()) expect(results[index].regions).toEqual((await model.detect(each, small)).regions);
+    for await (const { index, width, height, regions } of model.detectAll(images, options))
+      results.push({ index, width, height, regions });
+    expect(results.map(({ index, width, height }) => [index, width, height])).toEqual(
+      sizes.map((size, index) => [index, ...size]),
+    );
+    for (const [index, each] of images.entries())
+      expect(results[index].regions).toEqual((await model.detect(each, small)).regions);
     expect(results.flatMap(({ regions }) => regions).length).toBeGreaterThan(0);
   });
 
   it('passes an image that fails by, on request, and else ends with it', async () => {
-    const images = [cropped(image, { width: 64, height: 64 }), { ...image, width: 7 }, cropped(image, { width: 64, height: 64 })];
+    const images = [
+      cropped(image, { width: 64, height: 64 }),
+      { ...image, width: 7 },
+      cropped(image, { width: 64, height: 64 }),
+    ];
     const failed: string[] = [];
     const seen: number[] = [];
-    for await (const { index } of model.detectAll(images, { ...small, onError: (error, at) => failed.push(`${at}: ${(error as Error).message}`) })) seen.push(index);
+    for await (const { index } of model.detectAll(images, {
+      ...small,
+      onError: (error, at) => failed.push(`${at}: ${(error as Error).message}`),
+    }))
+      seen.push(index);
     expect(seen).toEqual([0, 2]);
     expect(failed).toEqual([expect.stringMatching(/^1: an image of 7 × 320 × 3 needs/)]);
     await expect(all(model.detectAll(images, small))).rejects.toMatchObject({ code: 'argument' });
@@ -176,57 +238,104 @@ describe('a model with many callers', async () => {
   });
 
   it('refuses batches that are none', async () => {
-    for (const none of [[], 'no', image] as never[]) await expect(model.detectBatch(none)).rejects.toThrow('a batch is an array of one image at least');
-    await expect(model.detectBatch([image, null as never])).rejects.toMatchObject({ code: 'argument', message: expect.stringContaining('an image is null') });
+    for (const none of [[], 'no', image] as never[])
+      await expect(model.detectBatch(none)).rejects.toThrow(
+        'a batch is an array of one image at least',
+      );
+    await expect(model.detectBatch([image, null as never])).rejects.toMatchObject({
+      code: 'argument',
+      message: expect.stringContaining('an image is null'),
+    });
     await expect(model.detect(undefined as never)).rejects.toThrow('an image is undefined; give {');
-    await expect(model.detectBatch([image, image, cropped(image, { width: 64, height: 48 })], small)).rejects.toThrow(
+    await expect(
+      model.detectBatch([image, image, cropped(image, { width: 64, height: 48 })], small),
+    ).rejects.toThrow(
       `image 2 of the batch has 64 × 48 pixels and image 0 has ${image.width} × ${image.height} pixels; use detectAll for images of different sizes`,
     );
-    const grey: PixelImage = { width: image.width, height: image.height, channels: 4, data: new Uint8Array(image.width * image.height * 4) };
+    const grey: PixelImage = {
+      width: image.width,
+      height: image.height,
+      channels: 4,
+      data: new Uint8Array(image.width * image.height * 4),
+    };
     await expect(model.detectBatch([image, grey], small)).rejects.toThrow(
       'image 1 of the batch is bytes with 4 channels and image 0 is bytes with 3 channels; give all in one form',
     );
-    await expect(model.detectBatch([image, { ...image, width: 7 }], small)).rejects.toMatchObject({ code: 'argument' });
-    await expect(model.detectBatch([image], { signal: AbortSignal.abort(new Error('no')) })).rejects.toThrow('no');
+    await expect(model.detectBatch([image, { ...image, width: 7 }], small)).rejects.toMatchObject({
+      code: 'argument',
+    });
+    await expect(
+      model.detectBatch([image], { signal: AbortSignal.abort(new Error('no')) }),
+    ).rejects.toThrow('no');
     expect((await model.detect(image, small)).regions).toEqual(alone);
   });
 
   it('stops waiting when aborted: before, in the queue, and at work', async () => {
     const reason = new Error('never mind');
     await expect(model.detect(image, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
-    await expect(model.forward(image, { outputs: ['det'], signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+    await expect(
+      model.forward(image, { outputs: ['det'], signal: AbortSignal.abort(reason) }),
+    ).rejects.toBe(reason);
     const controller = new AbortController();
     const options = { ...small, signal: controller.signal };
-    const calls = [model.detect(image, options), model.detect(image, options), model.detect(image, small)];
+    const calls = [
+      model.detect(image, options),
+      model.detect(image, options),
+      model.detect(image, small),
+    ];
     setTimeout(() => controller.abort(reason), 1);
     const [first, second, third] = await Promise.allSettled(calls);
-    expect([first, second]).toEqual([{ status: 'rejected', reason }, { status: 'rejected', reason }]);
+    expect([first, second]).toEqual([
+      { status: 'rejected', reason },
+      { status: 'rejected', reason },
+    ]);
     expect(third).toMatchObject({ status: 'fulfilled', value: { regions: alone } });
     await expect(all(model.detectAll([image, image], options))).rejects.toBe(reason);
   });
 
-  it.each(['rgba8unorm', 'bgra8unorm'] as const)('looks at a texture of %s as at its bytes', async (format) => {
-    const texture = gpu.device.createTexture({
-      ...{ size: [image.width, image.height], format, usage: GPUTextureUsage.TEXTURE_BINDING | GPUTextureUsage.COPY_DST },
-    });
-    const order = format === 'rgba8unorm' ? [0, 1, 2] : [2, 1, 0];
-    const bytes = new Uint8Array(image.width * image.height * 4).fill(77);
-    for (let pixel = 0; pixel < image.width * image.height; pixel++) {
-      order.forEach((channel, at) => (bytes[4 * pixel + at] = image.data[pixel * image.channels + channel]));
-    }
-    gpu.device.queue.writeTexture({ texture }, bytes, { bytesPerRow: image.width * 4 }, [image.width, image.height]);
-    const found = await model.detect(texture, small);
-    texture.destroy();
-    expect(found).toMatchObject({ width: image.width, height: image.height, regions: alone });
-  });
+  it.each(['rgba8unorm', 'bgra8unorm'] as const)(
+    'looks at a texture of %s as at its bytes',
+    async (format) => {
+      const texture = gpu.device.createTexture({
+        size: [image.width, image.height],
+        format,
+        usage: GPUTextureUsage.TEXTURE_BINDING | GPUTextureUsage.COPY_DST,
+      });
+      const order = format === 'rgba8unorm' ? [0, 1, 2] : [2, 1, 0];
+      const bytes = new Uint8Array(image.width * image.height * 4).fill(77);
+      for (let pixel = 0; pixel < image.width * image.height; pixel++) {
+        order.forEach(
+          (channel, at) => (bytes[4 * pixel + at] = image.data[pixel * image.channels + channel]),
+        );
+      }
+      gpu.device.queue.writeTexture({ texture }, bytes, { bytesPerRow: image.width * 4 }, [
+        image.width,
+        image.height,
+      ]);
+      const found = await model.detect(texture, small);
+      texture.destroy();
+      expect(found).toMatchObject({ width: image.width, height: image.height, regions: alone });
+    },
+  );
 
   it('says why a texture can’t be looked at', async () => {
     const make = (settings: Partial<GPUTextureDescriptor>, device = gpu.device) =>
-      device.createTexture({ size: [8, 8], format: 'rgba8unorm', usage: GPUTextureUsage.TEXTURE_BINDING, ...settings });
-    await expect(model.detect(make({ format: 'rgba8unorm-srgb' }))).rejects.toThrow(/not a 2d one of rgba8unorm-srgb/);
-    await expect(model.detect(make({ usage: GPUTextureUsage.COPY_SRC }))).rejects.toMatchObject({ code: 'argument' });
+      device.createTexture({
+        size: [8, 8],
+        format: 'rgba8unorm',
+        usage: GPUTextureUsage.TEXTURE_BINDING,
+        ...settings,
+      });
+    await expect(model.detect(make({ format: 'rgba8unorm-srgb' }))).rejects.toThrow(
+      /not a 2d one of rgba8unorm-srgb/,
+    );
+    await expect(model.detect(make({ usage: GPUTextureUsage.COPY_SRC }))).rejects.toMatchObject({
+      code: 'argument',
+    });
     const other = await openGpu({ adapter: 'software' });
-    await expect(model.detect(make({}, other.device))).rejects.toThrow(/can't be read on the model's device/);
+    await expect(model.detect(make({}, other.device))).rejects.toThrow(
+      /can't be read on the model's device/,
+    );
     other.dispose();
   });
 
@@ -258,7 +367,10 @@ describeOnGpusWith('f16', 'a model in 16 bits', (own) => {
     for (const [name, { shape, data }] of whole) {
       expect(half.get(name)!.shape).toEqual(shape);
       const largest = data.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-      const difference = data.reduce((most, value, at) => Math.max(most, Math.abs(value - half.get(name)!.data[at])), 0);
+      const difference = data.reduce(
+        (most, value, at) => Math.max(most, Math.abs(value - half.get(name)!.data[at])),
+        0,
+      );
       console.log(`${name} in f16: ${(difference / largest).toExponential(1)} from f32`);
       expect(difference).toBeGreaterThan(0);
       expect(difference / largest).toBeLessThan(2e-2);
@@ -286,7 +398,9 @@ describe('disposing', () => {
     own.dispose();
     const dot: PixelImage = { width: 1, height: 1, channels: 3, data: new Uint8Array(3) };
     await expect(model.detect(dot)).rejects.toMatchObject({ code: 'disposed' });
-    await expect(loadModel(own, readFileSync(packagedWeights()))).rejects.toMatchObject({ code: 'disposed' });
+    await expect(loadModel(own, readFileSync(packagedWeights()))).rejects.toMatchObject({
+      code: 'disposed',
+    });
   });
 
   it('a destroyed device is told as lost', async () => {
@@ -303,33 +417,62 @@ describe('disposing', () => {
 interface StarterImage {
   readonly image: string;
   readonly short_side: number;
-  readonly settings: { min_score: number; min_area: number; min_kernel_area: number; scale: number; bbox_type: 'rect' | 'poly' };
+  readonly settings: {
+    min_score: number;
+    min_area: number;
+    min_kernel_area: number;
+    scale: number;
+    bbox_type: 'rect' | 'poly';
+  };
   readonly regions: readonly { polygon: [number, number][]; score: number }[];
 }
 
 // The photographs are not part of the project. SwiftShader would take minutes for each; what it computes is compared with the reference in smaller maps.
 const photographs = hasWholeReference && gpu.profile.architecture !== 'swiftshader';
-if (!photographs) console.log('photographs are not compared with the reference: they lie beside the project, and take a faster adapter than SwiftShader');
+if (!photographs)
+  console.log(
+    'photographs are not compared with the reference: they lie beside the project, and take a faster adapter than SwiftShader',
+  );
 describe.runIf(photographs)('a trained checkpoint, against the reference pipeline', async () => {
   const starter = sharedPath('checkpoints/pan_pp_r18_starter.pth.tar');
-  const { weights } = photographs ? convertCheckpoint(readFileSync(starter), { half: true, source: starter }) : { weights: readFileSync(packagedWeights()) };
+  const { weights } = photographs
+    ? convertCheckpoint(readFileSync(starter), { half: true, source: starter })
+    : { weights: readFileSync(packagedWeights()) };
   const model = await loadModel(gpu, weights);
   afterAll(() => model.dispose());
-  const images = photographs ? (JSON.parse(Buffer.from(referenceBytes('starter_detections.json')).toString()) as StarterImage[]) : [];
+  const images = photographs
+    ? (JSON.parse(
+        Buffer.from(referenceBytes('starter_detections.json')).toString(),
+      ) as StarterImage[])
+    : [];
 
-  it.each(images)('find its regions in $image: F ≥ 0.98 at IoU 0.9', async ({ image, short_side, settings, regions: expected }) => {
-    const pixels = await decodeImage(readFileSync(sharedPath(`data/${image}`)), image);
-    const { regions } = await model.detect(pixels, {
-      shortSide: short_side,
-      ...{ minScore: settings.min_score, minArea: settings.min_area, minKernelArea: settings.min_kernel_area },
-      ...{ scale: settings.scale, bbox: settings.bbox_type },
-    });
-    const matched = expected.filter(({ polygon }) => regions.some((region) => intersectionOverUnion(outline(region.polygon), outline(polygon)) >= 0.9)).length;
-    const f = (2 * matched) / (expected.length + regions.length);
-    const equal = expected.filter(({ polygon }) => regions.some((region) => JSON.stringify(region.polygon) === JSON.stringify(polygon))).length;
-    console.log(`${image}: F ${f.toFixed(3)}, ${equal} of ${expected.length} regions equal to the pixel`);
-    expect(f).toBeGreaterThanOrEqual(0.98);
-  });
+  it.each(images)(
+    'find its regions in $image: F ≥ 0.98 at IoU 0.9',
+    async ({ image, short_side, settings, regions: expected }) => {
+      const pixels = await decodeImage(readFileSync(sharedPath(`data/${image}`)), image);
+      const { regions } = await model.detect(pixels, {
+        shortSide: short_side,
+        minScore: settings.min_score,
+        minArea: settings.min_area,
+        minKernelArea: settings.min_kernel_area,
+        scale: settings.scale,
+        bbox: settings.bbox_type,
+      });
+      const matched = expected.filter(({ polygon }) =>
+        regions.some(
+          (region) => intersectionOverUnion(outline(region.polygon), outline(polygon)) >= 0.9,
+        ),
+      ).length;
+      const f = (2 * matched) / (expected.length + regions.length);
+      const equal = expected.filter(({ polygon }) =>
+        regions.some((region) => JSON.stringify(region.polygon) === JSON.stringify(polygon)),
+      ).length;
+      console.log(
+        `${image}: F ${f.toFixed(3)}, ${equal} of ${expected.length} regions equal to the pixel`,
+      );
+      expect(f).toBeGreaterThanOrEqual(0.98);
+    },
+  );
 });
 
 async function all<T>(results: AsyncIterable<T>): Promise<T[]> {

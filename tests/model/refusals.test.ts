@@ -6,7 +6,15 @@ import { regionsFromMap } from '../../src/detection/regions-from-map.js';
 import { requestGpu } from '../../src/gpu/context.js';
 import type { PixelImage } from '../../src/images/image.js';
 import { readWeights, writeWeights } from '../../src/network/weights-file.js';
-import { aggregatePixels, decodeImage, drawRegions, encodePng, loadWeights, openGpu, packagedWeights } from '../../src/node.js';
+import {
+  aggregatePixels,
+  decodeImage,
+  drawRegions,
+  encodePng,
+  loadWeights,
+  openGpu,
+  packagedWeights,
+} from '../../src/node.js';
 import { describeOnGpus, gpus } from '../support/gpu.js';
 import { tune } from '../../src/tuning/tune.js';
 
@@ -17,7 +25,13 @@ const small = { shortSide: 32 };
 function changed(name: string, change: (value: number, at: number) => number): Uint8Array {
   const { config, tensors } = readWeights(packaged);
   const { shape, data } = tensors.get(name)!;
-  return writeWeights({ config, tensors: new Map([...tensors, [name, { shape, data: (data as Float32Array).map(change) }]]) }, false);
+  return writeWeights(
+    {
+      config,
+      tensors: new Map([...tensors, [name, { shape, data: (data as Float32Array).map(change) }]]),
+    },
+    false,
+  );
 }
 
 function plain(value: number, width = 32, height = 32): PixelImage {
@@ -38,50 +52,81 @@ describe('weights that are no numbers', () => {
 
 describeOnGpus('maps that are no numbers', (own) => {
   it('are refused where only the instance vectors are', async () => {
-    const model = await loadModel(own, changed('det_head.conv2.bias', (old, at) => (at === 4 ? 3e38 : old)));
+    const model = await loadModel(
+      own,
+      changed('det_head.conv2.bias', (old, at) => (at === 4 ? 3e38 : old)),
+    );
     expect((await model.detect(plain(90), small)).regions).toEqual([]);
     model.dispose();
-    const weights = changed('det_head.conv2.weight', (old, at) => (at >= 4 * 128 && at < 5 * 128 ? 3e38 : old));
+    const weights = changed('det_head.conv2.weight', (old, at) =>
+      at >= 4 * 128 && at < 5 * 128 ? 3e38 : old,
+    );
     const broken = await loadModel(own, weights);
-    await expect(broken.detect(plain(90), small)).rejects.toMatchObject({ code: 'weights', message: expect.stringContaining('NaN or infinity for this image: the weights are damaged') });
+    await expect(broken.detect(plain(90), small)).rejects.toMatchObject({
+      code: 'weights',
+      message: expect.stringContaining('NaN or infinity for this image: the weights are damaged'),
+    });
     broken.dispose();
   });
 
   it('are refused where an overflow lies deep in the network, and for no image after that', async () => {
-    const model = await loadModel(own, changed('backbone.conv1.weight', (old) => old * 1e38));
+    const model = await loadModel(
+      own,
+      changed('backbone.conv1.weight', (old) => old * 1e38),
+    );
     // ImageNet's mean is nearly zero to the network.
     const grey = plain(0);
     for (let at = 0; at < grey.data.length; at++) grey.data[at] = [124, 116, 104][at % 3];
-    const calls = await Promise.allSettled([grey, plain(255), grey].map((image) => model.detect(image, small)));
+    const calls = await Promise.allSettled(
+      [grey, plain(255), grey].map((image) => model.detect(image, small)),
+    );
     expect(calls.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
-    await expect(model.detectBatch([grey, plain(255)], small)).rejects.toThrow('NaN or infinity for image 1 of the batch');
+    await expect(model.detectBatch([grey, plain(255)], small)).rejects.toThrow(
+      'NaN or infinity for image 1 of the batch',
+    );
     model.dispose();
   });
 });
 
-describe.each(gpus.filter(({ gpu: { profile } }) => profile.f16))('half precision on $name', ({ gpu: own }) => {
-  it('refuses weights beyond its range, and says what to do', async () => {
-    const weights = changed('backbone.conv2.weight', (old, at) => (at === 3 ? -7e4 : old));
-    await expect(loadModel(own, weights, { precision: 'f16', source: 'mine' })).rejects.toMatchObject({
-      code: 'weights',
-      message: "mine: tensor backbone.conv2.weight holds -70000, past half precision's range of 65504; load it with precision f32",
+describe.each(gpus.filter(({ gpu: { profile } }) => profile.f16))(
+  'half precision on $name',
+  ({ gpu: own }) => {
+    it('refuses weights beyond its range, and says what to do', async () => {
+      const weights = changed('backbone.conv2.weight', (old, at) => (at === 3 ? -7e4 : old));
+      await expect(
+        loadModel(own, weights, { precision: 'f16', source: 'mine' }),
+      ).rejects.toMatchObject({
+        code: 'weights',
+        message:
+          "mine: tensor backbone.conv2.weight holds -70000, past half precision's range of 65504; load it with precision f32",
+      });
     });
-  });
 
-  it('refuses maps beyond its range, which float32 can hold', async () => {
-    const weights = changed('backbone.conv1.weight', (old) => old * 1e4);
-    const [half, whole] = [await loadModel(own, weights, { precision: 'f16' }), await loadModel(own, weights)];
-    await whole.detect(plain(255), small);
-    await expect(half.detect(plain(255), small)).rejects.toMatchObject({ code: 'weights', message: expect.stringMatching(/half precision; load the model with precision f32$/) });
-    for (const model of [half, whole]) model.dispose();
-  });
-});
+    it('refuses maps beyond its range, which float32 can hold', async () => {
+      const weights = changed('backbone.conv1.weight', (old) => old * 1e4);
+      const [half, whole] = [
+        await loadModel(own, weights, { precision: 'f16' }),
+        await loadModel(own, weights),
+      ];
+      await whole.detect(plain(255), small);
+      await expect(half.detect(plain(255), small)).rejects.toMatchObject({
+        code: 'weights',
+        message: expect.stringMatching(/half precision; load the model with precision f32$/),
+      });
+      for (const model of [half, whole]) model.dispose();
+    });
+  },
+);
 
 describe('calls', async () => {
   const model = await loadModel(gpu, packaged);
   afterAll(() => model.dispose());
   const image = plain(90);
-  const argument = (message: string | RegExp) => ({ name: 'PanppError', code: 'argument', message: expect.stringMatching(message) });
+  const argument = (message: string | RegExp) => ({
+    name: 'PanppError',
+    code: 'argument',
+    message: expect.stringMatching(message),
+  });
   const first = (results: AsyncIterable<unknown>) => results[Symbol.asyncIterator]().next();
 
   it.each([
@@ -102,28 +147,68 @@ describe('calls', async () => {
     ['forward', { outputs: 'det' }, /^outputs is no array/],
     ['forward', undefined, /^the options of forward are undefined/],
   ] as const)('%s refuses %j', async (call, options, message) => {
-    await expect((model[call] as (...all: unknown[]) => Promise<unknown>)(image, options)).rejects.toMatchObject(argument(message));
+    await expect(
+      (model[call] as (...all: unknown[]) => Promise<unknown>)(image, options),
+    ).rejects.toMatchObject(argument(message));
   });
 
   it('of other names refuse likewise', async () => {
     const wrong = { shortside: 1 } as never;
-    await expect(model.detectBatch([image], wrong)).rejects.toMatchObject(argument('detectBatch has no option'));
+    await expect(model.detectBatch([image], wrong)).rejects.toMatchObject(
+      argument('detectBatch has no option'),
+    );
     await expect(model.spot(image, wrong)).rejects.toMatchObject(argument('spot has no option'));
-    await expect(model.recognize(image, [], wrong)).rejects.toMatchObject(argument('recognize has no option'));
-    await expect(model.recognize(image, 'all' as never)).rejects.toMatchObject(argument('no array'));
-    await expect(first(model.spotAll([image], wrong))).rejects.toMatchObject(argument('spotAll has no option'));
+    await expect(model.recognize(image, [], wrong)).rejects.toMatchObject(
+      argument('recognize has no option'),
+    );
+    await expect(model.recognize(image, 'all' as never)).rejects.toMatchObject(
+      argument('no array'),
+    );
+    await expect(first(model.spotAll([image], wrong))).rejects.toMatchObject(
+      argument('spotAll has no option'),
+    );
     // Once, and not for each image.
     const onError = () => expect.unreachable();
-    await expect(first(model.detectAll([image], { onError, ...(wrong as object) }))).rejects.toMatchObject(argument('detectAll has no option'));
-    await expect(first(model.detectAll([image], { onError, mode: 'never' as never }))).rejects.toMatchObject(argument('mode is never'));
-    await expect(loadModel(gpu, packaged, { precison: 'f16' } as never)).rejects.toMatchObject(argument('loadModel has no option precison; it has source, precision, tuning'));
-    await expect(tune(gpu, packaged, { size: [] } as never)).rejects.toMatchObject(argument('tune has no option'));
-    await expect(requestGpu({ adaptor: undefined } as never)).rejects.toMatchObject(argument('requestGpu has no option'));
-    await expect(openGpu({ adaptor: 'lavapipe' } as never)).rejects.toMatchObject(argument('openGpu has no option'));
-    await expect(loadWeights(new Uint8Array(), { onprogress: () => {} } as never)).rejects.toMatchObject(argument('it is spelt onProgress'));
+    await expect(
+      first(model.detectAll([image], { onError, ...(wrong as object) })),
+    ).rejects.toMatchObject(argument('detectAll has no option'));
+    await expect(
+      first(model.detectAll([image], { onError, mode: 'never' as never })),
+    ).rejects.toMatchObject(argument('mode is never'));
+    await expect(loadModel(gpu, packaged, { precison: 'f16' } as never)).rejects.toMatchObject(
+      argument('loadModel has no option precison; it has source, precision, tuning'),
+    );
+    await expect(tune(gpu, packaged, { size: [] } as never)).rejects.toMatchObject(
+      argument('tune has no option'),
+    );
+    await expect(requestGpu({ adaptor: undefined } as never)).rejects.toMatchObject(
+      argument('requestGpu has no option'),
+    );
+    await expect(openGpu({ adaptor: 'lavapipe' } as never)).rejects.toMatchObject(
+      argument('openGpu has no option'),
+    );
+    await expect(
+      loadWeights(new Uint8Array(), { onprogress: () => {} } as never),
+    ).rejects.toMatchObject(argument('it is spelt onProgress'));
     const size = { height: 8, width: 8 };
-    const settings = { minScore: 0, minArea: 0, minKernelArea: 0, scale: 4, bbox: 'rect', minscore: 1 } as never;
-    await expect(regionsFromMap(gpu, { map: new Float32Array(24), height: 2, width: 2, imageSize: size, originalSize: size, settings })).rejects.toMatchObject(argument('it is spelt minScore'));
+    const settings = {
+      minScore: 0,
+      minArea: 0,
+      minKernelArea: 0,
+      scale: 4,
+      bbox: 'rect',
+      minscore: 1,
+    } as never;
+    await expect(
+      regionsFromMap(gpu, {
+        map: new Float32Array(24),
+        height: 2,
+        width: 2,
+        imageSize: size,
+        originalSize: size,
+        settings,
+      }),
+    ).rejects.toMatchObject(argument('it is spelt minScore'));
   });
 
   const { width, height, channels } = image;
@@ -138,33 +223,45 @@ describe('calls', async () => {
   ])('refuse %s as pixels', async (_, data, message) => {
     const odd = { width, height, channels, data } as never;
     await expect(model.detect(odd, small)).rejects.toMatchObject(argument(message));
-    for (const use of [() => drawRegions(odd, []), () => encodePng(odd)]) expect(use).toThrow(message);
+    for (const use of [() => drawRegions(odd, []), () => encodePng(odd)])
+      expect(use).toThrow(message);
   });
 
   it('take bytes of both kinds, and of another realm', async () => {
     const { runInNewContext } = await import('node:vm');
     const foreign = runInNewContext('new Uint8Array(32 * 32 * 3).fill(90)') as Uint8Array;
     expect(foreign instanceof Uint8Array).toBe(false);
-    for (const data of [foreign, new Uint8ClampedArray(image.data), Buffer.from(image.data)]) expect((await model.detect({ ...image, data }, small)).regions).toEqual([]);
+    for (const data of [foreign, new Uint8ClampedArray(image.data), Buffer.from(image.data)])
+      expect((await model.detect({ ...image, data }, small)).regions).toEqual([]);
   });
 
   it('say that bytes need channels', async () => {
-    await expect(model.detect({ width, height, data: image.data } as never, small)).rejects.toThrow('give channels: 3 or 4');
+    await expect(model.detect({ width, height, data: image.data } as never, small)).rejects.toThrow(
+      'give channels: 3 or 4',
+    );
   });
 });
 
 describe('a source that has one array for all its images', async () => {
-  const street = await decodeImage(readFileSync(new URL('../../examples/street.jpg', import.meta.url)), 'street.jpg');
+  const street = await decodeImage(
+    readFileSync(new URL('../../examples/street.jpg', import.meta.url)),
+    'street.jpg',
+  );
   const model = await loadModel(gpu, packaged);
   afterAll(() => model.dispose());
   const options = { shortSide: 96, minArea: 0, minScore: 0.6 };
   const half = { width: street.width, height: street.height >> 1, channels: street.channels };
   const bytes = half.width * half.height * half.channels;
-  const parts = [street.data.slice(0, bytes), street.data.slice(bytes, 2 * bytes), street.data.slice(0, bytes)];
+  const parts = [
+    street.data.slice(0, bytes),
+    street.data.slice(bytes, 2 * bytes),
+    street.data.slice(0, bytes),
+  ];
 
   it('gets the results of separate images', async () => {
     const separate = [];
-    for (const data of parts) separate.push((await model.detect({ ...half, data }, options)).regions);
+    for (const data of parts)
+      separate.push((await model.detect({ ...half, data }, options)).regions);
     expect(separate[0]).not.toEqual(separate[1]);
     function* reusing() {
       const data = new Uint8Array(bytes);
@@ -176,7 +273,8 @@ describe('a source that has one array for all its images', async () => {
     }
     for (const concurrency of [1, 3]) {
       const found = [];
-      for await (const { regions } of model.detectAll(reusing(), { ...options, concurrency })) found.push(regions);
+      for await (const { regions } of model.detectAll(reusing(), { ...options, concurrency }))
+        found.push(regions);
       expect(found).toEqual(separate);
     }
   });
@@ -187,12 +285,30 @@ describe('a device', () => {
     const { device } = await openGpu({ adapter: gpus.at(-1)!.name });
     Object.defineProperty(device, 'adapterInfo', { value: undefined });
     const own = await requestGpu({ device });
-    expect(own.profile).toMatchObject({ adapter: 'unnamed adapter', vendor: '', architecture: '', software: false });
-    const map = { text: Float32Array.of(1, 1), kernel: Float32Array.of(1, -1), embedding: new Float32Array(8), height: 1, width: 2 };
-    const aggregate = () => aggregatePixels(own, { ...map, minKernelArea: 0, mode: 'reference', distance: 3 });
+    expect(own.profile).toMatchObject({
+      adapter: 'unnamed adapter',
+      vendor: '',
+      architecture: '',
+      software: false,
+    });
+    const map = {
+      text: Float32Array.of(1, 1),
+      kernel: Float32Array.of(1, -1),
+      embedding: new Float32Array(8),
+      height: 1,
+      width: 2,
+    };
+    const aggregate = () =>
+      aggregatePixels(own, { ...map, minKernelArea: 0, mode: 'reference', distance: 3 });
     const failing = () => Promise.reject(new Error('out of memory'));
-    Object.defineProperty(device, 'createComputePipelineAsync', { value: failing, configurable: true });
-    await expect(aggregate()).rejects.toMatchObject({ code: 'shader', message: expect.stringContaining('out of memory') });
+    Object.defineProperty(device, 'createComputePipelineAsync', {
+      value: failing,
+      configurable: true,
+    });
+    await expect(aggregate()).rejects.toMatchObject({
+      code: 'shader',
+      message: expect.stringContaining('out of memory'),
+    });
     Reflect.deleteProperty(device, 'createComputePipelineAsync');
     expect(await aggregate()).toEqual({ labels: Int32Array.of(1, 1), kernelCount: 1 });
     device.destroy();

@@ -34,7 +34,9 @@ describe('a stream of images', () => {
       return { square: image * image };
     };
     const results = await all(streamed([3, 4, 5, 6], work, { concurrency: 3 }));
-    expect(results).toEqual([3, 4, 5, 6].map((image, index) => ({ image, index, square: image * image })));
+    expect(results).toEqual(
+      [3, 4, 5, 6].map((image, index) => ({ image, index, square: image * image })),
+    );
   });
 
   it.each([1, 2, 5])('never works on more than %i', async (concurrency) => {
@@ -98,7 +100,9 @@ describe('a stream of images', () => {
 
   it('goes on past failures where they are taken', async () => {
     const failures: string[] = [];
-    const options: StreamOptions = { onError: (error, index) => failures.push(`${index}: ${(error as Error).message}`) };
+    const options: StreamOptions = {
+      onError: (error, index) => failures.push(`${index}: ${(error as Error).message}`),
+    };
     const work = async (image: string) => {
       if (image.length > 1) throw new Error(`bad ${image}`);
       return {};
@@ -126,7 +130,9 @@ describe('a stream of images', () => {
     const controller = new AbortController();
     const { state, images } = numbers(50);
     const run = async () => {
-      for await (const { index } of streamed(images, async () => ({}), { signal: controller.signal })) {
+      for await (const { index } of streamed(images, async () => ({}), {
+        signal: controller.signal,
+      })) {
         if (index === 3) controller.abort(new Error('stopped'));
       }
     };
@@ -137,7 +143,9 @@ describe('a stream of images', () => {
 
   it('takes nothing and refuses a concurrency of 0', async () => {
     expect(await all(streamed([], async () => ({}), {}))).toEqual([]);
-    await expect(all(streamed([1], async () => ({}), { concurrency: 0 }))).rejects.toThrow(/concurrency is 0/);
+    await expect(all(streamed([1], async () => ({}), { concurrency: 0 }))).rejects.toThrow(
+      /concurrency is 0/,
+    );
   });
 });
 

@@ -16,31 +16,40 @@ describeOnGpus('the network on several images', async (gpu) => {
   const weights = uploadWeights(gpu, tensors, config, gpu.profile.f16 ? 'f16' : 'f32');
 
   // All at once; two and one; one after another; each in two bands.
-  it.each([1e9, 2, 1, 1 / 2])('equals the network on each of them, the stem of %d images at a time', async (atOnce) => {
-    const stemBandBytes = atOnce * (height / 2) * (width / 2) * 128 * valueBytes[weights.precision];
-    const whole = randomPlanes(4, images * height, width);
-    // The fourth channel is empty.
-    whole.data.fill(0, 3 * images * height * width);
-    const run = async (input: typeof whole, count: number) => {
-      const plan = (maps: Parameters<typeof planNetwork>[2][]) => {
-        const { kernels, map } = planNetwork(config, weights, maps[0], stemBandBytes);
-        return { output: [map], kernels };
+  it.each([1e9, 2, 1, 1 / 2])(
+    'equals the network on each of them, the stem of %d images at a time',
+    async (atOnce) => {
+      const stemBandBytes =
+        atOnce * (height / 2) * (width / 2) * 128 * valueBytes[weights.precision];
+      const whole = randomPlanes(4, images * height, width);
+      // The fourth channel is empty.
+      whole.data.fill(0, 3 * images * height * width);
+      const run = async (input: typeof whole, count: number) => {
+        const plan = (maps: Parameters<typeof planNetwork>[2][]) => {
+          const { kernels, map } = planNetwork(config, weights, maps[0], stemBandBytes);
+          return { output: [map], kernels };
+        };
+        return (await runLayers(gpu, [input], plan, 'f32', count))[0];
       };
-      return (await runLayers(gpu, [input], plan, 'f32', count))[0];
-    };
-    const together = await run(whole, images);
-    for (let image = 0; image < images; image++) {
-      const one = planes(4, height, width);
-      for (let channel = 0; channel < 3; channel++) {
-        const first = (channel * images + image) * height * width;
-        one.data.set(whole.data.subarray(first, first + height * width), channel * height * width);
+      const together = await run(whole, images);
+      for (let image = 0; image < images; image++) {
+        const one = planes(4, height, width);
+        for (let channel = 0; channel < 3; channel++) {
+          const first = (channel * images + image) * height * width;
+          one.data.set(
+            whole.data.subarray(first, first + height * width),
+            channel * height * width,
+          );
+        }
+        const alone = await run(one, 1);
+        const pixels = alone.height * alone.width;
+        for (let channel = 0; channel < alone.channels; channel++) {
+          const first = (channel * images + image) * pixels;
+          expect(together.data.subarray(first, first + pixels)).toEqual(
+            alone.data.subarray(channel * pixels, (channel + 1) * pixels),
+          );
+        }
       }
-      const alone = await run(one, 1);
-      const pixels = alone.height * alone.width;
-      for (let channel = 0; channel < alone.channels; channel++) {
-        const first = (channel * images + image) * pixels;
-        expect(together.data.subarray(first, first + pixels)).toEqual(alone.data.subarray(channel * pixels, (channel + 1) * pixels));
-      }
-    }
-  });
+    },
+  );
 });

@@ -3,7 +3,17 @@ import { writeSafetensors } from '../../src/checkpoint/safetensors.js';
 import type { NamedTensor } from '../../src/checkpoint/tensor.js';
 import { type ModelConfig, detectionPresets } from '../../src/network/config.js';
 import { convertCheckpoint } from '../../src/network/convert.js';
-import { call, dict, global, raw, storage, str, tensor, tuple, zipCheckpoint } from '../checkpoint/pickle-writer.js';
+import {
+  call,
+  dict,
+  global,
+  raw,
+  storage,
+  str,
+  tensor,
+  tuple,
+  zipCheckpoint,
+} from '../checkpoint/pickle-writer.js';
 import { proceduralCheckpoint } from '../support/procedural.js';
 
 const config: ModelConfig = {
@@ -16,31 +26,52 @@ const isStatistic = (name: string) => /running_/.test(name);
 /** Half of every parameter; a moving average has no running statistics. */
 const average = new Map(
   [...trained].flatMap(([name, { shape, data }]) =>
-    isStatistic(name) ? [] : [[name, { shape, data: Float32Array.from(data as Float32Array, (value) => value / 2) }] as const],
+    isStatistic(name)
+      ? []
+      : [
+          [
+            name,
+            { shape, data: Float32Array.from(data as Float32Array, (value) => value / 2) },
+          ] as const,
+        ],
   ),
 );
 
 /** What torch.save writes of several state dicts and of objects beside them. */
-function saved(stateDicts: Readonly<Record<string, ReadonlyMap<string, NamedTensor>>>, prefix: string): Uint8Array {
+function saved(
+  stateDicts: Readonly<Record<string, ReadonlyMap<string, NamedTensor>>>,
+  prefix: string,
+): Uint8Array {
   const entries: Record<string, Uint8Array> = {};
   const pieces = Object.entries(stateDicts).map(([key, tensors]) => {
     const values = [...tensors].map(([name, { shape, data }]) => {
       const id = String(Object.keys(entries).length);
       entries[`data/${id}`] = raw(data);
-      const strides = shape.map((_, axis) => shape.slice(axis + 1).reduce((product, size) => product * size, 1));
-      return [`${prefix}${name}`, tensor(storage('torch.FloatStorage', id, data.length), 0, [...shape], strides)] as const;
+      const strides = shape.map((_, axis) =>
+        shape.slice(axis + 1).reduce((product, size) => product * size, 1),
+      );
+      return [
+        `${prefix}${name}`,
+        tensor(storage('torch.FloatStorage', id, data.length), 0, [...shape], strides),
+      ] as const;
     });
     return [key, dict(Object.fromEntries(values))] as const;
   });
   const args = `${global('argparse.Namespace')})\x81${dict({ out: call('pathlib.PosixPath', str('runs')) })}b`;
-  return zipCheckpoint(`${dict({ args, scheduler: call('functools.partial', tuple()), ...Object.fromEntries(pieces) })}`, entries);
+  return zipCheckpoint(
+    `${dict({ args, scheduler: call('functools.partial', tuple()), ...Object.fromEntries(pieces) })}`,
+    entries,
+  );
 }
 
 const bytesOf = (tensors: ReadonlyMap<string, NamedTensor>) =>
-  writeSafetensors([...tensors].map(([name, { shape, data }]) => [name, { shape, data: data as Float32Array }]));
+  writeSafetensors(
+    [...tensors].map(([name, { shape, data }]) => [name, { shape, data: data as Float32Array }]),
+  );
 
 describe('convertCheckpoint', () => {
-  const weightsOf = (tensors: ReadonlyMap<string, NamedTensor>) => Buffer.from(convertCheckpoint(bytesOf(tensors)).weights);
+  const weightsOf = (tensors: ReadonlyMap<string, NamedTensor>) =>
+    Buffer.from(convertCheckpoint(bytesOf(tensors)).weights);
 
   it('takes the model out of what it was wrapped in, and tells of the moving average', () => {
     const bytes = saved({ state_dict: trained, ema: average }, 'module._orig_mod.model.');
@@ -51,10 +82,15 @@ describe('convertCheckpoint', () => {
   });
 
   it('takes the moving average if asked, with the model’s running statistics', () => {
-    const { weights, ...rest } = convertCheckpoint(saved({ state_dict: trained, ema: average }, 'module.'), { ema: true });
+    const { weights, ...rest } = convertCheckpoint(
+      saved({ state_dict: trained, ema: average }, 'module.'),
+      { ema: true },
+    );
     expect(rest).toEqual({ config });
     const whole = new Map([...trained].map(([name, own]) => [name, average.get(name) ?? own]));
     expect(weightsOf(whole).equals(weights)).toBe(true);
-    expect(() => convertCheckpoint(bytesOf(trained), { ema: true, source: 'm.safetensors' })).toThrow(/^m\.safetensors: holds one set of weights/);
+    expect(() =>
+      convertCheckpoint(bytesOf(trained), { ema: true, source: 'm.safetensors' }),
+    ).toThrow(/^m\.safetensors: holds one set of weights/);
   });
 });

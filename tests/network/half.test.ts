@@ -9,14 +9,27 @@ import type { Gpu } from '../../src/gpu/context.js';
 import type { PixelImage } from '../../src/images/image.js';
 import { featureMap } from '../../src/layers/feature-map.js';
 import type { Precision } from '../../src/layers/precision.js';
-import { type ModelConfig, detectionPresets, mapChannels, resnet101, resnet18, resnet50, vocabularies } from '../../src/network/config.js';
+import {
+  type ModelConfig,
+  detectionPresets,
+  mapChannels,
+  resnet101,
+  resnet18,
+  resnet50,
+  vocabularies,
+} from '../../src/network/config.js';
 import { planNetwork } from '../../src/network/plan.js';
 import { type FoldedWeights, foldCheckpoint, uploadWeights } from '../../src/network/weights.js';
 import { readWeights } from '../../src/network/weights-file.js';
 import { greedy, planRecognition } from '../../src/recognition/plan.js';
 import { packSettings } from '../../src/recognition/reader.js';
 import { packMasks, packRegions, roiOfLabel, roiOfShape } from '../../src/recognition/roi.js';
-import { foldedProcedural, recognizeRois, runKernels, spotterConfig } from '../recognition/run-recognition.js';
+import {
+  foldedProcedural,
+  recognizeRois,
+  runKernels,
+  spotterConfig,
+} from '../recognition/run-recognition.js';
 import { expectClose } from '../support/close.js';
 import { describeOnGpusWith } from '../support/gpu.js';
 import { cropped, exampleImage } from '../support/picture.js';
@@ -30,7 +43,10 @@ import { type Planes, normalised } from '../support/twin.js';
 // what was there and errors of different layers are independent. Seen: 1.6e-3 at most.
 const bound = (1 + 4.8 * Math.sqrt(3)) * 2 ** -11;
 
-const config = (backbone: ModelConfig['backbone'], fusion: ModelConfig['neck']['fusion'] = 'pan++'): ModelConfig => ({
+const config = (
+  backbone: ModelConfig['backbone'],
+  fusion: ModelConfig['neck']['fusion'] = 'pan++',
+): ModelConfig => ({
   backbone,
   neck: { fpems: 2, fusion },
   detection: detectionPresets.icdar2015,
@@ -40,7 +56,14 @@ const png = PNG.sync.read(Buffer.from(referenceBytes('input_224x320.png')));
 const input: PixelImage = { width: png.width, height: png.height, channels: 4, data: png.data };
 
 /** Maps of the network on an image of its size, by name. */
-async function mapsOf(gpu: Gpu, own: ModelConfig, tensors: FoldedWeights, image: PixelImage, names: readonly string[], precision: Precision) {
+async function mapsOf(
+  gpu: Gpu,
+  own: ModelConfig,
+  tensors: FoldedWeights,
+  image: PixelImage,
+  names: readonly string[],
+  precision: Precision,
+) {
   const weights = uploadWeights(gpu, tensors, own, precision);
   await weights.ready;
   const maps = await runLayers(gpu, [normalised(image)], ([map]) => {
@@ -49,7 +72,12 @@ async function mapsOf(gpu: Gpu, own: ModelConfig, tensors: FoldedWeights, image:
   });
   weights.dispose();
   const { bytes } = weights;
-  return { bytes, maps: maps.map((map, index) => (names[index] === 'det' ? firstChannels(map, mapChannels) : map)) };
+  return {
+    bytes,
+    maps: maps.map((map, index) =>
+      names[index] === 'det' ? firstChannels(map, mapChannels) : map,
+    ),
+  };
 }
 
 function firstChannels(map: Planes, channels: number): Planes {
@@ -58,7 +86,8 @@ function firstChannels(map: Planes, channels: number): Planes {
 
 /** max |difference| / max |value| */
 function largestDifference(actual: Float32Array, expected: Float32Array): number {
-  const largest = (values: Float32Array) => values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  const largest = (values: Float32Array) =>
+    values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
   return largest(actual.map((value, index) => value - expected[index])) / largest(expected);
 }
 
@@ -82,7 +111,8 @@ describeOnGpusWith('f16', 'in f16', (gpu) => {
   });
 
   it('the head’s map of a photograph is within 1 % of float32’s, with half the weights', async () => {
-    const file = (name: string) => readFileSync(fileURLToPath(new URL(`../../${name}`, import.meta.url)));
+    const file = (name: string) =>
+      readFileSync(fileURLToPath(new URL(`../../${name}`, import.meta.url)));
     const { config: own, tensors } = readWeights(file('weights/pan-pp-resnet18.safetensors'));
     const image = cropped(await exampleImage(), { height: 320, width: 480 });
     const [wide, narrow] = [
@@ -93,7 +123,9 @@ describeOnGpusWith('f16', 'in f16', (gpu) => {
     // Text and background are both there.
     expect(expected.some((value) => value > 3) && expected.some((value) => value < -3)).toBe(true);
     const difference = largestDifference(actual, expected);
-    console.log(`det of a photograph in f16 on ${gpu.profile.adapter}: largest difference ${difference.toExponential(1)} of the largest value`);
+    console.log(
+      `det of a photograph in f16 on ${gpu.profile.adapter}: largest difference ${difference.toExponential(1)} of the largest value`,
+    );
     expect(difference).toBeLessThan(0.01);
     // Biases stay float32.
     expect(narrow.bytes / wide.bytes).toBeLessThan(0.502);
@@ -102,9 +134,10 @@ describeOnGpusWith('f16', 'in f16', (gpu) => {
   it('masked RoI reads features that are stored in 16 bits', async () => {
     const image = { height: 64, width: 96 };
     const values = stored(randomValues(128 * 16 * 24), 'f16');
-    const rois = [{ left: 4, top: 6, right: 60, bottom: 30 }, { left: 70, top: 0, right: 80, bottom: 60 }].map((box, index) =>
-      roiOfShape(box, `region ${index}`, image, image),
-    );
+    const rois = [
+      { left: 4, top: 6, right: 60, bottom: 30 },
+      { left: 70, top: 0, right: 80, bottom: 60 },
+    ].map((box, index) => roiOfShape(box, `region ${index}`, image, image));
     const crops = async (precision: Precision) => {
       const map = featureMap('features', 16, 24, 128, precision);
       const unused = { encoder: {} as GPUBuffer, decoder: {} as GPUBuffer, classes: 39 };
@@ -139,10 +172,22 @@ describeOnGpusWith('f16', 'in f16', (gpu) => {
     });
     const tokens = Uint32Array.from(whole('target'));
     const forced = { beam: 1, length: tokens.length / rois.length, forced: true };
-    const read = await recognizeRois(gpu, own, foldedProcedural(own), input, 224, { rois, maskScale: 1 }, forced, tokens, 'f16');
+    const read = await recognizeRois(
+      gpu,
+      own,
+      foldedProcedural(own),
+      input,
+      224,
+      { rois, maskScale: 1 },
+      forced,
+      tokens,
+      'f16',
+    );
     const rows = (['crops', 'holistic', 'logits'] as const).map(
       (name) => `${name} ${expectClose(read[name], floats(name), bound, name).toExponential(1)}`,
     );
-    console.log(`recognition behind a network in f16 on ${gpu.profile.adapter}: ${rows.join(', ')}`);
+    console.log(
+      `recognition behind a network in f16 on ${gpu.profile.adapter}: ${rows.join(', ')}`,
+    );
   });
 });

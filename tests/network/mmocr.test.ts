@@ -16,7 +16,14 @@ const config: ModelConfig = {
 };
 const authors = proceduralCheckpoint(config);
 
-const units = { '3_1': 'up_add1', '2_1': 'up_add2', '1_1': 'up_add3', '2_2': 'down_add1', '3_2': 'down_add2', '4_2': 'down_add3' };
+const units = {
+  '3_1': 'up_add1',
+  '2_1': 'up_add2',
+  '1_1': 'up_add3',
+  '2_2': 'down_add1',
+  '3_2': 'down_add2',
+  '4_2': 'down_add3',
+};
 
 /** The same network as mmocr would save it: under its names, with biases in the neck that its batch norms take off again. */
 function asMmocr(tensors: ReadonlyMap<string, NamedTensor>): Map<string, NamedTensor> {
@@ -25,11 +32,19 @@ function asMmocr(tensors: ReadonlyMap<string, NamedTensor>): Map<string, NamedTe
     renamed.set(
       name
         .replace(/^backbone\.conv(\d)\./, (_, n: string) => `backbone.stem.${3 * (Number(n) - 1)}.`)
-        .replace(/^backbone\.bn(\d)\./, (_, n: string) => `backbone.stem.${3 * (Number(n) - 1) + 1}.`)
-        .replace(/^reduce_layer(\d)\.conv/, (_, n: string) => `neck.reduce_conv_c${Number(n) + 1}.0`)
+        .replace(
+          /^backbone\.bn(\d)\./,
+          (_, n: string) => `backbone.stem.${3 * (Number(n) - 1) + 1}.`,
+        )
+        .replace(
+          /^reduce_layer(\d)\.conv/,
+          (_, n: string) => `neck.reduce_conv_c${Number(n) + 1}.0`,
+        )
         .replace(/^reduce_layer(\d)\.bn/, (_, n: string) => `neck.reduce_conv_c${Number(n) + 1}.1`)
-        .replace(/^fpem(\d)\.(dwconv|smooth_layer)(\d_\d)/, (_, n: string, kind: string, unit: keyof typeof units) =>
-          `neck.fpems.${Number(n) - 1}.${units[unit]}${kind === 'dwconv' ? '.depthwise_conv' : ''}`,
+        .replace(
+          /^fpem(\d)\.(dwconv|smooth_layer)(\d_\d)/,
+          (_, n: string, kind: string, unit: keyof typeof units) =>
+            `neck.fpems.${Number(n) - 1}.${units[unit]}${kind === 'dwconv' ? '.depthwise_conv' : ''}`,
         )
         .replace(/(add\d)\.conv\./, '$1.pointwise_conv.'),
       tensor,
@@ -47,7 +62,10 @@ function asMmocr(tensors: ReadonlyMap<string, NamedTensor>): Map<string, NamedTe
     if (isUnit) renamed.set(`${layer[0]}.depthwise_conv.bias`, { shape: [128], data: depthwise });
     const mean = `${layer[0]}.${isUnit ? 'bn' : '1'}.running_mean`;
     const shifted = Array.from(renamed.get(mean)!.data, Number).map(
-      (value, out) => value + pointwise[out] + depthwise.reduce((sum, bias, i) => sum + bias * Number(weight[out * shape[1] + i]), 0),
+      (value, out) =>
+        value +
+        pointwise[out] +
+        depthwise.reduce((sum, bias, i) => sum + bias * Number(weight[out * shape[1] + i]), 0),
     );
     renamed.set(mean, { shape: [128], data: Float32Array.from(shifted) });
   }
@@ -55,18 +73,30 @@ function asMmocr(tensors: ReadonlyMap<string, NamedTensor>): Map<string, NamedTe
 }
 
 function file(tensors: ReadonlyMap<string, NamedTensor>): Uint8Array {
-  return writeSafetensors([...tensors].map(([name, { shape, data }]) => [name, { shape, data: data as Float32Array }]));
+  return writeSafetensors(
+    [...tensors].map(([name, { shape, data }]) => [name, { shape, data: data as Float32Array }]),
+  );
 }
 
 describe('mmocr’s PANet', () => {
   it('gives the weights of the same network of the authors', () => {
     const mmocr = asMmocr(authors);
-    expect([...mmocr.keys()].filter((name) => authors.has(name)).every((name) => /^(backbone\.layer|det_head)/.test(name))).toBe(true);
+    expect(
+      [...mmocr.keys()]
+        .filter((name) => authors.has(name))
+        .every((name) => /^(backbone\.layer|det_head)/.test(name)),
+    ).toBe(true);
     const converted = readWeights(convertCheckpoint(file(mmocr), { source: 'panet.pth' }).weights);
     expect(converted.config).toEqual(config);
     const expected = foldCheckpoint(authors, config, 'authors');
     expect([...converted.tensors.keys()].sort()).toEqual([...expected.keys()].sort());
-    for (const [name, { data }] of expected) expectClose(converted.tensors.get(name)!.data as Float32Array, data as Float32Array, 1e-6, name);
+    for (const [name, { data }] of expected)
+      expectClose(
+        converted.tensors.get(name)!.data as Float32Array,
+        data as Float32Array,
+        1e-6,
+        name,
+      );
   });
 
   const fails = (tensors: ReadonlyMap<string, NamedTensor>, message: RegExp, fusion?: 'pan++') =>
@@ -78,15 +108,37 @@ describe('mmocr’s PANet', () => {
     change(tensors);
     return tensors;
   };
-  const tensor = (...shape: number[]): NamedTensor => ({ shape, data: new Float32Array(shape.reduce((a, b) => a * b)) });
+  const tensor = (...shape: number[]): NamedTensor => ({
+    shape,
+    data: new Float32Array(shape.reduce((a, b) => a * b)),
+  });
 
   it('is refused where it is another network', () => {
-    fails(changed((all) => all.set('backbone.conv1.weight', tensor(64, 3, 7, 7))), /^panet\.pth is a PANet of mmocr with a 7×7 convolution as stem/);
-    fails(changed((all) => all.set('bbox_head.out_conv.weight', tensor(6, 512, 1, 1))), /one convolution as head \(mmocr before 1\.0\)/);
-    fails(changed(() => undefined), /which is PAN and not PAN\+\+/, 'pan++');
-    fails(changed((all) => all.set('neck.reduce_conv_c2.0.bias', tensor(3))), /biases in reduce_layer1 .* whose sizes don't agree/);
-    fails(changed((all) => all.delete('neck.fpems.1.up_add1.bn.running_mean')), /1 missing \(fpem2\.smooth_layer3_1\.bn\.running_mean\)/);
-    fails(changed((all) => all.set('neck.extra.weight', tensor(1))), /1 unexpected \(neck\.extra\.weight\)/);
+    fails(
+      changed((all) => all.set('backbone.conv1.weight', tensor(64, 3, 7, 7))),
+      /^panet\.pth is a PANet of mmocr with a 7×7 convolution as stem/,
+    );
+    fails(
+      changed((all) => all.set('bbox_head.out_conv.weight', tensor(6, 512, 1, 1))),
+      /one convolution as head \(mmocr before 1\.0\)/,
+    );
+    fails(
+      changed(() => undefined),
+      /which is PAN and not PAN\+\+/,
+      'pan++',
+    );
+    fails(
+      changed((all) => all.set('neck.reduce_conv_c2.0.bias', tensor(3))),
+      /biases in reduce_layer1 .* whose sizes don't agree/,
+    );
+    fails(
+      changed((all) => all.delete('neck.fpems.1.up_add1.bn.running_mean')),
+      /1 missing \(fpem2\.smooth_layer3_1\.bn\.running_mean\)/,
+    );
+    fails(
+      changed((all) => all.set('neck.extra.weight', tensor(1))),
+      /1 unexpected \(neck\.extra\.weight\)/,
+    );
   });
 });
 

@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { detectionPresets, resnet101, resnet18, resnet50, type ModelConfig } from '../../src/network/config.js';
+import {
+  detectionPresets,
+  resnet101,
+  resnet18,
+  resnet50,
+  type ModelConfig,
+} from '../../src/network/config.js';
 import { inferConfig } from '../../src/network/infer.js';
 import { checkpointTensorsOf, convolutionsOf } from '../../src/network/parameters.js';
 import { assertFolded, foldCheckpoint } from '../../src/network/weights.js';
@@ -33,14 +39,24 @@ describe('parameters', () => {
     expect(tensors.has('fpem3.dwconv4_2.weight')).toBe(false);
   });
 
-  it.each([config(resnet18), config(resnet50, 3), config(resnet101, 1)])('infers the configuration from the names', (expected) => {
-    const shapes = new Map([...checkpointTensorsOf(expected)].map(([name, shape]) => [name, { shape, data: new Float32Array(0) }]));
-    expect(inferConfig(shapes, 'pan++', detectionPresets.icdar2015, 'x.pth')).toEqual(expected);
-  });
+  it.each([config(resnet18), config(resnet50, 3), config(resnet101, 1)])(
+    'infers the configuration from the names',
+    (expected) => {
+      const shapes = new Map(
+        [...checkpointTensorsOf(expected)].map(([name, shape]) => [
+          name,
+          { shape, data: new Float32Array(0) },
+        ]),
+      );
+      expect(inferConfig(shapes, 'pan++', detectionPresets.icdar2015, 'x.pth')).toEqual(expected);
+    },
+  );
 
   it('says what a foreign checkpoint holds', () => {
     const foreign = new Map([['features.0.weight', { shape: [1], data: new Float32Array(1) }]]);
-    expect(() => inferConfig(foreign, 'pan++', detectionPresets.icdar2015, 'vgg.pth')).toThrow(/vgg\.pth holds no PAN.*1 tensors: features\.0\.weight/);
+    expect(() => inferConfig(foreign, 'pan++', detectionPresets.icdar2015, 'vgg.pth')).toThrow(
+      /vgg\.pth holds no PAN.*1 tensors: features\.0\.weight/,
+    );
   });
 });
 
@@ -51,10 +67,13 @@ describe('weights', () => {
     const tensors = proceduralCheckpoint(small);
     tensors.delete('det_head.bn1.weight');
     tensors.set('extra.weight', { shape: [1], data: new Float32Array(1) });
-    tensors.set('backbone.conv1.weight', { shape: [64, 3, 7, 7], data: new Float32Array(64 * 3 * 49) });
+    tensors.set('backbone.conv1.weight', {
+      shape: [64, 3, 7, 7],
+      data: new Float32Array(64 * 3 * 49),
+    });
     tensors.set('backbone.bn1.num_batches_tracked', { shape: [], data: BigInt64Array.of(1n) });
     expect(() => foldCheckpoint(tensors, small, 'm.pth')).toThrow(
-      'm.pth does not have this architecture\'s tensors: 1 missing (det_head.bn1.weight); 1 unexpected (extra.weight); ' +
+      "m.pth does not have this architecture's tensors: 1 missing (det_head.bn1.weight); 1 unexpected (extra.weight); " +
         '1 of another shape (backbone.conv1.weight is 64×3×7×7 where 64×3×3×3 is expected)',
     );
   });
@@ -62,18 +81,30 @@ describe('weights', () => {
   it('folds, writes and reads back', () => {
     const folded = foldCheckpoint(proceduralCheckpoint(small), small, 'm.pth');
     expect(() => assertFolded(folded, small, 'm')).not.toThrow();
-    const file = readWeights(writeWeights({ config: small, tensors: folded }, false), 'm.safetensors');
+    const file = readWeights(
+      writeWeights({ config: small, tensors: folded }, false),
+      'm.safetensors',
+    );
     expect(file.config).toEqual(small);
     for (const [name, tensor] of folded) expect(file.tensors.get(name)).toEqual(tensor);
   });
 
   it('halves the size and keeps 11 bits', () => {
     const folded = foldCheckpoint(proceduralCheckpoint(small), small, 'm.pth');
-    const [full, half] = [false, true].map((flag) => writeWeights({ config: small, tensors: folded }, flag));
+    const [full, half] = [false, true].map((flag) =>
+      writeWeights({ config: small, tensors: folded }, flag),
+    );
     expect(half.length / full.length).toBeLessThan(0.51);
     const name = 'backbone.conv3.weight';
-    const [before, after] = [folded.get(name)!.data as Float32Array, readWeights(half).tensors.get(name)!.data as Float32Array];
-    before.forEach((value, index) => expect(Math.abs(after[index] - value)).toBeLessThanOrEqual(Math.abs(value) * 2 ** -11 + 2 ** -25));
+    const [before, after] = [
+      folded.get(name)!.data as Float32Array,
+      readWeights(half).tensors.get(name)!.data as Float32Array,
+    ];
+    before.forEach((value, index) =>
+      expect(Math.abs(after[index] - value)).toBeLessThanOrEqual(
+        Math.abs(value) * 2 ** -11 + 2 ** -25,
+      ),
+    );
   });
 
   it.each([
@@ -81,9 +112,21 @@ describe('weights', () => {
     [{ format: 'panpp', version: '9', config: '{}' }, /has version 9/],
     [{ format: 'panpp', version: '1', config: '{' }, /broken configuration \(no JSON\)/],
     [{ format: 'panpp', version: '1', config: 'null' }, /broken configuration \(backbone\.block\)/],
-    [{ format: 'panpp', version: '1', config: JSON.stringify({ ...small, neck: { fpems: 0, fusion: 'pan' } }) }, /broken configuration \(neck\)/],
-    [{ format: 'panpp', version: '1', config: JSON.stringify(small) }, /missing \(backbone\.conv1\.weight/],
+    [
+      {
+        format: 'panpp',
+        version: '1',
+        config: JSON.stringify({ ...small, neck: { fpems: 0, fusion: 'pan' } }),
+      },
+      /broken configuration \(neck\)/,
+    ],
+    [
+      { format: 'panpp', version: '1', config: JSON.stringify(small) },
+      /missing \(backbone\.conv1\.weight/,
+    ],
   ])('refuses a file with metadata %o', (metadata, message) => {
-    expect(() => readWeights(writeSafetensors([], { half: false, metadata }), 'w.safetensors')).toThrow(message);
+    expect(() =>
+      readWeights(writeSafetensors([], { half: false, metadata }), 'w.safetensors'),
+    ).toThrow(message);
   });
 });

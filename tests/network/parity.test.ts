@@ -5,7 +5,13 @@ import { readSafetensors } from '../../src/checkpoint/safetensors.js';
 import { Model } from '../../src/model/model.js';
 import type { Gpu } from '../../src/gpu/context.js';
 import type { PixelImage } from '../../src/images/image.js';
-import { type ModelConfig, detectionPresets, resnet101, resnet18, resnet50 } from '../../src/network/config.js';
+import {
+  type ModelConfig,
+  detectionPresets,
+  resnet101,
+  resnet18,
+  resnet50,
+} from '../../src/network/config.js';
 import { kernelsUpTo, planNetwork } from '../../src/network/plan.js';
 import { foldCheckpoint, uploadWeights } from '../../src/network/weights.js';
 import { expectClose } from '../support/close.js';
@@ -24,10 +30,17 @@ const panpp = (backbone: ModelConfig['backbone'], fpems = 2): ModelConfig => ({
   neck: { fpems, fusion: 'pan++' },
   detection: detectionPresets.icdar2015,
 });
-const pan = (fpems: number): ModelConfig => ({ ...panpp(resnet18), neck: { fpems, fusion: 'pan' } });
+const pan = (fpems: number): ModelConfig => ({
+  ...panpp(resnet18),
+  neck: { fpems, fusion: 'pan' },
+});
 
 function proceduralModel(gpu: Gpu, config: ModelConfig): Model {
-  return new Model(gpu, config, uploadWeights(gpu, foldCheckpoint(proceduralCheckpoint(config), config, 'procedural'), config));
+  return new Model(
+    gpu,
+    config,
+    uploadWeights(gpu, foldCheckpoint(proceduralCheckpoint(config), config, 'procedural'), config),
+  );
 }
 
 const png = PNG.sync.read(Buffer.from(referenceBytes('input_224x320.png')));
@@ -58,7 +71,11 @@ describeOnGpus('network', (gpu) => {
 describeOnGpus('the stem', (gpu) => {
   it('gives the same in bands of rows as at once', async () => {
     const config = panpp({ block: 'basic', blocks: [1, 1, 1, 1] }, 1);
-    const weights = uploadWeights(gpu, foldCheckpoint(proceduralCheckpoint(config), config, 'procedural'), config);
+    const weights = uploadWeights(
+      gpu,
+      foldCheckpoint(proceduralCheckpoint(config), config, 'procedural'),
+      config,
+    );
     const image = randomPlanes(4, 96, 64);
     const stem = (stemBandBytes: number) =>
       runLayer(gpu, [image], ([map]) => {
@@ -69,7 +86,8 @@ describeOnGpus('the stem', (gpu) => {
     const whole = await stem(2 ** 30);
     // 24 pooled rows of 2¹⁵ bytes: one, three and six to a band. Winograd's tiles begin elsewhere then, which rounds otherwise; a wrong row
     // would differ by 1.
-    for (const rows of [1, 3, 6]) expect(relativeDifference((await stem(rows * 2 ** 15)).data, whole.data)).toBeLessThan(5e-6);
+    for (const rows of [1, 3, 6])
+      expect(relativeDifference((await stem(rows * 2 ** 15)).data, whole.data)).toBeLessThan(5e-6);
     weights.dispose();
   });
 });
@@ -80,7 +98,14 @@ describeOnGpus('network at other sizes', (gpu) => {
     { height: 32, width: 32, config: panpp(resnet18) },
     { height: 96, width: 160, config: panpp(resnet18, 1) },
     { height: 160, width: 32, config: pan(3) },
-    { height: 64, width: 96, config: { ...pan(2), neck: { fpems: 2, fusion: 'pan', upsampling: 'nearest' } } satisfies ModelConfig },
+    {
+      height: 64,
+      width: 96,
+      config: {
+        ...pan(2),
+        neck: { fpems: 2, fusion: 'pan', upsampling: 'nearest' },
+      } satisfies ModelConfig,
+    },
   ])('equals the CPU twin at $height × $width', async ({ height, width, config }) => {
     await compareWithTwin(gpu, height, width, config);
   });
@@ -93,11 +118,21 @@ describe('network on a very wide image', async () => {
   });
 });
 
-async function compareWithTwin(gpu: Gpu, height: number, width: number, config: ModelConfig): Promise<void> {
-  const data = Uint8Array.from(randomValues(height * width * 3, height + width), (value) => Math.floor((value + 1) * 127.99));
+async function compareWithTwin(
+  gpu: Gpu,
+  height: number,
+  width: number,
+  config: ModelConfig,
+): Promise<void> {
+  const data = Uint8Array.from(randomValues(height * width * 3, height + width), (value) =>
+    Math.floor((value + 1) * 127.99),
+  );
   const image: PixelImage = { width, height, channels: 3, data };
   const model = proceduralModel(gpu, config);
-  const outputs = await model.forward(image, { outputs: ['det'], shortSide: Math.min(height, width) });
+  const outputs = await model.forward(image, {
+    outputs: ['det'],
+    shortSide: Math.min(height, width),
+  });
   model.dispose();
   const expected = networkTwin(proceduralCheckpoint(config), config, normalised(image));
   expectClose(outputs.get('det')!.data, expected.data, bound, 'det');

@@ -19,7 +19,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { wgslPlugin } from '../../scripts/wgsl-plugin.mjs';
 
 import { openGpu } from '../../src/node.js';
-import { defaultToggles, parseAdapterList, parseToggles, togglesOf } from '../../src/node/adapters.js';
+import {
+  defaultToggles,
+  parseAdapterList,
+  parseToggles,
+  togglesOf,
+} from '../../src/node/adapters.js';
 import { checkToggles } from '../../src/node/dawn-toggles.js';
 import { describeDiagnosis } from '../../src/node/doctor.js';
 import { isEmbeddedPlatform } from '../../src/node/embedded-driver.js';
@@ -47,10 +52,15 @@ function probe(
   const env: NodeJS.ProcessEnv = { ...process.env, XDG_CACHE_HOME: cache, ...environment };
   return new Promise<ProbeResult>((resolve, reject) => {
     const options = { env, cwd: folder, timeout: 60_000 };
-    execFile(process.execPath, [...flags, script, JSON.stringify(task)], options, (error, stdout, stderr) => {
-      if (error) reject(new Error(`${error.message}\n${stderr}`));
-      else resolve(JSON.parse(stdout) as ProbeResult);
-    });
+    execFile(
+      process.execPath,
+      [...flags, script, JSON.stringify(task)],
+      options,
+      (error, stdout, stderr) => {
+        if (error) reject(new Error(`${error.message}\n${stderr}`));
+        else resolve(JSON.parse(stdout) as ProbeResult);
+      },
+    );
   });
 }
 
@@ -72,7 +82,11 @@ afterAll(() => {
 });
 
 const echo = [1, 2, 3, 4];
-const swiftShader = { software: true, embedded: true, description: expect.stringContaining('SwiftShader') };
+const swiftShader = {
+  software: true,
+  embedded: true,
+  description: expect.stringContaining('SwiftShader'),
+};
 const noDriver = {
   VK_DRIVER_FILES: join(scratch, 'no-such-driver.json'),
   VK_ICD_FILENAMES: join(scratch, 'no-such-driver.json'),
@@ -113,7 +127,11 @@ describe('findAdapter', () => {
     const { all = [] } = await probe({ list: true });
     const found = await probe({ find: { adapter: 'hardware' } });
     if (all.some(({ software }) => !software)) expect(found.software).toBe(false);
-    else expect(found.error).toMatchObject({ code: 'adapter', message: expect.stringContaining('"hardware"') });
+    else
+      expect(found.error).toMatchObject({
+        code: 'adapter',
+        message: expect.stringContaining('"hardware"'),
+      });
   });
 
   it('gives software where that is asked for', async () => {
@@ -127,7 +145,9 @@ describe('findAdapter', () => {
     for (const adapter of ['no such adapter', '']) {
       const { error } = await probe({ find: { adapter } });
       expect(error?.code).toBe('adapter');
-      expect(error?.message).toMatch(new RegExp(`^no WebGPU adapter matches "${adapter}".*there (are|is)[^\\n]*$`));
+      expect(error?.message).toMatch(
+        new RegExp(`^no WebGPU adapter matches "${adapter}".*there (are|is)[^\\n]*$`),
+      );
     }
   });
 });
@@ -140,10 +160,16 @@ describe('toggles', () => {
 
   it('leave clamps around indices out unless the caller wants them', async () => {
     expect(togglesOf({})).toEqual(defaultToggles);
-    expect(togglesOf({ toggles: ['allow_unsafe_apis', 'disable_robustness'] })).toEqual([...defaultToggles, 'allow_unsafe_apis']);
+    expect(togglesOf({ toggles: ['allow_unsafe_apis', 'disable_robustness'] })).toEqual([
+      ...defaultToggles,
+      'allow_unsafe_apis',
+    ]);
     const disabledToggles = ['disable_robustness'];
     expect(togglesOf({ disabledToggles })).toEqual(['vulkan_enable_f16_on_nvidia']);
-    for (const [options, toggles] of [[{}, defaultToggles], [{ disabledToggles }, ['vulkan_enable_f16_on_nvidia']]] as const) {
+    for (const [options, toggles] of [
+      [{}, defaultToggles],
+      [{ disabledToggles }, ['vulkan_enable_f16_on_nvidia']],
+    ] as const) {
       const gpu = await openGpu(options);
       expect(gpu.profile.toggles).toEqual(toggles);
       gpu.dispose();
@@ -153,11 +179,29 @@ describe('toggles', () => {
 
 describe('the names of toggles', () => {
   it('are those that Dawn has', async () => {
-    await checkToggles([...defaultToggles, 'allow_unsafe_apis', 'timestamp_quantization', 'dump_shaders', 'use_dxc']);
-    for (const name of ['disable_robustnes', 'isable_robustness', 'allow-unsafe-apis', 'vulkan', 'Allow_Unsafe_Apis', '']) {
-      await expect(checkToggles(['dump_shaders', name])).rejects.toMatchObject({ code: 'argument', message: expect.stringContaining(`Dawn has no toggle "${name}";`) });
+    await checkToggles([
+      ...defaultToggles,
+      'allow_unsafe_apis',
+      'timestamp_quantization',
+      'dump_shaders',
+      'use_dxc',
+    ]);
+    for (const name of [
+      'disable_robustnes',
+      'isable_robustness',
+      'allow-unsafe-apis',
+      'vulkan',
+      'Allow_Unsafe_Apis',
+      '',
+    ]) {
+      await expect(checkToggles(['dump_shaders', name])).rejects.toMatchObject({
+        code: 'argument',
+        message: expect.stringContaining(`Dawn has no toggle "${name}";`),
+      });
     }
-    await expect(openGpu({ disabledToggles: ['timestamp_quantisation'] })).rejects.toThrow('no toggle "timestamp_quantisation"');
+    await expect(openGpu({ disabledToggles: ['timestamp_quantisation'] })).rejects.toThrow(
+      'no toggle "timestamp_quantisation"',
+    );
   });
 });
 
@@ -177,16 +221,26 @@ describe.runIf(isEmbeddedPlatform)('the embedded driver', () => {
 
   it("stands back behind a driver of the user's own choice", async () => {
     const { all = [] } = await probe({ list: true });
-    const manifest = join(cache, 'panpp', readdirSync(join(cache, 'panpp'))[0], 'vk_swiftshader_icd.json');
+    const manifest = join(
+      cache,
+      'panpp',
+      readdirSync(join(cache, 'panpp'))[0],
+      'vk_swiftshader_icd.json',
+    );
     const environment = { VK_DRIVER_FILES: manifest, VK_ICD_FILENAMES: manifest };
     const found = await probe({ find: {} }, { environment });
     // Without a Vulkan loader on the system the embedded one brings its own driver.
-    expect(found).toMatchObject({ ...swiftShader, embedded: all.every(({ embedded }) => embedded) });
+    expect(found).toMatchObject({
+      ...swiftShader,
+      embedded: all.every(({ embedded }) => embedded),
+    });
   });
 
   it('is unpacked whole by six processes at once', async () => {
     const environment = { ...noDriver, XDG_CACHE_HOME: join(scratch, 'race') };
-    const found = await Promise.all(Array.from({ length: 6 }, () => probe({ find: {} }, { environment })));
+    const found = await Promise.all(
+      Array.from({ length: 6 }, () => probe({ find: {} }, { environment })),
+    );
     for (const each of found) expect(each).toMatchObject({ ...swiftShader, echo });
     const folders = readdirSync(join(scratch, 'race', 'panpp'));
     expect(folders).toHaveLength(1);
@@ -196,7 +250,12 @@ describe.runIf(isEmbeddedPlatform)('the embedded driver', () => {
   it('is unpacked again where a file is missing', async () => {
     const environment = { ...noDriver, XDG_CACHE_HOME: join(scratch, 'repair') };
     await probe({ find: {} }, { environment });
-    const folder = join(scratch, 'repair', 'panpp', readdirSync(join(scratch, 'repair', 'panpp'))[0]);
+    const folder = join(
+      scratch,
+      'repair',
+      'panpp',
+      readdirSync(join(scratch, 'repair', 'panpp'))[0],
+    );
     rmSync(join(folder, 'libvulkan.so.1'));
     expect(await probe({ find: {} }, { environment })).toMatchObject(swiftShader);
     expect(existsSync(join(folder, 'libvulkan.so.1'))).toBe(true);
@@ -205,7 +264,12 @@ describe.runIf(isEmbeddedPlatform)('the embedded driver', () => {
   it('says which folder to delete where the unpacked driver is damaged', async () => {
     const environment = { ...noDriver, XDG_CACHE_HOME: join(scratch, 'damage') };
     await probe({ find: {} }, { environment });
-    const folder = join(scratch, 'damage', 'panpp', readdirSync(join(scratch, 'damage', 'panpp'))[0]);
+    const folder = join(
+      scratch,
+      'damage',
+      'panpp',
+      readdirSync(join(scratch, 'damage', 'panpp'))[0],
+    );
     writeFileSync(join(folder, 'libvk_swiftshader.so'), 'damaged');
     const { error } = await probe({ find: {} }, { environment });
     expect(error).toEqual({
@@ -234,7 +298,10 @@ describe.runIf(isEmbeddedPlatform)('the embedded driver', () => {
 
   it('works in a worker thread that shares the environment, and says so in one that does not', async () => {
     const find = { adapter: 'swiftshader' };
-    expect(await probe({ find, worker: 'shared environment' })).toMatchObject({ ...swiftShader, echo });
+    expect(await probe({ find, worker: 'shared environment' })).toMatchObject({
+      ...swiftShader,
+      echo,
+    });
     const { error } = await probe({ find, worker: 'own environment' });
     expect(error).toMatchObject({ code: 'adapter', message: expect.stringContaining('SHARE_ENV') });
   });
@@ -256,22 +323,37 @@ describe.runIf(isEmbeddedPlatform)('as a dependency of another package', () => {
   });
 
   it('says what to install where there is neither an adapter nor the package', async () => {
-    const { error } = await probe({ find: {} }, { environment: noDriver, script: elsewhere, folder: scratch });
+    const { error } = await probe(
+      { find: {} },
+      { environment: noDriver, script: elsewhere, folder: scratch },
+    );
     expect(error?.code).toBe('adapter');
     expect(error?.message).toMatch(
       /^no WebGPU adapter found[^\n]*npm install @sparticuz\/chromium[^\n]*lavapipe[^\n]*$/,
     );
-    const { diagnosis } = await probe({ doctor: true }, { environment: noDriver, script: elsewhere, folder: scratch });
+    const { diagnosis } = await probe(
+      { doctor: true },
+      { environment: noDriver, script: elsewhere, folder: scratch },
+    );
     expect(diagnosis).toMatchObject({ usable: false, adapters: [] });
     expect(diagnosis!.advice[0]).toContain('npm install @sparticuz/chromium');
   });
 
   it('finds the package beside itself and in the current folder', async () => {
     mkdirSync(join(app, 'node_modules', '@sparticuz'));
-    symlinkSync(join(modules, '@sparticuz', 'chromium'), join(app, 'node_modules', '@sparticuz', 'chromium'));
-    const beside = await probe({ find: {} }, { environment: noDriver, script: installed, folder: scratch });
+    symlinkSync(
+      join(modules, '@sparticuz', 'chromium'),
+      join(app, 'node_modules', '@sparticuz', 'chromium'),
+    );
+    const beside = await probe(
+      { find: {} },
+      { environment: noDriver, script: installed, folder: scratch },
+    );
     expect(beside).toMatchObject({ ...swiftShader, echo });
-    const current = await probe({ find: {} }, { environment: noDriver, script: elsewhere, folder: app });
+    const current = await probe(
+      { find: {} },
+      { environment: noDriver, script: elsewhere, folder: app },
+    );
     expect(current).toMatchObject({ ...swiftShader, echo });
   });
 });

@@ -30,7 +30,11 @@ describe('names as strings and back', () => {
     const random = (below: number) => (state = (state * 48_271) % 2_147_483_647) % below;
     for (let i = 0; i < 2000; i++) {
       // Many of them halves of characters beside whole ones.
-      const bytes = Buffer.concat(Array.from({ length: random(6) }, () => (random(2) ? Buffer.from(['é', '€', '𝒳', 'a'][random(4)]) : Buffer.of(128 + random(128)))));
+      const bytes = Buffer.concat(
+        Array.from({ length: random(6) }, () =>
+          random(2) ? Buffer.from(['é', '€', '𝒳', 'a'][random(4)]) : Buffer.of(128 + random(128)),
+        ),
+      );
       if (!bytesOf(pathFromBytes(bytes)).equals(bytes)) expect.fail(bytes.toString('hex'));
     }
   });

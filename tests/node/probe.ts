@@ -32,7 +32,8 @@ const { gc } = globalThis as { gc?: () => void };
 async function perform({ find, list, doctor }: ProbeTask): Promise<ProbeResult> {
   if (list) {
     const all = [];
-    for await (const { description, software, embedded } of eachAdapter()) all.push({ description, software, embedded });
+    for await (const { description, software, embedded } of eachAdapter())
+      all.push({ description, software, embedded });
     return { all };
   }
   if (doctor) return { diagnosis: await diagnose() };

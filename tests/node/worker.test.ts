@@ -40,7 +40,11 @@ function runWorker(code: string): Promise<{ messages: unknown[]; exitCode: numbe
   return new Promise((resolve, reject) => {
     const messages: unknown[] = [];
     // Shared, because the embedded driver is named to the loader by an environment variable.
-    const worker = new Worker(code, { eval: true, env: SHARE_ENV, workerData: { library, example } });
+    const worker = new Worker(code, {
+      eval: true,
+      env: SHARE_ENV,
+      workerData: { library, example },
+    });
     worker.on('message', (message) => messages.push(message));
     worker.on('error', reject);
     worker.on('exit', (exitCode) => resolve({ messages, exitCode }));
@@ -58,7 +62,8 @@ describe('worker threads', () => {
     const outcomes = await Promise.all([runWorker(codeOfDetection), runWorker(codeOfDetection)]);
     const [first] = outcomes[0].messages as unknown[][];
     expect(first.length).toBeGreaterThan(0);
-    for (const outcome of outcomes) expect(outcome).toEqual({ messages: [first, first], exitCode: 0 });
+    for (const outcome of outcomes)
+      expect(outcome).toEqual({ messages: [first, first], exitCode: 0 });
   });
 
   it('look for adapters in turn, and leave the environment as it was', async () => {

@@ -38,7 +38,8 @@ export class DecoderTwin {
   /** What the encoder makes of a region's features, [256][128]. */
   holistic(crop: Float32Array): Vector {
     const part = 'rec_head.encoder';
-    return this.#attend(part, this.#embedding(part, this.endOfWord), this.#remember(part, crop)).attended;
+    return this.#attend(part, this.#embedding(part, this.endOfWord), this.#remember(part, crop))
+      .attended;
   }
 
   greedy(crop: Float32Array, length: number): Hypothesis & { peaks: number[] } {
@@ -47,7 +48,7 @@ export class DecoderTwin {
     const tokens: number[] = [];
     const peaks: number[] = [];
     const logs: number[] = [];
-    for (let token = this.endOfWord; tokens.length < length; ) {
+    for (let token = this.endOfWord; tokens.length < length;) {
       const next = this.#step(state, token, memory);
       state = next.state;
       token = next.logProbabilities.indexOf(Math.max(...next.logProbabilities));
@@ -107,7 +108,10 @@ export class DecoderTwin {
 
   /** The state before the first token. */
   #start(crop: Float32Array): State {
-    const zero = Array.from({ length: 2 }, () => ({ h: new Float64Array(width), c: new Float64Array(width) }));
+    const zero = Array.from({ length: 2 }, () => ({
+      h: new Float64Array(width),
+      c: new Float64Array(width),
+    }));
     return this.#advance(zero, this.holistic(crop));
   }
 
@@ -126,39 +130,60 @@ export class DecoderTwin {
       const name = `rec_head.decoder.lstm_u.${cell}`;
       const fromInput = this.#linear(name, x, 'weight_ih', 'bias_ih');
       const fromState = this.#linear(name, h, 'weight_hh', 'bias_hh');
-      const gate = (index: number, unit: number) => fromInput[index * width + unit] + fromState[index * width + unit];
-      const nextC = c.map((old, unit) => sigmoid(gate(1, unit)) * old + sigmoid(gate(0, unit)) * Math.tanh(gate(2, unit)));
+      const gate = (index: number, unit: number) =>
+        fromInput[index * width + unit] + fromState[index * width + unit];
+      const nextC = c.map(
+        (old, unit) =>
+          sigmoid(gate(1, unit)) * old + sigmoid(gate(0, unit)) * Math.tanh(gate(2, unit)),
+      );
       x = nextC.map((value, unit) => sigmoid(gate(3, unit)) * Math.tanh(value));
       return { h: x, c: nextC };
     });
   }
 
   #remember(part: string, crop: Float32Array): Memory {
-    const rows = Array.from({ length: positions }, (_, at) => Float64Array.from(crop.subarray(at * width, (at + 1) * width)));
+    const rows = Array.from({ length: positions }, (_, at) =>
+      Float64Array.from(crop.subarray(at * width, (at + 1) * width)),
+    );
     return {
       keys: rows.map((row) => this.#linear(`${part}.att.fc_k`, row)),
       values: rows.map((row) => this.#linear(`${part}.att.fc_v`, row)),
     };
   }
 
-  #attend(part: string, query: Vector, { keys, values }: Memory): { attended: Vector; peak: number } {
+  #attend(
+    part: string,
+    query: Vector,
+    { keys, values }: Memory,
+  ): { attended: Vector; peak: number } {
     const name = `${part}.att`;
     const mean = query.reduce((sum, x) => sum + x, 0) / width;
     const variance = query.reduce((sum, x) => sum + (x - mean) ** 2, 0) / width;
-    const [scale, shift] = ['weight', 'bias'].map((half) => this.#values(`${name}.layer_norm.${half}`));
-    const normal = query.map((x, at) => ((x - mean) / Math.sqrt(variance + 1e-6)) * scale[at] + shift[at]);
+    const [scale, shift] = ['weight', 'bias'].map((half) =>
+      this.#values(`${name}.layer_norm.${half}`),
+    );
+    const normal = query.map(
+      (x, at) => ((x - mean) / Math.sqrt(variance + 1e-6)) * scale[at] + shift[at],
+    );
     const q = this.#linear(`${name}.fc_q`, normal);
     const mixed = new Float64Array(width);
     const total = new Float64Array(positions);
     const headWidth = width / heads;
     for (let head = 0; head < heads; head++) {
       const own = Array.from({ length: headWidth }, (_, at) => head * headWidth + at);
-      const scores = Float64Array.from(keys, (key) => own.reduce((sum, at) => sum + q[at] * key[at], 0) / Math.sqrt(headWidth));
+      const scores = Float64Array.from(
+        keys,
+        (key) => own.reduce((sum, at) => sum + q[at] * key[at], 0) / Math.sqrt(headWidth),
+      );
       const shares = logSoftmax(scores).map(Math.exp);
-      for (const at of own) mixed[at] = shares.reduce((sum, share, position) => sum + share * values[position][at], 0);
+      for (const at of own)
+        mixed[at] = shares.reduce((sum, share, position) => sum + share * values[position][at], 0);
       shares.forEach((share, position) => (total[position] += share));
     }
-    return { attended: this.#linear(`${name}.fc_o`, mixed), peak: total.indexOf(Math.max(...total)) };
+    return {
+      attended: this.#linear(`${name}.fc_o`, mixed),
+      peak: total.indexOf(Math.max(...total)),
+    };
   }
 
   #linear(name: string, input: Vector, weight = 'weight', bias = 'bias'): Vector {
@@ -171,7 +196,9 @@ export class DecoderTwin {
   }
 
   #embedding(part: string, token: number): Vector {
-    return Float64Array.from(this.#values(`${part}.emb.weight`).subarray(token * width, (token + 1) * width));
+    return Float64Array.from(
+      this.#values(`${part}.emb.weight`).subarray(token * width, (token + 1) * width),
+    );
   }
 
   #values(name: string): Float32Array {
@@ -180,7 +207,11 @@ export class DecoderTwin {
 }
 
 function hypothesisOf(tokens: readonly number[], logs: readonly number[]): Hypothesis {
-  return { tokens, probabilities: logs.map(Math.exp), value: logs.reduce((sum, log) => sum + log, 0) / logs.length };
+  return {
+    tokens,
+    probabilities: logs.map(Math.exp),
+    value: logs.reduce((sum, log) => sum + log, 0) / logs.length,
+  };
 }
 
 function sigmoid(x: number): number {
@@ -189,6 +220,7 @@ function sigmoid(x: number): number {
 
 function logSoftmax(values: Vector): Vector {
   const largest = Math.max(...values);
-  const logSum = largest + Math.log(values.reduce((sum, value) => sum + Math.exp(value - largest), 0));
+  const logSum =
+    largest + Math.log(values.reduce((sum, value) => sum + Math.exp(value - largest), 0));
   return values.map((value) => value - logSum);
 }

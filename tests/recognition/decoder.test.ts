@@ -4,7 +4,12 @@ import type { Gpu } from '../../src/gpu/context.js';
 import { featureMap } from '../../src/layers/feature-map.js';
 import { specialClasses } from '../../src/network/config.js';
 import type { FoldedWeights } from '../../src/network/weights.js';
-import { type DecodingPlan, greedy, maxTokens, planRecognition } from '../../src/recognition/plan.js';
+import {
+  type DecodingPlan,
+  greedy,
+  maxTokens,
+  planRecognition,
+} from '../../src/recognition/plan.js';
 import { uploadRecognition } from '../../src/recognition/weights.js';
 import { expectClose } from '../support/close.js';
 import { describeOnGpus } from '../support/gpu.js';
@@ -21,16 +26,32 @@ interface Decoder {
 }
 
 function decoderOf(characters: number): Decoder {
-  const vocabulary = Array.from({ length: characters }, (_, index) => String.fromCodePoint(0x4e00 + index));
+  const vocabulary = Array.from({ length: characters }, (_, index) =>
+    String.fromCodePoint(0x4e00 + index),
+  );
   // The more characters there are, the more it takes for EOS to win.
-  const tensors = livelyWeights(spotterConfig(vocabulary), characters > 100 ? 12 : characters > 10 ? 8 : 4);
+  const tensors = livelyWeights(
+    spotterConfig(vocabulary),
+    characters > 100 ? 12 : characters > 10 ? 8 : 4,
+  );
   return { tensors, vocabulary, twin: new DecoderTwin(tensors, characters + specialClasses) };
 }
 
-async function decode(gpu: Gpu, { tensors, vocabulary }: Decoder, decoding: DecodingPlan, crops: Float32Array<ArrayBuffer>) {
+async function decode(
+  gpu: Gpu,
+  { tensors, vocabulary }: Decoder,
+  decoding: DecodingPlan,
+  crops: Float32Array<ArrayBuffer>,
+) {
   const weights = uploadRecognition(gpu, tensors, spotterConfig(vocabulary))!;
   const count = crops.length / cropValues;
-  const plan = planRecognition(featureMap('features', 8, 8, 128), { height: 32, width: 32 }, weights, decoding, count + 3);
+  const plan = planRecognition(
+    featureMap('features', 8, 8, 128),
+    { height: 32, width: 32 },
+    weights,
+    decoding,
+    count + 3,
+  );
   const result = await decodeCrops(gpu, plan, crops);
   weights.dispose();
   return result;
@@ -39,7 +60,9 @@ async function decode(gpu: Gpu, { tensors, vocabulary }: Decoder, decoding: Deco
 /** Features that differ from region to region more than within one. */
 function randomCrops(count: number, seed: number): Float32Array<ArrayBuffer> {
   const common = randomValues(count * 128, seed + 1000);
-  return randomValues(count * cropValues, seed).map((value, at) => value + 2 * common[Math.floor(at / cropValues) * 128 + (at % 128)]);
+  return randomValues(count * cropValues, seed).map(
+    (value, at) => value + 2 * common[Math.floor(at / cropValues) * 128 + (at % 128)],
+  );
 }
 
 function cropOf(crops: Float32Array, index: number): Float32Array {
@@ -48,28 +71,41 @@ function cropOf(crops: Float32Array, index: number): Float32Array {
 
 describeOnGpus('decoder', (gpu) => {
   // 130 classes are more than a workgroup has lanes, and no multiple of four.
-  it.each([2, 36, 127])('with a beam of 1 is greedy decoding, over %i characters', async (characters) => {
-    const decoder = decoderOf(characters);
-    const crops = randomCrops(12, characters);
-    const { hypotheses, holistic } = await decode(gpu, decoder, greedy, crops);
-    const lengths = new Set<number>();
-    hypotheses.forEach(({ tokens, probabilities, peaks }, index) => {
-      const crop = cropOf(crops, index);
-      const expected = decoder.twin.greedy(crop, maxTokens);
-      expectClose(holistic.subarray(128 * index, 128 * index + 128), decoder.twin.holistic(crop), 1e-5, 'holistic');
-      expect(tokens).toEqual(expected.tokens);
-      expectClose(probabilities, expected.probabilities, 1e-4, 'probabilities');
-      expect(peaks).toEqual(expected.peaks);
-      lengths.add(tokens.length);
-    });
-    expect(lengths.size).toBeGreaterThan(1);
-  });
+  it.each([2, 36, 127])(
+    'with a beam of 1 is greedy decoding, over %i characters',
+    async (characters) => {
+      const decoder = decoderOf(characters);
+      const crops = randomCrops(12, characters);
+      const { hypotheses, holistic } = await decode(gpu, decoder, greedy, crops);
+      const lengths = new Set<number>();
+      hypotheses.forEach(({ tokens, probabilities, peaks }, index) => {
+        const crop = cropOf(crops, index);
+        const expected = decoder.twin.greedy(crop, maxTokens);
+        expectClose(
+          holistic.subarray(128 * index, 128 * index + 128),
+          decoder.twin.holistic(crop),
+          1e-5,
+          'holistic',
+        );
+        expect(tokens).toEqual(expected.tokens);
+        expectClose(probabilities, expected.probabilities, 1e-4, 'probabilities');
+        expect(peaks).toEqual(expected.peaks);
+        lengths.add(tokens.length);
+      });
+      expect(lengths.size).toBeGreaterThan(1);
+    },
+  );
 
   it('finds the best of all words with a beam that keeps every one, and greedy decoding does not', async () => {
     const decoder = decoderOf(2);
     const crops = randomCrops(24, 7);
     // After 2 tokens there are 1 + 4 · 5 hypotheses, all kept, so that the third step finds the best of all.
-    const { hypotheses } = await decode(gpu, decoder, { beam: 21, length: 3, forced: false }, crops);
+    const { hypotheses } = await decode(
+      gpu,
+      decoder,
+      { beam: 21, length: 3, forced: false },
+      crops,
+    );
     const narrow = await decode(gpu, decoder, { ...greedy, length: 3 }, crops);
     let better = 0;
     hypotheses.forEach(({ tokens, probabilities }, index) => {

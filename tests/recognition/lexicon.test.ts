@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { Lexicon, correctWord, defaultCorrection, editDistance, parseLexicon } from '../../src/recognition/lexicon.js';
+import {
+  Lexicon,
+  correctWord,
+  defaultCorrection,
+  editDistance,
+  parseLexicon,
+} from '../../src/recognition/lexicon.js';
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
@@ -25,13 +31,21 @@ describe('edit distance', () => {
 
 describe('a lexicon file', () => {
   it('has one word a line, with a byte order mark, CRLF and empty lines or without', () => {
-    expect(parseLexicon(bytes('\uFEFFCafé\r\nEXIT\r\n\r\n  Main St \n')).words).toEqual(['Café', 'EXIT', 'Main St']);
+    expect(parseLexicon(bytes('\uFEFFCafé\r\nEXIT\r\n\r\n  Main St \n')).words).toEqual([
+      'Café',
+      'EXIT',
+      'Main St',
+    ]);
     expect(parseLexicon(bytes('一\n二')).words).toEqual(['一', '二']);
   });
 
   it('that is no text or empty is refused in one line', () => {
-    expect(() => parseLexicon(Uint8Array.of(0xff, 0xfe, 0x41, 0), 'words.txt')).toThrow('words.txt is not UTF-8 text');
-    expect(() => parseLexicon(bytes('\uFEFF\r\n \n'), 'words.txt')).toThrow('words.txt holds no word');
+    expect(() => parseLexicon(Uint8Array.of(0xff, 0xfe, 0x41, 0), 'words.txt')).toThrow(
+      'words.txt is not UTF-8 text',
+    );
+    expect(() => parseLexicon(bytes('\uFEFF\r\n \n'), 'words.txt')).toThrow(
+      'words.txt holds no word',
+    );
   });
 });
 
@@ -45,14 +59,27 @@ describe('the nearest word', () => {
 
   it('agrees in early places where distances are equal, and else comes first in the lexicon', () => {
     // Agreement with "cart": xart 1/2 + 1/3 + 1/4, carx 1 + 1/2 + 1/3, care the same.
-    expect(new Lexicon(['xart', 'carx', 'care']).nearest('cart', 2)).toEqual({ word: 'carx', distance: 1 });
-    expect(new Lexicon(['care', 'carx', 'xart']).nearest('cart', 2)).toEqual({ word: 'care', distance: 1 });
-    expect(new Lexicon(['xcart', 'cartx']).nearest('cart', 2)).toEqual({ word: 'cartx', distance: 1 });
+    expect(new Lexicon(['xart', 'carx', 'care']).nearest('cart', 2)).toEqual({
+      word: 'carx',
+      distance: 1,
+    });
+    expect(new Lexicon(['care', 'carx', 'xart']).nearest('cart', 2)).toEqual({
+      word: 'care',
+      distance: 1,
+    });
+    expect(new Lexicon(['xcart', 'cartx']).nearest('cart', 2)).toEqual({
+      word: 'cartx',
+      distance: 1,
+    });
   });
 
   it('is found among many as by looking at every one', () => {
     const letters = 'abcd';
-    const word = (n: number) => Array.from({ length: 2 + (n % 5) }, (_, at) => letters[Math.floor((n * 7919) / 3 ** at) % 4]).join('');
+    const word = (n: number) =>
+      Array.from(
+        { length: 2 + (n % 5) },
+        (_, at) => letters[Math.floor((n * 7919) / 3 ** at) % 4],
+      ).join('');
     const words = [...new Set(Array.from({ length: 300 }, (_, n) => word(n)))];
     const lexicon = new Lexicon(words);
     for (let n = 1000; n < 1060; n++) {

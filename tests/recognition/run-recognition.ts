@@ -8,7 +8,13 @@ import { Readback } from '../../src/gpu/readback.js';
 import type { PixelImage } from '../../src/images/image.js';
 import type { Precision } from '../../src/layers/precision.js';
 import { planResize } from '../../src/layers/resize.js';
-import { type BackboneConfig, type ModelConfig, detectionPresets, resnet18, specialClasses } from '../../src/network/config.js';
+import {
+  type BackboneConfig,
+  type ModelConfig,
+  detectionPresets,
+  resnet18,
+  specialClasses,
+} from '../../src/network/config.js';
 import { fusedLevels, kernelsUpTo, planNetwork } from '../../src/network/plan.js';
 import { type FoldedWeights, foldCheckpoint, uploadWeights } from '../../src/network/weights.js';
 import { type DecodingPlan, type RecognitionPlan, wordFields } from '../../src/recognition/plan.js';
@@ -19,8 +25,16 @@ import { type Word, readWords } from '../../src/recognition/words.js';
 import { proceduralCheckpoint } from '../support/procedural.js';
 
 /** A PAN++ spotter. */
-export function spotterConfig(vocabulary: readonly string[], backbone: BackboneConfig = resnet18): ModelConfig {
-  return { backbone, neck: { fpems: 2, fusion: 'pan++' }, detection: detectionPresets.icdar2015, recognition: { vocabulary } };
+export function spotterConfig(
+  vocabulary: readonly string[],
+  backbone: BackboneConfig = resnet18,
+): ModelConfig {
+  return {
+    backbone,
+    neck: { fpems: 2, fusion: 'pan++' },
+    detection: detectionPresets.icdar2015,
+    recognition: { vocabulary },
+  };
 }
 
 export function foldedProcedural(config: ModelConfig): FoldedWeights {
@@ -28,7 +42,12 @@ export function foldedProcedural(config: ModelConfig): FoldedWeights {
 }
 
 // Procedural weights make hardly any difference between regions and never end a word.
-const factors = { 'decoder.cls.weight': 6, 'decoder.emb.weight': 8, 'decoder.att.fc_q.weight': 4, 'encoder.att.fc_v.weight': 4 };
+const factors = {
+  'decoder.cls.weight': 6,
+  'decoder.emb.weight': 8,
+  'decoder.att.fc_q.weight': 4,
+  'encoder.att.fc_v.weight': 4,
+};
 
 /** Procedural weights with parts of the recognition head made larger, and EOS favoured: words then differ, and some end early. */
 export function livelyWeights(config: ModelConfig, endBias: number): FoldedWeights {
@@ -55,18 +74,29 @@ interface Run {
 }
 
 /** Runs kernels once. */
-export async function runKernels(gpu: Gpu, { kernels, writes, reads, inputs = [], prepare }: Run): Promise<ArrayBuffer[]> {
+export async function runKernels(
+  gpu: Gpu,
+  { kernels, writes, reads, inputs = [], prepare }: Run,
+): Promise<ArrayBuffer[]> {
   const pinned = [...inputs, ...writes.map(([slot]) => slot), ...reads.map(([slot]) => slot)];
   const program = await Program.create(gpu, [{ name: 'test', kernels }], pinned);
-  const readback = new Readback(gpu, reads.reduce((sum, [, bytes]) => sum + bytes + 8, 0));
+  const readback = new Readback(
+    gpu,
+    reads.reduce((sum, [, bytes]) => sum + bytes + 8, 0),
+  );
   try {
     prepare?.(program);
-    for (const [slot, data] of writes) gpu.device.queue.writeBuffer(program.bufferOf(slot), 0, data);
+    for (const [slot, data] of writes)
+      gpu.device.queue.writeBuffer(program.bufferOf(slot), 0, data);
     const encoder = gpu.device.createCommandEncoder();
     program.encode(encoder);
-    const ranges = reads.map(([slot, bytes]) => readback.copy(encoder, program.bufferOf(slot), bytes));
+    const ranges = reads.map(([slot, bytes]) =>
+      readback.copy(encoder, program.bufferOf(slot), bytes),
+    );
     gpu.device.queue.submit([encoder.finish()]);
-    return await readback.read((all) => ranges.map(({ offset, bytes }) => all.slice(offset, offset + bytes)));
+    return await readback.read((all) =>
+      ranges.map(({ offset, bytes }) => all.slice(offset, offset + bytes)),
+    );
   } finally {
     readback.dispose();
     program.dispose();
@@ -110,7 +140,11 @@ export async function recognizeRois(
   const count = rois.length;
   const classes = config.recognition!.vocabulary.length + specialClasses;
   const given = new Uint32Array(count * wordFields);
-  tokens?.forEach((token, at) => (given[Math.floor(at / decoding.length) * wordFields + 1 + 3 * (at % decoding.length)] = token));
+  tokens?.forEach(
+    (token, at) =>
+      (given[Math.floor(at / decoding.length) * wordFields + 1 + 3 * (at % decoding.length)] =
+        token),
+  );
   const [crops, holistic, logits, words] = await runKernels(gpu, {
     kernels: [
       ...resize.kernels,
@@ -147,7 +181,11 @@ export async function recognizeRois(
  * Encoder and decoder by themselves, on features given as [region][256][128]: the words as the
  * reader leaves them, and their tokens, probabilities and positions.
  */
-export async function decodeCrops(gpu: Gpu, plan: RecognitionPlan, crops: Float32Array<ArrayBuffer>) {
+export async function decodeCrops(
+  gpu: Gpu,
+  plan: RecognitionPlan,
+  crops: Float32Array<ArrayBuffer>,
+) {
   const count = crops.length / (256 * 128);
   const [words, holistic] = await runKernels(gpu, {
     kernels: plan.kernels.filter(({ label }) => !label.endsWith('masked_roi')),
@@ -163,7 +201,10 @@ export async function decodeCrops(gpu: Gpu, plan: RecognitionPlan, crops: Float3
   const whole = new Uint32Array(words);
   const floats = new Float32Array(words);
   const placesOf = (index: number, field: number) =>
-    Array.from({ length: whole[index * wordFields] }, (_, at) => index * wordFields + 1 + 3 * at + field);
+    Array.from(
+      { length: whole[index * wordFields] },
+      (_, at) => index * wordFields + 1 + 3 * at + field,
+    );
   return {
     words,
     holistic: new Float32Array(holistic),

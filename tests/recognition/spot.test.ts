@@ -24,15 +24,27 @@ import { SpottingPass } from '../../src/model/spotting-pass.js';
 
 const image = await signImage();
 const shipped = readWeights(readFileSync(packagedWeights()));
-const config: ModelConfig = { ...shipped.config, recognition: { vocabulary: vocabularies.lowercase } };
+const config: ModelConfig = {
+  ...shipped.config,
+  recognition: { vocabulary: vocabularies.lowercase },
+};
 const detector: ModelConfig = { ...config, recognition: undefined };
-const detectorTensors = new Map([...shipped.tensors].filter(([name]) => !name.startsWith('rec_head')));
-const headTensors = [...livelyWeights(spotterConfig(vocabularies.lowercase), 8)].filter(([name]) => name.startsWith('rec_head'));
+const detectorTensors = new Map(
+  [...shipped.tensors].filter(([name]) => !name.startsWith('rec_head')),
+);
+const headTensors = [...livelyWeights(spotterConfig(vocabularies.lowercase), 8)].filter(([name]) =>
+  name.startsWith('rec_head'),
+);
 const tensors = new Map([...detectorTensors, ...headTensors]);
 const settings = { shortSide: 96 };
 
 function modelOn(gpu: Gpu, own: ModelConfig = config, weights = tensors): Model {
-  return new Model(gpu, own, uploadWeights(gpu, weights, own), uploadRecognition(gpu, weights, own));
+  return new Model(
+    gpu,
+    own,
+    uploadWeights(gpu, weights, own),
+    uploadRecognition(gpu, weights, own),
+  );
 }
 
 describeOnGpus('a spotter', (gpu) => {
@@ -43,18 +55,36 @@ describeOnGpus('a spotter', (gpu) => {
     const maps = await model.forward(image, { outputs: ['det'], ...settings });
     model.dispose();
     expect(spotted.regions.length).toBeGreaterThan(5);
-    expect(spotted.regions.map(({ text: _, textScore: __, ...region }) => region)).toEqual(detected.regions);
+    expect(spotted.regions.map(({ text: _, textScore: __, ...region }) => region)).toEqual(
+      detected.regions,
+    );
 
     const [, height, width] = maps.get('det')!.shape;
     const { size } = prepareInput(image, settings.shortSide);
     const { regions, labels } = await regionsFromMap(gpu, {
-      ...{ map: maps.get('det')!.data, height, width },
-      ...{ imageSize: size, originalSize: image, settings: config.detection },
+      map: maps.get('det')!.data,
+      height,
+      width,
+      imageSize: size,
+      originalSize: image,
+      settings: config.detection,
     });
-    const rois = regions.map(({ label, mapBox }) => roiOfLabel({ labels, width, scale: 4 }, label, mapBox, size));
-    const { words } = await recognizeRois(gpu, config, tensors, image, settings.shortSide, { rois, maskScale: 4 }, greedy);
+    const rois = regions.map(({ label, mapBox }) =>
+      roiOfLabel({ labels, width, scale: 4 }, label, mapBox, size),
+    );
+    const { words } = await recognizeRois(
+      gpu,
+      config,
+      tensors,
+      image,
+      settings.shortSide,
+      { rois, maskScale: 4 },
+      greedy,
+    );
     expect(spotted.regions.map(({ text }) => text)).toEqual(words.map(({ text }) => text));
-    spotted.regions.forEach(({ textScore }, index) => expect(textScore).toBeCloseTo(words[index].score, 5));
+    spotted.regions.forEach(({ textScore }, index) =>
+      expect(textScore).toBeCloseTo(words[index].score, 5),
+    );
     expect(new Set(words.map(({ text }) => text)).size).toBeGreaterThan(2);
   });
 });
@@ -71,7 +101,9 @@ describe('a spotter’s options', () => {
       expect(characters!.map(({ character }) => character).join('')).toBe(text);
       const sum = characters!.reduce((total, { probability }) => total + probability, 0);
       expect(textScore).toBeCloseTo(sum / (characters!.length + 1e-6), 6);
-      for (const { attention: [x, y] } of characters!) {
+      for (const {
+        attention: [x, y],
+      } of characters!) {
         expect(x).toBeGreaterThan(box.left - 2);
         expect(x).toBeLessThan(box.right + 1);
         expect(y).toBeGreaterThan(box.top - 2);
@@ -83,15 +115,24 @@ describe('a spotter’s options', () => {
       expect(timings.features).toBeGreaterThan(0);
       expect(timings.recognition).toBeGreaterThan(0);
     }
-    expect((await model.spot(image, settings)).regions.every((region) => !('characters' in region))).toBe(true);
+    expect(
+      (await model.spot(image, settings)).regions.every((region) => !('characters' in region)),
+    ).toBe(true);
   });
 
   it('include a correction, whose dropped words’ regions are left out', async () => {
     const { regions } = await model.spot(image, settings);
     const lexicon = ['EXIT', `x${regions[0].text}`, regions[1].text.slice(1)];
-    const correction = { lengthThreshold: 1, scoreThreshold: 1, nonAlphaScoreThreshold: 0.5, ignoreScoreThreshold: 0.1 };
+    const correction = {
+      lengthThreshold: 1,
+      scoreThreshold: 1,
+      nonAlphaScoreThreshold: 0.5,
+      ignoreScoreThreshold: 0.1,
+    };
     const corrected = await model.spot(image, { ...settings, lexicon, correction });
-    const words = regions.map(({ text, textScore }) => correctWord(text, textScore, undefined, correction));
+    const words = regions.map(({ text, textScore }) =>
+      correctWord(text, textScore, undefined, correction),
+    );
     expect(words).toContain(undefined);
     expect(corrected.regions.length).toBeLessThan(regions.length);
     for (const { label, text } of corrected.regions) {
@@ -100,29 +141,48 @@ describe('a spotter’s options', () => {
     }
     // Without a lexicon the rule's thresholds apply alone.
     const kept = await model.spot(image, { ...settings, correction });
-    expect(kept.regions.map(({ text }) => text)).toEqual(words.filter((word) => word !== undefined));
+    expect(kept.regions.map(({ text }) => text)).toEqual(
+      words.filter((word) => word !== undefined),
+    );
   });
 
   it('include a beam, which finds words at least as probable', async () => {
-    const value = (characters: readonly { probability: number }[]) => characters.reduce((sum, { probability }) => sum + Math.log(probability), 0);
+    const value = (characters: readonly { probability: number }[]) =>
+      characters.reduce((sum, { probability }) => sum + Math.log(probability), 0);
     const narrow = await model.spot(image, { ...settings, characters: true });
     const same = await model.spot(image, { ...settings, characters: true, beam: 1 });
     const wide = await model.spot(image, { ...settings, characters: true, beam: 8 });
     expect(same.regions).toEqual(narrow.regions);
-    expect(wide.regions.map(({ label }) => label)).toEqual(narrow.regions.map(({ label }) => label));
+    expect(wide.regions.map(({ label }) => label)).toEqual(
+      narrow.regions.map(({ label }) => label),
+    );
     expect(wide.regions.some(({ text }, index) => text !== narrow.regions[index].text)).toBe(true);
     expect(wide.regions.every(({ characters }) => Number.isFinite(value(characters!)))).toBe(true);
   });
 
   it.each([0, 33, 1.5, NaN])('refuse a beam of %d', async (beam) => {
-    await expect(model.spot(image, { beam })).rejects.toThrow(`beam is ${beam}; it must be a whole number from 1 to 32`);
+    await expect(model.spot(image, { beam })).rejects.toThrow(
+      `beam is ${beam}; it must be a whole number from 1 to 32`,
+    );
     await expect(model.recognize(image, [], { beam })).rejects.toMatchObject({ code: 'argument' });
   });
 
   it('are detect’s too', async () => {
-    const { regions } = await model.spot(image, { ...settings, scale: 2, bbox: 'poly', minArea: 100 });
-    const detected = await model.detect(image, { ...settings, scale: 2, bbox: 'poly', minArea: 100 });
-    expect(regions.map(({ polygon }) => polygon)).toEqual(detected.regions.map(({ polygon }) => polygon));
+    const { regions } = await model.spot(image, {
+      ...settings,
+      scale: 2,
+      bbox: 'poly',
+      minArea: 100,
+    });
+    const detected = await model.detect(image, {
+      ...settings,
+      scale: 2,
+      bbox: 'poly',
+      minArea: 100,
+    });
+    expect(regions.map(({ polygon }) => polygon)).toEqual(
+      detected.regions.map(({ polygon }) => polygon),
+    );
     await expect(model.spot(image, { scale: 3 })).rejects.toThrow('scale is 3');
   });
 });
@@ -131,7 +191,12 @@ describe('any number of regions', () => {
   const model = modelOn(gpu);
   afterAll(() => model.dispose());
   it('is read: none', async () => {
-    const grey: PixelImage = { width: 64, height: 64, channels: 3, data: new Uint8Array(64 * 64 * 3).fill(128) };
+    const grey: PixelImage = {
+      width: 64,
+      height: 64,
+      channels: 3,
+      data: new Uint8Array(64 * 64 * 3).fill(128),
+    };
     expect((await model.spot(grey, { shortSide: 64, minScore: 1 })).regions).toEqual([]);
     expect((await model.recognize(grey, [], { shortSide: 64 })).words).toEqual([]);
   });
@@ -139,26 +204,53 @@ describe('any number of regions', () => {
   it('is read: one, and 200, in 13 rounds, each as if it were the only one', async () => {
     const boxes = (await model.detect(image, settings)).regions.map(({ box }) => box);
     const alone: string[] = [];
-    for (const box of boxes) alone.push((await model.recognize(image, [box], settings)).words[0].text);
+    for (const box of boxes)
+      alone.push((await model.recognize(image, [box], settings)).words[0].text);
     expect(new Set(alone).size).toBeGreaterThan(2);
-    const order = Array.from({ length: 200 }, (_, index) => (index * index + 3 * index) % boxes.length);
-    const { words, width, height } = await model.recognize(image, order.map((which) => boxes[which]), settings);
+    const order = Array.from(
+      { length: 200 },
+      (_, index) => (index * index + 3 * index) % boxes.length,
+    );
+    const { words, width, height } = await model.recognize(
+      image,
+      order.map((which) => boxes[which]),
+      settings,
+    );
     expect([width, height]).toEqual([image.width, image.height]);
     expect(words.map(({ text }) => text)).toEqual(order.map((which) => alone[which]));
   });
 
   it('is read in any shape: a box and its polygon are the same', async () => {
     // At the image's own size a box's last pixels are the polygon's corners.
-    const tile: PixelImage = { width: 64, height: 64, channels: 3, data: image.data.slice(0, 64 * 64 * 3) };
+    const tile: PixelImage = {
+      width: 64,
+      height: 64,
+      channels: 3,
+      data: image.data.slice(0, 64 * 64 * 3),
+    };
     const box = { left: 3, top: 5, right: 30, bottom: 17 };
-    const polygon = [[3, 5], [29, 5], [29, 16], [3, 16]] as const;
-    const { words } = await model.recognize(tile, [box, polygon], { shortSide: 64, characters: true });
+    const polygon = [
+      [3, 5],
+      [29, 5],
+      [29, 16],
+      [3, 16],
+    ] as const;
+    const { words } = await model.recognize(tile, [box, polygon], {
+      shortSide: 64,
+      characters: true,
+    });
     expect(words[1]).toEqual(words[0]);
   });
 
   it('is refused in one line where one is none', async () => {
-    const outside = [[image.width + 9, 1], [image.width + 20, 1], [image.width + 20, 9]] as const;
-    await expect(model.recognize(image, [{ left: 0, top: 0, right: 9, bottom: 9 }, outside])).rejects.toThrow(
+    const outside = [
+      [image.width + 9, 1],
+      [image.width + 20, 1],
+      [image.width + 20, 9],
+    ] as const;
+    await expect(
+      model.recognize(image, [{ left: 0, top: 0, right: 9, bottom: 9 }, outside]),
+    ).rejects.toThrow(
       `region 1 covers nothing of the image of ${image.width} × ${image.height} pixels`,
     );
   });
@@ -169,7 +261,9 @@ describe('a model that only detects', () => {
     const bytes = writeWeights({ config: detector, tensors: detectorTensors }, true);
     const model = await loadModel(gpu, bytes);
     for (const call of [model.spot(image), model.recognize(image, [])]) {
-      await expect(call).rejects.toThrow('this model only detects text, its weights have no recognition head');
+      await expect(call).rejects.toThrow(
+        'this model only detects text, its weights have no recognition head',
+      );
       await expect(call).rejects.toMatchObject({ code: 'weights' });
     }
     model.dispose();
@@ -178,7 +272,8 @@ describe('a model that only detects', () => {
   it('takes as much memory as a spotter that only detects', async () => {
     const [plain, spotter] = [modelOn(gpu, detector, detectorTensors), modelOn(gpu)];
     const regions = [];
-    for (const model of [plain, spotter]) regions.push((await model.detect(image, settings)).regions);
+    for (const model of [plain, spotter])
+      regions.push((await model.detect(image, settings)).regions);
     expect(regions[1]).toEqual(regions[0]);
     expect(spotter.memory.programs).toBe(plain.memory.programs);
     expect(spotter.memory.weights).toBeGreaterThan(plain.memory.weights);
@@ -189,12 +284,20 @@ describe('a model that only detects', () => {
 
 it('a spotter’s working memory at 736 × 1312, for any number of regions, is within 1.3 times a detector’s', async () => {
   const weights = uploadWeights(gpu, tensors, config);
-  const head = { weights: uploadRecognition(gpu, tensors, config)!, vocabulary: vocabularies.lowercase };
-  const input = prepareInput({ width: 1312, height: 736, channels: 3, data: new Uint8Array(736 * 1312 * 3) }, 736);
+  const head = {
+    weights: uploadRecognition(gpu, tensors, config)!,
+    vocabulary: vocabularies.lowercase,
+  };
+  const input = prepareInput(
+    { width: 1312, height: 736, channels: 3, data: new Uint8Array(736 * 1312 * 3) },
+    736,
+  );
   const detection = await DetectionPass.create(gpu, config, weights, input.upload, input.size);
   const spotting = await SpottingPass.create(gpu, config, weights, head, input, greedy);
   const [before, after] = [detection, spotting].map(({ memory }) => memory.bytes / 2 ** 20);
-  console.log(`working memory at 736 × 1312: detection ${before.toFixed(1)} MiB, spotting ${after.toFixed(1)} MiB`);
+  console.log(
+    `working memory at 736 × 1312: detection ${before.toFixed(1)} MiB, spotting ${after.toFixed(1)} MiB`,
+  );
   expect(after).toBeLessThan(1.3 * before);
   for (const held of [detection, spotting, weights, head.weights]) held.dispose();
 });

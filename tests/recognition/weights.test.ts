@@ -1,6 +1,11 @@
 // Recognition heads in checkpoints and weights files: which there are, with what vocabulary, and what is wrong with some.
 import { describe, expect, it } from 'vitest';
-import { type BackboneConfig, type ModelConfig, detectionPresets, vocabularies } from '../../src/network/config.js';
+import {
+  type BackboneConfig,
+  type ModelConfig,
+  detectionPresets,
+  vocabularies,
+} from '../../src/network/config.js';
 import { inferConfig } from '../../src/network/infer.js';
 import { foldCheckpoint } from '../../src/network/weights.js';
 import { readWeights, writeWeights } from '../../src/network/weights-file.js';
@@ -10,19 +15,30 @@ import * as recognition from './run-recognition.js';
 
 // As small as a ResNet can be.
 const backbone: BackboneConfig = { block: 'basic', blocks: [1, 1, 1, 1] };
-const spotterConfig = (vocabulary: readonly string[]) => recognition.spotterConfig(vocabulary, backbone);
+const spotterConfig = (vocabulary: readonly string[]) =>
+  recognition.spotterConfig(vocabulary, backbone);
 
 const infer = (config: ModelConfig, vocabulary?: readonly string[]) =>
-  inferConfig(proceduralCheckpoint(config), 'pan++', detectionPresets.icdar2015, 'model.pth', vocabulary);
+  inferConfig(
+    proceduralCheckpoint(config),
+    'pan++',
+    detectionPresets.icdar2015,
+    'model.pth',
+    vocabulary,
+  );
 
 const chinese = ['中', '文', '字'];
 const chineseTensors = recognition.foldedProcedural(spotterConfig(chinese));
 
 describe('vocabularies', () => {
   it('of the authors’ weights have 39, 65 and 97 classes, digits first', () => {
-    expect(Object.values(vocabularies).map((characters) => characters.length + 3)).toEqual([39, 65, 97]);
+    expect(Object.values(vocabularies).map((characters) => characters.length + 3)).toEqual([
+      39, 65, 97,
+    ]);
     expect(vocabularies.lowercase.join('')).toBe('0123456789abcdefghijklmnopqrstuvwxyz');
-    expect(vocabularies.allcases.join('')).toBe(`${vocabularies.lowercase.join('')}ABCDEFGHIJKLMNOPQRSTUVWXYZ`);
+    expect(vocabularies.allcases.join('')).toBe(
+      `${vocabularies.lowercase.join('')}ABCDEFGHIJKLMNOPQRSTUVWXYZ`,
+    );
     const printable = Array.from({ length: 94 }, (_, index) => String.fromCharCode(0x21 + index));
     expect([...vocabularies.symbols].sort()).toEqual(printable.sort());
     // After the letters, symbols in ASCII's order.
@@ -31,18 +47,29 @@ describe('vocabularies', () => {
 });
 
 describe('a checkpoint with a recognition head', () => {
-  it.each(Object.entries(vocabularies))('of the classes of %s is taken to read it', (_, vocabulary) => {
-    expect(infer(spotterConfig(vocabulary))).toEqual(spotterConfig(vocabulary));
-  });
+  it.each(Object.entries(vocabularies))(
+    'of the classes of %s is taken to read it',
+    (_, vocabulary) => {
+      expect(infer(spotterConfig(vocabulary))).toEqual(spotterConfig(vocabulary));
+    },
+  );
 
   it('reads any characters that are named', () => {
     expect(infer(spotterConfig(chinese), chinese).recognition).toEqual({ vocabulary: chinese });
   });
 
   it.each([
-    [spotterConfig(chinese), undefined, 'model.pth reads 3 characters, a number that no usual vocabulary has'],
+    [
+      spotterConfig(chinese),
+      undefined,
+      'model.pth reads 3 characters, a number that no usual vocabulary has',
+    ],
     [spotterConfig(chinese), ['中', '文'], 'model.pth reads 3 characters and the vocabulary has 2'],
-    [{ ...spotterConfig(chinese), recognition: undefined }, chinese, 'model.pth has no recognition head'],
+    [
+      { ...spotterConfig(chinese), recognition: undefined },
+      chinese,
+      'model.pth has no recognition head',
+    ],
   ])('is refused in one line where the vocabulary does not fit', (config, vocabulary, message) => {
     expect(() => infer(config, vocabulary)).toThrow(message);
     expect(() => infer(config, vocabulary)).toThrow(expect.objectContaining({ code: 'weights' }));
@@ -75,9 +102,17 @@ describe('a weights file', () => {
     expect(packEncoder(file.tensors, 6)).toEqual(packEncoder(tensors, 6));
   });
 
-  it.each([[[]], [[1, 2, 3]], ['中文字'], [['中', '', '字']], [null]])('with the vocabulary %o is refused', (vocabulary) => {
-    const config = { ...spotterConfig(chinese), recognition: { vocabulary } } as unknown as ModelConfig;
-    const bytes = writeWeights({ config, tensors: chineseTensors }, false);
-    expect(() => readWeights(bytes, 'w.safetensors')).toThrow(/w\.safetensors has a broken configuration \(recognition\.vocabulary\)/);
-  });
+  it.each([[[]], [[1, 2, 3]], ['中文字'], [['中', '', '字']], [null]])(
+    'with the vocabulary %o is refused',
+    (vocabulary) => {
+      const config = {
+        ...spotterConfig(chinese),
+        recognition: { vocabulary },
+      } as unknown as ModelConfig;
+      const bytes = writeWeights({ config, tensors: chineseTensors }, false);
+      expect(() => readWeights(bytes, 'w.safetensors')).toThrow(
+        /w\.safetensors has a broken configuration \(recognition\.vocabulary\)/,
+      );
+    },
+  );
 });

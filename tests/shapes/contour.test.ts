@@ -58,6 +58,7 @@ describe('traceContour', () => {
   });
 
   it('equals OpenCV on random blobs, start, direction and order included', () => {
-    for (const { rows, contour } of readOutlines().blobs) expect(contourOf(rows), rows.join('\n')).toEqual(contour);
+    for (const { rows, contour } of readOutlines().blobs)
+      expect(contourOf(rows), rows.join('\n')).toEqual(contour);
   });
 });

@@ -68,6 +68,7 @@ describe('convexHull', () => {
   it('equals OpenCV on random blobs, order included', () => {
     const { blobs } = readOutlines();
     expect(blobs).toHaveLength(500);
-    for (const { rows, hull } of blobs) expect(convexHull(pixelsOf(rows)), rows.join('\n')).toEqual(hull);
+    for (const { rows, hull } of blobs)
+      expect(convexHull(pixelsOf(rows)), rows.join('\n')).toEqual(hull);
   });
 });

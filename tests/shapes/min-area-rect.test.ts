@@ -48,7 +48,9 @@ describe('minAreaRect', () => {
   it('equals OpenCV on random blobs, corner by corner', () => {
     for (const { rows, hull, rect, corners } of readOutlines().blobs) {
       const found = minAreaRect(hull);
-      expect([...found.center, found.width, found.height, found.angle], rows.join('\n')).toEqual(rect);
+      expect([...found.center, found.width, found.height, found.angle], rows.join('\n')).toEqual(
+        rect,
+      );
       expect(boxPoints(found), rows.join('\n')).toEqual(corners);
     }
   });

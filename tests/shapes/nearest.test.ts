@@ -15,7 +15,10 @@ describe('nearestAxis', () => {
     for (const { map, image, sources } of readOutlines().nearest) {
       const axis = nearestAxis(map, image);
       expect([...axis.sources]).toEqual(sources);
-      expect([...axis.starts]).toEqual([...Array.from({ length: map }, (_, m) => sources.indexOf(m)), image]);
+      expect([...axis.starts]).toEqual([
+        ...Array.from({ length: map }, (_, m) => sources.indexOf(m)),
+        image,
+      ]);
     }
   });
 

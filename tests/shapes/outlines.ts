@@ -21,14 +21,22 @@ export interface OutlineCase {
 interface Outlines {
   readonly blobs: readonly OutlineCase[];
   /** resize with INTER_NEAREST: the map index that each image index reads. */
-  readonly nearest: readonly { readonly map: number; readonly image: number; readonly sources: readonly number[] }[];
+  readonly nearest: readonly {
+    readonly map: number;
+    readonly image: number;
+    readonly sources: readonly number[];
+  }[];
 }
 
 export function readOutlines(): Outlines {
-  return JSON.parse(gunzipSync(readFileSync(bundledPath('opencv_outlines.json.gz'))).toString()) as Outlines;
+  return JSON.parse(
+    gunzipSync(readFileSync(bundledPath('opencv_outlines.json.gz'))).toString(),
+  ) as Outlines;
 }
 
 /** The `#` pixels of a drawing, row by row. */
 export function pixelsOf(rows: readonly string[]): Point[] {
-  return rows.flatMap((row, y) => [...row].flatMap((mark, x): Point[] => (mark === '#' ? [[x, y]] : [])));
+  return rows.flatMap((row, y) =>
+    [...row].flatMap((mark, x): Point[] => (mark === '#' ? [[x, y]] : [])),
+  );
 }

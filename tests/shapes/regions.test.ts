@@ -28,7 +28,8 @@ const withSettings = (settings: Partial<RegionsInput['settings']>): RegionsInput
   settings: { ...small.settings, ...settings },
 });
 
-const labelsOf = (input: RegionsInput): number[] => regionsFromLabels(input).map(({ label }) => label);
+const labelsOf = (input: RegionsInput): number[] =>
+  regionsFromLabels(input).map(({ label }) => label);
 
 describe('regionsFromLabels', () => {
   it('gives contours of the enlarged map in pixels of the original image, truncated', () => {
@@ -90,7 +91,12 @@ describe('regionsFromLabels', () => {
     const map = { ...small, labels, height: 7, width: 7, imageHeight: 49, imageWidth: 49 };
     const sums = [{ label: 1, area: 49 * 49, score: 49 * 49 }];
     for (let size = 1; size < 200; size++) {
-      const [{ box }] = regionsFromLabels({ ...map, sums, originalHeight: size, originalWidth: size });
+      const [{ box }] = regionsFromLabels({
+        ...map,
+        sums,
+        originalHeight: size,
+        originalWidth: size,
+      });
       expect(box).toEqual({ left: 0, top: 0, right: size, bottom: size });
     }
   });
@@ -157,7 +163,9 @@ describe("the reference's detection results", () => {
 
   it('are all there', () => {
     expect(cases).toHaveLength(18);
-    expect(new Set(cases.map(({ expected }) => expected.bbox_type))).toEqual(new Set(['rect', 'poly']));
+    expect(new Set(cases.map(({ expected }) => expected.bbox_type))).toEqual(
+      new Set(['rect', 'poly']),
+    );
   });
 
   it.each(cases)('case $id: labels, boxes to the pixel, scores', (reference) => {
@@ -169,14 +177,18 @@ describe("the reference's detection results", () => {
     expect(regions.map(({ polygon }) => polygon.flat())).toEqual(expected.bboxes);
     regions.forEach(({ label, score, mapBox }, i) => {
       expect(Math.abs(score - expected.scores[i])).toBeLessThan(1e-5);
-      expect([mapBox.top, mapBox.left, mapBox.bottom, mapBox.right]).toEqual(expected.bboxes_h[label]);
+      expect([mapBox.top, mapBox.left, mapBox.bottom, mapBox.right]).toEqual(
+        expected.bboxes_h[label],
+      );
     });
   });
 
   it('need a fraction of the points at a tolerance', () => {
     const polygons = cases.filter(({ expected }) => expected.bbox_type === 'poly');
     const count = (tolerance?: number): number =>
-      polygons.flatMap((reference) => regionsOf(reference, tolerance).regions).flatMap(({ polygon }) => polygon).length;
+      polygons
+        .flatMap((reference) => regionsOf(reference, tolerance).regions)
+        .flatMap(({ polygon }) => polygon).length;
     const full = count();
     expect(count(2)).toBeLessThan(0.6 * full);
     expect(count(8)).toBeLessThan(0.25 * full);

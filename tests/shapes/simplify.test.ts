@@ -8,7 +8,8 @@ import { readOutlines } from './outlines.js';
 
 type Segment = readonly [Point, Point];
 
-const sides = (polygon: Polygon): Segment[] => polygon.map((point, i) => [point, polygon[(i + 1) % polygon.length]]);
+const sides = (polygon: Polygon): Segment[] =>
+  polygon.map((point, i) => [point, polygon[(i + 1) % polygon.length]]);
 
 function distance([px, py]: Point, [[ax, ay], [bx, by]]: Segment): number {
   const square = (bx - ax) ** 2 + (by - ay) ** 2;
@@ -36,7 +37,8 @@ function isSimple(polygon: Polygon): boolean {
     all.every((other, k) => {
       if (k <= i) return true;
       if (k === i + 1) return !meet(side, [other[1], other[1]]) && !meet([side[0], side[0]], other);
-      if (i === 0 && k === count - 1) return !meet(side, [other[0], other[0]]) && !meet([side[1], side[1]], other);
+      if (i === 0 && k === count - 1)
+        return !meet(side, [other[0], other[0]]) && !meet([side[1], side[1]], other);
       return !meet(side, other);
     }),
   );
@@ -113,7 +115,9 @@ describe('simplifyPolygon', () => {
   });
 
   it('drops repeated points, and gives a point, a line and nothing as they are', () => {
-    expect(simplifyPolygon([...square, ...square.slice(3), ...square.slice(0, 1)], 1)).toEqual(square);
+    expect(simplifyPolygon([...square, ...square.slice(3), ...square.slice(0, 1)], 1)).toEqual(
+      square,
+    );
     expect(simplifyPolygon([[3, 4]], 1)).toEqual([[3, 4]]);
     expect(
       simplifyPolygon(
@@ -146,7 +150,9 @@ describe('simplifyPolygon', () => {
         expect(order).toEqual([...order].sort((a, b) => a - b));
         for (const point of contour) {
           const nearest = Math.min(...sides(result).map((side) => distance(point, side)));
-          expect(nearest, JSON.stringify([contour, tolerance])).toBeLessThanOrEqual(tolerance + 1e-9);
+          expect(nearest, JSON.stringify([contour, tolerance])).toBeLessThanOrEqual(
+            tolerance + 1e-9,
+          );
         }
         count += result.length;
       }
@@ -173,7 +179,9 @@ describe('simplifyPolygon', () => {
     for (const contour of retracing) {
       const result = simplifyPolygon(contour, 1);
       for (const point of contour) {
-        expect(Math.min(...sides(result).map((side) => distance(point, side)))).toBeLessThanOrEqual(1 + 1e-9);
+        expect(Math.min(...sides(result).map((side) => distance(point, side)))).toBeLessThanOrEqual(
+          1 + 1e-9,
+        );
       }
     }
   });

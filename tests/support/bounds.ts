@@ -17,18 +17,33 @@ const mostShaders = 512;
 /** Watches everything that is compiled on the device from now on. */
 export function watchBounds({ device }: Gpu): { report(): Promise<BoundsReport> } {
   const size = mostShaders * 4;
-  const flags = device.createBuffer({ label: 'bounds', size, usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC });
+  const flags = device.createBuffer({
+    label: 'bounds',
+    size,
+    usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC,
+  });
   const visibility = GPUShaderStage.COMPUTE;
-  const layout = device.createBindGroupLayout({ label: 'bounds', entries: [{ binding: 0, visibility, buffer: { type: 'storage' } }] });
+  const layout = device.createBindGroupLayout({
+    label: 'bounds',
+    entries: [{ binding: 0, visibility, buffer: { type: 'storage' } }],
+  });
   const shaders: { label: string; expressions: readonly string[] }[] = [];
   const numbers = new Map<GPUShaderModule, number>();
   const pipelines = new Map<GPUComputePipeline, { group: GPUBindGroup; shader: number }>();
   const ran = new Set<number>();
 
-  const wrap = <K extends 'createShaderModule' | 'createPipelineLayout' | 'createComputePipeline' | 'createComputePipelineAsync' | 'createCommandEncoder'>(
+  const wrap = <
+    K extends
+      | 'createShaderModule'
+      | 'createPipelineLayout'
+      | 'createComputePipeline'
+      | 'createComputePipelineAsync'
+      | 'createCommandEncoder',
+  >(
     name: K,
     make: (original: GPUDevice[K]) => GPUDevice[K],
-  ) => Object.defineProperty(device, name, { value: make(device[name].bind(device) as GPUDevice[K]) });
+  ) =>
+    Object.defineProperty(device, name, { value: make(device[name].bind(device) as GPUDevice[K]) });
 
   wrap('createShaderModule', (create) => (descriptor) => {
     const shader = shaders.length;
@@ -39,15 +54,29 @@ export function watchBounds({ device }: Gpu): { report(): Promise<BoundsReport> 
     numbers.set(module, shader);
     return module;
   });
-  wrap('createPipelineLayout', (create) => (descriptor) => create({ ...descriptor, bindGroupLayouts: [...descriptor.bindGroupLayouts, layout] }));
-  const known = (pipeline: GPUComputePipeline, { compute: { module } }: GPUComputePipelineDescriptor) => {
+  wrap(
+    'createPipelineLayout',
+    (create) => (descriptor) =>
+      create({ ...descriptor, bindGroupLayouts: [...descriptor.bindGroupLayouts, layout] }),
+  );
+  const known = (
+    pipeline: GPUComputePipeline,
+    { compute: { module } }: GPUComputePipelineDescriptor,
+  ) => {
     const entries = [{ binding: 0, resource: { buffer: flags } }];
-    const group = device.createBindGroup({ label: 'bounds', layout: pipeline.getBindGroupLayout(1), entries });
+    const group = device.createBindGroup({
+      label: 'bounds',
+      layout: pipeline.getBindGroupLayout(1),
+      entries,
+    });
     pipelines.set(pipeline, { group, shader: numbers.get(module)! });
     return pipeline;
   };
   wrap('createComputePipeline', (create) => (descriptor) => known(create(descriptor), descriptor));
-  wrap('createComputePipelineAsync', (create) => async (descriptor) => known(await create(descriptor), descriptor));
+  wrap(
+    'createComputePipelineAsync',
+    (create) => async (descriptor) => known(await create(descriptor), descriptor),
+  );
   wrap('createCommandEncoder', (create) => (descriptor) => {
     const encoder = create(descriptor);
     const begin = encoder.beginComputePass.bind(encoder);
@@ -67,7 +96,10 @@ export function watchBounds({ device }: Gpu): { report(): Promise<BoundsReport> 
 
   return {
     async report() {
-      const readable = device.createBuffer({ size, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
+      const readable = device.createBuffer({
+        size,
+        usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+      });
       const encoder = device.createCommandEncoder();
       encoder.copyBufferToBuffer(flags, 0, readable, 0, size);
       device.queue.submit([encoder.finish()]);
@@ -76,7 +108,9 @@ export function watchBounds({ device }: Gpu): { report(): Promise<BoundsReport> 
       readable.destroy();
       return {
         ran: [...ran].map((shader) => shaders[shader].label),
-        faults: shaders.flatMap(({ label, expressions }, shader) => (marks[shader] > 0 ? [`${label}: ${expressions[marks[shader] - 1]}`] : [])),
+        faults: shaders.flatMap(({ label, expressions }, shader) =>
+          marks[shader] > 0 ? [`${label}: ${expressions[marks[shader] - 1]}`] : [],
+        ),
       };
     },
   };
@@ -117,7 +151,8 @@ export function instrument(code: string, shader: number): { code: string; expres
         text += `[${index}]`;
         continue;
       }
-      if (length === undefined) throw new Error(`the length of what ${expression} indexes is not known`);
+      if (length === undefined)
+        throw new Error(`the length of what ${expression} indexes is not known`);
       expressions.push(expression);
       text += `[bounds_index(u32(${index}), u32(${length}), ${expressions.length}u)]`;
     }
@@ -146,19 +181,22 @@ function lengthsOf(tokens: readonly string[]): Map<string, string> {
     const [element, length = unknown] = arrayParts(type) ?? [];
     const own = element ? length : widthOf(type);
     if (own === undefined) return;
-    if ((lengths.get(name) ?? own) !== own) throw new Error(`${name} has two lengths: ${lengths.get(name)} and ${own}`);
+    if ((lengths.get(name) ?? own) !== own)
+      throw new Error(`${name} has two lengths: ${lengths.get(name)} and ${own}`);
     lengths.set(name, own);
     const width = element && widthOf(aliases.get(element) ?? element);
     if (width) lengths.set(`${name}[]`, width);
   };
   tokens.forEach((token, at) => {
     if (token === 'alias') aliases.set(tokens[at + 1], typeAt(tokens, at + 3));
-    if (token === '->' && tokens[at - 1] === ')') results.set(tokens[tokens.lastIndexOf('fn', at) + 1], typeAt(tokens, at + 1));
+    if (token === '->' && tokens[at - 1] === ')')
+      results.set(tokens[tokens.lastIndexOf('fn', at) + 1], typeAt(tokens, at + 1));
   });
   // A struct's last array may be as long as the buffer that holds the struct.
   const buffers = new Map<string, string>();
   tokens.forEach((token, at) => {
-    if (token === 'var' && tokens[at + 1] === '<') buffers.set(tokens[tokens.indexOf(':', at) + 1], tokens[tokens.indexOf(':', at) - 1]);
+    if (token === 'var' && tokens[at + 1] === '<')
+      buffers.set(tokens[tokens.indexOf(':', at) + 1], tokens[tokens.indexOf(':', at) - 1]);
   });
   let struct: string | undefined;
   let space: string | undefined;
@@ -169,12 +207,19 @@ function lengthsOf(tokens: readonly string[]): Map<string, string> {
     const next = tokens[at + 1];
     if (next === ':' && /^\w+$/.test(token)) {
       const type = typeAt(tokens, at + 2);
-      if (space === 'uniform' && type.startsWith('array')) throw new Error(`${token}: arrays within uniforms are not watched`);
-      if (struct) addType(`.${token}`, type, buffers.has(struct) ? `arrayLength(&${buffers.get(struct)}.${token})` : undefined);
+      if (space === 'uniform' && type.startsWith('array'))
+        throw new Error(`${token}: arrays within uniforms are not watched`);
+      if (struct)
+        addType(
+          `.${token}`,
+          type,
+          buffers.has(struct) ? `arrayLength(&${buffers.get(struct)}.${token})` : undefined,
+        );
       else addType(token, type, space && `arrayLength(&${token})`);
       space = undefined;
     }
-    if (next === '=' && ['let', 'var', 'const'].includes(tokens[at - 1])) addType(token, results.get(tokens[at + 2]) ?? typeAt(tokens, at + 2));
+    if (next === '=' && ['let', 'var', 'const'].includes(tokens[at - 1]))
+      addType(token, results.get(tokens[at + 2]) ?? typeAt(tokens, at + 2));
   });
   return lengths;
 }
@@ -185,7 +230,8 @@ function typeAt(tokens: readonly string[], at: number): string {
   let depth = 0;
   for (let next = at + 1; depth > 0 || (next === at + 1 && tokens[next] === '<'); next++) {
     type += tokens[next];
-    for (const character of tokens[next]) depth += Number('<('.includes(character)) - Number('>)'.includes(character));
+    for (const character of tokens[next])
+      depth += Number('<('.includes(character)) - Number('>)'.includes(character));
   }
   return type;
 }

@@ -10,7 +10,9 @@ interface TestedGpu {
 }
 
 const chosen = process.env.PANPP_TEST_ADAPTERS?.split(',');
-const candidates = ['swiftshader', 'lavapipe', 'hardware'].filter((name) => chosen?.includes(name) ?? true);
+const candidates = ['swiftshader', 'lavapipe', 'hardware'].filter(
+  (name) => chosen?.includes(name) ?? true,
+);
 
 /** Opened once a process, which several test files share (vitest.config.ts); adapters that are not there are left out, with a line that says so. */
 export const gpus: readonly TestedGpu[] = await openAll();
@@ -38,7 +40,11 @@ export function describeOnGpus(title: string, suite: (gpu: Gpu) => void): void {
 export type Ability = 'f16' | 'subgroups' | 'subgroupMatrix';
 
 /** As describeOnGpus, on the adapters that have an ability; where none has it, one skipped test says so. */
-export function describeOnGpusWith(ability: Ability, title: string, suite: (gpu: Gpu) => void): void {
+export function describeOnGpusWith(
+  ability: Ability,
+  title: string,
+  suite: (gpu: Gpu) => void,
+): void {
   const able = gpus.filter(({ gpu }) => gpu.profile[ability]);
   if (able.length === 0) {
     console.log(`not tested, as no adapter here has ${ability}: ${title}`);

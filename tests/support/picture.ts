@@ -29,7 +29,10 @@ interface Rectangle {
 }
 
 /** A part of an image: its upper left one unless told where it begins. */
-export function cropped({ channels, width: stride, data }: PixelImage, { left = 0, top = 0, width, height }: Rectangle): PixelImage {
+export function cropped(
+  { channels, width: stride, data }: PixelImage,
+  { left = 0, top = 0, width, height }: Rectangle,
+): PixelImage {
   const pixels = new Uint8Array(height * width * channels);
   for (let y = 0; y < height; y++) {
     const from = ((top + y) * stride + left) * channels;

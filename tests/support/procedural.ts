@@ -9,7 +9,8 @@ import { crc32 } from 'node:zlib';
 export function proceduralCheckpoint(config: ModelConfig): Map<string, NamedTensor> {
   const lastNorm = config.backbone.block === 'basic' ? 'bn2' : 'bn3';
   const tensors = new Map<string, NamedTensor>();
-  for (const [name, shape] of checkpointTensorsOf(config)) tensors.set(name, { shape, data: proceduralTensor(name, shape, lastNorm) });
+  for (const [name, shape] of checkpointTensorsOf(config))
+    tensors.set(name, { shape, data: proceduralTensor(name, shape, lastNorm) });
   return tensors;
 }
 
@@ -33,7 +34,11 @@ function uniform(index: number, seed: number): number {
   return x / 2 ** 31 - 1;
 }
 
-function valueRule(name: string, shape: readonly number[], lastNorm: string): (u: number) => number {
+function valueRule(
+  name: string,
+  shape: readonly number[],
+  lastNorm: string,
+): (u: number) => number {
   if (name.endsWith('.running_var')) return (u) => 1 + 0.5 * u;
   if (name.endsWith('.running_mean')) return (u) => 0.2 * u;
   if (shape.length === 4) {
@@ -43,7 +48,9 @@ function valueRule(name: string, shape: readonly number[], lastNorm: string): (u
   }
   if (shape.length === 2) return (u) => u * Math.sqrt(3) * Math.sqrt(1 / shape[1]);
   if (name.endsWith('.weight')) {
-    const damping = new RegExp(`^backbone\\.layer\\d+\\.\\d+\\.${lastNorm}\\.weight$`).test(name) ? 0.25 : 1;
+    const damping = new RegExp(`^backbone\\.layer\\d+\\.\\d+\\.${lastNorm}\\.weight$`).test(name)
+      ? 0.25
+      : 1;
     return (u) => (1 + 0.3 * u) * damping;
   }
   return (u) => 0.1 * u;

@@ -14,10 +14,14 @@ export function precisionsOf(gpu: Gpu): Precision[] {
 }
 
 /** The pixel-by-pixel layout of `input`, its channels padded with zeros to `padded`. */
-export function toPixels({ channels, height, width, data }: Planes, padded = channels): Float32Array<ArrayBuffer> {
+export function toPixels(
+  { channels, height, width, data }: Planes,
+  padded = channels,
+): Float32Array<ArrayBuffer> {
   const pixels = new Float32Array(height * width * padded);
   for (let channel = 0; channel < channels; channel++) {
-    for (let pixel = 0; pixel < height * width; pixel++) pixels[pixel * padded + channel] = data[channel * height * width + pixel];
+    for (let pixel = 0; pixel < height * width; pixel++)
+      pixels[pixel * padded + channel] = data[channel * height * width + pixel];
   }
   return pixels;
 }
@@ -26,7 +30,8 @@ function toPlanes(pixels: Float32Array, { images, channels, height, width }: Fea
   const output = planes(channels, images * height, width);
   const count = output.height * width;
   for (let channel = 0; channel < channels; channel++) {
-    for (let pixel = 0; pixel < count; pixel++) output.data[channel * count + pixel] = pixels[pixel * channels + channel];
+    for (let pixel = 0; pixel < count; pixel++)
+      output.data[channel * count + pixel] = pixels[pixel * channels + channel];
   }
   return output;
 }
@@ -67,21 +72,51 @@ export async function runLayers(
   images = 1,
 ): Promise<Planes[]> {
   const maps = inputs.map(({ height, width, channels }, index) =>
-    featureMap(`input ${index}`, height / images, width, Math.ceil(channels / 4) * 4, precision, images),
+    featureMap(
+      `input ${index}`,
+      height / images,
+      width,
+      Math.ceil(channels / 4) * 4,
+      precision,
+      images,
+    ),
   );
   const { output: outputs, kernels } = plan(maps);
-  const program = await Program.create(gpu, [{ name: 'test', kernels }], [...maps, ...outputs].map(({ slot }) => slot));
-  const readback = new Readback(gpu, outputs.reduce((sum, { slot }) => sum + slot.bytes + 8, 0));
+  const program = await Program.create(
+    gpu,
+    [{ name: 'test', kernels }],
+    [...maps, ...outputs].map(({ slot }) => slot),
+  );
+  const readback = new Readback(
+    gpu,
+    outputs.reduce((sum, { slot }) => sum + slot.bytes + 8, 0),
+  );
   inputs.forEach((input, index) => {
     const pixels = toPixels(input, maps[index].channels);
-    gpu.device.queue.writeBuffer(program.bufferOf(maps[index].slot), 0, precision === 'f16' ? floatToHalf(pixels) : pixels);
+    gpu.device.queue.writeBuffer(
+      program.bufferOf(maps[index].slot),
+      0,
+      precision === 'f16' ? floatToHalf(pixels) : pixels,
+    );
   });
   const encoder = gpu.device.createCommandEncoder();
   program.encode(encoder);
-  const ranges = outputs.map(({ slot }) => readback.copy(encoder, program.bufferOf(slot), slot.bytes));
+  const ranges = outputs.map(({ slot }) =>
+    readback.copy(encoder, program.bufferOf(slot), slot.bytes),
+  );
   gpu.device.queue.submit([encoder.finish()]);
   const results = await readback.read((bytes) =>
-    outputs.map((map, index) => toPlanes(readValues(map.precision, bytes, ranges[index].offset, map.slot.bytes / valueBytes[map.precision]), map)),
+    outputs.map((map, index) =>
+      toPlanes(
+        readValues(
+          map.precision,
+          bytes,
+          ranges[index].offset,
+          map.slot.bytes / valueBytes[map.precision],
+        ),
+        map,
+      ),
+    ),
   );
   readback.dispose();
   program.dispose();

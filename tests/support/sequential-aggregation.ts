@@ -6,7 +6,12 @@
 
 import { nearestAxis } from '../../src/shapes/nearest.js';
 import type { RegionSum } from '../../src/shapes/regions.js';
-import { type AggregationInput, type AggregationMode, type AggregationResult, checkAggregationInput } from '../../src/aggregation/input.js';
+import {
+  type AggregationInput,
+  type AggregationMode,
+  type AggregationResult,
+  checkAggregationInput,
+} from '../../src/aggregation/input.js';
 
 const VECTOR = 4;
 /** Kernels of one text component whose areas differ more than this many times check instance vectors. */
@@ -49,7 +54,9 @@ export function aggregateSequential(input: AggregationInput): AggregationResult 
   }
   const queue = new Int32Array(textCount);
   const kernels = labelComponents(kernel, stride, queue);
-  const kept = Uint8Array.from(kernels.areas, (area, label) => (label > 0 && area >= input.minKernelArea ? 1 : 0));
+  const kept = Uint8Array.from(kernels.areas, (area, label) =>
+    label > 0 && area >= input.minKernelArea ? 1 : 0,
+  );
   const flags = flagKernels(input.mode, kernels, kept, text, stride, queue);
   const means = flags.includes(1) ? kernelMeans(input, kernels, flags) : null;
 
@@ -157,13 +164,17 @@ function flagKernels(
   kernels.areas.forEach((area, label) => {
     if (kept[label] === 0) return;
     const component = componentOf[label];
-    if (areasDiffer([smallest[component], area]) || areasDiffer([area, largest[component]])) flags[label] = 1;
+    if (areasDiffer([smallest[component], area]) || areasDiffer([area, largest[component]]))
+      flags[label] = 1;
   });
   return flags;
 }
 
 function extent(values: readonly number[]): [smallest: number, largest: number] {
-  return values.reduce(([low, high], value) => [Math.min(low, value), Math.max(high, value)], [Infinity, 0]);
+  return values.reduce(
+    ([low, high], value) => [Math.min(low, value), Math.max(high, value)],
+    [Infinity, 0],
+  );
 }
 
 function areasDiffer([smallest, largest]: readonly [smallest: number, largest: number]): boolean {
@@ -213,7 +224,12 @@ function grow(
 }
 
 /** In float32, as the authors' code has it. */
-function distanceToMean(input: AggregationInput, cell: number, means: Float32Array, label: number): number {
+function distanceToMean(
+  input: AggregationInput,
+  cell: number,
+  means: Float32Array,
+  label: number,
+): number {
   const { embedding, height, width } = input;
   const fround = Math.fround;
   const row = Math.floor(cell / (width + 2));

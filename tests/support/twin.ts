@@ -10,24 +10,39 @@ export interface Planes {
   readonly data: Float32Array;
 }
 
-export function planes(channels: number, height: number, width: number, data?: Float32Array): Planes {
+export function planes(
+  channels: number,
+  height: number,
+  width: number,
+  data?: Float32Array,
+): Planes {
   return { channels, height, width, data: data ?? new Float32Array(channels * height * width) };
 }
 
 /** What the network sees of an image of its size: red, green and blue, normalised. */
 export function normalised({ height, width, channels, data }: PixelImage): Planes {
-  const [mean, deviation] = [[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]];
+  const [mean, deviation] = [
+    [0.485, 0.456, 0.406],
+    [0.229, 0.224, 0.225],
+  ];
   const image = planes(3, height, width);
   for (let pixel = 0; pixel < height * width; pixel++) {
     for (let channel = 0; channel < 3; channel++) {
-      image.data[channel * height * width + pixel] = (data[channels * pixel + channel] / 255 - mean[channel]) / deviation[channel];
+      image.data[channel * height * width + pixel] =
+        (data[channels * pixel + channel] / 255 - mean[channel]) / deviation[channel];
     }
   }
   return image;
 }
 
 /** Square convolution with padding kernel / 2. */
-export function conv2d(input: Planes, weight: Float32Array, bias: Float32Array, kernel: number, stride: number): Planes {
+export function conv2d(
+  input: Planes,
+  weight: Float32Array,
+  bias: Float32Array,
+  kernel: number,
+  stride: number,
+): Planes {
   const pad = kernel >> 1;
   const height = Math.floor((input.height + 2 * pad - kernel) / stride) + 1;
   const width = Math.floor((input.width + 2 * pad - kernel) / stride) + 1;
@@ -37,11 +52,19 @@ export function conv2d(input: Planes, weight: Float32Array, bias: Float32Array, 
     sums.fill(bias[out]);
     for (let channel = 0; channel < input.channels; channel++) {
       for (let tap = 0; tap < kernel * kernel; tap++) {
-        addTap(sums, input, channel, weight[(out * input.channels + channel) * kernel * kernel + tap], {
-          dy: Math.floor(tap / kernel) - pad,
-          dx: (tap % kernel) - pad,
-          ...{ stride, height, width },
-        });
+        addTap(
+          sums,
+          input,
+          channel,
+          weight[(out * input.channels + channel) * kernel * kernel + tap],
+          {
+            dy: Math.floor(tap / kernel) - pad,
+            dx: (tap % kernel) - pad,
+            stride,
+            height,
+            width,
+          },
+        );
       }
     }
     output.data.set(sums, out * height * width);
@@ -57,14 +80,21 @@ interface Tap {
   readonly width: number;
 }
 
-function addTap(sums: Float64Array, input: Planes, channel: number, weight: number, { dy, dx, stride, height, width }: Tap): void {
+function addTap(
+  sums: Float64Array,
+  input: Planes,
+  channel: number,
+  weight: number,
+  { dy, dx, stride, height, width }: Tap,
+): void {
   for (let y = 0; y < height; y++) {
     const row = y * stride + dy;
     if (row < 0 || row >= input.height) continue;
     const start = (channel * input.height + row) * input.width;
     for (let x = 0; x < width; x++) {
       const column = x * stride + dx;
-      if (column >= 0 && column < input.width) sums[y * width + x] += weight * input.data[start + column];
+      if (column >= 0 && column < input.width)
+        sums[y * width + x] += weight * input.data[start + column];
     }
   }
 }
@@ -74,7 +104,12 @@ export function depthwise3x3(input: Planes, weight: Float32Array, stride: number
   const size = input.height * input.width;
   const parts = Array.from({ length: input.channels }, (_, channel) =>
     conv2d(
-      planes(1, input.height, input.width, input.data.subarray(channel * size, (channel + 1) * size)),
+      planes(
+        1,
+        input.height,
+        input.width,
+        input.data.subarray(channel * size, (channel + 1) * size),
+      ),
       weight.subarray(9 * channel, 9 * channel + 9),
       new Float32Array(1),
       3,
@@ -85,12 +120,23 @@ export function depthwise3x3(input: Planes, weight: Float32Array, stride: number
 }
 
 export function maxPool3x3(input: Planes): Planes {
-  const output = planes(input.channels, Math.floor((input.height - 1) / 2) + 1, Math.floor((input.width - 1) / 2) + 1);
+  const output = planes(
+    input.channels,
+    Math.floor((input.height - 1) / 2) + 1,
+    Math.floor((input.width - 1) / 2) + 1,
+  );
   each(output, (channel, y, x) => {
     let largest = -Infinity;
     for (let row = Math.max(0, 2 * y - 1); row <= Math.min(input.height - 1, 2 * y + 1); row++) {
-      for (let column = Math.max(0, 2 * x - 1); column <= Math.min(input.width - 1, 2 * x + 1); column++) {
-        largest = Math.max(largest, input.data[(channel * input.height + row) * input.width + column]);
+      for (
+        let column = Math.max(0, 2 * x - 1);
+        column <= Math.min(input.width - 1, 2 * x + 1);
+        column++
+      ) {
+        largest = Math.max(
+          largest,
+          input.data[(channel * input.height + row) * input.width + column],
+        );
       }
     }
     return largest;
@@ -121,8 +167,10 @@ export function upsample(input: Planes, height: number, width: number): Planes {
     const row = source(y, input.height, height);
     const column = source(x, input.width, width);
     const at = (r: number, c: number) => input.data[(channel * input.height + r) * input.width + c];
-    const top = at(row.low, column.low) * (1 - column.share) + at(row.low, column.high) * column.share;
-    const bottom = at(row.high, column.low) * (1 - column.share) + at(row.high, column.high) * column.share;
+    const top =
+      at(row.low, column.low) * (1 - column.share) + at(row.low, column.high) * column.share;
+    const bottom =
+      at(row.high, column.low) * (1 - column.share) + at(row.high, column.high) * column.share;
     return top * (1 - row.share) + bottom * row.share;
   });
   return output;
@@ -137,7 +185,11 @@ export function relu(input: Planes): Planes {
 }
 
 export function concatenate(parts: readonly Planes[]): Planes {
-  const output = planes(parts.reduce((sum, part) => sum + part.channels, 0), parts[0].height, parts[0].width);
+  const output = planes(
+    parts.reduce((sum, part) => sum + part.channels, 0),
+    parts[0].height,
+    parts[0].width,
+  );
   let at = 0;
   for (const part of parts) {
     output.data.set(part.data, at);
@@ -156,7 +208,11 @@ function each(output: Planes, value: (channel: number, y: number, x: number) => 
 }
 
 /** The head's 6-channel map at 1/4 from a normalised image (3 planes), with the checkpoint's batch norms applied as they are. */
-export function networkTwin(tensors: ReadonlyMap<string, NamedTensor>, config: ModelConfig, image: Planes): Planes {
+export function networkTwin(
+  tensors: ReadonlyMap<string, NamedTensor>,
+  config: ModelConfig,
+  image: Planes,
+): Planes {
   const values = (name: string) => tensors.get(name)!.data as Float32Array;
   const conv = (name: string, input: Planes, stride = 1) => {
     const [out, , kernel] = tensors.get(`${name}.weight`)!.shape;
@@ -164,11 +220,16 @@ export function networkTwin(tensors: ReadonlyMap<string, NamedTensor>, config: M
     return conv2d(input, values(`${name}.weight`), bias, kernel, stride);
   };
   const norm = (name: string, input: Planes): Planes => {
-    const [scale, shift, mean, variance] = ['weight', 'bias', 'running_mean', 'running_var'].map((part) => values(`${name}.${part}`));
+    const [scale, shift, mean, variance] = ['weight', 'bias', 'running_mean', 'running_var'].map(
+      (part) => values(`${name}.${part}`),
+    );
     const size = input.height * input.width;
     const data = input.data.map((value, index) => {
       const channel = Math.floor(index / size);
-      return ((value - mean[channel]) / Math.sqrt(variance[channel] + 1e-5)) * scale[channel] + shift[channel];
+      return (
+        ((value - mean[channel]) / Math.sqrt(variance[channel] + 1e-5)) * scale[channel] +
+        shift[channel]
+      );
     });
     return { ...input, data };
   };
@@ -176,27 +237,43 @@ export function networkTwin(tensors: ReadonlyMap<string, NamedTensor>, config: M
     const hidden = relu(norm(`${prefix}.bn1`, conv(`${prefix}.conv1`, input, stride)));
     const output = norm(`${prefix}.bn2`, conv(`${prefix}.conv2`, hidden));
     const hasShortcut = tensors.has(`${prefix}.downsample.0.weight`);
-    const shortcut = hasShortcut ? norm(`${prefix}.downsample.1`, conv(`${prefix}.downsample.0`, input, stride)) : input;
+    const shortcut = hasShortcut
+      ? norm(`${prefix}.downsample.1`, conv(`${prefix}.downsample.0`, input, stride))
+      : input;
     return relu(add(output, shortcut));
   };
 
   let map = image;
-  for (const index of [1, 2, 3]) map = relu(norm(`backbone.bn${index}`, conv(`backbone.conv${index}`, map, index === 1 ? 2 : 1)));
+  for (const index of [1, 2, 3])
+    map = relu(
+      norm(`backbone.bn${index}`, conv(`backbone.conv${index}`, map, index === 1 ? 2 : 1)),
+    );
   map = maxPool3x3(map);
   let levels = config.backbone.blocks.map((count, layer) => {
     for (let block = 0; block < count; block++) {
-      map = basicBlock(`backbone.layer${layer + 1}.${block}`, map, block === 0 && layer > 0 ? 2 : 1);
+      map = basicBlock(
+        `backbone.layer${layer + 1}.${block}`,
+        map,
+        block === 0 && layer > 0 ? 2 : 1,
+      );
     }
     return map;
   });
-  levels = levels.map((level, index) => relu(norm(`reduce_layer${index + 1}.bn`, conv(`reduce_layer${index + 1}.conv`, level))));
+  levels = levels.map((level, index) =>
+    relu(norm(`reduce_layer${index + 1}.bn`, conv(`reduce_layer${index + 1}.conv`, level))),
+  );
   let total: Planes[] | undefined;
   for (let index = 1; index <= config.neck.fpems; index++) {
     const unit = (name: string, coarse: Planes, fine: Planes, stride: number) => {
       const enlarge = config.neck.upsampling === 'nearest' ? doubled : upsample;
       const joined = add(enlarge(coarse, fine.height, fine.width), fine);
       const filtered = depthwise3x3(joined, values(`fpem${index}.dwconv${name}.weight`), stride);
-      return relu(norm(`fpem${index}.smooth_layer${name}.bn`, conv(`fpem${index}.smooth_layer${name}.conv`, filtered)));
+      return relu(
+        norm(
+          `fpem${index}.smooth_layer${name}.bn`,
+          conv(`fpem${index}.smooth_layer${name}.conv`, filtered),
+        ),
+      );
     };
     const [f1, f2, f3, f4] = levels;
     const up3 = unit('3_1', f4, f3, 1);
@@ -206,10 +283,18 @@ export function networkTwin(tensors: ReadonlyMap<string, NamedTensor>, config: M
     const down3 = unit('3_2', up3, down2, 2);
     const down4 = unit('4_2', f4, down3, 2);
     const refined = [up1, down2, down3, down4];
-    levels = config.neck.fusion === 'pan' ? refined : refined.map((level, at) => add(level, levels[at]));
-    total = config.neck.fusion === 'pan' && total ? total.map((level, at) => add(level, levels[at])) : levels;
+    levels =
+      config.neck.fusion === 'pan' ? refined : refined.map((level, at) => add(level, levels[at]));
+    total =
+      config.neck.fusion === 'pan' && total
+        ? total.map((level, at) => add(level, levels[at]))
+        : levels;
   }
   const [first] = total!;
-  const fused = concatenate(total!.map((level, index) => (index === 0 ? level : upsample(level, first.height, first.width))));
+  const fused = concatenate(
+    total!.map((level, index) =>
+      index === 0 ? level : upsample(level, first.height, first.width),
+    ),
+  );
   return conv('det_head.conv2', relu(norm('det_head.bn1', conv('det_head.conv1', fused))));
 }

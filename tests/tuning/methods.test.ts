@@ -22,25 +22,56 @@ import { precisionsOf, randomPlanes, runLayers } from '../support/run-layer.js';
 // The methods that hardware has a choice of, and no choice of tiles, which other tests are about.
 vi.mock(import('../../src/layers/conv/method.js'), async (load) => {
   const actual = await load();
-  return { ...actual, candidateMethods: (conv, device) => actual.candidateMethods(conv, { ...device, software: false }) };
+  return {
+    ...actual,
+    candidateMethods: (conv, device) =>
+      actual.candidateMethods(conv, { ...device, software: false }),
+  };
 });
-vi.mock(import('../../src/layers/conv/tiles/kinds.js'), async (load) => ({ ...(await load()), candidateTiles: () => [] }));
+vi.mock(import('../../src/layers/conv/tiles/kinds.js'), async (load) => ({
+  ...(await load()),
+  candidateTiles: () => [],
+}));
 
 const weights = readFileSync(packagedWeights());
 const { gpu } = gpus.find(({ name }) => name === 'lavapipe') ?? gpus[0];
 const size = { height: 64, width: 96 };
-const image = { ...size, channels: 3 as const, data: Uint8Array.from({ length: 64 * 96 * 3 }, (_, index) => (index * 7919) % 256) };
+const image = {
+  ...size,
+  channels: 3 as const,
+  data: Uint8Array.from({ length: 64 * 96 * 3 }, (_, index) => (index * 7919) % 256),
+};
 
 describe('a network’s classes', () => {
   it('are those of its 3 × 3 convolutions with stride 1, with all places where they are', () => {
-    const { shapes, classes } = convolutionsOf(gpu, weights, { sizes: [size, { height: 60, width: 64 }] });
+    const { shapes, classes } = convolutionsOf(gpu, weights, {
+      sizes: [size, { height: 60, width: 64 }],
+    });
     expect([...classes.keys()].sort()).toEqual(
-      ['3x3/1 64>64 f32', '3x3/1 64>128 f32', '3x3/1 128>64 f32', '3x3/1 128>128 f32', '3x3/1 256>256 f32', '3x3/1 512>512 f32'].sort(),
+      [
+        '3x3/1 64>64 f32',
+        '3x3/1 64>128 f32',
+        '3x3/1 128>64 f32',
+        '3x3/1 128>128 f32',
+        '3x3/1 256>256 f32',
+        '3x3/1 512>512 f32',
+      ].sort(),
     );
     // Layer 4 has three of them.
-    const [first, second] = [[2, 3, 2, 3], [2, 2, 2, 2]];
-    expect(classes.get('3x3/1 512>512 f32')!.map(({ sizes }) => sizes)).toEqual([first, first, first, second, second, second]);
-    for (const own of classes.values()) for (const shape of own) expect([...shapes.keys()]).toContain(shapeKey(shape));
+    const [first, second] = [
+      [2, 3, 2, 3],
+      [2, 2, 2, 2],
+    ];
+    expect(classes.get('3x3/1 512>512 f32')!.map(({ sizes }) => sizes)).toEqual([
+      first,
+      first,
+      first,
+      second,
+      second,
+      second,
+    ]);
+    for (const own of classes.values())
+      for (const shape of own) expect([...shapes.keys()]).toContain(shapeKey(shape));
     // Winograd's products are there as well.
     expect([...shapes.keys()].some((key) => key.startsWith('1x1/1 512>512 x36 '))).toBe(true);
   });
@@ -49,7 +80,10 @@ describe('a network’s classes', () => {
 describe('tune, where there is a choice of methods', () => {
   it('measures classes after shapes, and a model computes nearly the same with it', async () => {
     const steps: string[] = [];
-    const tuning = await tune(gpu, weights, { sizes: [size], onProgress: ({ shape, done, total }) => void steps.push(`${shape} ${done}/${total}`) });
+    const tuning = await tune(gpu, weights, {
+      sizes: [size],
+      onProgress: ({ shape, done, total }) => void steps.push(`${shape} ${done}/${total}`),
+    });
     const keys = [...Object.keys(tuning.shapes), ...Object.keys(tuning.methods!)];
     expect(Object.keys(tuning.methods!)).toHaveLength(6);
     expect(steps).toEqual(keys.map((key, index) => `${key} ${index + 1}/${keys.length}`));
@@ -61,7 +95,9 @@ describe('tune, where there is a choice of methods', () => {
     }
     const look = async (given?: Tuning) => {
       const model = await loadModel(gpu, weights, { tuning: given });
-      const det = (await model.forward(image, { outputs: ['det'], shortSide: 64 })).get('det')!.data;
+      const det = (await model.forward(image, { outputs: ['det'], shortSide: 64 })).get(
+        'det',
+      )!.data;
       const bytes = model.memory.weights;
       model.dispose();
       return { det, bytes };
@@ -69,7 +105,11 @@ describe('tune, where there is a choice of methods', () => {
     const usual = await look();
     // Whatever this machine found, one method is another.
     const direct = { method: 'direct', best: 1, usual: 2 } as const;
-    const changed = await look(JSON.parse(JSON.stringify({ ...tuning, methods: { ...tuning.methods, '3x3/1 512>512 f32': direct } })) as Tuning);
+    const changed = await look(
+      JSON.parse(
+        JSON.stringify({ ...tuning, methods: { ...tuning.methods, '3x3/1 512>512 f32': direct } }),
+      ) as Tuning,
+    );
     expect(relativeDifference(changed.det, usual.det)).toBeLessThan(3e-6);
     // Its weights are nine places for 36.
     expect(changed.bytes).toBeLessThan(usual.bytes);
@@ -79,22 +119,39 @@ describe('tune, where there is a choice of methods', () => {
 describeOnGpus('methods', (device) => {
   const choices = defaultChoices(device.profile);
   const shapeOf = (channels: number, side: number, precision: Precision): ConvShape => ({
-    ...{ kernel: 3, stride: 1, inChannels: channels, outChannels: channels, sizes: [side, side, side, side] },
+    kernel: 3,
+    stride: 1,
+    inChannels: channels,
+    outChannels: channels,
+    sizes: [side, side, side, side],
     types: { input: precision, weight: precision, output: precision },
   });
 
   // Which is faster on hardware is what nobody knows before.
-  it.skipIf(!device.profile.software).each(precisionsOf(device))('race, and the faster one wins, in %s', async (precision) => {
-    const shapes = [24, 12, 24].map((side) => shapeOf(128, side, precision));
-    // Where direct is the usual one, it loses, for it has four times the multiplications.
-    const found = await tuneMethod(device, 'a class', shapes, choices, ['direct', 'winograd']);
-    expect(found).toEqual({ method: 'winograd', best: expect.any(Number) as number, usual: expect.any(Number) as number });
-    const stays = await tuneMethod(device, 'a class', shapes, choices, ['winograd', 'direct']);
-    expect(stays).toEqual({ best: stays.usual, usual: expect.any(Number) as number });
-  });
+  it.skipIf(!device.profile.software).each(precisionsOf(device))(
+    'race, and the faster one wins, in %s',
+    async (precision) => {
+      const shapes = [24, 12, 24].map((side) => shapeOf(128, side, precision));
+      // Where direct is the usual one, it loses, for it has four times the multiplications.
+      const found = await tuneMethod(device, 'a class', shapes, choices, ['direct', 'winograd']);
+      expect(found).toEqual({
+        method: 'winograd',
+        best: expect.any(Number) as number,
+        usual: expect.any(Number) as number,
+      });
+      const stays = await tuneMethod(device, 'a class', shapes, choices, ['winograd', 'direct']);
+      expect(stays).toEqual({ best: stays.usual, usual: expect.any(Number) as number });
+    },
+  );
 
   it('are not compared where their values are not the same', async () => {
-    const convOf = (weight: Float32Array) => ({ weight, bias: new Float32Array(64), outChannels: 64, inChannels: 64, kernel: 3 });
+    const convOf = (weight: Float32Array) => ({
+      weight,
+      bias: new Float32Array(64),
+      outChannels: 64,
+      inChannels: 64,
+      kernel: 3,
+    });
     const right = randomize(new Float32Array(64 * 64 * 9));
     const wrong = right.map((value, index) => (index === 0 ? value + 1 : value));
     const { packed, dispose } = packWeights(
@@ -106,48 +163,73 @@ describeOnGpus('methods', (device) => {
           ['direct', packConv(packer, 'd', convOf(wrong), 1, 'direct')],
         ]),
     );
-    const trial = new Trial(device, methodWays(device, packed, [{ sizes: [9, 14, 9, 14] }, { sizes: [5, 5, 5, 5] }]));
+    const trial = new Trial(
+      device,
+      methodWays(device, packed, [{ sizes: [9, 14, 9, 14] }, { sizes: [5, 5, 5, 5] }]),
+    );
     expect(await trial.faultOf('winograd')).toBeUndefined();
-    expect(await trial.faultOf('direct')).toMatch(/^direct is wrong: values differ by \d\.\de-[12] of the largest$/);
+    expect(await trial.faultOf('direct')).toMatch(
+      /^direct is wrong: values differ by \d\.\de-[12] of the largest$/,
+    );
     trial.dispose();
     dispose();
   });
 
   // With a head for recognition, whose first convolution is packed level by level too.
-  it.each(precisionsOf(device))('may be swapped in all of the network, in %s', async (precision) => {
-    const config = spotterConfig(['a', 'b']);
-    const tensors = foldedProcedural(config);
-    const classes = ['64>64', '64>128', '128>64', '128>128', '256>256', '512>512'].map((channels) => `3x3/1 ${channels} ${precision}`);
-    const direct = Object.fromEntries(classes.map((key) => [key, { method: 'direct' as const, best: 1, usual: 2 }]));
-    const byHand = asTuning(JSON.parse(JSON.stringify(tuningOf(device.profile, {}, direct))));
-    // Without its matrices, which the keys would tell.
-    const tuned = tunedChoices(byHand, { ...device.profile, subgroupMatrix: undefined });
-    const run = async (packed: NetworkWeights) => {
-      await packed.ready;
-      const maps = await runLayers(device, [randomPlanes(4, size.height, size.width)], ([map]) => {
-        const plan = planNetwork(config, packed, map);
-        const read = planPyramidConv('rec_head.conv', fusedLevels(plan), packed.pyramidConv('rec_head.conv'));
-        return { output: [plan.maps.get('det')!, read.output], kernels: [...plan.kernels, ...read.kernels] };
+  it.each(precisionsOf(device))(
+    'may be swapped in all of the network, in %s',
+    async (precision) => {
+      const config = spotterConfig(['a', 'b']);
+      const tensors = foldedProcedural(config);
+      const classes = ['64>64', '64>128', '128>64', '128>128', '256>256', '512>512'].map(
+        (channels) => `3x3/1 ${channels} ${precision}`,
+      );
+      const direct = Object.fromEntries(
+        classes.map((key) => [key, { method: 'direct' as const, best: 1, usual: 2 }]),
+      );
+      const byHand = asTuning(JSON.parse(JSON.stringify(tuningOf(device.profile, {}, direct))));
+      // Without its matrices, which the keys would tell.
+      const tuned = tunedChoices(byHand, { ...device.profile, subgroupMatrix: undefined });
+      const run = async (packed: NetworkWeights) => {
+        await packed.ready;
+        const maps = await runLayers(
+          device,
+          [randomPlanes(4, size.height, size.width)],
+          ([map]) => {
+            const plan = planNetwork(config, packed, map);
+            const read = planPyramidConv(
+              'rec_head.conv',
+              fusedLevels(plan),
+              packed.pyramidConv('rec_head.conv'),
+            );
+            return {
+              output: [plan.maps.get('det')!, read.output],
+              kernels: [...plan.kernels, ...read.kernels],
+            };
+          },
+        );
+        packed.dispose();
+        return maps;
+      };
+      const methods: string[] = [];
+      const swapped = uploadWeights(device, tensors, config, precision, {
+        ...tuned,
+        method(conv) {
+          methods.push(tuned.method(conv));
+          return tuned.method(conv);
+        },
       });
-      packed.dispose();
-      return maps;
-    };
-    const methods: string[] = [];
-    const swapped = uploadWeights(device, tensors, config, precision, {
-      ...tuned,
-      method(conv) {
-        methods.push(tuned.method(conv));
-        return tuned.method(conv);
-      },
-    });
-    expect(new Set(methods)).toEqual(new Set(['direct']));
-    const usual = await run(uploadWeights(device, tensors, config, precision));
-    const others = await run(swapped);
-    const differences = others.map((map, index) => relativeDifference(map.data, usual[index].data));
-    console.log(`${precision}: ${differences.map((difference) => difference.toExponential(1))}`);
-    for (const difference of differences) {
-      expect(difference).toBeGreaterThan(0);
-      expect(difference).toBeLessThan(precision === 'f32' ? 2e-6 : 2e-3);
-    }
-  });
+      expect(new Set(methods)).toEqual(new Set(['direct']));
+      const usual = await run(uploadWeights(device, tensors, config, precision));
+      const others = await run(swapped);
+      const differences = others.map((map, index) =>
+        relativeDifference(map.data, usual[index].data),
+      );
+      console.log(`${precision}: ${differences.map((difference) => difference.toExponential(1))}`);
+      for (const difference of differences) {
+        expect(difference).toBeGreaterThan(0);
+        expect(difference).toBeLessThan(precision === 'f32' ? 2e-6 : 2e-3);
+      }
+    },
+  );
 });

@@ -22,7 +22,10 @@ describe('race', () => {
   });
 
   it('is not won by less than the margin', async () => {
-    expect(await race('usual', ['a'], clock({ usual: 10, a: 9.71 }).time)).toEqual({ usual: 10, best: 10 });
+    expect(await race('usual', ['a'], clock({ usual: 10, a: 9.71 }).time)).toEqual({
+      usual: 10,
+      best: 10,
+    });
     expect((await race('usual', ['a'], clock({ usual: 10, a: 9.7 }).time)).winner).toBe('a');
   });
 
@@ -49,16 +52,23 @@ describe('race', () => {
 
   it('does not believe luck in the heats', async () => {
     // As fast as the usual one, but for its heats.
-    const { time } = clock({ usual: 10, lucky: (measurement) => (measurement < raceRules.heats ? 8 : 10) });
+    const { time } = clock({
+      usual: 10,
+      lucky: (measurement) => (measurement < raceRules.heats ? 8 : 10),
+    });
     expect(await race('usual', ['lucky'], time)).toEqual({ usual: 10, best: 10 });
   });
 
   it('is not misled by a machine that slows down for a while', async () => {
     let measurements = 0;
     const slow = (own: number) => () => own * (measurements++ % 7 > 4 ? 3 : 1);
-    expect((await race('usual', ['a'], clock({ usual: slow(10), a: slow(9) }).time)).winner).toBe('a');
+    expect((await race('usual', ['a'], clock({ usual: slow(10), a: slow(9) }).time)).winner).toBe(
+      'a',
+    );
     measurements = 0;
-    expect((await race('usual', ['a'], clock({ usual: slow(10), a: slow(10) }).time)).winner).toBeUndefined();
+    expect(
+      (await race('usual', ['a'], clock({ usual: slow(10), a: slow(10) }).time)).winner,
+    ).toBeUndefined();
   });
 
   it('of the usual one alone is none', async () => {

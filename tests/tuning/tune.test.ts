@@ -27,8 +27,17 @@ describe('tune', () => {
     expect(shapes.length).toBeGreaterThan(15);
     expect(steps).toEqual(shapes.map(([shape], index) => `${shape} ${index + 1}/${shapes.length}`));
     // Stem, Winograd's products, strided convolutions, shortcuts, the head's taps.
-    for (const part of ['3x3/2 4>64 x1 ', '1x1/1 64>64 x36 ', '3x3/2 256>512 x1 ', '1x1/2 64>128 x1 ', '1x1/1 128>1152 x1 ']) {
-      expect(Object.keys(tuning.shapes).some((shape) => shape.startsWith(part)), part).toBe(true);
+    for (const part of [
+      '3x3/2 4>64 x1 ',
+      '1x1/1 64>64 x36 ',
+      '3x3/2 256>512 x1 ',
+      '1x1/2 64>128 x1 ',
+      '1x1/1 128>1152 x1 ',
+    ]) {
+      expect(
+        Object.keys(tuning.shapes).some((shape) => shape.startsWith(part)),
+        part,
+      ).toBe(true);
     }
     for (const [shape, { best, usual, tile, faults }] of shapes) {
       expect(faults, shape).toBeUndefined();
@@ -36,10 +45,17 @@ describe('tune', () => {
       expect(best).toBeLessThanOrEqual(usual * (tile ? 0.97 : 1) + 1e-4);
     }
 
-    const image = { width: 60, height: 33, channels: 3 as const, data: Uint8Array.from({ length: 60 * 33 * 3 }, (_, index) => (index * 7919) % 256) };
+    const image = {
+      width: 60,
+      height: 33,
+      channels: 3 as const,
+      data: Uint8Array.from({ length: 60 * 33 * 3 }, (_, index) => (index * 7919) % 256),
+    };
     const look = async (given?: Tuning) => {
       const model = await loadModel(gpu, weights, { tuning: given });
-      const det = (await model.forward(image, { outputs: ['det'], shortSide: 33 })).get('det')!.data;
+      const det = (await model.forward(image, { outputs: ['det'], shortSide: 33 })).get(
+        'det',
+      )!.data;
       model.dispose();
       return { det, state: model.tuning };
     };
@@ -52,8 +68,12 @@ describe('tune', () => {
   });
 
   it('refuses sizes that are none, data that is none, and ends with a signal', async () => {
-    await expect(tune(gpu, weights, { sizes: [{ height: 0, width: 5 }] })).rejects.toMatchObject({ code: 'argument' });
-    await expect(loadModel(gpu, weights, { tuning: {} as Tuning })).rejects.toMatchObject({ code: 'argument' });
+    await expect(tune(gpu, weights, { sizes: [{ height: 0, width: 5 }] })).rejects.toMatchObject({
+      code: 'argument',
+    });
+    await expect(loadModel(gpu, weights, { tuning: {} as Tuning })).rejects.toMatchObject({
+      code: 'argument',
+    });
     const ending = new AbortController();
     const sizes = [{ height: 32, width: 32 }];
     let measured = 0;
@@ -61,14 +81,21 @@ describe('tune', () => {
       measured++;
       ending.abort(new Error('enough'));
     };
-    await expect(tune(gpu, weights, { sizes, onProgress, signal: ending.signal })).rejects.toThrow('enough');
+    await expect(tune(gpu, weights, { sizes, onProgress, signal: ending.signal })).rejects.toThrow(
+      'enough',
+    );
     expect(measured).toBe(1);
   });
 });
 
 describeOnGpus('a trial', (device) => {
   const shape: ConvShape = {
-    ...{ kernel: 1, stride: 1, inChannels: 32, outChannels: 256, batches: 2, sizes: [1, 70, 1, 70] },
+    kernel: 1,
+    stride: 1,
+    inChannels: 32,
+    outChannels: 256,
+    batches: 2,
+    sizes: [1, 70, 1, 70],
     types: { input: 'f32', weight: 'f32', output: 'f32' },
   };
   const usual = defaultTile(shape, device.profile);
@@ -78,7 +105,9 @@ describeOnGpus('a trial', (device) => {
     expect(await trial.faultOf(usual)).toBeUndefined();
     // Its invocations compute one vector of channels; for two, there are half as many as it takes.
     expect(await trial.faultOf({ ...usual, vectors: 2 })).toMatch(/is wrong: values differ by/);
-    expect(await trial.faultOf({ ...usual, kind: 'plain', lanes: 4096 })).toMatch(/does not compile/);
+    expect(await trial.faultOf({ ...usual, kind: 'plain', lanes: 4096 })).toMatch(
+      /does not compile/,
+    );
     trial.dispose();
   });
 

@@ -2,16 +2,37 @@ import { describe, expect, it } from 'vitest';
 import { type ConvShape, shapeKey } from '../../src/layers/conv/shape.js';
 import { candidateTiles, defaultTile } from '../../src/layers/conv/tiles/kinds.js';
 import { largestDifference } from '../../src/tuning/trial.js';
-import { asTuning, mergedTuning, shaderHash, tunedChoices, tunedSources, tuningOf, tuningState } from '../../src/tuning/tuning.js';
+import {
+  asTuning,
+  mergedTuning,
+  shaderHash,
+  tunedChoices,
+  tunedSources,
+  tuningOf,
+  tuningState,
+} from '../../src/tuning/tuning.js';
 import { minifyWgsl } from '../../src/wgsl/minify.js';
 
-const profile = { adapter: 'Some GPU', vendor: 'some', architecture: 'one', software: false, maxWorkgroupBytes: 16384 };
+const profile = {
+  adapter: 'Some GPU',
+  vendor: 'some',
+  architecture: 'one',
+  software: false,
+  maxWorkgroupBytes: 16384,
+};
 const shape: ConvShape = {
-  ...{ kernel: 1, stride: 1, inChannels: 64, outChannels: 128, batches: 36, sizes: [1, 1600, 1, 1600] },
+  kernel: 1,
+  stride: 1,
+  inChannels: 64,
+  outChannels: 128,
+  batches: 36,
+  sizes: [1, 1600, 1, 1600],
   types: { input: 'f32', weight: 'f32', output: 'f32' },
 };
 const key = shapeKey(shape);
-const other = candidateTiles(shape, profile).find((tile) => JSON.stringify(tile) !== JSON.stringify(defaultTile(shape, profile)))!;
+const other = candidateTiles(shape, profile).find(
+  (tile) => JSON.stringify(tile) !== JSON.stringify(defaultTile(shape, profile)),
+)!;
 const tuning = tuningOf(profile, { [key]: { tile: other, best: 1, usual: 2 } });
 
 describe('a tuning', () => {
@@ -31,15 +52,24 @@ describe('a tuning', () => {
     const tiles = tunedChoices(tuning, profile).tile;
     expect(tiles(shape)).toEqual(other);
     expect(tiles({ ...shape, sizes: [1, 1100, 1, 1100] })).toEqual(other);
-    for (const unknown of [{ ...shape, sizes: [1, 1000, 1, 1000] as const }, { ...shape, batches: 1 }]) {
+    for (const unknown of [
+      { ...shape, sizes: [1, 1000, 1, 1000] as const },
+      { ...shape, batches: 1 },
+    ]) {
       expect(tiles(unknown)).toEqual(defaultTile(unknown, profile));
     }
   });
 
   it('can name no tile that does not suit the shape and the device', () => {
     const usual = defaultTile(shape, profile);
-    const odd = [{ ...other, lanes: 999 }, { ...other, kind: '__proto__' }, { kind: 'plain' }, candidateTiles(shape, { ...profile, subgroupSize: 8 })
-      .find(({ kind }) => kind === 'subgroup8')!];
+    const odd = [
+      { ...other, lanes: 999 },
+      { ...other, kind: '__proto__' },
+      { kind: 'plain' },
+      candidateTiles(shape, { ...profile, subgroupSize: 8 }).find(
+        ({ kind }) => kind === 'subgroup8',
+      )!,
+    ];
     for (const tile of odd) {
       const tampered = asTuning({ ...tuning, shapes: { [key]: { tile, best: 1, usual: 2 } } });
       expect(tunedChoices(tampered, profile).tile(shape)).toEqual(usual);
@@ -50,26 +80,41 @@ describe('a tuning', () => {
   const classes = { '3x3/1 64>64 f32': { method: 'direct', best: 1, usual: 2 } } as const;
 
   it('gives its methods to classes of its keys, the usual ones to others', () => {
-    const { method } = tunedChoices(asTuning(JSON.parse(JSON.stringify(tuningOf(profile, {}, classes)))), profile);
+    const { method } = tunedChoices(
+      asTuning(JSON.parse(JSON.stringify(tuningOf(profile, {}, classes)))),
+      profile,
+    );
     expect(method(conv)).toBe('direct');
-    for (const change of [{ outChannels: 128 }, { precision: 'f16' as const }]) expect(method({ ...conv, ...change })).toBe('winograd');
+    for (const change of [{ outChannels: 128 }, { precision: 'f16' as const }])
+      expect(method({ ...conv, ...change })).toBe('winograd');
     expect(method({ ...conv, stride: 2 })).toBe('direct');
   });
 
   it('tells methods with subgroup matrices from those without', () => {
     const matrices = { ...profile, subgroupMatrix: { M: 16, N: 16, K: 16 } };
     const half = { ...conv, precision: 'f16' as const };
-    const { methods } = tuningOf(profile, {}, { '3x3/1 64>64 f16 matrix': classes['3x3/1 64>64 f32'] });
+    const { methods } = tuningOf(
+      profile,
+      {},
+      { '3x3/1 64>64 f16 matrix': classes['3x3/1 64>64 f32'] },
+    );
     expect(tunedChoices({ shapes: {}, methods }, matrices).method(half)).toBe('direct');
     expect(tunedChoices({ shapes: {}, methods }, profile).method(half)).toBe('winograd');
   });
 
   it('can name no method that does not suit the class and the device', () => {
     const { shapes } = tuning;
-    expect(tunedChoices({ shapes, methods: classes }, { ...profile, software: true }).method(conv)).toBe('winograd');
+    expect(
+      tunedChoices({ shapes, methods: classes }, { ...profile, software: true }).method(conv),
+    ).toBe('winograd');
     const oneByOne = { '1x1/1 64>64 f32': { method: 'winograd', best: 1, usual: 2 } } as const;
-    expect(tunedChoices({ shapes, methods: oneByOne }, profile).method({ ...conv, kernel: 1 })).toBe('direct');
-    const odd = asTuning({ ...tuning, methods: { '3x3/1 64>64 f32': { method: ['direct'], best: 1, usual: 2 } } });
+    expect(
+      tunedChoices({ shapes, methods: oneByOne }, profile).method({ ...conv, kernel: 1 }),
+    ).toBe('direct');
+    const odd = asTuning({
+      ...tuning,
+      methods: { '3x3/1 64>64 f32': { method: ['direct'], best: 1, usual: 2 } },
+    });
     expect(tunedChoices(odd, profile).method(conv)).toBe('winograd');
   });
 
@@ -91,15 +136,23 @@ describe('a tuning', () => {
   it('takes a later one’s word for its shapes', () => {
     const later = tuningOf(profile, { [key]: { best: 2, usual: 2 } });
     const earlier = { ...tuning, shapes: { ...tuning.shapes, more: { best: 1, usual: 1 } } };
-    expect(mergedTuning(earlier, later).shapes).toEqual({ more: { best: 1, usual: 1 }, [key]: { best: 2, usual: 2 } });
+    expect(mergedTuning(earlier, later).shapes).toEqual({
+      more: { best: 1, usual: 1 },
+      [key]: { best: 2, usual: 2 },
+    });
     expect(mergedTuning({ ...earlier, shaders: 'old' }, later)).toEqual(later);
     expect(mergedTuning(undefined, later)).toEqual(later);
   });
 
   it('has the same hash whatever the comments and spaces, another for other shaders', () => {
-    expect(shaderHash(tunedSources.map(({ name, text }) => ({ name, text: minifyWgsl(text) })))).toBe(shaderHash());
+    expect(
+      shaderHash(tunedSources.map(({ name, text }) => ({ name, text: minifyWgsl(text) }))),
+    ).toBe(shaderHash());
     for (const changed of ['fma(', 'let narrow =', 'let wideSum =']) {
-      const others = tunedSources.map(({ name, text }) => ({ name, text: text.replace(changed, '0;' + changed) }));
+      const others = tunedSources.map(({ name, text }) => ({
+        name,
+        text: text.replace(changed, '0;' + changed),
+      }));
       expect(others).not.toEqual(tunedSources);
       expect(shaderHash(others)).not.toBe(shaderHash());
     }
@@ -116,13 +169,24 @@ describe('a tuning', () => {
     [{ ...tuning, shapes: [] }, /its shapes are missing/],
     [{ ...tuning, shapes: { a: null } }, /its entry for a is not complete/],
     [{ ...tuning, shapes: { a: { best: 1 } } }, /its entry for a is not complete/],
-    [{ ...tuning, shapes: { a: { best: 1, usual: 1, tile: 'plain' } } }, /its entry for a is not complete/],
-    [{ ...tuning, shapes: { a: { best: 1, usual: 1, faults: [1] } } }, /its entry for a is not complete/],
+    [
+      { ...tuning, shapes: { a: { best: 1, usual: 1, tile: 'plain' } } },
+      /its entry for a is not complete/,
+    ],
+    [
+      { ...tuning, shapes: { a: { best: 1, usual: 1, faults: [1] } } },
+      /its entry for a is not complete/,
+    ],
     [{ ...tuning, methods: [] }, /its methods are no object/],
     [{ ...tuning, methods: { a: { usual: 1 } } }, /its entry for a is not complete/],
   ])('that is none is refused: %j', (value, message) => {
     expect(() => asTuning(value, 'x.json')).toThrow(message);
-    expect(() => asTuning(value, 'x.json')).toThrow(expect.objectContaining({ code: 'argument', message: expect.stringMatching(/^x\.json is no tuning: /) as string }));
+    expect(() => asTuning(value, 'x.json')).toThrow(
+      expect.objectContaining({
+        code: 'argument',
+        message: expect.stringMatching(/^x\.json is no tuning: /) as string,
+      }),
+    );
   });
 });
 

@@ -12,12 +12,31 @@ import { nullAdapter } from '../support/null-adapter.js';
 const paths = globSync('shaders/**/*.wgsl').sort();
 
 /** Longest first, as WGSL reads them; by itself, not src/wgsl/tokens.ts. */
-const token = /[A-Za-z_$][\w$]*|(?:0x[\da-fA-F]+|\d*\.?\d+(?:[eE][+-]?\d+)?\.?)[iufh]?|<<=|>>=|->|[+\-*/%&|^<>=!]=|&&|\|\||\+\+|--|<<|>>|\S/g;
+const token =
+  /[A-Za-z_$][\w$]*|(?:0x[\da-fA-F]+|\d*\.?\d+(?:[eE][+-]?\d+)?\.?)[iufh]?|<<=|>>=|->|[+\-*/%&|^<>=!]=|&&|\|\||\+\+|--|<<|>>|\S/g;
 
 describe('tokens', () => {
   it('are words, numbers and symbols, without comments and spaces', () => {
     const code = 'let s$p_$c = a.x+0x1Fu /* what */ >>= -1.5e-3f; // why\n@binding(0)';
-    const texts = ['let', 's$p_$c', '=', 'a', '.', 'x', '+', '0x1Fu', '>>=', '-', '1.5e-3f', ';', '@', 'binding', '(', '0', ')'];
+    const texts = [
+      'let',
+      's$p_$c',
+      '=',
+      'a',
+      '.',
+      'x',
+      '+',
+      '0x1Fu',
+      '>>=',
+      '-',
+      '1.5e-3f',
+      ';',
+      '@',
+      'binding',
+      '(',
+      '0',
+      ')',
+    ];
     expect(Array.from(tokensOf(code), ({ text }) => text)).toEqual(texts);
     for (const { text, at } of tokensOf(code)) expect(code.slice(at, at + text.length)).toBe(text);
   });
@@ -25,8 +44,12 @@ describe('tokens', () => {
 
 describe('WGSL made small', () => {
   it('drops comments and spaces that separate nothing', () => {
-    expect(minifyWgsl('// what\nfn f(a : i32) -> i32 { /* why */\n  return a + 1;\n}\n')).toBe('fn f(a:i32)->i32{return a+1;}\n');
-    expect(minifyWgsl('let a: vec2<f32> = b; c = - -d; e = f & &g; h = 1 . x;')).toBe('let a:vec2<f32> =b;c=- -d;e=f& &g;h=1 .x;\n');
+    expect(minifyWgsl('// what\nfn f(a : i32) -> i32 { /* why */\n  return a + 1;\n}\n')).toBe(
+      'fn f(a:i32)->i32{return a+1;}\n',
+    );
+    expect(minifyWgsl('let a: vec2<f32> = b; c = - -d; e = f & &g; h = 1 . x;')).toBe(
+      'let a:vec2<f32> =b;c=- -d;e=f& &g;h=1 .x;\n',
+    );
   });
 
   it.each(paths)('keeps every token of %s', (path) => {
@@ -40,12 +63,16 @@ describe('WGSL made small', () => {
 
 describe('unrolled statements', () => {
   it('stand once for every number', () => {
-    expect(unrolled('let a$p = f($pu); b();', { p: 2 })).toBe('let a0 = f ( 0u ) ; let a1 = f ( 1u ) ; b();');
+    expect(unrolled('let a$p = f($pu); b();', { p: 2 })).toBe(
+      'let a0 = f ( 0u ) ; let a1 = f ( 1u ) ; b();',
+    );
   });
 
   it('stand for every combination, within their block, without comments', () => {
     const code = 'if (x) { // $p; $q\n s$p_$q = $q; }';
-    expect(unrolled(code, { p: 2, q: 2 }).replace(/\/\/.*|\s/g, '')).toBe('if(x){s0_0=0;s0_1=1;s1_0=0;s1_1=1;}');
+    expect(unrolled(code, { p: 2, q: 2 }).replace(/\/\/.*|\s/g, '')).toBe(
+      'if(x){s0_0=0;s0_1=1;s1_0=0;s1_1=1;}',
+    );
   });
 
   it('leave every line at its place', () => {
@@ -58,7 +85,10 @@ describe('unrolled statements', () => {
 });
 
 describe('a shader', () => {
-  const common: Source = { name: 'common.wgsl', text: '// Shared.\nfn twice(x: f32) -> f32 {\n  return 2.0 * x;\n}\n' };
+  const common: Source = {
+    name: 'common.wgsl',
+    text: '// Shared.\nfn twice(x: f32) -> f32 {\n  return 2.0 * x;\n}\n',
+  };
   const main: Source = {
     name: 'main.wgsl',
     text: [
@@ -91,9 +121,13 @@ describe('a shader', () => {
   });
 
   it('tells where a line comes from', () => {
-    const shader = shaderOf(main, common)({ counts, types: { output: 'f32' }, constants: { COUNT: 1 } });
+    const shader = shaderOf(
+      main,
+      common,
+    )({ counts, types: { output: 'f32' }, constants: { COUNT: 1 } });
     const lines = shader.code.split('\n');
-    const placeOf = (text: string) => shader.place(lines.findIndex((line) => line.includes(text)) + 1);
+    const placeOf = (text: string) =>
+      shader.place(lines.findIndex((line) => line.includes(text)) + 1);
     expect(placeOf('FAULT')).toBe('main.wgsl:8');
     expect(placeOf('return 2.0')).toBe('common.wgsl:3');
     expect(placeOf('alias')).toBe('what is added to main.wgsl');
@@ -103,16 +137,32 @@ describe('a shader', () => {
     const gpu = await requestGpu({ adapter: await nullAdapter() });
     afterAll(() => gpu.dispose());
     const compiled = (fault: string, inCommon = '2.0 * x') => {
-      const sources = [{ ...main, text: main.text.replace('FAULT', fault) }, { ...common, text: common.text.replace('2.0 * x', inCommon) }];
-      const shader = shaderOf(...sources)({ counts, types: { output: 'f32' }, constants: { COUNT: 1 } });
+      const sources = [
+        { ...main, text: main.text.replace('FAULT', fault) },
+        { ...common, text: common.text.replace('2.0 * x', inCommon) },
+      ];
+      const shader = shaderOf(...sources)({
+        counts,
+        types: { output: 'f32' },
+        constants: { COUNT: 1 },
+      });
       return pipelineOf(gpu, { label: 'test', shader });
     };
 
     it('names file and line', async () => {
       await expect(compiled('twice(1.0)')).resolves.toBeDefined();
-      const message = (line: string) => expect.stringMatching(new RegExp(`^the shader of test does not compile: ${line}: `)) as string;
-      await expect(compiled('missing')).rejects.toMatchObject({ code: 'shader', message: message('main\\.wgsl:8') });
-      await expect(compiled('1.0', 'y')).rejects.toMatchObject({ code: 'shader', message: message('common\\.wgsl:3') });
+      const message = (line: string) =>
+        expect.stringMatching(
+          new RegExp(`^the shader of test does not compile: ${line}: `),
+        ) as string;
+      await expect(compiled('missing')).rejects.toMatchObject({
+        code: 'shader',
+        message: message('main\\.wgsl:8'),
+      });
+      await expect(compiled('1.0', 'y')).rejects.toMatchObject({
+        code: 'shader',
+        message: message('common\\.wgsl:3'),
+      });
     });
   });
 });

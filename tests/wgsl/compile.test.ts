@@ -26,7 +26,11 @@ const devices: readonly TileDevice[] = [
   cpu,
   { ...cpu, subgroupSize: 8 },
   hardware,
-  ...[[16, 16, 16], [8, 16, 16], [8, 8, 8]].map(([M, N, K]) => ({ ...hardware, maxWorkgroupBytes: 49152, subgroupMatrix: { M, N, K } })),
+  ...[
+    [16, 16, 16],
+    [8, 16, 16],
+    [8, 8, 8],
+  ].map(([M, N, K]) => ({ ...hardware, maxWorkgroupBytes: 49152, subgroupMatrix: { M, N, K } })),
 ];
 
 /** A kernel, and whether the adapter without an actual device gives it the workgroup memory and the subgroups that it needs. */
@@ -36,27 +40,43 @@ interface Planned {
 }
 
 /** All widths that ResNets have. */
-const configs = ([['basic', 'pan++', 4], ['bottleneck', 'pan', 1]] as const).map(
-  ([block, fusion, scale]): ModelConfig => ({
-    backbone: { block, blocks: [2, 2, 2, 2] },
-    neck: { fpems: 2, fusion },
-    detection: { ...detectionPresets.icdar2015, scale },
-    recognition: { vocabulary: ['a', 'b'] },
-  }),
-);
+const configs = (
+  [
+    ['basic', 'pan++', 4],
+    ['bottleneck', 'pan', 1],
+  ] as const
+).map(([block, fusion, scale]): ModelConfig => ({
+  backbone: { block, blocks: [2, 2, 2, 2] },
+  neck: { fpems: 2, fusion },
+  detection: { ...detectionPresets.icdar2015, scale },
+  recognition: { vocabulary: ['a', 'b'] },
+}));
 const size = { height: 64, width: 96 };
 
 function zeros(config: ModelConfig): FoldedWeights {
   const tensors = convolutionsOf(config).flatMap(({ name, shape }) =>
     [[`${name}.weight`, shape] as const, [`${name}.bias`, [shape[0]]] as const].map(
-      ([part, own]) => [part, { shape: own, data: new Float32Array(own.reduce((product, count) => product * count, 1)) }] as const,
+      ([part, own]) =>
+        [
+          part,
+          {
+            shape: own,
+            data: new Float32Array(own.reduce((product, count) => product * count, 1)),
+          },
+        ] as const,
     ),
   );
   return new Map(tensors);
 }
 
 /** A model's kernels on every kind of device, its convolutions by a method and in every tile. */
-async function addKernels(kernels: Map<string, Planned>, gpu: Gpu, config: ModelConfig, precision: 'f32' | 'f16', method: ConvMethod): Promise<void> {
+async function addKernels(
+  kernels: Map<string, Planned>,
+  gpu: Gpu,
+  config: ModelConfig,
+  precision: 'f32' | 'f16',
+  method: ConvMethod,
+): Promise<void> {
   const add = (...more: readonly Kernel[]) => {
     for (const kernel of more) {
       const key = pipelineKey(kernel);
@@ -66,10 +86,19 @@ async function addKernels(kernels: Map<string, Planned>, gpu: Gpu, config: Model
   let device = cpu;
   const slot = { label: 'test', bytes: 16 };
   const weights = uploadWeights(gpu, zeros(config), config, precision, {
-    method: (conv: ConvClass) => candidateMethods(conv, { software: false }).find((one) => one === method) ?? 'direct',
+    method: (conv: ConvClass) =>
+      candidateMethods(conv, { software: false }).find((one) => one === method) ?? 'direct',
     tile(shape: ConvShape) {
       for (const tile of candidateTiles(shape, device)) {
-        add(planDirectConv(() => tile, { ...shape, label: tileName(tile), input: slot, weights: slot, output: slot }));
+        add(
+          planDirectConv(() => tile, {
+            ...shape,
+            label: tileName(tile),
+            input: slot,
+            weights: slot,
+            output: slot,
+          }),
+        );
       }
       return defaultTile(shape, device);
     },
@@ -78,7 +107,13 @@ async function addKernels(kernels: Map<string, Planned>, gpu: Gpu, config: Model
   const head = { encoder: {} as GPUBuffer, decoder: {} as GPUBuffer, classes: 5 };
   for (device of devices) {
     for (const channels of [3, 4] as const) {
-      const detection = planDetection(config, weights, { rows: 10, columns: 10, channels }, size, device);
+      const detection = planDetection(
+        config,
+        weights,
+        { rows: 10, columns: 10, channels },
+        size,
+        device,
+      );
       const reader = planReader(detection.network, weights, head, size, greedy);
       for (const stage of [...detection.stages, ...reader.stages]) add(...stage.kernels);
     }
@@ -100,9 +135,18 @@ describe('every shader that can occur', async () => {
 
   const kernels = new Map<string, Planned>();
   for (const config of configs) {
-    for (const precision of ['f32', 'f16'] as const) for (const method of ['direct', 'winograd'] as const) await addKernels(kernels, gpu, config, precision, method);
+    for (const precision of ['f32', 'f16'] as const)
+      for (const method of ['direct', 'winograd'] as const)
+        await addKernels(kernels, gpu, config, precision, method);
   }
-  await TexturePixels.ofTexture(gpu, gpu.device.createTexture({ size: [1, 1], format: 'rgba8unorm', usage: GPUTextureUsage.TEXTURE_BINDING }));
+  await TexturePixels.ofTexture(
+    gpu,
+    gpu.device.createTexture({
+      size: [1, 1],
+      format: 'rgba8unorm',
+      usage: GPUTextureUsage.TEXTURE_BINDING,
+    }),
+  );
 
   it('becomes a pipeline, by Tint', async () => {
     const faults: string[] = [];
@@ -111,7 +155,9 @@ describe('every shader that can occur', async () => {
       else createShaderModule({ label: kernel.label, code: kernel.shader.code });
     }
     expect(faults).toEqual([]);
-    const messages = await Promise.all([...modules.values()].map(async (module) => (await module.getCompilationInfo()).messages));
+    const messages = await Promise.all(
+      [...modules.values()].map(async (module) => (await module.getCompilationInfo()).messages),
+    );
     expect(messages.flat().map(({ message }) => message)).toEqual([]);
     console.log(`${kernels.size} pipelines of ${modules.size} shaders`);
     expect(modules.size).toBeGreaterThan(90);
@@ -120,7 +166,9 @@ describe('every shader that can occur', async () => {
   it('is HLSL, MSL and SPIR-V, by naga', () => {
     const faults: string[] = [];
     let count = 0;
-    for (const { kernel: { label, shader, constants } } of kernels.values()) {
+    for (const {
+      kernel: { label, shader, constants },
+    } of kernels.values()) {
       // What naga does not know.
       if (shader.code.includes('subgroup_matrix')) continue;
       count++;
@@ -146,15 +194,25 @@ describe('every shader that can occur', async () => {
 
 /** Overrides as constants, for naga writes no shader whose overrides have no values; and without `enable subgroups`, which it does not know. */
 function translate(code: string, constants: Kernel['constants'] = {}): void {
-  const statements = code.replace(/\/\/.*/g, '').replace('enable subgroups;', '').split(';').map((statement) => {
-    const [, name, type] = /\boverride\s+(\w+)(?:\s*:\s*(\w+))?/.exec(statement) ?? [];
-    const value = constants[name] ?? 0;
-    const text = statement.replace(/\boverride\b/, 'const');
-    return name && type && !text.includes('=') ? `${text} = ${type === 'bool' ? Boolean(value) : `${value}${type[0]}`}` : text;
-  });
+  const statements = code
+    .replace(/\/\/.*/g, '')
+    .replace('enable subgroups;', '')
+    .split(';')
+    .map((statement) => {
+      const [, name, type] = /\boverride\s+(\w+)(?:\s*:\s*(\w+))?/.exec(statement) ?? [];
+      const value = constants[name] ?? 0;
+      const text = statement.replace(/\boverride\b/, 'const');
+      return name && type && !text.includes('=')
+        ? `${text} = ${type === 'bool' ? Boolean(value) : `${value}${type[0]}`}`
+        : text;
+    });
   const module = parseWgsl(statements.join(';'));
   const info = validate(module);
-  const written = [writeHlsl(module, info), writeMsl(module, info, { langVersion: [2, 4] }), writeSpirv(module, info)];
+  const written = [
+    writeHlsl(module, info),
+    writeMsl(module, info, { langVersion: [2, 4] }),
+    writeSpirv(module, info),
+  ];
   for (const { length } of written) expect(length).toBeGreaterThan(0);
   info.free();
   module.free();

@@ -3,7 +3,16 @@
 import type { Point } from '../../shapes/geometry.js';
 import { type Findings, setAside } from '../notes.js';
 import type { FileSet } from '../types.js';
-import { type Line, corners, decimal, integer, placeOf, quoted, readLines, refuse } from './text.js';
+import {
+  type Line,
+  corners,
+  decimal,
+  integer,
+  placeOf,
+  quoted,
+  readLines,
+  refuse,
+} from './text.js';
 
 /** A polygon with its word; ground truth that is marked `###` comes with that word. */
 export interface WordRegion {
@@ -45,8 +54,14 @@ export function groundTruthFiles(
   files: FileSet,
   notes: string[],
 ): { files: Map<string, KeyedFile>; names: FileNames } {
-  const names = [ICDAR2015, OTHERS].find(({ groundTruth }) => [...files.keys()].some((name) => groundTruth.test(name)));
-  if (!names) return refuse('ground truth', `none of ${files.size} files is named gt_img_<number>.txt or gt_<image>.txt`);
+  const names = [ICDAR2015, OTHERS].find(({ groundTruth }) =>
+    [...files.keys()].some((name) => groundTruth.test(name)),
+  );
+  if (!names)
+    return refuse(
+      'ground truth',
+      `none of ${files.size} files is named gt_img_<number>.txt or gt_<image>.txt`,
+    );
   const byKey = new Map<string, KeyedFile>();
   let ignored = 0;
   for (const [name, bytes] of files) {
@@ -56,11 +71,15 @@ export function groundTruthFiles(
       continue;
     }
     const other = byKey.get(key);
-    if (other) notes.push(`ground truth: ${other.name} and ${name} are both for image ${key}; the latter is used`);
+    if (other)
+      notes.push(
+        `ground truth: ${other.name} and ${name} are both for image ${key}; the latter is used`,
+      );
     byKey.set(key, { key, name, bytes });
   }
   const form = names === ICDAR2015 ? 'gt_img_<number>.txt' : 'gt_<image>.txt';
-  if (ignored > 0) notes.push(`ground truth: ${ignored} files are not named ${form} and are ignored`);
+  if (ignored > 0)
+    notes.push(`ground truth: ${ignored} files are not named ${form} and are ignored`);
   return { files: byKey, names };
 }
 
@@ -75,8 +94,10 @@ export function resultFiles(
   const extra: { name: string; lacks: string }[] = [];
   for (const [name, bytes] of files) {
     const key = result.exec(name)?.[1];
-    if (key === undefined) extra.push({ name, lacks: `a result file is named ${resultForm}, without folder` });
-    else if (!groundTruth.has(key)) extra.push({ name, lacks: `the ground truth has no ${name.replace(/^res_/, 'gt_')}` });
+    if (key === undefined)
+      extra.push({ name, lacks: `a result file is named ${resultForm}, without folder` });
+    else if (!groundTruth.has(key))
+      extra.push({ name, lacks: `the ground truth has no ${name.replace(/^res_/, 'gt_')}` });
     else byKey.set(key, { key, name, bytes });
   }
   setAside(extra, files.size, findings);
@@ -92,7 +113,8 @@ export interface TruthForms {
 }
 
 const GROUND_TRUTH_LINES = { dropBom: true, dropCr: true, skipEmpty: true };
-const MLT_LINE = /^(?:[^,]*,){8}(?:Arabic|Latin|Chinese|Japanese|Korean|Bangla|Hindi|Symbols|Mixed|None),/;
+const MLT_LINE =
+  /^(?:[^,]*,){8}(?:Arabic|Latin|Chinese|Japanese|Korean|Bangla|Hindi|Symbols|Mixed|None),/;
 
 /** Whether all lines are MLT's; one alone may as well be ICDAR 2015's with a word such as `Latin,`. */
 export function areMltLines(files: Iterable<KeyedFile>): boolean {
@@ -101,7 +123,8 @@ export function areMltLines(files: Iterable<KeyedFile>): boolean {
 }
 
 /** ICDAR 2013: left, top, right, bottom and a word in quotes, between commas or spaces. */
-const BOX_LINE = /^\s*(-?\d+)(?:\s*,\s*|\s+)(-?\d+)(?:\s*,\s*|\s+)(-?\d+)(?:\s*,\s*|\s+)(-?\d+)(?:\s*,\s*|\s+)(".*")\s*$/;
+const BOX_LINE =
+  /^\s*(-?\d+)(?:\s*,\s*|\s+)(-?\d+)(?:\s*,\s*|\s+)(-?\d+)(?:\s*,\s*|\s+)(-?\d+)(?:\s*,\s*|\s+)(".*")\s*$/;
 
 /** A line of ICDAR 2013 or MLT; undefined for ICDAR 2015's. */
 function otherRegion(line: Line, { isMlt, found }: TruthForms): WordRegion | undefined {
@@ -110,7 +133,16 @@ function otherRegion(line: Line, { isMlt, found }: TruthForms): WordRegion | und
   if (box) {
     found.add('ICDAR 2013 boxes');
     const [left, top, right, bottom] = box.slice(1, 5).map(Number);
-    return { polygon: [[left, top], [right, top], [right, bottom], [left, bottom]], word: withoutQuotes(box[5]), place };
+    return {
+      polygon: [
+        [left, top],
+        [right, top],
+        [right, bottom],
+        [left, bottom],
+      ],
+      word: withoutQuotes(box[5]),
+      place,
+    };
   }
   if (!isMlt) {
     found.add('ICDAR 2015 lines');
@@ -123,14 +155,22 @@ function otherRegion(line: Line, { isMlt, found }: TruthForms): WordRegion | und
 }
 
 /** Ground truth of task 4.1: eight decimal numbers, and the word after the line's last comma. */
-export function readDetectionGroundTruth({ name, bytes }: KeyedFile, forms: TruthForms): WordRegion[] {
+export function readDetectionGroundTruth(
+  { name, bytes }: KeyedFile,
+  forms: TruthForms,
+): WordRegion[] {
   return readLines(name, bytes, GROUND_TRUTH_LINES).map((line) => {
     const other = otherRegion(line, forms);
     if (other) return other;
     const fields = line.text.split(',');
-    if (fields.length < 8) refuse(line, `${fields.length} fields; eight coordinates and a word are needed`);
+    if (fields.length < 8)
+      refuse(line, `${fields.length} fields; eight coordinates and a word are needed`);
     const numbers = fields.slice(0, 8).map((field) => decimal(field, line));
-    return { polygon: corners(numbers, line), word: withoutQuotes(fields[fields.length - 1]), place: placeOf(line) };
+    return {
+      polygon: corners(numbers, line),
+      word: withoutQuotes(fields[fields.length - 1]),
+      place: placeOf(line),
+    };
   });
 }
 
@@ -152,12 +192,15 @@ export function readWords({ name, bytes }: KeyedFile): WordRegion[] {
 
 /** Ground truth of task 4.4, which is written as its results are. */
 export function readWordGroundTruth({ name, bytes }: KeyedFile, forms: TruthForms): WordRegion[] {
-  return readLines(name, bytes, GROUND_TRUTH_LINES).map((line) => otherRegion(line, forms) ?? wordRegion(line));
+  return readLines(name, bytes, GROUND_TRUTH_LINES).map(
+    (line) => otherRegion(line, forms) ?? wordRegion(line),
+  );
 }
 
 function wordRegion(line: Line): WordRegion {
   const parts = EIGHT_INTEGERS_AND_WORD.exec(line.text);
-  if (!parts) return refuse(line, `not "x1,y1,x2,y2,x3,y3,x4,y4,word" with integers: ${quoted(line.text)}`);
+  if (!parts)
+    return refuse(line, `not "x1,y1,x2,y2,x3,y3,x4,y4,word" with integers: ${quoted(line.text)}`);
   const polygon = corners(
     parts.slice(1, 9).map((field) => integer(field, line)),
     line,

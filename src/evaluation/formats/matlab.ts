@@ -7,9 +7,17 @@ import { quoted, refuse } from './text.js';
 
 /** An array; values and cells are in column-major order. A character array is one text. */
 export type MatArray =
-  | { readonly kind: 'numbers'; readonly shape: readonly number[]; readonly values: readonly number[] }
+  | {
+      readonly kind: 'numbers';
+      readonly shape: readonly number[];
+      readonly values: readonly number[];
+    }
   | { readonly kind: 'text'; readonly text: string }
-  | { readonly kind: 'cells'; readonly shape: readonly number[]; readonly cells: readonly MatArray[] };
+  | {
+      readonly kind: 'cells';
+      readonly shape: readonly number[];
+      readonly cells: readonly MatArray[];
+    };
 
 /** Bytes with their order, and the file's name for messages. */
 interface Source {
@@ -82,7 +90,8 @@ export function readMatVariable(
     const matrix = isCompressed ? elementAt(inner, 0, inner.view.byteLength) : element;
     if (matrix.type !== MATRIX) continue; // a file may hold other things between its variables
     const header = readHeader(inner, matrix);
-    if (header && names.includes(header.name)) return { name: header.name, value: readContent(inner, header, 0) };
+    if (header && names.includes(header.name))
+      return { name: header.name, value: readContent(inner, header, 0) };
   }
   return refuse(file, `has no variable ${names.map(quoted).join(' or ')}`);
 }
@@ -90,7 +99,10 @@ export function readMatVariable(
 function openSource(file: string, bytes: Uint8Array): Source {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   // The header ends with a version and the letters MI as a 16-bit number of the writer's byte order.
-  const order = view.byteLength < HEADER_BYTES ? '' : String.fromCharCode(view.getUint8(126), view.getUint8(127));
+  const order =
+    view.byteLength < HEADER_BYTES
+      ? ''
+      : String.fromCharCode(view.getUint8(126), view.getUint8(127));
   if (order !== 'IM' && order !== 'MI') {
     refuse(file, 'not a MATLAB level 5 MAT-file; save it with -v7 or -v6, not -v7.3 or -v4');
   }
@@ -103,19 +115,25 @@ function elementAt(source: Source, at: number, limit: number): Element {
   const first = view.getUint32(at, littleEndian);
   const smallLength = first >>> 16;
   if (smallLength > 0) {
-    if (smallLength > 4) refuse(source.file, 'damaged: a small data element is larger than 4 bytes');
+    if (smallLength > 4)
+      refuse(source.file, 'damaged: a small data element is larger than 4 bytes');
     return { type: first & 0xffff, start: at + 4, end: at + 4 + smallLength, next: at + 8 };
   }
   const start = at + 8;
   const end = start + view.getUint32(at + 4, littleEndian);
-  if (end > limit) refuse(source.file, 'cut short or damaged: a data element is longer than what is left');
+  if (end > limit)
+    refuse(source.file, 'cut short or damaged: a data element is longer than what is left');
   const padded = first === COMPRESSED ? end : start + Math.ceil((end - start) / 8) * 8;
   return { type: first, start, end, next: Math.min(padded, limit) };
 }
 
 function inflated(source: Source, element: Element): Source {
   const { file, view } = source;
-  const data = new Uint8Array(view.buffer, view.byteOffset + element.start, element.end - element.start);
+  const data = new Uint8Array(
+    view.buffer,
+    view.byteOffset + element.start,
+    element.end - element.start,
+  );
   const parts: Uint8Array[] = [];
   let length = 0;
   const stream = new Unzlib((part) => {
@@ -193,7 +211,8 @@ function readHeader(source: Source, matrix: Element): ArrayHeader | undefined {
 
 function readContent(source: Source, header: ArrayHeader, depth: number): MatArray {
   const { arrayClass, isComplex, shape, count, start, end } = header;
-  if (arrayClass === CELL_CLASS) return { kind: 'cells', shape, cells: readCells(source, header, depth) };
+  if (arrayClass === CELL_CLASS)
+    return { kind: 'cells', shape, cells: readCells(source, header, depth) };
   const isNumeric = arrayClass >= DOUBLE_CLASS && arrayClass <= UINT64_CLASS;
   if ((!isNumeric && arrayClass !== CHAR_CLASS) || isComplex) {
     refuse(
@@ -201,23 +220,31 @@ function readContent(source: Source, header: ArrayHeader, depth: number): MatArr
       `an array is ${isComplex ? 'complex' : `of class ${arrayClass}`}; cells, numbers and texts are read`,
     );
   }
-  if (count === 0) return isNumeric ? { kind: 'numbers', shape, values: [] } : { kind: 'text', text: '' };
+  if (count === 0)
+    return isNumeric ? { kind: 'numbers', shape, values: [] } : { kind: 'text', text: '' };
   const data = elementAt(source, start, end);
   if (!isNumeric) return { kind: 'text', text: readText(source, data, shape) };
   const values = readNumbers(source, data);
-  if (values.length !== count) refuse(source.file, `damaged: an array of ${count} numbers has ${values.length}`);
+  if (values.length !== count)
+    refuse(source.file, `damaged: an array of ${count} numbers has ${values.length}`);
   return { kind: 'numbers', shape, values };
 }
 
 function readCells(source: Source, { count, start, end }: ArrayHeader, depth: number): MatArray[] {
-  if (depth === MAX_NESTING) refuse(source.file, `damaged: cells are nested more than ${MAX_NESTING} deep`);
-  if (count > (end - start) / 8) refuse(source.file, `cut short or damaged: an array of ${count} cells is too short`);
+  if (depth === MAX_NESTING)
+    refuse(source.file, `damaged: cells are nested more than ${MAX_NESTING} deep`);
+  if (count > (end - start) / 8)
+    refuse(source.file, `cut short or damaged: an array of ${count} cells is too short`);
   const cells: MatArray[] = [];
   for (let at = start; cells.length < count;) {
     const cell = elementAt(source, at, end);
     if (cell.type !== MATRIX) refuse(source.file, 'damaged: a cell holds no array');
     const header = readHeader(source, cell);
-    cells.push(header ? readContent(source, header, depth + 1) : { kind: 'numbers', shape: [0, 0], values: [] });
+    cells.push(
+      header
+        ? readContent(source, header, depth + 1)
+        : { kind: 'numbers', shape: [0, 0], values: [] },
+    );
     at = cell.next;
   }
   return cells;
@@ -228,7 +255,8 @@ function readNumbers(source: Source, { type, start, end }: Element): number[] {
   if (!format) return refuse(source.file, `damaged: numbers are stored as unknown type ${type}`);
   if ((end - start) % format.size !== 0) refuse(source.file, 'damaged: numbers of an odd length');
   const values: number[] = [];
-  for (let at = start; at < end; at += format.size) values.push(format.read(source.view, at, source.littleEndian));
+  for (let at = start; at < end; at += format.size)
+    values.push(format.read(source.view, at, source.littleEndian));
   return values;
 }
 
@@ -240,9 +268,11 @@ function readText(source: Source, element: Element, shape: readonly number[]): s
     const bytes = new Uint8Array(view.buffer, view.byteOffset + start, end - start);
     return new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes);
   }
-  if (type !== UINT8 && type !== UINT16 && type !== UTF16) refuse(file, `a text is stored as unknown type ${type}`);
+  if (type !== UINT8 && type !== UINT16 && type !== UTF16)
+    refuse(file, `a text is stored as unknown type ${type}`);
   const units = readNumbers(source, type === UTF16 ? { ...element, type: UINT16 } : element);
-  if (units.length !== shape[1]) refuse(file, `damaged: a text of ${shape[1]} characters has ${units.length}`);
+  if (units.length !== shape[1])
+    refuse(file, `damaged: a text of ${shape[1]} characters has ${units.length}`);
   return textOf(units);
 }
 

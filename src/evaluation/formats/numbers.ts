@@ -10,7 +10,11 @@ const CTW_NUMBERS = 32;
 /** In any form, which is added to `forms`. */
 export function readCtwGroundTruth(file: string, bytes: Uint8Array, forms: Set<string>): Point[][] {
   const text = new TextDecoder().decode(bytes);
-  const form = /^\s*</.test(text) ? 'XML' : text.includes(WORD_MARK) ? 'lines with words' : 'lines of offsets';
+  const form = /^\s*</.test(text)
+    ? 'XML'
+    : text.includes(WORD_MARK)
+      ? 'lines with words'
+      : 'lines of offsets';
   forms.add(`CTW1500 as ${form}`);
   if (form === 'XML') return readCtwXml(file, text);
   return form === 'lines with words' ? readCtwWords(file, bytes) : readCtwOffsets(file, bytes);
@@ -23,7 +27,10 @@ function readCtwWords(file: string, bytes: Uint8Array): Point[][] {
   return linesOf(file, bytes).map((line) => {
     const end = line.text.indexOf(WORD_MARK);
     if (end < 0) refuse(line, `not "x1,y1,…,xn,yn,####word": ${quoted(line.text)}`);
-    const numbers = line.text.slice(0, end).split(',').map((field) => integer(field, line));
+    const numbers = line.text
+      .slice(0, end)
+      .split(',')
+      .map((field) => integer(field, line));
     return corners(numbers, line, { least: 3 });
   });
 }
@@ -33,12 +40,22 @@ function readCtwXml(file: string, text: string): Point[][] {
   const polygons: Point[][] = [];
   const boxes = text.split(/<box\b/);
   let number = boxes[0].split('\n').length;
-  if (!/<\/Annotations>\s*$/.test(text)) refuse(file, 'cut short or not CTW1500\'s XML: it does not end with </Annotations>');
+  if (!/<\/Annotations>\s*$/.test(text))
+    refuse(file, "cut short or not CTW1500's XML: it does not end with </Annotations>");
   for (const box of boxes.slice(1)) {
     const line = { file, number, text: box };
     const outline = /<segs>\s*([^<]*?)\s*<\/segs>/.exec(box)?.[1];
     if (outline === undefined) return refuse(line, 'a box without <segs>');
-    polygons.push(corners(outline.replace(/,$/, '').split(',').map((field) => integer(field, line)), line, { least: 3 }));
+    polygons.push(
+      corners(
+        outline
+          .replace(/,$/, '')
+          .split(',')
+          .map((field) => integer(field, line)),
+        line,
+        { least: 3 },
+      ),
+    );
     number += box.split('\n').length - 1;
   }
   return polygons;
@@ -47,8 +64,11 @@ function readCtwXml(file: string, text: string): Point[][] {
 function readCtwOffsets(file: string, bytes: Uint8Array): Point[][] {
   return linesOf(file, bytes).map((line) => {
     const fields = line.text.split(',');
-    if (fields.length < CTW_NUMBERS) refuse(line, `${fields.length} fields; ${CTW_NUMBERS} integers are needed`);
-    const [left, top, , , ...offsets] = fields.slice(0, CTW_NUMBERS).map((field) => integer(field, line));
+    if (fields.length < CTW_NUMBERS)
+      refuse(line, `${fields.length} fields; ${CTW_NUMBERS} integers are needed`);
+    const [left, top, , , ...offsets] = fields
+      .slice(0, CTW_NUMBERS)
+      .map((field) => integer(field, line));
     return corners(offsets, line).map(([x, y]): Point => [left + x, top + y]);
   });
 }
@@ -62,10 +82,12 @@ export interface MsraBox {
 export function readMsraGroundTruth(file: string, bytes: Uint8Array): MsraBox[] {
   return linesOf(file, bytes).map((line) => {
     const fields = line.text.split(' ');
-    if (fields.length < 7) refuse(line, `${fields.length} fields; "index difficult x y w h angle" are needed`);
+    if (fields.length < 7)
+      refuse(line, `${fields.length} fields; "index difficult x y w h angle" are needed`);
     const [x, y, width, height, radians] = fields.slice(2, 7).map((field) => decimal(field, line));
     const difficult = integer(fields[1], line);
-    if (difficult !== 0 && difficult !== 1) refuse(line, `${quoted(fields[1])} as difficulty; 0 or 1 is needed`);
+    if (difficult !== 0 && difficult !== 1)
+      refuse(line, `${quoted(fields[1])} as difficulty; 0 or 1 is needed`);
     return { polygon: turnedBox(x, y, width, height, radians), isDifficult: difficult === 1 };
   });
 }
@@ -81,7 +103,11 @@ function turnedBox(x: number, y: number, width: number, height: number, radians:
 }
 
 /** Results of both: a line of integers a detection. */
-export function readPolygons(file: string, bytes: Uint8Array, order: { readonly yFirst: boolean }): Point[][] {
+export function readPolygons(
+  file: string,
+  bytes: Uint8Array,
+  order: { readonly yFirst: boolean },
+): Point[][] {
   return linesOf(file, bytes).map((line) =>
     corners(
       line.text.split(',').map((field) => integer(field, line)),

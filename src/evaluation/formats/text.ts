@@ -25,7 +25,10 @@ export function placeOf(line: Line): string {
 
 /** Raises an `evaluation` error that names the file and, for a line, its number. */
 export function refuse(where: Line | string, problem: string): never {
-  throw new PanppError('evaluation', `${typeof where === 'string' ? where : placeOf(where)}: ${problem}`);
+  throw new PanppError(
+    'evaluation',
+    `${typeof where === 'string' ? where : placeOf(where)}: ${problem}`,
+  );
 }
 
 /** A text from a file for an error message: on one line and of a bounded length. */
@@ -61,9 +64,15 @@ export function decimal(field: string, line: Line): number {
 }
 
 /** Corners from numbers in the order x, y; `yFirst` for y, x. */
-export function corners(numbers: readonly number[], line: Line, { yFirst = false, least = 1 } = {}): Point[] {
-  if (numbers.length % 2 !== 0) refuse(line, `${numbers.length} coordinates: an even count is needed, two a corner`);
-  if (numbers.length < 2 * least) refuse(line, `${numbers.length} coordinates: ${2 * least} or more are needed`);
+export function corners(
+  numbers: readonly number[],
+  line: Line,
+  { yFirst = false, least = 1 } = {},
+): Point[] {
+  if (numbers.length % 2 !== 0)
+    refuse(line, `${numbers.length} coordinates: an even count is needed, two a corner`);
+  if (numbers.length < 2 * least)
+    refuse(line, `${numbers.length} coordinates: ${2 * least} or more are needed`);
   const points: Point[] = [];
   for (let i = 0; i < numbers.length; i += 2) {
     points.push(yFirst ? [numbers[i + 1], numbers[i]] : [numbers[i], numbers[i + 1]]);

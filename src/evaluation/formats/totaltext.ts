@@ -38,7 +38,9 @@ export function groundTruthFiles(files: FileSet, matKey: MatKey): Map<string, Ke
 
 /** The result files by their names up to the first dot. */
 export function resultFiles(files: FileSet): Map<string, KeyedFile> {
-  return filesByKey('results', files, (name) => (name.endsWith('.txt') ? textKey(name) : undefined));
+  return filesByKey('results', files, (name) =>
+    name.endsWith('.txt') ? textKey(name) : undefined,
+  );
 }
 
 function textKey(name: string): string {
@@ -54,7 +56,10 @@ function filesByKey(
   const byKey = new Map<string, KeyedFile>();
   for (const [fileName, bytes] of files) {
     const name = `${kind}: ${fileName}`;
-    const forms = kind === 'results' ? '<image>.txt' : 'poly_gt_<image>.mat, poly_gt_<image>.txt or <image>.txt';
+    const forms =
+      kind === 'results'
+        ? '<image>.txt'
+        : 'poly_gt_<image>.mat, poly_gt_<image>.txt or <image>.txt';
     const key = keyOf(fileName) ?? refuse(name, `a file's name here is ${forms}`);
     const other = byKey.get(key);
     if (other) refuse(name, `image ${key} has another file, ${other.name}`);
@@ -90,7 +95,8 @@ function readMatGroundTruth({ name, bytes }: KeyedFile, forms: Set<string>): Tot
     const at = (column: number): MatArray => table.cells[column * rows + row];
     const xs = numbersOf(at(1), place);
     const ys = numbersOf(at(3), place);
-    if (xs.length !== ys.length || xs.length === 0) refuse(place, `${xs.length} x and ${ys.length} y coordinates`);
+    if (xs.length !== ys.length || xs.length === 0)
+      refuse(place, `${xs.length} x and ${ys.length} y coordinates`);
     const word = textOf(at(4), place);
     return {
       polygon: xs.map((x, i): Point => [x, ys[i]]),
@@ -130,16 +136,24 @@ function readDistributedText(name: string, text: string): TotalTextRegion[] {
   const end = text.trimEnd().length;
   RECORD.lastIndex = 0;
   for (let at = 0; at < end; at = RECORD.lastIndex) {
-    const line = { file: name, number: text.slice(0, at).trimEnd().split('\n').length + (at > 0 ? 1 : 0), text: '' };
+    const line = {
+      file: name,
+      number: text.slice(0, at).trimEnd().split('\n').length + (at > 0 ? 1 : 0),
+      text: '',
+    };
     const match = RECORD.exec(text);
     if (!match) {
       const rest = quoted(text.slice(at).trim());
-      return refuse(line, `not "x: [[…]], y: [[…]], ornt: [u'…'], transcriptions: [u'…']": ${rest}`);
+      return refuse(
+        line,
+        `not "x: [[…]], y: [[…]], ornt: [u'…'], transcriptions: [u'…']": ${rest}`,
+      );
     }
     const [xs, ys] = [match[1], match[2]].map((numbers) =>
       numbers.split(/[\s,]+/).flatMap((field) => (field === '' ? [] : [decimal(field, line)])),
     );
-    if (xs.length !== ys.length || xs.length === 0) refuse(line, `${xs.length} x and ${ys.length} y coordinates`);
+    if (xs.length !== ys.length || xs.length === 0)
+      refuse(line, `${xs.length} x and ${ys.length} y coordinates`);
     const orientation = stringsOf(match[3]).join(',');
     // A text without a transcription is one that nobody could read.
     const word = stringsOf(match[4]).join(',') || '#';
@@ -188,11 +202,15 @@ function readLinesGroundTruth({ name, bytes }: KeyedFile): TotalTextRegion[] {
 }
 
 /** Detections of an image, a line of integers each. Line ends are LF or, without words, CR LF; no empty lines. */
-export function readResults({ name, bytes }: KeyedFile, { yFirst, withWord }: ResultRules): WordRegion[] {
+export function readResults(
+  { name, bytes }: KeyedFile,
+  { yFirst, withWord }: ResultRules,
+): WordRegion[] {
   return readLines(name, bytes, {}).map((line) => {
     const fields = line.text.split(',');
     if (withWord && line.text.endsWith('\r')) refuse(line, 'ends with CR LF; write LF line ends');
-    if (withWord && fields.length < 2) refuse(line, `not "y1,x1,…,yn,xn,word": ${quoted(line.text)}`);
+    if (withWord && fields.length < 2)
+      refuse(line, `not "y1,x1,…,yn,xn,word": ${quoted(line.text)}`);
     const word = withWord ? fields.pop()! : '';
     const numbers = fields.map((field) => integer(field, line));
     return { polygon: corners(numbers, line, { yFirst }), word, place: placeOf(line) };

@@ -33,7 +33,10 @@ export function fileSetFromZip(bytes: Uint8Array, name = 'zip archive'): FileSet
   }
   for (const [entry, { length }] of Object.entries(files)) {
     if (length !== sizes.get(entry)) {
-      refuse(name, `damaged: its entry ${quoted(entry)} has ${length} of ${sizes.get(entry)} bytes`);
+      refuse(
+        name,
+        `damaged: its entry ${quoted(entry)} has ${length} of ${sizes.get(entry)} bytes`,
+      );
     }
   }
   // In the archive's order, which an object with names of digits would not keep.

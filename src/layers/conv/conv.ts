@@ -36,15 +36,26 @@ export function packConv(
   const { outStride = inChannels * taps } = conv;
   const [paddedIn, paddedOut] = [inChannels, outChannels].map((channels) => vec4s(channels) * 4);
   const { precision, choices } = packer;
-  const method = given ?? choices.method({ kernel, stride, inChannels: paddedIn, outChannels: paddedOut, precision });
+  const method =
+    given ??
+    choices.method({ kernel, stride, inChannels: paddedIn, outChannels: paddedOut, precision });
   const winograd = method === 'winograd';
   const weights = packer.pack(label, weight, {
     counts: [winograd ? winogradPlaces : taps, paddedIn, paddedOut],
-    ...{ used: [inChannels, outChannels], strides: [1, taps, outStride], winograd },
+    used: [inChannels, outChannels],
+    strides: [1, taps, outStride],
+    winograd,
   });
   return {
-    ...{ method, weights, precision, bias: packer.bias(label, bias) },
-    ...{ tiles: choices.tile, outChannels: paddedOut, inChannels: paddedIn, kernel, stride },
+    method,
+    weights,
+    precision,
+    bias: packer.bias(label, bias),
+    tiles: choices.tile,
+    outChannels: paddedOut,
+    inChannels: paddedIn,
+    kernel,
+    stride,
   };
 }
 
@@ -66,19 +77,39 @@ export function planConv(
   const { kernel, stride, outChannels } = conv;
   const outSize = (size: number) => Math.floor((size + 2 * (kernel >> 1) - kernel) / stride) + 1;
   const { images } = input;
-  const output = featureMap(label, outSize(input.height), outSize(input.width), outChannels, precision, images);
-  if (conv.method === 'winograd') return { output, kernels: planWinograd({ label, input, output, ...conv, relu, residual }) };
+  const output = featureMap(
+    label,
+    outSize(input.height),
+    outSize(input.width),
+    outChannels,
+    precision,
+    images,
+  );
+  if (conv.method === 'winograd')
+    return { output, kernels: planWinograd({ label, input, output, ...conv, relu, residual }) };
   // Without a window, images one after another are one high image.
   const isOne = kernel === 1 && stride === 1;
   const [high, wide] = [images * input.height, input.width];
   const planned = planDirectConv(conv.tiles, {
-    ...{ label, input: bindingOf(input), output: bindingOf(output) },
+    label,
+    input: bindingOf(input),
+    output: bindingOf(output),
     ...(isOne
       ? { sizes: [high, wide, high, wide] }
-      : { sizes: [input.height, input.width, output.height, output.width], batches: images, sharedWeights: true }),
-    ...{ weights: conv.weights, bias: conv.bias, inChannels: conv.inChannels, outChannels, kernel, stride },
+      : {
+          sizes: [input.height, input.width, output.height, output.width],
+          batches: images,
+          sharedWeights: true,
+        }),
+    weights: conv.weights,
+    bias: conv.bias,
+    inChannels: conv.inChannels,
+    outChannels,
+    kernel,
+    stride,
     types: { input: input.precision, weight: conv.precision, output: output.precision },
-    ...{ relu, residual: residual && bindingOf(residual) },
+    relu,
+    residual: residual && bindingOf(residual),
   });
   return { output, kernels: [planned] };
 }

@@ -1,6 +1,12 @@
 // Convolution without a transform, of any kernel and stride (shaders/conv_common.wgsl), and with it the batched matrix product that Winograd's way
 // ends in: its kernel.
-import { type Bindable, type Kernel, type Resource, gridOf, kernel as plannedKernel } from '../../gpu/kernel.js';
+import {
+  type Bindable,
+  type Kernel,
+  type Resource,
+  gridOf,
+  kernel as plannedKernel,
+} from '../../gpu/kernel.js';
 import type { ConvShape } from './shape.js';
 import { type TileChooser, tileShader } from './tiles/kinds.js';
 import { tileSize } from './tiles/tile.js';
@@ -30,7 +36,23 @@ export function convShapeOf(kernel: Kernel): ConvShape | undefined {
 
 /** Plans relu(conv(input) + bias + residual), padding kernel / 2. */
 export function planDirectConv(tiles: TileChooser, plan: DirectConvPlan): Kernel {
-  const { label, input, weights, output, sizes, inChannels, outChannels, kernel, stride, types, batches = 1, sharedWeights = false, bias, relu = false, residual } = plan;
+  const {
+    label,
+    input,
+    weights,
+    output,
+    sizes,
+    inChannels,
+    outChannels,
+    kernel,
+    stride,
+    types,
+    batches = 1,
+    sharedWeights = false,
+    bias,
+    relu = false,
+    residual,
+  } = plan;
   const out4 = outChannels / 4;
   const tile = tiles(plan);
   const [tilePixels, tileOut4] = tileSize(tile);
@@ -41,8 +63,13 @@ export function planDirectConv(tiles: TileChooser, plan: DirectConvPlan): Kernel
     label,
     shader,
     constants: {
-      ...{ KERNEL: kernel, STRIDE: stride, SHARED: Number(sharedWeights), ...constants },
-      ...{ BIAS: Number(bias !== undefined), RELU: Number(relu), RESIDUAL: Number(residual !== undefined) },
+      KERNEL: kernel,
+      STRIDE: stride,
+      SHARED: Number(sharedWeights),
+      ...constants,
+      BIAS: Number(bias !== undefined),
+      RELU: Number(relu),
+      RESIDUAL: Number(residual !== undefined),
     },
     // Something must be bound where there is no bias or residual; it is not read.
     bindings: { input, weights, biases: bias ?? weights, residual: residual ?? weights, output },

@@ -32,7 +32,10 @@ export interface ConvChoices {
 export type MethodDevice = Pick<GpuProfile, 'software'>;
 
 /** The methods that may be fastest for a class on a device, the one that it gets without a tuning first. */
-export function candidateMethods({ kernel, stride, inChannels }: ConvClass, { software }: MethodDevice): readonly ConvMethod[] {
+export function candidateMethods(
+  { kernel, stride, inChannels }: ConvClass,
+  { software }: MethodDevice,
+): readonly ConvMethod[] {
   // With few input channels the transforms cost more than they save.
   if (kernel !== 3 || stride !== 1 || inChannels < 16) return ['direct'];
   // A CPU is busy with multiplications: direct, which has four times as many, took 1.4 to 2.5 times as long (lavapipe, 320² and 640²).
@@ -41,7 +44,10 @@ export function candidateMethods({ kernel, stride, inChannels }: ConvClass, { so
 
 /** What convolutions get without a tuning. */
 export function defaultChoices(device: TileDevice): ConvChoices {
-  return { method: (conv) => candidateMethods(conv, device)[0], tile: (shape) => defaultTile(shape, device) };
+  return {
+    method: (conv) => candidateMethods(conv, device)[0],
+    tile: (shape) => defaultTile(shape, device),
+  };
 }
 
 /**

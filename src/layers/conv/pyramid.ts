@@ -9,7 +9,15 @@ import { type Kernel, kernel } from '../../gpu/kernel.js';
 import { shaderOf } from '../../wgsl/assemble.js';
 import { type PackedConv, packConv, planConv } from './conv.js';
 import type { ConvWeights } from './weights.js';
-import { type FeatureMap, bindingOf, featureMap, groupsOf, imagesOf, rowsOf, vec4s } from '../feature-map.js';
+import {
+  type FeatureMap,
+  bindingOf,
+  featureMap,
+  groupsOf,
+  imagesOf,
+  rowsOf,
+  vec4s,
+} from '../feature-map.js';
 import type { Packer } from '../pack.js';
 import { valueBytes } from '../precision.js';
 
@@ -23,18 +31,28 @@ export type Pyramid<T = FeatureMap> = readonly [T, T, T, T];
  * Packs a 3×3 conv on four concatenated levels, taken apart: a 3×3 conv with the bias for the finest level, and for each coarser one a
  * 1×1 conv to nine times the channels, tap by tap.
  */
-export function packPyramidConv(packer: Packer, label: string, conv: ConvWeights): Pyramid<PackedConv> {
+export function packPyramidConv(
+  packer: Packer,
+  label: string,
+  conv: ConvWeights,
+): Pyramid<PackedConv> {
   const { weight, outChannels } = conv;
   const levelChannels = conv.inChannels / 4;
   const outStride = conv.inChannels * 9;
-  const finest = packConv(packer, `${label}.level1`, { ...conv, inChannels: levelChannels, outStride });
+  const finest = packConv(packer, `${label}.level1`, {
+    ...conv,
+    inChannels: levelChannels,
+    outStride,
+  });
   const shape = { outChannels: 9 * outChannels, inChannels: levelChannels, kernel: 1, stride: 1 };
   const taps = (level: number): PackedConv => ({
     ...finest,
     ...shape,
     method: 'direct',
     weights: packer.pack(`${label}.level${level}`, weight, {
-      ...{ counts: [levelChannels, 9, outChannels], strides: [9, 1, outStride], offset: (level - 1) * levelChannels * 9 },
+      counts: [levelChannels, 9, outChannels],
+      strides: [9, 1, outStride],
+      offset: (level - 1) * levelChannels * 9,
     }),
     bias: packer.bias(`${label}.level${level}`, new Float32Array(shape.outChannels)),
   });
@@ -60,7 +78,14 @@ export function planPyramidConv(
   bandBytes = 24 * 2 ** 20,
 ): { output: FeatureMap; kernels: Kernel[] } {
   const { images, height, width, precision } = levels[0];
-  const columns = featureMap(`${label}.columns`, height, width, weights[0].outChannels, precision, images);
+  const columns = featureMap(
+    `${label}.columns`,
+    height,
+    width,
+    weights[0].outChannels,
+    precision,
+    images,
+  );
   const kernels: Kernel[] = [];
   // Taps of all rows at once would be the network's largest maps, and their sums by rows the next largest. Of several small images as many at once as
   // make a band.
@@ -79,7 +104,13 @@ export function planPyramidConv(
 }
 
 /** What the coarser levels give for a band of rows, from row `first` on. */
-function planTaps(label: string, levels: Pyramid, weights: Pyramid<PackedConv>, output: FeatureMap, first: number): Kernel[] {
+function planTaps(
+  label: string,
+  levels: Pyramid,
+  weights: Pyramid<PackedConv>,
+  output: FeatureMap,
+  first: number,
+): Kernel[] {
   const kernels: Kernel[] = [];
   const { images, height, width, channels, precision } = output;
   const types = { input: precision, output: precision };
@@ -89,16 +120,32 @@ function planTaps(label: string, levels: Pyramid, weights: Pyramid<PackedConv>, 
     // An output row reads one level row beyond its own on either side.
     const top = Math.max(0, first / factor - 1);
     const bottom = Math.min((first + height) / factor + 1, level.height);
-    const taps = planConv(`${label}.level${index + 1}.taps`, rowsOf(level, top, bottom - top), weights[index]);
-    const rows = featureMap(`${label}.level${index + 1}.rows`, height, level.width, 3 * channels, precision, images);
+    const taps = planConv(
+      `${label}.level${index + 1}.taps`,
+      rowsOf(level, top, bottom - top),
+      weights[index],
+    );
+    const rows = featureMap(
+      `${label}.level${index + 1}.rows`,
+      height,
+      level.width,
+      3 * channels,
+      precision,
+      images,
+    );
     const summed = kernel({
       label: rows.slot.label,
       shader: rowsShader({ types, counts }),
       constants: { CHANNELS4: vec4s(channels) },
       bindings: { input: bindingOf(taps.output), output: bindingOf(rows) },
       uniforms: {
-        ...{ inHeight: level.height, outHeight: levels[0].height, width: level.width },
-        ...{ firstTapRow: top, tapRows: bottom - top, firstRow: first, rows: height },
+        inHeight: level.height,
+        outHeight: levels[0].height,
+        width: level.width,
+        firstTapRow: top,
+        tapRows: bottom - top,
+        firstRow: first,
+        rows: height,
       },
       invocations: [Math.ceil(height / pixelsEach) * rows.width * vec4s(rows.channels), images],
     });

@@ -12,7 +12,11 @@ export interface ConvShape {
   /** Heights and widths: `inHeight, inWidth, outHeight, outWidth`. */
   readonly sizes: readonly [number, number, number, number];
   /** How input, weights and output are stored. */
-  readonly types: { readonly input: Precision; readonly weight: Precision; readonly output: Precision };
+  readonly types: {
+    readonly input: Precision;
+    readonly weight: Precision;
+    readonly output: Precision;
+  };
 }
 
 /** Output pixels of one batch, up to the next power of two: shapes that differ in less get the same tile. */
@@ -21,7 +25,12 @@ export function pixelBucket({ sizes }: ConvShape): number {
 }
 
 /** What convolutions of one kind have in common, in words: `3x3/2 64>128`. */
-export function convName({ kernel, stride, inChannels, outChannels }: Pick<ConvShape, 'kernel' | 'stride' | 'inChannels' | 'outChannels'>): string {
+export function convName({
+  kernel,
+  stride,
+  inChannels,
+  outChannels,
+}: Pick<ConvShape, 'kernel' | 'stride' | 'inChannels' | 'outChannels'>): string {
   return `${kernel}x${kernel}/${stride} ${inChannels}>${outChannels}`;
 }
 

@@ -44,7 +44,17 @@ export interface WinogradPlan {
 /** Of the transformed input and the products of a band together. */
 const bandBytes = 32 * 2 ** 20;
 
-export function planWinograd({ label, input, output, weights, precision, bias, tiles: chooser, relu, residual }: WinogradPlan): Kernel[] {
+export function planWinograd({
+  label,
+  input,
+  output,
+  weights,
+  precision,
+  bias,
+  tiles: chooser,
+  relu,
+  residual,
+}: WinogradPlan): Kernel[] {
   const across = Math.ceil(input.width / tile);
   const tiles = input.images * across * Math.ceil(input.height / tile);
   const bytesPerTile = winogradPlaces * (input.channels + output.channels) * valueBytes[precision];
@@ -59,7 +69,13 @@ export function planWinograd({ label, input, output, weights, precision, bias, t
   const kernels: Kernel[] = [];
   for (let firstTile = 0; firstTile < tiles; firstTile += band) {
     const count = Math.min(band, tiles - firstTile);
-    const sizes = { height: input.height, width: input.width, tilesAcross: across, firstTile, count };
+    const sizes = {
+      height: input.height,
+      width: input.width,
+      tilesAcross: across,
+      firstTile,
+      count,
+    };
     kernels.push(
       kernel({
         label: transformed.label,
@@ -70,8 +86,15 @@ export function planWinograd({ label, input, output, weights, precision, bias, t
       }),
       planDirectConv(chooser, {
         label: products.label,
-        ...{ input: transformed, weights, output: products, batches: winogradPlaces, sizes: [1, count, 1, count] },
-        ...{ inChannels: input.channels, outChannels: output.channels, kernel: 1, stride: 1 },
+        input: transformed,
+        weights,
+        output: products,
+        batches: winogradPlaces,
+        sizes: [1, count, 1, count],
+        inChannels: input.channels,
+        outChannels: output.channels,
+        kernel: 1,
+        stride: 1,
         types: { input: precision, weight: precision, output: precision },
       }),
       kernel({
@@ -79,7 +102,12 @@ export function planWinograd({ label, input, output, weights, precision, bias, t
         shader: outputShader({ types: { input: precision, output: output.precision }, counts }),
         constants: { RELU: Number(relu), RESIDUAL: Number(residual !== undefined) },
         // Something must be bound where there is no residual; it is not read.
-        bindings: { products, bias, residual: residual ? bindingOf(residual) : bias, output: bindingOf(output) },
+        bindings: {
+          products,
+          bias,
+          residual: residual ? bindingOf(residual) : bias,
+          output: bindingOf(output),
+        },
         uniforms: { ...sizes, channels: output.channels },
         invocations: [count * output.channels],
       }),

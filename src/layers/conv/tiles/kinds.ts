@@ -5,13 +5,25 @@ import { type ConvShape, pixelBucket } from '../shape.js';
 import { matrix } from './matrix.js';
 import { plain, plainTile } from './plain.js';
 import { subgroup, subgroupTile, suitsSubgroups } from './subgroup.js';
-import { type ConvTile, type TileDevice, type TileKind, type TileKindName, lanesFor, tileSize } from './tile.js';
+import {
+  type ConvTile,
+  type TileDevice,
+  type TileKind,
+  type TileKindName,
+  lanesFor,
+  tileSize,
+} from './tile.js';
 import { tiled } from './tiled.js';
 
 /** Chooses the tile for a shape. */
 export type TileChooser = (shape: ConvShape) => ConvTile;
 
-const kinds: Readonly<Record<TileKindName, TileKind>> = { plain, subgroup8: subgroup, tiled, matrix };
+const kinds: Readonly<Record<TileKindName, TileKind>> = {
+  plain,
+  subgroup8: subgroup,
+  tiled,
+  matrix,
+};
 
 /** All tiles that may be fastest for a shape on a device. */
 export function candidateTiles(shape: ConvShape, device: TileDevice): ConvTile[] {
@@ -19,13 +31,22 @@ export function candidateTiles(shape: ConvShape, device: TileDevice): ConvTile[]
 }
 
 /** The shader and the overrides that a tile is computed by. */
-export function tileShader(tile: ConvTile, types: ConvShape['types']): { shader: Shader; constants: Record<string, number> } {
+export function tileShader(
+  tile: ConvTile,
+  types: ConvShape['types'],
+): { shader: Shader; constants: Record<string, number> } {
   const kind = kinds[tile.kind];
-  return { shader: kind.shader({ ...kind.variant(tile), types }), constants: { LANES: tile.lanes, ...kind.overrides(tile) } };
+  return {
+    shader: kind.shader({ ...kind.variant(tile), types }),
+    constants: { LANES: tile.lanes, ...kind.overrides(tile) },
+  };
 }
 
 /** The WGSL that tiles are made of. */
-export const tileSources: readonly Source[] = [common, ...Object.values(kinds).map(({ source }) => source)];
+export const tileSources: readonly Source[] = [
+  common,
+  ...Object.values(kinds).map(({ source }) => source),
+];
 
 /**
  * The tile that a shape gets without a tuning. On adapters that compute on a CPU it has been measured; on GPUs it follows from how many values

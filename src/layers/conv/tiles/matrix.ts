@@ -44,9 +44,18 @@ function tilesOf({ subgroupSize, subgroupMatrix }: TileDevice): ConvTile[] {
 function constantsOf({ pixels, rows, lanes, depth, matrix }: ConvTile) {
   const { M, N, K, subgroup } = matrix!;
   return {
-    ...{ M, N, K, SUBGROUP: subgroup, DOWN: rows, ACROSS: lanes, MATRICES: pixels / M, DEPTH: depth },
+    M,
+    N,
+    K,
+    SUBGROUP: subgroup,
+    DOWN: rows,
+    ACROSS: lanes,
+    MATRICES: pixels / M,
+    DEPTH: depth,
     // Workgroup memory: pixels; values from one pixel's inputs to the next one's; sums of a subgroup.
-    ...{ PIXELS: pixels * rows, PITCH: depth + gap, HELD: M * matricesAcross * N },
+    PIXELS: pixels * rows,
+    PITCH: depth + gap,
+    HELD: M * matricesAcross * N,
   };
 }
 
@@ -73,8 +82,12 @@ function suits(tile: ConvTile, shape: ConvShape, { maxWorkgroupBytes }: TileDevi
 export const matrix: TileKind = {
   source,
   shader: shaderOf(source, common),
-  candidates: (shape, device) => (device.software ? [] : tilesOf(device).filter((tile) => suits(tile, shape, device))),
+  candidates: (shape, device) =>
+    device.software ? [] : tilesOf(device).filter((tile) => suits(tile, shape, device)),
   // WGSL's matrix types take constants, not overrides.
-  variant: (tile) => ({ counts: { p: tile.pixels / tile.matrix!.M, q: matricesAcross }, constants: constantsOf(tile) }),
+  variant: (tile) => ({
+    counts: { p: tile.pixels / tile.matrix!.M, q: matricesAcross },
+    constants: constantsOf(tile),
+  }),
   overrides: () => ({}),
 };

@@ -9,7 +9,14 @@ import { subgroup } from './subgroup.js';
 const groupSize = 64;
 
 export function plainTile(pixels: number, lanes: number): ConvTile {
-  return { kind: 'plain', pixels, vectors: 1, lanes, rows: Math.max(1, Math.floor(groupSize / lanes)), depth: 0 };
+  return {
+    kind: 'plain',
+    pixels,
+    vectors: 1,
+    lanes,
+    rows: Math.max(1, Math.floor(groupSize / lanes)),
+    depth: 0,
+  };
 }
 
 export const plain: TileKind = {
@@ -19,7 +26,9 @@ export const plain: TileKind = {
     // On a CPU the subgroup's kind is at least twice as fast where there is one, and 16 pixels do not fit the registers.
     if (device.software && subgroup.candidates(shape, device).length > 0) return [];
     const lanes = distinct([lanesFor(shape), lanesFor(shape, 8)]);
-    return lanes.flatMap((count) => (device.software ? [4, 8] : [4, 8, 16]).map((pixels) => plainTile(pixels, count)));
+    return lanes.flatMap((count) =>
+      (device.software ? [4, 8] : [4, 8, 16]).map((pixels) => plainTile(pixels, count)),
+    );
   },
   variant: ({ pixels }) => ({ counts: { p: pixels } }),
   overrides: ({ pixels, rows }) => ({ PIXELS: pixels, ROWS: rows }),

@@ -20,9 +20,14 @@ export const subgroup: TileKind = {
   source,
   shader: shaderOf(source, common),
   candidates(shape, device) {
-    const lanes = distinct([32, 16, 8].map((most) => lanesFor(shape, most))).filter((count) => suitsSubgroups(count, device));
+    const lanes = distinct([32, 16, 8].map((most) => lanesFor(shape, most))).filter((count) =>
+      suitsSubgroups(count, device),
+    );
     return lanes.flatMap((count) => [8, 16, 24].map((pixels) => subgroupTile(pixels, count)));
   },
-  variant: ({ pixels }) => ({ counts: { o: pixels / subgroupSize, l: subgroupSize }, constants: { SUBGROUP: subgroupSize } }),
+  variant: ({ pixels }) => ({
+    counts: { o: pixels / subgroupSize, l: subgroupSize },
+    constants: { SUBGROUP: subgroupSize },
+  }),
   overrides: ({ pixels }) => ({ PIXELS: pixels }),
 };

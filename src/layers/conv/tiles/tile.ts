@@ -32,7 +32,10 @@ export interface ConvTile {
 }
 
 /** What of a device decides which tiles there are. */
-export type TileDevice = Pick<GpuProfile, 'software' | 'subgroupSize' | 'subgroupMatrix' | 'maxWorkgroupBytes'>;
+export type TileDevice = Pick<
+  GpuProfile,
+  'software' | 'subgroupSize' | 'subgroupMatrix' | 'maxWorkgroupBytes'
+>;
 
 /** A kind of tile: all that planning, tuning and tests know of it. */
 export interface TileKind {
@@ -48,7 +51,12 @@ export interface TileKind {
 }
 
 /** Pixels, and fours of channels, that a workgroup computes. */
-export function tileSize({ pixels, vectors, lanes, rows }: ConvTile): [pixels: number, out4: number] {
+export function tileSize({
+  pixels,
+  vectors,
+  lanes,
+  rows,
+}: ConvTile): [pixels: number, out4: number] {
   return [pixels * rows, vectors * lanes];
 }
 
@@ -56,9 +64,13 @@ export function tileSize({ pixels, vectors, lanes, rows }: ConvTile): [pixels: n
 const lanesAcross = 32;
 
 /** The largest number of invocations across channels that leaves none without work, at most `most`. */
-export function lanesFor({ outChannels }: Pick<ConvShape, 'outChannels'>, most = lanesAcross): number {
+export function lanesFor(
+  { outChannels }: Pick<ConvShape, 'outChannels'>,
+  most = lanesAcross,
+): number {
   const vectors = outChannels / 4;
-  for (let lanes = Math.min(most, vectors); lanes > 1; lanes--) if (vectors % lanes === 0) return lanes;
+  for (let lanes = Math.min(most, vectors); lanes > 1; lanes--)
+    if (vectors % lanes === 0) return lanes;
   return 1;
 }
 

@@ -19,7 +19,14 @@ const tiles = (
     [4, 2, 8, 8, 16],
     [4, 1, 8, 8, 16],
   ] as const
-).map(([pixels, vectors, lanes, rows, depth]): ConvTile => ({ kind: 'tiled', pixels, vectors, lanes, rows, depth }));
+).map(([pixels, vectors, lanes, rows, depth]): ConvTile => ({
+  kind: 'tiled',
+  pixels,
+  vectors,
+  lanes,
+  rows,
+  depth,
+}));
 
 /** Bytes of workgroup memory: a step's inputs of all pixels, and its weights of all channels. */
 function memoryOf(tile: ConvTile): number {
@@ -42,10 +49,22 @@ export const tiled: TileKind = {
   source,
   shader: shaderOf(source, common),
   // On a CPU workgroup memory is no faster than any other, and barriers cost.
-  candidates: (shape, device) => (device.software ? [] : tiles.filter((tile) => suits(tile, shape, device))),
+  candidates: (shape, device) =>
+    device.software ? [] : tiles.filter((tile) => suits(tile, shape, device)),
   variant: ({ pixels, vectors, lanes, rows, depth }) => ({
     // An invocation's reads of input and weights in a step, its pixels, its vec4s of channels, the input channels of a vec4.
-    counts: { i: (pixels * depth) / 4 / lanes, j: (depth * vectors) / rows, p: pixels, c: vectors, r: 4 },
+    counts: {
+      i: (pixels * depth) / 4 / lanes,
+      j: (depth * vectors) / rows,
+      p: pixels,
+      c: vectors,
+      r: 4,
+    },
   }),
-  overrides: ({ pixels, vectors, rows, depth }) => ({ PIXELS: pixels, VECTORS: vectors, ROWS: rows, DEPTH4: depth / 4 }),
+  overrides: ({ pixels, vectors, rows, depth }) => ({
+    PIXELS: pixels,
+    VECTORS: vectors,
+    ROWS: rows,
+    DEPTH4: depth / 4,
+  }),
 };
