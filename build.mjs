@@ -1,7 +1,7 @@
-// Bundles src/ into dist/: browser.js by itself for browsers; index.js, node.js and cli.js, which share chunks, for Node;
-// formats.js and tuning.js, which share them too and run anywhere.
-// WGSL is inlined as text, so that a browser needs no second request; for browsers without comments and needless spaces.
-// Only that file has a source map, for the rest is readable as it is.
+// Bundles src/ into dist/: browser.js by itself for browsers; index.js, node.js and cli.js, which
+// share chunks, for Node; formats.js and tuning.js, which share them too and run anywhere.
+// WGSL is inlined as text, so that a browser needs no second request; for browsers without comments
+// and needless spaces. Only that file has a source map, for the rest is readable as it is.
 import { build } from 'esbuild';
 import { execFileSync } from 'node:child_process';
 import { chmod, rm } from 'node:fs/promises';

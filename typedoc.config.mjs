@@ -1,5 +1,6 @@
-// `npm run docs`: the API's pages and the documents beside them, to docs/api. A public name without documentation, a link that leads
-// nowhere or a type that is referred to and not exported is an error.
+// `npm run docs`: the API's pages and the documents beside them, to docs/api. A public name without
+// documentation, a link that leads nowhere or a type that is referred to and not exported is an
+// error.
 import { Converter, OptionDefaults, ReflectionKind } from 'typedoc';
 
 /** Documents are called by their first heading, not by their file's name. */
@@ -10,7 +11,10 @@ function titledByHeading({ converter }) {
   });
 }
 
-/** Members of a type that is written in place, such as a function's `{ regions, labels }`, are told of where it is written. */
+/**
+ * Members of a type that is written in place, such as a function's `{ regions, labels }`, are told
+ * of where it is written.
+ */
 function membersInPlaceNeedNoComment(app) {
   const { Parameter, Property, TypeAlias, TypeLiteral } = ReflectionKind;
   const isWithin = ({ parent }, kinds) =>

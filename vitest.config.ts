@@ -1,7 +1,8 @@
 import { defineConfig } from 'vitest/config';
 import { wgslModule } from './scripts/wgsl-plugin.mjs';
 
-// They compile the same shaders, which takes a software adapter longer than to run them; so they share devices (tests/support/gpu.ts).
+// They compile the same shaders, which takes a software adapter longer than to run them; so they
+// share devices (tests/support/gpu.ts).
 const onSharedDevices = [
   'tests/{aggregation,layers,network,recognition}/*.test.ts',
   'tests/model/model.test.ts',

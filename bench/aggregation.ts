@@ -1,5 +1,5 @@
-// Pixel aggregation on synthetic maps: the GPU, growing kernels in either way, beside the sequential twin, which stands for the
-// reference's Cython.
+// Pixel aggregation on synthetic maps: the GPU, growing kernels in either way, beside the
+// sequential twin, which stands for the reference's Cython.
 import { LabelReadback } from '../src/aggregation/label-readback.js';
 import type { AggregationInput } from '../src/aggregation/input.js';
 import { packSettings, planAggregation } from '../src/aggregation/plan.js';
@@ -41,9 +41,15 @@ export interface AggregationEntry extends Size {
   readonly regions: number;
   /** Kernels found, dropped ones too. */
   readonly kernels: number;
-  /** `wall`: from a map on the GPU to labels and sums on the host; `aggregation`: the GPU's own clock. */
+  /**
+   * `wall`: from a map on the GPU to labels and sums on the host; `aggregation`: the GPU's own
+   * clock.
+   */
   readonly gpu: Readonly<Record<string, Statistics>>;
-  /** The same with kernels grown as the other kind of adapter does it: what the plan's choice is worth. */
+  /**
+   * The same with kernels grown as the other kind of adapter does it: what the plan's choice is
+   * worth.
+   */
   readonly gpuOtherGrowth: Readonly<Record<string, Statistics>>;
   readonly sequential: Readonly<Record<string, Statistics>>;
   /** How many times as long the sequential twin takes. */

@@ -1,4 +1,5 @@
-// The whole bench on one adapter. The record is written after every part, so that a later failure loses nothing.
+// The whole bench on one adapter. The record is written after every part, so that a later failure
+// loses nothing.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { PanppError } from '../src/errors.js';

@@ -1,4 +1,5 @@
-// Bundles the bench into bench/dist, to run with Node alone: on top of the packages in node_modules and of dist/.
+// Bundles the bench into bench/dist, to run with Node alone: on top of the packages in node_modules
+// and of dist/.
 import { execFileSync } from 'node:child_process';
 import { build } from 'esbuild';
 import { wgslPlugin } from '../scripts/wgsl-plugin.mjs';

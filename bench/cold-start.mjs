@@ -1,5 +1,5 @@
-// What a user's own program does, from the start of its process to the first result; prints the milliseconds of each
-// step as JSON.
+// What a user's own program does, from the start of its process to the first result; prints the
+// milliseconds of each step as JSON.
 //   node bench/cold-start.mjs IMAGE SHORT_SIDE ADAPTER
 import { readFile } from 'node:fs/promises';
 import { decodeImage, loadModel, openGpu, packagedWeights } from '../dist/node.js';
@@ -24,8 +24,8 @@ const detect = () => model.detect(image, { shortSide: Number(shortSide) });
 const { timings, regions } = await detect();
 step('detect');
 const wall = last;
-// What the first time costs beyond any later one. Drivers may put compilation off until a shader first runs, so `setup`
-// is only a part of it.
+// What the first time costs beyond any later one. Drivers may put compilation off until a shader
+// first runs, so `setup` is only a part of it.
 await detect();
 step('again');
 console.log(

@@ -24,7 +24,8 @@ import { loadModel } from '../src/model/load.js';
 export interface DetectionEntry extends Size {
   readonly regions: number;
   /**
-   * Planning, shader compilation and memory, the first time. Shaders that an earlier size needed too are there already.
+   * Planning, shader compilation and memory, the first time. Shaders that an earlier size needed
+   * too are there already.
    */
   readonly setup: number;
   /** Milliseconds of the later runs: the GPU's clock for its stages, `wall` from call to result. */
@@ -32,7 +33,8 @@ export interface DetectionEntry extends Size {
   /** Several images of this size; only where that is quick. */
   readonly several?: Several;
   /**
-   * Bytes of GPU memory: held for weights, held for this size, and the least that the widest point of this size needs.
+   * Bytes of GPU memory: held for weights, held for this size, and the least that the widest point
+   * of this size needs.
    */
   readonly memory: { readonly weights: number; readonly programs: number; readonly live: number };
 }

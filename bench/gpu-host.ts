@@ -1,4 +1,5 @@
-// One script for a bare GPU host: is it right, then how fast is it. Builds nothing and needs no npm.
+// One script for a bare GPU host: is it right, then how fast is it. Builds nothing and needs no
+// npm.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PanppError } from '../src/errors.js';

@@ -19,7 +19,8 @@ export function digits(value: number): string {
 const end = '<!-- end of figures -->';
 
 /**
- * Writes the part of a file that lies between a line naming its writer and the end line; the rest is a person's.
+ * Writes the part of a file that lies between a line naming its writer and the end line; the rest
+ * is a person's.
  * @param writer a command, for example `npm run bench`
  * @param title of a file that is new
  */

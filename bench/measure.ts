@@ -1,4 +1,5 @@
-// Repeating and timing. Contestants take turns (A B A B …), so that what else the machine does meets all of them alike.
+// Repeating and timing. Contestants take turns (A B A B …), so that what else the machine does
+// meets all of them alike.
 
 /** Milliseconds of one run by what was timed; each run has `wall`. */
 export type Times = Readonly<Record<string, number>> & { readonly wall: number };
@@ -14,8 +15,8 @@ export interface Effort {
 
 const leastRuns = 3;
 /**
- * Quick work is repeated until so many milliseconds are spent: clocks rise and compilers wake up first, then medians
- * settle.
+ * Quick work is repeated until so many milliseconds are spent: clocks rise and compilers wake up
+ * first, then medians settle.
  */
 const spent = { warming: 500, running: 1000 };
 const mostRounds = 100;
@@ -55,8 +56,8 @@ export async function measureInTurns<Name extends string>(
 }
 
 /**
- * Repeats `least` times, and on while less than `milliseconds` are spent; not beyond `limit` milliseconds, but for
- * `leastRuns`.
+ * Repeats `least` times, and on while less than `milliseconds` are spent; not beyond `limit`
+ * milliseconds, but for `leastRuns`.
  */
 async function repeat(
   least: number,
@@ -91,7 +92,10 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
-/** Statistics of everything that was timed. A GPU's clock may fail in single runs, so counts may differ. */
+/**
+ * Statistics of everything that was timed. A GPU's clock may fail in single runs, so counts may
+ * differ.
+ */
 export function summarise(
   times: readonly Times[],
 ): Readonly<Record<string, Statistics>> & { readonly wall: Statistics } {

@@ -1,5 +1,5 @@
-// The network by itself, from an image's bytes to the head's map on the host: the task that a general runtime is given
-// too.
+// The network by itself, from an image's bytes to the head's map on the host: the task that a
+// general runtime is given too.
 import { Program } from '../src/gpu/program.js';
 import { Readback } from '../src/gpu/readback.js';
 import { Timeline } from '../src/gpu/timeline.js';

@@ -1,5 +1,5 @@
-// Whether an adapter computes right: the network against the reference's stored tensors, aggregation against its label
-// maps.
+// Whether an adapter computes right: the network against the reference's stored tensors,
+// aggregation against its label maps.
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { PNG } from 'pngjs';

@@ -1,5 +1,5 @@
-// The network beside general runtimes, on the same image and size, taking turns. The task of all: an image in, the
-// head's map on the host.
+// The network beside general runtimes, on the same image and size, taking turns. The task of all:
+// an image in, the head's map on the host.
 import type { Gpu } from '../src/gpu/context.js';
 import { exportOnnx } from '../src/export/onnx.js';
 import { choosePrecision } from '../src/layers/precision.js';
@@ -36,12 +36,16 @@ export interface PeersEntry extends Size {
   readonly absent: Readonly<Record<string, string>>;
 }
 
-/** More than this apart, the two do not compute the same; ours may be stored in 16 bits, theirs is not. */
+/**
+ * More than this apart, the two do not compute the same; ours may be stored in 16 bits, theirs is
+ * not.
+ */
 const largestDifference = { f32: 1e-3, f16: 2e-2 };
 
 /**
  * @param tooSlow peers that are left out, with the reason
- * @throws PanppError `argument` if the adapter can't hold the size; Error if a peer's map is not ours
+ * @throws PanppError `argument` if the adapter can't hold the size; Error if a peer's map is not
+ * ours
  */
 export async function measurePeers(
   gpu: Gpu,

@@ -1,5 +1,6 @@
-// Reading: recognition's share of the time by the number of regions. The detector is the package's; the recognition head's weights are
-// procedural, so words are of chance and of chance's length, which the record tells.
+// Reading: recognition's share of the time by the number of regions. The detector is the package's;
+// the recognition head's weights are procedural, so words are of chance and of chance's length,
+// which the record tells.
 import { loadModel } from '../src/model/load.js';
 import type { Gpu } from '../src/gpu/context.js';
 import { vocabularies } from '../src/network/config.js';
@@ -20,7 +21,9 @@ export interface RecognitionEntry extends Size {
   readonly regions: number;
   /** Characters of a word, on average. */
   readonly characters: number;
-  /** Milliseconds: `features` and `recognition` by the GPU's clock are the head's, beside `network`. */
+  /**
+   * Milliseconds: `features` and `recognition` by the GPU's clock are the head's, beside `network`.
+   */
   readonly times: Readonly<Record<string, Statistics>>;
   /** Share of the GPU's time that the head takes; only where the adapter has timestamps. */
   readonly share?: number;

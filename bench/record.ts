@@ -1,5 +1,5 @@
-// What one run of the bench on one adapter leaves: figures, and all that a reader needs to know about where they come
-// from.
+// What one run of the bench on one adapter leaves: figures, and all that a reader needs to know
+// about where they come from.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { cpus, release } from 'node:os';

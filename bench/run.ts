@@ -1,5 +1,5 @@
-// npm run bench: measures every adapter that is there, each in a process of its own, and writes RESULTS.md from the
-// records.
+// npm run bench: measures every adapter that is there, each in a process of its own, and writes
+// RESULTS.md from the records.
 import { spawn } from 'node:child_process';
 import { PanppError } from '../src/errors.js';
 import { benchAdapter, openForBench } from './bench-adapter.js';
@@ -39,8 +39,8 @@ async function benchAll(options: BenchOptions): Promise<number> {
 }
 
 /**
- * The exit code of a process that measures one adapter: drivers are loaded once a process, and one's crash must not end
- * the rest.
+ * The exit code of a process that measures one adapter: drivers are loaded once a process, and
+ * one's crash must not end the rest.
  */
 function runProcess(adapter: string): Promise<number> {
   return new Promise((resolve, reject) => {

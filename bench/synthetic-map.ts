@@ -1,6 +1,6 @@
-// A head's map as a page with a number of words would give it: for growth with the number of regions, the text's share
-// of the map being the same. Slanted words with ragged borders; every fourth one touches its neighbour, so that text
-// components hold several kernels.
+// A head's map as a page with a number of words would give it: for growth with the number of
+// regions, the text's share of the map being the same. Slanted words with ragged borders; every
+// fourth one touches its neighbour, so that text components hold several kernels.
 import type { AggregationInput } from '../src/aggregation/input.js';
 import type { Size } from './sizes.js';
 
@@ -61,7 +61,10 @@ function layOut(height: number, width: number, count: number, random: () => numb
   });
 }
 
-/** Calls `put` for the pixels of a word and around it with their distance to its border, positive inside. */
+/**
+ * Calls `put` for the pixels of a word and around it with their distance to its border, positive
+ * inside.
+ */
 function paint(
   { x, y, width, height, slant }: Word,
   rows: number,

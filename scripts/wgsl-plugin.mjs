@@ -1,4 +1,5 @@
-// Importing a .wgsl file gives its name and its text (`Source` in src/wgsl/assemble.ts). For esbuild, and with it for Vite.
+// Importing a .wgsl file gives its name and its text (`Source` in src/wgsl/assemble.ts). For
+// esbuild, and with it for Vite.
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,7 +10,10 @@ export function wgslModule(path, text) {
   return `export default ${JSON.stringify({ name: basename(path), text })};`;
 }
 
-/** @param {{ minify?: boolean }} options `minify`: without comments and needless spaces, so that every line is the first one */
+/**
+ * @param {{ minify?: boolean }} options `minify`: without comments and needless spaces, so that
+ * every line is the first one
+ */
 export function wgslPlugin({ minify = false } = {}) {
   return {
     name: 'wgsl',

@@ -1,4 +1,5 @@
-// Sum of two maps of the same shape, any layout: the FPEM's own input added to its output (PAN++), or FPEMs summed (PAN).
+// Sum of two maps of the same shape, any layout: the FPEM's own input added to its output (PAN++),
+// or FPEMs summed (PAN).
 //
 // a, b, output [count]    vec4
 //

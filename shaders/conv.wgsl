@@ -1,5 +1,6 @@
-// Convolution (conv_common.wgsl says what exactly): an invocation computes PIXELS pixels × 4 output channels in registers. Statements with `$p`
-// stand for one each of the pixels (src/wgsl/unroll.ts).
+// Convolution (conv_common.wgsl says what exactly): an invocation computes PIXELS pixels × 4 output
+// channels in registers. Statements with `$p` stand for one each of the pixels
+// (src/wgsl/unroll.ts).
 alias Weight = weight4;
 
 override ROWS: u32;

@@ -1,8 +1,10 @@
-// What conv.wgsl, conv_subgroup8.wgsl, conv_tiled.wgsl and conv_matrix.wgsl share: the convolution's bindings, where its reads lie, and what becomes of a sum.
+// What conv.wgsl, conv_subgroup8.wgsl, conv_tiled.wgsl and conv_matrix.wgsl share: the
+// convolution's bindings, where its reads lie, and what becomes of a sum.
 //
-// out = relu(W * in + b + residual): 2-D convolution, square kernel, any stride, padding KERNEL / 2. A batched matrix product, such as the
-// inner one of a Winograd convolution, is a 1×1 convolution of several batches, each with weights of its own; where these are SHARED, batches
-// are images.
+// out = relu(W * in + b + residual): 2-D convolution, square kernel, any stride, padding KERNEL /
+// 2. A batched matrix product, such as the inner one of a Winograd convolution, is a 1×1
+// convolution of several batches, each with weights of its own; where these are SHARED, batches are
+// images.
 //
 // input    [batches][inHeight][inWidth][in4]        vec4 of channels
 // weights  [batches][KERNEL·KERNEL][in4·4][out4]    vec4 of output channels, or one by one, as the shader's alias `Weight` says; one batch if SHARED
@@ -10,8 +12,9 @@
 // residual [batches][outHeight][outWidth][out4]     read if RESIDUAL
 // output   [batches][outHeight][outWidth][out4]
 //
-// The lanes of a workgroup (local x) share their pixels and take neighbouring channels: reads of the input are the same for all of them, reads of
-// weights contiguous. Pixels are counted over the whole map, so small maps waste no lanes. Reads outside the map count as zero.
+// The lanes of a workgroup (local x) share their pixels and take neighbouring channels: reads of
+// the input are the same for all of them, reads of weights contiguous. Pixels are counted over the
+// whole map, so small maps waste no lanes. Reads outside the map count as zero.
 // Source: batch norm folded as in the spec; padding as everywhere in ResNet, FPEM and heads.
 override KERNEL: u32;
 override STRIDE: u32;
@@ -43,7 +46,8 @@ fn pixelCount() -> u32 {
   return u32(sizes.outHeight * sizes.outWidth);
 }
 
-// Top left corner of the kernel's window for an output pixel; pixels beyond the last are computed as the last and not stored.
+// Top left corner of the kernel's window for an output pixel; pixels beyond the last are computed
+// as the last and not stored.
 fn window(pixel: u32) -> vec2i {
   let inside = min(pixel, pixelCount() - 1u);
   let width = u32(sizes.outWidth);

@@ -1,19 +1,26 @@
 enable subgroups;
 enable chromium_experimental_subgroup_matrix;
-// Which subgroup an invocation belongs to is the same in a subgroup, but not in a workgroup, which is all that the analysis knows.
+// Which subgroup an invocation belongs to is the same in a subgroup, but not in a workgroup, which
+// is all that the analysis knows.
 diagnostic(off, chromium.subgroup_matrix_uniformity);
 
-// Convolution (conv_common.wgsl says what exactly) on subgroup matrices, a GPU's tensor cores: input and weights in 16 bits, sums in float32.
+// Convolution (conv_common.wgsl says what exactly) on subgroup matrices, a GPU's tensor cores:
+// input and weights in 16 bits, sums in float32.
 //
-// A workgroup is DOWN × ACROSS subgroups. Each computes MATRICES matrices of M pixels × N channels down, and 2 across. Step by step, DEPTH input
-// channels of all the workgroup's pixels are brought to workgroup memory, with zeros where a window leaves the map; weights are loaded from
-// where they lie. Sums leave through workgroup memory, where every invocation finds whole vec4s of channels: one matrix down after another.
-// Input channels must be a multiple of DEPTH, output channels of 2 · N · ACROSS; PIXELS is what a workgroup computes.
+// A workgroup is DOWN × ACROSS subgroups. Each computes MATRICES matrices of M pixels × N channels
+// down, and 2 across. Step by step, DEPTH input channels of all the workgroup's pixels are brought
+// to workgroup memory, with zeros where a window leaves the map; weights are loaded from where they
+// lie. Sums leave through workgroup memory, where every invocation finds whole vec4s of channels:
+// one matrix down after another. Input channels must be a multiple of DEPTH, output channels of 2 ·
+// N · ACROSS; PIXELS is what a workgroup computes.
 //
-// M, N, K (a configuration of the device), SUBGROUP (its invocations), DOWN, ACROSS, MATRICES, DEPTH, PIXELS, PITCH (values from one pixel's inputs to
-// the next one's) and HELD (sums of a subgroup in workgroup memory, M × 2 · N) are constants that src/layers/conv/tiles/matrix.ts adds. Statements with
-// `$` stand for several (src/wgsl/unroll.ts): `$p` for the matrices down, `$q` for those across.
-// Source: im2col as one matrix product; subgroup matrices as in Dawn's docs/dawn/features/subgroup_matrix.md.
+// M, N, K (a configuration of the device), SUBGROUP (its invocations), DOWN, ACROSS, MATRICES,
+// DEPTH, PIXELS, PITCH (values from one pixel's inputs to the next one's) and HELD (sums of a
+// subgroup in workgroup memory, M × 2 · N) are constants that src/layers/conv/tiles/matrix.ts adds.
+// Statements with `$` stand for several (src/wgsl/unroll.ts): `$p` for the matrices down, `$q` for
+// those across.
+// Source: im2col as one matrix product; subgroup matrices as in Dawn's
+// docs/dawn/features/subgroup_matrix.md.
 alias Weight = weight1;
 alias Left = subgroup_matrix_left<f16, K, M>;
 alias Right = subgroup_matrix_right<f16, N, K>;
@@ -82,7 +89,8 @@ fn main(
   storeSums(batch, first + $pu * M, firstChannel, subgroup, lane, s$p_0, s$p_1);
 }
 
-// Brings one matrix down and two across of every subgroup to their places in the output; `first` is the first subgroup's first pixel.
+// Brings one matrix down and two across of every subgroup to their places in the output; `first` is
+// the first subgroup's first pixel.
 fn storeSums(batch: u32, first: u32, firstChannel: u32, ownSubgroup: u32, lane: u32, low: Sums, high: Sums) {
   subgroupMatrixStore<row_major>(&held, ownSubgroup * HELD, low, 2 * N);
   subgroupMatrixStore<row_major>(&held, ownSubgroup * HELD + N, high, 2 * N);

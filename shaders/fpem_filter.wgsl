@@ -1,13 +1,16 @@
-// First half of an FPEM unit: depthwise 3×3 convolution, padding 1, stride 1 or 2, of upsample(coarse) + finer, without a map for the sum.
+// First half of an FPEM unit: depthwise 3×3 convolution, padding 1, stride 1 or 2, of
+// upsample(coarse) + finer, without a map for the sum.
 //
 // coarse  [images][height][width][CHANNELS4]         vec4 of channels
 // finer   [images][2·height][2·width][CHANNELS4]
 // weights [9][CHANNELS4]
 // output  [images][2·height][2·width][CHANNELS4], with stride 2 [images][height][width][CHANNELS4]
 //
-// One invocation a coarse pixel and a vec4: the sums around it are made of 3 × 3 values of the coarse map and 4 × 4 of the finer one, and
-// give 2 × 2 outputs, or the first of these with stride 2; workgroups' third dimension are the images. Half-pixel centres, clamped at the edges; the convolution takes what lies
-// outside as zero. FAR is the farther coarse pixel's share in an upsampled one: 1/4 (bilinear) or 0 (nearest neighbour).
+// One invocation a coarse pixel and a vec4: the sums around it are made of 3 × 3 values of the
+// coarse map and 4 × 4 of the finer one, and give 2 × 2 outputs, or the first of these with stride
+// 2; workgroups' third dimension are the images. Half-pixel centres, clamped at the edges; the
+// convolution takes what lies outside as zero. FAR is the farther coarse pixel's share in an
+// upsampled one: 1/4 (bilinear) or 0 (nearest neighbour).
 // Source: U(x, y) and the separable convolution of PAN++'s FPEM; spec, Neck.
 override STRIDE: u32;
 override CHANNELS4: u32;
@@ -58,8 +61,8 @@ struct Four {
   d: vec4f,
 }
 
-// upsampled + finer in row y of the finer map, from column 2x − 1 on; zero outside. `row` is the coarse map upsampled to that row alone. The
-// inner columns are inside always.
+// upsampled + finer in row y of the finer map, from column 2x − 1 on; zero outside. `row` is the
+// coarse map upsampled to that row alone. The inner columns are inside always.
 fn joinedRow(row: Three, y: i32, x: i32, first: u32) -> Four {
   let inside = y >= 0 && y < 2 * sizes.height;
   let insideLeft = inside && x > 0;

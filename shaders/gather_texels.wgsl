@@ -1,4 +1,5 @@
-// Chosen texels of a picture in a texture, packed as RGBA bytes: what resizing reads, without the picture leaving the GPU.
+// Chosen texels of a picture in a texture, packed as RGBA bytes: what resizing reads, without the
+// picture leaving the GPU.
 //
 // picture  any 2-D texture that is read as floats from 0 to 1
 // rows, columns                  texel coordinates, ascending

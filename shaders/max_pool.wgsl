@@ -3,7 +3,8 @@
 // input  [images][inHeight][inWidth][CHANNELS4]    vec4 of channels
 // output [images][outHeight][outWidth][CHANNELS4]
 //
-// One invocation an output vec4, workgroups' third dimension the images. Positions outside the map are left out of the maximum.
+// One invocation an output vec4, workgroups' third dimension the images. Positions outside the map
+// are left out of the maximum.
 // Source: spec, Backbone.
 override CHANNELS4: u32;
 

@@ -1,4 +1,5 @@
-// Bilinear resize of an 8-bit image in OpenCV's fixed-point arithmetic, then x = (rgb / 255 − mean) / deviation.
+// Bilinear resize of an 8-bit image in OpenCV's fixed-point arithmetic, then x = (rgb / 255 − mean)
+// / deviation.
 //
 // pixels   [rows][sourceWidth][CHANNELS]   bytes, four in a u32, the first one lowest: red, green, blue, with 4 CHANNELS alpha; only the rows
 //                                  that some output row reads
@@ -6,8 +7,8 @@
 // rowTaps    [height]              the same for rows
 // output   [height][width][1]      vec4: normalised red, green, blue, and 0
 //
-// One invocation an output pixel. The grey levels equal cv2.resize's (INTER_LINEAR, 8-bit): products along x are kept whole,
-// those along y drop 4 and then 16 bits, with rounding at the end.
+// One invocation an output pixel. The grey levels equal cv2.resize's (INTER_LINEAR, 8-bit):
+// products along x are kept whole, those along y drop 4 and then 16 bits, with rounding at the end.
 // Source: spec, Input; OpenCV's resize for 8-bit images.
 override CHANNELS: u32;
 

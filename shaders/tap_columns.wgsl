@@ -1,11 +1,13 @@
-// Second step of conv3×3(upsample(f)) on coarse maps (see tap_rows.wgsl), for the three coarser levels of the pyramid at once:
-// upsamples along x, sums the three columns of taps, and sums the levels.
+// Second step of conv3×3(upsample(f)) on coarse maps (see tap_rows.wgsl), for the three coarser
+// levels of the pyramid at once: upsamples along x, sums the three columns of taps, and sums the
+// levels.
 //
 // level2, level3, level4 [rows][levelWidth][3 columns of taps][CHANNELS4]   vec4 of channels
 // output                 [rows][width][CHANNELS4]
 //
-// The rows of all images. One invocation four pixels of a row and a vec4: the width is a multiple of 4. Shifted reads outside the upsampled map count as zero.
-// Statements with `$p` stand for one each of the pixels (src/wgsl/unroll.ts).
+// The rows of all images. One invocation four pixels of a row and a vec4: the width is a multiple
+// of 4. Shifted reads outside the upsampled map count as zero. Statements with `$p` stand for one
+// each of the pixels (src/wgsl/unroll.ts).
 // Source: spec, Detection head ("a property worth using").
 override CHANNELS4: u32;
 

@@ -3,7 +3,8 @@
 // input  [images][inHeight][inWidth][CHANNELS4]      vec4 of channels
 // output [images][outHeight][outWidth][CHANNELS4]
 //
-// One invocation an output vec4, workgroups' third dimension the images. Half-pixel centres, clamped at the edges (align_corners = false).
+// One invocation an output vec4, workgroups' third dimension the images. Half-pixel centres,
+// clamped at the edges (align_corners = false).
 // Source: spec, Detection head; PyTorch's interpolate(mode = 'bilinear').
 override CHANNELS4: u32;
 

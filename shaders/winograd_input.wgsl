@@ -1,12 +1,15 @@
-// Winograd convolution F(4×4, 3×3), step 1: every 4 × 4 tile of the output needs a 6 × 6 patch d of the input; this writes Bᵀ d B.
+// Winograd convolution F(4×4, 3×3), step 1: every 4 × 4 tile of the output needs a 6 × 6 patch d of
+// the input; this writes Bᵀ d B.
 //
 // input  [images][height][width][channels]
 // output [36][count][channels]       place in the transformed patch, tile
 //
-// One invocation a tile and a channel (not four: drivers that compile for a CPU take many seconds over so long a shader). Statements with `$p` stand
-// for one each of a patch's side (src/wgsl/unroll.ts);
-// tiles `firstTile` … `firstTile + count` in raster order, image after image. Reads outside an image's map count as zero.
-// Source: Lavin and Gray 2015, "Fast Algorithms for Convolutional Neural Networks", section 4.1; winograd.ts on the points 0, ±5/8, ±3/2.
+// One invocation a tile and a channel (not four: drivers that compile for a CPU take many seconds
+// over so long a shader). Statements with `$p` stand for one each of a patch's side
+// (src/wgsl/unroll.ts); tiles `firstTile` … `firstTile + count` in raster order, image after image.
+// Reads outside an image's map count as zero.
+// Source: Lavin and Gray 2015, "Fast Algorithms for Convolutional Neural Networks", section 4.1;
+// winograd.ts on the points 0, ±5/8, ±3/2.
 struct Sizes {
   height: i32,
   width: i32,

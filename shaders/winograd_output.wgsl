@@ -1,11 +1,14 @@
-// Winograd convolution F(4×4, 3×3), step 3: from the products m of a tile to its 4 × 4 pixels, Aᵀ m A, plus bias and residual, ReLU.
+// Winograd convolution F(4×4, 3×3), step 3: from the products m of a tile to its 4 × 4 pixels, Aᵀ m
+// A, plus bias and residual, ReLU.
 //
 // products [36][count][channels]       place in the transformed patch, tile
 // bias     [channels]
 // residual [images][height][width][channels]   read if RESIDUAL
 // output   [images][height][width][channels]
 //
-// One invocation a tile and a channel; statements with `$` stand for several (src/wgsl/unroll.ts): `$p` of a patch's side, `$t` of a tile's. Tiles `firstTile` … `firstTile + count` in raster order, image after image.
+// One invocation a tile and a channel; statements with `$` stand for several (src/wgsl/unroll.ts):
+// `$p` of a patch's side, `$t` of a tile's. Tiles `firstTile` … `firstTile + count` in raster
+// order, image after image.
 // Source: Lavin and Gray 2015, as winograd_input.wgsl.
 override RELU: bool;
 override RESIDUAL: bool;

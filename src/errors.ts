@@ -11,7 +11,10 @@ export type ErrorCode =
   | 'evaluation' // a ground-truth or result file can't be read
   | 'file'; // a file or folder can't be read or written
 
-/** Every error that panpp raises on purpose: one line that says what failed, for which input, and what to do. */
+/**
+ * Every error that panpp raises on purpose: one line that says what failed, for which input, and
+ * what to do.
+ */
 export class PanppError extends Error {
   /** `PanppError`. */
   override readonly name = 'PanppError';

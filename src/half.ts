@@ -1,9 +1,13 @@
-// IEEE 754 binary16 and bfloat16 to and from binary32, by bit patterns: a typed array's view of the same bits makes
-// every conversion exact, NaN payloads and subnormals included, and keeps the loops free of calls.
+// IEEE 754 binary16 and bfloat16 to and from binary32, by bit patterns: a typed array's view of the
+// same bits makes every conversion exact, NaN payloads and subnormals included, and keeps the loops
+// free of calls.
 
 const HALF_INFINITY = 0x7c00;
 const FLOAT_INFINITY = 0x7f800000;
-/** Bits of 65520, the smallest binary32 value that rounds (ties to even) past the largest binary16 value, 65504. */
+/**
+ * Bits of 65520, the smallest binary32 value that rounds (ties to even) past the largest binary16
+ * value, 65504.
+ */
 const FIRST_OVERFLOW = 0x477ff000;
 /** Bits of 2^-14, the smallest normal binary16 value. */
 const SMALLEST_NORMAL = 0x38800000;
@@ -51,8 +55,9 @@ export function bfloat16ToFloat(values: Uint16Array): Float32Array<ArrayBuffer> 
 }
 
 /**
- * Rounds floats to binary16 patterns, to nearest with ties to even. Infinities and NaN stay what they are; a finite
- * value of 65520 or more in size becomes an infinity, which `firstHalfOverflow` finds beforehand.
+ * Rounds floats to binary16 patterns, to nearest with ties to even. Infinities and NaN stay what
+ * they are; a finite value of 65520 or more in size becomes an infinity, which `firstHalfOverflow`
+ * finds beforehand.
  */
 export function floatToHalf(floats: Float32Array): Uint16Array<ArrayBuffer> {
   const bits = new Uint32Array(floats.buffer, floats.byteOffset, floats.length);
@@ -65,7 +70,8 @@ export function floatToHalf(floats: Float32Array): Uint16Array<ArrayBuffer> {
     } else if (size >= FIRST_OVERFLOW) {
       half = HALF_INFINITY;
     } else if (size >= SMALLEST_NORMAL) {
-      // Rebias the exponent by 112; the odd bit added to half an ulp less one makes ties go to even.
+      // Rebias the exponent by 112; the odd bit added to half an ulp less one makes ties go to
+      // even.
       half = (size - 0x38000000 + 0xfff + ((size >>> 13) & 1)) >>> 13;
     } else if (size > 0x33000000) {
       half = roundedSubnormal(size);
@@ -87,7 +93,10 @@ function roundedSubnormal(size: number): number {
   return half + (rest > tie || (rest === tie && (half & 1) === 1) ? 1 : 0);
 }
 
-/** Index of the first finite value that binary16 can't hold (65520 or more in size); -1 if there is none. */
+/**
+ * Index of the first finite value that binary16 can't hold (65520 or more in size); -1 if there is
+ * none.
+ */
 export function firstHalfOverflow(floats: Float32Array): number {
   const bits = new Uint32Array(floats.buffer, floats.byteOffset, floats.length);
   for (let i = 0; i < bits.length; i += 1) {

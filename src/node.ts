@@ -1,5 +1,6 @@
 /**
- * panpp in Node: everything of `panpp`, what needs files or a driver, and checkpoints, whose reader a browser need not carry.
+ * panpp in Node: everything of `panpp`, what needs files or a driver, and checkpoints, whose reader
+ * a browser need not carry.
  *
  * @module panpp/node
  */
@@ -20,10 +21,13 @@ export { decodeImage } from './images/decode.js';
 export { encodePng } from './images/encode.js';
 
 /**
- * Opens a GPU in Node. In order of preference: the adapter that `options.adapter` names; a hardware one; an installed software one; the
- * embedded software one (Linux x64, if `@sparticuz/chromium` is installed). `gpu.profile` tells which it is. A process ends by itself with a
- * Gpu open. Shaders run without Dawn's clamps around indices (`disabledToggles: ['disable_robustness']` brings them back).
- * @throws PanppError `adapter` that says what to install if there is none; `argument` for an option or a toggle that is none
+ * Opens a GPU in Node. In order of preference: the adapter that `options.adapter` names; a hardware
+ * one; an installed software one; the embedded software one (Linux x64, if `@sparticuz/chromium` is
+ * installed). `gpu.profile` tells which it is. A process ends by itself with a Gpu open. Shaders
+ * run without Dawn's clamps around indices (`disabledToggles: ['disable_robustness']` brings them
+ * back).
+ * @throws PanppError `adapter` that says what to install if there is none; `argument` for an option
+ * or a toggle that is none
  */
 export async function openGpu(options: AdapterOptions = {}): Promise<Gpu> {
   checkOptions('openGpu', options, ['adapter', 'toggles', 'disabledToggles']);

@@ -1,7 +1,11 @@
-// Whoever writes JavaScript may pass anything: an option under a wrong name would be left out without a word.
+// Whoever writes JavaScript may pass anything: an option under a wrong name would be left out
+// without a word.
 import { PanppError } from './errors.js';
 
-/** @throws PanppError `argument` for options that are no object, or have a name that `call` does not know */
+/**
+ * @throws PanppError `argument` for options that are no object, or have a name that `call` does not
+ * know
+ */
 export function checkOptions(call: string, options: object, names: readonly string[]): void {
   if (typeof options !== 'object' || options === null) {
     throw new PanppError(

@@ -1,4 +1,5 @@
-// The package as npm would publish it: packed from the built tree (`npm run build`), then looked at, installed and used as a stranger would.
+// The package as npm would publish it: packed from the built tree (`npm run build`), then looked
+// at, installed and used as a stranger would.
 import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core';
 import { execFileSync } from 'node:child_process';
 import {
@@ -47,7 +48,9 @@ beforeAll(async () => {
 
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** Puts the package where a project has it, beside the packages that it says it needs and no others. */
+/**
+ * Puts the package where a project has it, beside the packages that it says it needs and no others.
+ */
 function install(): void {
   for (const [path, data] of files) {
     mkdirSync(dirname(join(installed, path)), { recursive: true });
@@ -143,7 +146,8 @@ describe('how it is packed', () => {
     const analysis = await checkPackage(createPackageFromTarballData(tarball));
     if (analysis.types === false) throw new Error('the package has no types');
     const entries = Object.keys(manifest().exports).filter((name) => name !== './package.json');
-    // Where `exports` is unknown (TypeScript's `node10`) there is no package, and CommonJS gets ES modules, which Node's require can load.
+    // Where `exports` is unknown (TypeScript's `node10`) there is no package, and CommonJS gets ES
+    // modules, which Node's require can load.
     const expected = entries.flatMap((entrypoint) => [
       { kind: 'NoResolution', entrypoint, resolutionKind: 'node10' },
       { kind: 'CJSResolvesToESM', entrypoint, resolutionKind: 'node16-cjs' },

@@ -10,9 +10,13 @@ const manifestFolders = [
   '/etc/vulkan/icd.d',
 ];
 
-/** Sets the loader's variables for the rest of the process. Returns why that is not possible, or nothing. */
+/**
+ * Sets the loader's variables for the rest of the process. Returns why that is not possible, or
+ * nothing.
+ */
 export async function pinDriver(info: GPUAdapterInfo): Promise<string | undefined> {
-  // A hardware adapter is what both prefer by themselves; the user's own choice of drivers holds for both.
+  // A hardware adapter is what both prefer by themselves; the user's own choice of drivers holds
+  // for both.
   if (!isSoftwareAdapter(info) || DRIVER_VARIABLES.some((name) => process.env[name]))
     return undefined;
   const manifest =

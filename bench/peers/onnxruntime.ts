@@ -23,8 +23,8 @@ export async function openOnnxPeer(
   const loaded = await loadOnnxRuntime();
   if (typeof loaded === 'string') return loaded;
   const { InferenceSession, Tensor } = loaded;
-  // Its WebGPU provider opens a device of its own, once in a process: the preferred one of those that the Vulkan loader
-  // shows it.
+  // Its WebGPU provider opens a device of its own, once in a process: the preferred one of those
+  // that the Vulkan loader shows it.
   if (provider === 'onnxruntime WebGPU') {
     const problem = await pinDriver(gpu.device.adapterInfo);
     if (problem) return problem;
@@ -44,7 +44,10 @@ export async function openOnnxPeer(
   };
 }
 
-/** The native package is installed by those who run the bench (bench/README.md); its API is that of the one for the web. */
+/**
+ * The native package is installed by those who run the bench (bench/README.md); its API is that of
+ * the one for the web.
+ */
 async function loadOnnxRuntime(): Promise<typeof import('onnxruntime-web') | string> {
   // From version 1.29 on it reports to its makers, unless told otherwise before it is loaded.
   process.env.ORT_DISABLE_TELEMETRY = '1';

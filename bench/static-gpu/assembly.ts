@@ -1,5 +1,6 @@
-// Of the slots in which a kernel's vector unit issues, how many are multiply-adds: read from its assembly, in the innermost
-// loop with the most of them, or in all of its code where none is in a loop.
+// Of the slots in which a kernel's vector unit issues, how many are multiply-adds: read from its
+// assembly, in the innermost loop with the most of them, or in all of its code where none is in a
+// loop.
 import type { Family } from './families.js';
 
 export interface Issue {
@@ -115,7 +116,8 @@ function readIntel(lines: readonly string[], family: Family): Listing {
   );
 }
 
-// ---- NVIDIA, as Mesa's NAK writes it: blocks with their successors, `block 110 L132 [109, 116] -> {` … `} -> [111, 114]` ----
+// ---- NVIDIA, as Mesa's NAK writes it: blocks with their successors, `block 110 L132 [109, 116] ->
+// {` … `} -> [111, 114]` ----
 
 function readNvidia(lines: readonly string[]): Listing {
   return readListing(lines, /^block\S* (\d+) /, /^\} -> \[.*?\b(\d+)\b/, (line) => {

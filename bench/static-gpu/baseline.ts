@@ -1,4 +1,5 @@
-// What is known of every default kernel on every family (baseline.json), and what must not get worse.
+// What is known of every default kernel on every family (baseline.json), and what must not get
+// worse.
 import type { Precision } from '../../src/layers/precision.js';
 import type { CodeStatistics } from './families.js';
 import type { PipelineProfile } from './profile.js';

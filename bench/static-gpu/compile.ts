@@ -1,5 +1,6 @@
-// Runs in the environment of a family's driver (families.ts), one process for one plan: compiles every pipeline, one at
-// a time so that the layer's lines are theirs, submits the plan once, and times what the host does for that.
+// Runs in the environment of a family's driver (families.ts), one process for one plan: compiles
+// every pipeline, one at a time so that the layer's lines are theirs, submits the plan once, and
+// times what the host does for that.
 //   node bench/dist/static-gpu-compile.js HEIGHTxWIDTH f32|f16 FILE
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { GpuProfile } from '../../src/gpu/context.js';
@@ -39,7 +40,10 @@ export interface LayerPipeline {
   }[];
 }
 
-/** Milliseconds of a run: recording, finishing the command buffer, submitting; CPU time of all threads; the runs' median and least. */
+/**
+ * Milliseconds of a run: recording, finishing the command buffer, submitting; CPU time of all
+ * threads; the runs' median and least.
+ */
 export type HostTimes = Readonly<
   Record<
     'record' | 'finish' | 'submit' | 'together' | 'cpu',

@@ -1,4 +1,5 @@
-// How long a plan might take on GPUs that are not here: estimates, ±40 %, from multiply-adds, bytes and dispatches.
+// How long a plan might take on GPUs that are not here: estimates, ±40 %, from multiply-adds, bytes
+// and dispatches.
 import type { Work } from './plan.js';
 
 export interface Gpu {
@@ -13,13 +14,18 @@ export interface Gpu {
   /** The last cache before memory: megabytes, and gigabytes a second. */
   readonly cacheMegabytes: number;
   readonly cache: number;
-  /** Between the end of a dispatch and the start of the next one that waits for it, microseconds. */
+  /**
+   * Between the end of a dispatch and the start of the next one that waits for it, microseconds.
+   */
   readonly drain: number;
   /** Of the peak, what the inner loop of the largest tiles keeps. */
   readonly efficiency: number;
 }
 
-/** Data sheets' figures but for cache speeds, drains and efficiencies, which are guesses from published measurements. */
+/**
+ * Data sheets' figures but for cache speeds, drains and efficiencies, which are guesses from
+ * published measurements.
+ */
 export const gpus: readonly Gpu[] = [
   {
     name: 'H100 SXM',

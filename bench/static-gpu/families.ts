@@ -1,4 +1,5 @@
-// The GPU families that Mesa's compilers know without a GPU: how their driver is started, and what its statistics mean.
+// The GPU families that Mesa's compilers know without a GPU: how their driver is started, and what
+// its statistics mean.
 import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -16,7 +17,10 @@ export interface Family {
   readonly dualIssue?: boolean;
   /** AMD before RDNA, whose driver counts waves of 64; RDNA's counts in 32s. */
   readonly wave64?: boolean;
-  /** Intel: threads of an execution unit. They share nothing but it, so registers don't change how many there are. */
+  /**
+   * Intel: threads of an execution unit. They share nothing but it, so registers don't change how
+   * many there are.
+   */
   readonly threads?: number;
   /** NVIDIA: as its driver numbers it, in hexadecimal. */
   readonly chipset?: string;
@@ -139,17 +143,23 @@ export interface CodeStatistics {
   /** Invocations of a subgroup: AMD's wave, Intel's SIMD width. */
   readonly subgroup: number;
   /**
-   * AMD and NVIDIA: (vector) registers allocated, 32 bits for each invocation. Intel: registers of 32 bytes live at once,
-   * before allocation; beyond 128 they spill.
+   * AMD and NVIDIA: (vector) registers allocated, 32 bits for each invocation. Intel: registers of
+   * 32 bytes live at once, before allocation; beyond 128 they spill.
    */
   readonly registers: number;
-  /** AMD: registers spilled, to other registers or to memory. Intel: writes to memory in the code. NVIDIA: words spilled. */
+  /**
+   * AMD: registers spilled, to other registers or to memory. Intel: writes to memory in the code.
+   * NVIDIA: words spilled.
+   */
   readonly spills: number;
   /** Intel: reads back in the code. */
   readonly fills: number;
   /** Memory that an invocation (AMD, NVIDIA) or a thread (Intel) spills to, bytes. */
   readonly scratchBytes: number;
-  /** Subgroups that are in flight on a SIMD (AMD), an execution unit (Intel) or a scheduler (NVIDIA). */
+  /**
+   * Subgroups that are in flight on a SIMD (AMD), an execution unit (Intel) or a scheduler
+   * (NVIDIA).
+   */
   readonly waves: number;
   /** Workgroup memory, bytes; NVIDIA's driver does not tell it. */
   readonly workgroupBytes?: number;
@@ -197,7 +207,8 @@ export function readStatistics(
       };
     case 'nvidia': {
       const registers = get('Number of GPRs');
-      // A scheduler has 16384 registers and gives them out in eights to each of a subgroup's 32 invocations.
+      // A scheduler has 16384 registers and gives them out in eights to each of a subgroup's 32
+      // invocations.
       const waves = Math.min(
         family.warps!,
         Math.floor(16384 / 32 / (8 * Math.ceil(registers / 8))),

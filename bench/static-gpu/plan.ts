@@ -1,5 +1,5 @@
-// What panpp would run on a device, kernel by kernel, with the multiply-adds and bytes of each. All that this folder
-// takes from a plan is here.
+// What panpp would run on a device, kernel by kernel, with the multiply-adds and bytes of each. All
+// that this folder takes from a plan is here.
 import { readFileSync } from 'node:fs';
 import { type DetectionPlan, planDetection } from '../../src/detection/pass.js';
 import type { Gpu } from '../../src/gpu/context.js';
@@ -23,7 +23,10 @@ export interface PlannedKernel {
   readonly work: Work;
 }
 
-/** What a dispatch must do at least, counted from shapes: exact for convolutions, for others all of their bindings once. */
+/**
+ * What a dispatch must do at least, counted from shapes: exact for convolutions, for others all of
+ * their bindings once.
+ */
 export interface Work {
   readonly multiplyAdds: number;
   /** Read and written once each. */
@@ -37,8 +40,8 @@ export interface Work {
     readonly invocations: number;
   };
   /**
-   * Of Winograd's three steps: bytes of the band's maps in between, and those of `bytes` that are not them. Where the former fit a
-   * cache, only the latter meet memory.
+   * Of Winograd's three steps: bytes of the band's maps in between, and those of `bytes` that are
+   * not them. Where the former fit a cache, only the latter meet memory.
    */
   readonly band?: { readonly between: number; readonly rest: number };
 }
@@ -96,7 +99,10 @@ export async function planPackaged(
   return { plan, kernels: kernels.map((each, index) => ({ ...each, work: works[index] })) };
 }
 
-/** Convs come in the plan's order and under their kernels' names; Winograd's transforms stand around their products. */
+/**
+ * Convs come in the plan's order and under their kernels' names; Winograd's transforms stand around
+ * their products.
+ */
 function workOf(kernels: readonly Kernel[], convs: readonly Conv[]): Work[] {
   const productsOf = (label: string) => label.replace(/\.products$/, '');
   const queue = [...convs];

@@ -1,4 +1,5 @@
-// The demo page: pictures in, text regions out, all of it in this browser. No build step; the library is the one file in dist/.
+// The demo page: pictures in, text regions out, all of it in this browser. No build step; the
+// library is the one file in dist/.
 import { imageFrom, loadModel, loadWeights, requestGpu } from '../../dist/browser.js';
 import { paintMap } from './maps.js';
 
@@ -9,7 +10,10 @@ const element = Object.fromEntries(
   [...document.querySelectorAll('[id]')].map((node) => [node.id, node]),
 );
 
-/** The picture on the stage: its pixels, its name, what was found, and the network's map if a layer asked for it. */
+/**
+ * The picture on the stage: its pixels, its name, what was found, and the network's map if a layer
+ * asked for it.
+ */
 let shown;
 /** Whoever needs the model waits for this; renewed after a lost device or with other weights. */
 let engine;
@@ -57,7 +61,10 @@ function showProgress({ loaded, total }) {
   );
 }
 
-/** The weights' own settings; a software adapter gets smaller pictures, or it would take half a minute for one. */
+/**
+ * The weights' own settings; a software adapter gets smaller pictures, or it would take half a
+ * minute for one.
+ */
 function showSettings({ shortSide, bbox, minScore }, software) {
   const size = String(software ? 256 : shortSide);
   if (![...element.shortSide.options].some(({ value }) => value === size))
@@ -91,7 +98,10 @@ async function look(source, name) {
   });
 }
 
-/** Finds the text of the picture shown. One at a time; whatever is asked for meanwhile is done once, afterwards. */
+/**
+ * Finds the text of the picture shown. One at a time; whatever is asked for meanwhile is done once,
+ * afterwards.
+ */
 async function find() {
   if (busy) {
     again = true;
@@ -190,7 +200,8 @@ const count = (number, noun) => `${number} ${noun}${number === 1 ? '' : 's'}`;
 
 function polygonOf(points, colour) {
   const polygon = document.createElementNS('http://www.w3.org/2000/svg', 'polygon');
-  // Pixel (x, y) of the polygons has its centre there; in SVG it reaches from (x, y) to (x + 1, y + 1).
+  // Pixel (x, y) of the polygons has its centre there; in SVG it reaches from (x, y) to (x + 1, y +
+  // 1).
   polygon.setAttribute('points', points.map(([x, y]) => `${x + 0.5},${y + 0.5}`).join(' '));
   polygon.style.setProperty('--colour', colour);
   return polygon;

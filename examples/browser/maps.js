@@ -1,4 +1,5 @@
-// The head's map as the paper's figures show it: how sure the network is of text and of kernels, instance vectors as colours.
+// The head's map as the paper's figures show it: how sure the network is of text and of kernels,
+// instance vectors as colours.
 
 /**
  * Paints a layer of a `det` map, at the map's own size.
@@ -10,7 +11,8 @@ export function paintMap(canvas, { shape: [, height, width], data }, layer) {
   const pixels = new Uint8ClampedArray(4 * count);
   if (layer === 'vector') paintVectors(pixels, plane(0), [2, 3, 4, 5].map(plane));
   else if (layer === 'text') paintProbability(pixels, plane(0));
-  // As aggregation takes them: a kernel is where text is too. Elsewhere the network was never told what to say.
+  // As aggregation takes them: a kernel is where text is too. Elsewhere the network was never told
+  // what to say.
   else
     paintProbability(
       pixels,
@@ -42,7 +44,10 @@ function paintProbability(pixels, logits) {
   });
 }
 
-/** The vectors of text pixels by their three principal components as red, green and blue: one colour, one instance. */
+/**
+ * The vectors of text pixels by their three principal components as red, green and blue: one
+ * colour, one instance.
+ */
 function paintVectors(pixels, textLogits, planes) {
   const text = [...textLogits.keys()].filter((index) => textLogits[index] > 0);
   const means = planes.map(

@@ -1,10 +1,12 @@
 // What the kernels of pixel aggregation share; put in front of each of them.
 //
-// Text and kernels are masks, a bit a pixel. A row is ceil(width / 32) words, its first pixel the lowest bit of its first word. There
-// are three masks: text, kernels, and the kernel pixels that growth begins from.
-// A piece is a run of ones within a word, known by its first pixel; pieces, not pixels, are joined into components. A component (of
-// text or of kernel pixels) is known by its root, the piece that comes first in raster order.
-// BLOCK, STRETCH and STRIP are constants that src/aggregation/plan.ts adds.
+// Text and kernels are masks, a bit a pixel. A row is ceil(width / 32) words, its first pixel the
+// lowest bit of its first word. There are three masks: text, kernels, and the kernel pixels that
+// growth begins from.
+// A piece is a run of ones within a word, known by its first pixel; pieces, not pixels, are joined
+// into components. A component (of text or of kernel pixels) is known by its root, the piece that
+// comes first in raster order. BLOCK, STRETCH and STRIP are constants that src/aggregation/plan.ts
+// adds.
 // Source: spec, Pixel aggregation; PAN++ paper, pixel aggregation.
 const NONE = 0xffffffffu;
 
@@ -31,7 +33,8 @@ struct TextComponent {
   smallest: u32,
   largest: u32,
   area: u32,
-  // The highest number of its kept kernels, 0 if it has none, OPEN once it is listed: its pixels' label before growth.
+  // The highest number of its kept kernels, 0 if it has none, OPEN once it is listed: its pixels'
+  // label before growth.
   label: u32,
   // Bounds of its kept kernels' pixels, once it is listed; none of them is above the root.
   left: u32,
@@ -52,7 +55,8 @@ struct AtomicTextComponent {
 
 // What is known of a kernel, by its number.
 struct Kernel {
-  // Sum of the instance vectors, fixed point: whole part and 2⁻³² parts, so that no order of additions matters.
+  // Sum of the instance vectors, fixed point: whole part and 2⁻³² parts, so that no order of
+  // additions matters.
   wholes: vec4i,
   parts: vec4u,
   area: u32,
@@ -102,7 +106,8 @@ struct RegionSum {
   scoreHigh: u32,
 }
 
-// Whether one area is more than 1024 times another: kernels of one text component that differ so much check instance vectors.
+// Whether one area is more than 1024 times another: kernels of one text component that differ so
+// much check instance vectors.
 fn isFarLarger(area: u32, other: u32) -> bool {
   return (area - 1u) / 1024u >= other;
 }
@@ -120,15 +125,16 @@ fn wordCount() -> u32 {
   return sizes.height * wordsAcross();
 }
 
-// The word of an invocation, in strips of STRIP rows, downwards first: words above one another look most alike, so that invocations side by
-// side do much the same.
+// The word of an invocation, in strips of STRIP rows, downwards first: words above one another look
+// most alike, so that invocations side by side do much the same.
 fn wordAt(invocation: u32) -> u32 {
   let strip = STRIP * wordsAcross();
   let place = invocation % strip;
   return (invocation / strip * STRIP + place % STRIP) * wordsAcross() + place / STRIP;
 }
 
-// Kernels' roots are counted by blocks of BLOCK words and by stretches of STRETCH blocks, whose counts follow those of the blocks.
+// Kernels' roots are counted by blocks of BLOCK words and by stretches of STRETCH blocks, whose
+// counts follow those of the blocks.
 fn blockOf(word: u32) -> u32 {
   return word / BLOCK;
 }
@@ -152,7 +158,8 @@ fn bitsOf(word: u32) -> u32 {
   return min(32u, sizes.width - word % wordsAcross() * 32u);
 }
 
-// Ones from the lowest bit up to the first zero. (Counting ones is cheap on every adapter, counting zeros at an end is not.)
+// Ones from the lowest bit up to the first zero. (Counting ones is cheap on every adapter, counting
+// zeros at an end is not.)
 fn onesFromBelow(bits: u32) -> u32 {
   return countOneBits(bits & ~(bits + 1u));
 }

@@ -9,12 +9,15 @@
 // origins    [height][width]      the kernel pixel that a labelled pixel's growth began from
 // queue      [height][width]      each component has its own part; of pixels
 //
-// One workgroup a text component (they never interact), in turn if there are more. In every level each queued pixel offers its origin
-// to the open neighbours that it may take; the smallest offer wins; whoever offers first queues the neighbour for the next level.
+// One workgroup a text component (they never interact), in turn if there are more. In every level
+// each queued pixel offers its origin to the open neighbours that it may take; the smallest offer
+// wins; whoever offers first queues the neighbour for the next level.
 //
-// Why that is the reference's result: its queue holds a level's pixels in the order of (parent's place, direction), hence of (place of
-// the kernel pixel that growth began from, directions since then), and the kernel pixels in raster order. Two that compete for a pixel
-// with different labels began from different kernel pixels, so the smaller of these decides; with the same label either will do.
+// Why that is the reference's result: its queue holds a level's pixels in the order of (parent's
+// place, direction), hence of (place of the kernel pixel that growth began from, directions since
+// then), and the kernel pixels in raster order. Two that compete for a pixel with different labels
+// began from different kernel pixels, so the smaller of these decides; with the same label either
+// will do.
 // Source: spec, Pixel aggregation 4.
 @group(0) @binding(0) var<storage, read> map: array<vec2f>;
 @group(0) @binding(1) var<storage, read> masks: array<u32>;

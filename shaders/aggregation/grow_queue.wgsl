@@ -1,4 +1,5 @@
-// Pixel aggregation 8, for adapters that compute on the CPU: kernels grow over their text component, each component with a queue.
+// Pixel aggregation 8, for adapters that compute on the CPU: kernels grow over their text
+// component, each component with a queue.
 //
 // map        [height][width][4]   vec2, see masks.wgsl
 // masks      [3][words]           see common.wgsl
@@ -8,8 +9,9 @@
 // labels     [height][width]
 // queue      [height][width]      each component has its own part; of places, see columnBits
 //
-// One invocation a text component (they never interact), in turn if there are more: the reference's queue as it is, but without the
-// kernel pixels that have nothing to take. No invocation waits for another: that is what costs most on such adapters.
+// One invocation a text component (they never interact), in turn if there are more: the reference's
+// queue as it is, but without the kernel pixels that have nothing to take. No invocation waits for
+// another: that is what costs most on such adapters.
 // Source: spec, Pixel aggregation 4.
 @group(0) @binding(0) var<storage, read> map: array<vec2f>;
 @group(0) @binding(1) var<storage, read> masks: array<u32>;
@@ -26,7 +28,8 @@ fn columnBits() -> u32 {
   return 32u - countLeadingZeros(sizes.width - 1u);
 }
 
-// Queues the pixels of a component that growth begins from, in raster order; returns the end of the queue.
+// Queues the pixels of a component that growth begins from, in raster order; returns the end of the
+// queue.
 fn queueKernels(root: u32, begin: u32) -> u32 {
   let shift = columnBits();
   let bottom = components[root].bottom;
@@ -93,8 +96,8 @@ fn growComponent(root: u32, begin: u32, checks: bool) {
   }
 }
 
-// Components whose kernels check nothing go by themselves: adapters that skip no code, but run it with lanes switched off, would
-// otherwise compute distances at every step.
+// Components whose kernels check nothing go by themselves: adapters that skip no code, but run it
+// with lanes switched off, would otherwise compute distances at every step.
 @compute @workgroup_size(8)
 fn main(
   @builtin(workgroup_id) group: vec3u,

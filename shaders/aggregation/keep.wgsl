@@ -1,5 +1,5 @@
-// Pixel aggregation 5: kernels that are too small are dropped (a gap stays in the numbers), and each text component learns about the
-// kernels it keeps.
+// Pixel aggregation 5: kernels that are too small are dropped (a gap stays in the numbers), and
+// each text component learns about the kernels it keeps.
 //
 // masks      [3][words]          see common.wgsl
 // parents    [2][height][width]  roots

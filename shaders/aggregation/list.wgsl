@@ -1,13 +1,15 @@
-// Pixel aggregation 6: which text components are to be grown. One kernel that checks nothing would take every pixel: such components
-// have their label already. The others with kept kernels are listed, with room in the queue for all their pixels.
+// Pixel aggregation 6: which text components are to be grown. One kernel that checks nothing would
+// take every pixel: such components have their label already. The others with kept kernels are
+// listed, with room in the queue for all their pixels.
 //
 // areas      [2][height][width]  by text root
 // components [height][width]     by text root
 // kernels    [pixels / 2 + 1]    by number
 // listed                         see common.wgsl
 //
-// One invocation a kernel, in turn if there are more; the one with the highest number speaks for its component.
-// A kernel is flagged in mode `always`, or if another kept kernel of its text component is over 1024 times larger or smaller.
+// One invocation a kernel, in turn if there are more; the one with the highest number speaks for
+// its component. A kernel is flagged in mode `always`, or if another kept kernel of its text
+// component is over 1024 times larger or smaller.
 @group(0) @binding(0) var<storage, read> areas: array<u32>;
 @group(0) @binding(1) var<storage, read_write> components: array<AtomicTextComponent>;
 @group(0) @binding(2) var<storage, read_write> kernels: array<Kernel>;

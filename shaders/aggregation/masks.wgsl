@@ -1,4 +1,5 @@
-// Pixel aggregation 1: text = textLogit > 0, kernel = kernelLogit > 0 and text, as bits; every piece of them becomes its own root.
+// Pixel aggregation 1: text = textLogit > 0, kernel = kernelLogit > 0 and text, as bits; every
+// piece of them becomes its own root.
 //
 // map        [height][width][4]   vec2: text logit, kernel logit | instance vector 0, 1 | 2, 3 | unused
 // masks      [3][words]           see common.wgsl; the first two are written
@@ -18,8 +19,9 @@
 @group(0) @binding(6) var<storage, read_write> listed: AtomicListed;
 @group(0) @binding(7) var<uniform> sizes: Sizes;
 
-// Largest absolute value that the invocation met, as the bits of float32, which have the order of the values. All of infinity and NaN
-// come after all others; to compare floats would not do, as a compiler may assume that there is no NaN.
+// Largest absolute value that the invocation met, as the bits of float32, which have the order of
+// the values. All of infinity and NaN come after all others; to compare floats would not do, as a
+// compiler may assume that there is no NaN.
 var<private> largest: vec2u;
 const INFINITE = 0x7f800000u;
 
@@ -46,7 +48,8 @@ fn main(
     return;
   }
   let origin = firstPixel(word);
-  // From the last bit to the first; four a turn, because on some adapters a turn costs more than what is in it.
+  // From the last bit to the first; four a turn, because on some adapters a turn costs more than
+  // what is in it.
   var both = vec2u();
   for (var at = 32u; at > 0u; at -= 4u) {
     let pixel = origin + at - 4u;

@@ -1,4 +1,5 @@
-// Pixel aggregation 3: every piece learns its root, areas are counted, and kernels' roots by block and stretch, for their numbers.
+// Pixel aggregation 3: every piece learns its root, areas are counted, and kernels' roots by block
+// and stretch, for their numbers.
 //
 // masks   [3][words]          see common.wgsl
 // parents [2][height][width]  see masks.wgsl; afterwards roots

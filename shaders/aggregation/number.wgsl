@@ -7,7 +7,8 @@
 // kernels [pixels / 2 + 1]      by number; `root` and `area` are written
 // listed                        its first three counts are written
 //
-// One invocation a block of words. It adds up the counts before its block itself; stretches make that short.
+// One invocation a block of words. It adds up the counts before its block itself; stretches make
+// that short.
 @group(0) @binding(0) var<storage, read> masks: array<u32>;
 @group(0) @binding(1) var<storage, read> parents: array<u32>;
 @group(0) @binding(2) var<storage, read> counts: array<u32>;

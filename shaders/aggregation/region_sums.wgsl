@@ -1,13 +1,15 @@
-// Sums of every region: its area at the resized image's size (each pixel of the map counts for the image pixels that nearest-neighbour
-// sampling gives it) and its text probability, sigmoid(text logit), over those pixels. Text that no kernel took becomes background.
+// Sums of every region: its area at the resized image's size (each pixel of the map counts for the
+// image pixels that nearest-neighbour sampling gives it) and its text probability, sigmoid(text
+// logit), over those pixels. Text that no kernel took becomes background.
 //
 // map    [height][width][4]   vec2, see masks.wgsl
 // masks  [3][words]           see common.wgsl
 // labels [height][width]
 // sums   [pixels / 2 + 1]     by label
 //
-// One invocation a word: it adds up as long as the label stays, so that few additions meet at one address. A word's sum of at most
-// 32 · 1024 probabilities (see maxMagnification in plan.ts) is one of float32, in fixed order; these are added in fixed point.
+// One invocation a word: it adds up as long as the label stays, so that few additions meet at one
+// address. A word's sum of at most 32 · 1024 probabilities (see maxMagnification in plan.ts) is one
+// of float32, in fixed order; these are added in fixed point.
 // Source: spec, Regions.
 @group(0) @binding(0) var<storage, read> map: array<vec2f>;
 @group(0) @binding(1) var<storage, read> masks: array<u32>;

@@ -1,5 +1,6 @@
-// Pixel aggregation 7: labels before growth. In components that are to be grown, kernels' pixels get their numbers, the bounds of
-// kernels are found, the pixels that growth begins from, and flagged kernels' sums of instance vectors.
+// Pixel aggregation 7: labels before growth. In components that are to be grown, kernels' pixels
+// get their numbers, the bounds of kernels are found, the pixels that growth begins from, and
+// flagged kernels' sums of instance vectors.
 //
 // map        [height][width][4]   vec2, see masks.wgsl
 // masks      [3][words]           see common.wgsl; out: its third part

@@ -1,18 +1,20 @@
-// Attention over the 256 positions of a region's crop, 8 heads of 16 channels, for a workgroup of 128 lanes: put in front of
-// encode.wgsl and decode.wgsl, which say what is asked. CHANNELS, HEADS, CROP_HEIGHT and CROP_WIDTH are constants that src/recognition/plan.ts adds.
+// Attention over the 256 positions of a region's crop, 8 heads of 16 channels, for a workgroup of
+// 128 lanes: put in front of encode.wgsl and decode.wgsl, which say what is asked. CHANNELS, HEADS,
+// CROP_HEIGHT and CROP_WIDTH are constants that src/recognition/plan.ts adds.
 //
 // crops      [region][256][32]   vec4 of channels
 // cropValues                     the same, one by one
 // weights                        vec4; src/recognition/weights.ts says in what order
 //
-// Keys and values are never made. A head's score of a position m is q · (K m + k): (Kᵀ q) · m, but for q · k, which is the same at
-// every position and so changes no softmax. And Σ a (V m + v) = V (Σ a m) + v. So a query is brought to the crop's 128 channels, and
-// of the crop only the mixture that a head attends to is multiplied. For words of up to 17 tokens this is less work, and it
+// Keys and values are never made. A head's score of a position m is q · (K m + k): (Kᵀ q) · m, but
+// for q · k, which is the same at every position and so changes no softmax. And Σ a (V m + v) = V
+// (Σ a m) + v. So a query is brought to the crop's 128 channels, and of the crop only the mixture
+// that a head attends to is multiplied. For words of up to 17 tokens this is less work, and it
 // needs no memory.
 // Source: PAN++ paper, recognition head; spec, Recognition 3 and 4.
 struct Sizes {
-  // The same as constants below, but not known to compilers: they unroll loops whose ends they know, which takes those of software
-  // drivers minutes.
+  // The same as constants below, but not known to compilers: they unroll loops whose ends they
+  // know, which takes those of software drivers minutes.
   channels: u32,
   positions: u32,
   headLanes: u32,
@@ -36,11 +38,13 @@ const POSITIONS = CROP_HEIGHT * CROP_WIDTH;
 // Vec4s of a 128 → 128 linear layer, [input vec4][output] and then its bias.
 const LINEAR = CHANNELS4 * CHANNELS + CHANNELS4;
 
-// [head][channel]: what each head asks of a position; after attend(), the mixture of positions that it found.
+// [head][channel]: what each head asks of a position; after attend(), the mixture of positions that
+// it found.
 var<workgroup> queries: array<f32, HEADS * CHANNELS>;
 // [position][heads 0 … 3, heads 4 … 7]
 var<workgroup> attention: array<vec4f, 2u * POSITIONS>;
-// A value of every lane, for all lanes: what a linear layer multiplies, or what is compared or added up.
+// A value of every lane, for all lanes: what a linear layer multiplies, or what is compared or
+// added up.
 var<workgroup> exchange: array<f32, LANES>;
 
 // Entry `index` of a vector in the weights.
@@ -82,7 +86,8 @@ fn dotQuery(value: vec4f, head: u32, channel: u32) -> f32 {
   return dot(value, vec4f(queries[at], queries[at + 1u], queries[at + 2u], queries[at + 3u]));
 }
 
-// The largest score of each head, from every lane's larger one of two; every lane looks through all.
+// The largest score of each head, from every lane's larger one of two; every lane looks through
+// all.
 fn largestOf(own: Heads, lane: u32) -> Heads {
   attention[2u * lane] = own.low;
   attention[2u * lane + 1u] = own.high;
@@ -95,8 +100,8 @@ fn largestOf(own: Heads, lane: u32) -> Heads {
   return largest;
 }
 
-// Channel `lane` of what `queries` get from the region; `output` is where fc_v and fc_o lie. All lanes must have written the
-// queries. Uses `exchange`.
+// Channel `lane` of what `queries` get from the region; `output` is where fc_v and fc_o lie. All
+// lanes must have written the queries. Uses `exchange`.
 fn attend(region: u32, output: u32, lane: u32) -> f32 {
   // A lane has two positions, all heads.
   let near = scoresOf(region, lane);

@@ -1,4 +1,5 @@
-// The decoder's beam search: which hypotheses go on, and the best one's word; a part of decode.wgsl.
+// The decoder's beam search: which hypotheses go on, and the best one's word; a part of
+// decode.wgsl.
 
 const EMPTY = 0u;
 const LIVE = 1u;
@@ -18,8 +19,8 @@ var<workgroup> beam: array<Hypothesis, MAX_BEAM>;
 var<workgroup> chosen: array<Hypothesis, MAX_BEAM>;
 var<workgroup> live: u32;
 
-// Mean log-probability of a candidate; candidate `place` · classes + token is that hypothesis with that token, and an ended one
-// itself is its candidate with token 0.
+// Mean log-probability of a candidate; candidate `place` · classes + token is that hypothesis with
+// that token, and an ended one itself is its candidate with token 0.
 fn valueOf(region: u32, step: u32, index: u32) -> f32 {
   let place = index / sizes.classes;
   let token = index % sizes.classes;
@@ -56,8 +57,8 @@ fn choose(region: u32, step: u32, candidate: Candidate, to: u32) {
   }
 }
 
-// The beam's first candidates, one after the other: each is the first of those that come after the one before. Where tokens are given
-// there is only one.
+// The beam's first candidates, one after the other: each is the first of those that come after the
+// one before. Where tokens are given there is only one.
 fn chooseAll(region: u32, step: u32, lane: u32) {
   var before = Candidate(-LOWEST, 0u);
   for (var to = 0u; to < sizes.beam; to++) {

@@ -1,4 +1,5 @@
-// The decoder's attention and classifier, from h of the upmost cell to logits; a part of decode.wgsl.
+// The decoder's attention and classifier, from h of the upmost cell to logits; a part of
+// decode.wgsl.
 
 // By hypothesis, of the current step: log Σ exp(logits), and the position attended to most.
 var<workgroup> logSum: array<f32, MAX_BEAM>;
@@ -52,7 +53,8 @@ struct Candidate {
   index: u32,
 }
 
-// The first of all lanes' candidates; every lane looks through all of them, which takes few barriers.
+// The first of all lanes' candidates; every lane looks through all of them, which takes few
+// barriers.
 fn firstOf(own: Candidate, lane: u32) -> Candidate {
   exchange[lane] = own.value;
   indices[lane] = own.index;

@@ -1,5 +1,6 @@
-// The decoder: a region's holistic feature and crop to a word, by beam search; with a beam of 1 that is greedy decoding. Two
-// stacked LSTM cells; the upper one's state h asks the crop, and a linear layer on [what it got, h] gives the logits of the next token.
+// The decoder: a region's holistic feature and crop to a word, by beam search; with a beam of 1
+// that is greedy decoding. Two stacked LSTM cells; the upper one's state h asks the crop, and a
+// linear layer on [what it got, h] gives the logits of the next token.
 //
 // crops, cropValues, weights                 see attention.wgsl; weights: LSTM cells, layer norm, fc_q, fc_k, fc_v, fc_o, cls, embedding
 // holistic [region][128]
@@ -10,18 +11,20 @@
 //
 // Parts: lstm.wgsl, classify.wgsl, beam.wgsl.
 //
-// One workgroup a region, which runs all steps until every hypothesis has ended, so short words cost less. A hypothesis is worth the
-// mean log-probability of its tokens, EOS included. In every step the most valuable ones stay, of those that have ended
-// and all continuations of those that have not.
-// LENGTH, the most tokens of a word, MAX_BEAM, the most hypotheses, CELLS, and SPECIAL, the classes that are no characters, are constants that
-// src/recognition/plan.ts adds.
+// One workgroup a region, which runs all steps until every hypothesis has ended, so short words
+// cost less. A hypothesis is worth the mean log-probability of its tokens, EOS included. In every
+// step the most valuable ones stay, of those that have ended and all continuations of those that
+// have not.
+// LENGTH, the most tokens of a word, MAX_BEAM, the most hypotheses, CELLS, and SPECIAL, the classes
+// that are no characters, are constants that src/recognition/plan.ts adds.
 // Source: PAN++ paper, recognition head; spec, Recognition 4.
 struct Settings {
   // Regions in this run.
   count: u32,
 }
 
-// A token of a hypothesis, and the hypothesis of the step before that it continues. Ended ones go on with no token.
+// A token of a hypothesis, and the hypothesis of the step before that it continues. Ended ones go
+// on with no token.
 struct Step {
   parent: u32,
   token: u32,

@@ -1,5 +1,5 @@
-// The encoder: what the embedding of EOS asks of a region, its holistic feature. The question is the same for every region, so it
-// comes ready made with the weights.
+// The encoder: what the embedding of EOS asks of a region, its holistic feature. The question is
+// the same for every region, so it comes ready made with the weights.
 //
 // crops, cropValues, weights    see attention.wgsl; weights: queries, fc_v, fc_o
 // holistic [region][128]

@@ -1,6 +1,7 @@
 // The decoder's LSTM cells; a part of decode.wgsl.
 
-// What cells and the classifier multiply, for all lanes: an input, then h of the upmost cell or of the one at work.
+// What cells and the classifier multiply, for all lanes: an input, then h of the upmost cell or of
+// the one at work.
 var<workgroup> operands: array<f32, 2u * CHANNELS>;
 const HIDDEN = CHANNELS;
 
@@ -17,7 +18,8 @@ fn hyperbolicTangent(x: f32) -> f32 {
   return 2.0 * sigmoid(2.0 * x) - 1.0;
 }
 
-// Unit `lane` of an LSTM cell: its new h and c. A vec4 of weights is what one input gives to the unit's four gates.
+// Unit `lane` of an LSTM cell: its new h and c. A vec4 of weights is what one input gives to the
+// unit's four gates.
 fn lstmCell(base: u32, memory: f32, lane: u32) -> vec2f {
   var gates = weights[base + 2u * CHANNELS * CHANNELS + lane];
   for (var at = 0u; at < 2u * sizes.channels; at += 4u) {
@@ -33,7 +35,8 @@ fn stateAt(region: u32, bank: u32, place: u32) -> u32 {
   return ((region * 2u + bank) * sizes.beam + place) * 2u * CELLS * CHANNELS;
 }
 
-// One step of all cells, the lowest on the input, which the lanes are writing; leaves h of the upmost among the operands.
+// One step of all cells, the lowest on the input, which the lanes are writing; leaves h of the
+// upmost among the operands.
 fn advance(oldState: u32, newState: u32, isFirst: bool, lane: u32) {
   for (var cell = 0u; cell < sizes.cells; cell++) {
     let hidden = 2u * CHANNELS * cell + lane;

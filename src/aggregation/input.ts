@@ -2,8 +2,9 @@
 import { PanppError } from '../errors.js';
 
 /**
- * Which kernels check the instance vectors of the pixels they grow into: `reference` only those the authors' code
- * flags (two kernels of one text component whose areas differ more than 1024 times), `always` every one of them.
+ * Which kernels check the instance vectors of the pixels they grow into: `reference` only those the
+ * authors' code flags (two kernels of one text component whose areas differ more than 1024 times),
+ * `always` every one of them.
  */
 export type AggregationMode = 'reference' | 'always';
 
@@ -29,7 +30,10 @@ export interface AggregationInput {
 
 /** What pixel aggregation gives. */
 export interface AggregationResult {
-  /** The label map, `height` × `width`; 0 is background. Labels are kernels' numbers, so they may have gaps. */
+  /**
+   * The label map, `height` × `width`; 0 is background. Labels are kernels' numbers, so they may
+   * have gaps.
+   */
   readonly labels: Int32Array;
   /** Kernels found, dropped ones included. */
   readonly kernelCount: number;
@@ -39,7 +43,9 @@ function fail(what: string): never {
   throw new PanppError('argument', `pixel aggregation: ${what}`);
 }
 
-/** @throws PanppError `argument` that names what does not fit, or the first value that means nothing */
+/**
+ * @throws PanppError `argument` that names what does not fit, or the first value that means nothing
+ */
 export function checkAggregationInput(input: AggregationInput): void {
   const { text, kernel, embedding, height, width } = input;
   if (!(Number.isInteger(height) && Number.isInteger(width) && height > 0 && width > 0))

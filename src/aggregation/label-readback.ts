@@ -1,5 +1,6 @@
-// What comes back to the host after aggregation: of each image the label map, the number of kernels, and every region's sums; the run's
-// timestamps. One read, but for maps with thousands of kernels.
+// What comes back to the host after aggregation: of each image the label map, the number of
+// kernels, and every region's sums; the run's timestamps. One read, but for maps with thousands of
+// kernels.
 import type { Gpu } from '../gpu/context.js';
 import type { Program } from '../gpu/program.js';
 import { type ReadRange, Readback } from '../gpu/readback.js';
@@ -37,7 +38,10 @@ const sumsAtOnce = 4096;
 /** What is read of one image. */
 interface ImageRead {
   readonly plan: AggregationPlan;
-  /** A copy of the sums where one read may not be enough: by the second, another run may have begun to overwrite them. */
+  /**
+   * A copy of the sums where one read may not be enough: by the second, another run may have begun
+   * to overwrite them.
+   */
   readonly allSums?: GPUBuffer;
 }
 

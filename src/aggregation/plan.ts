@@ -1,4 +1,5 @@
-// Pixel aggregation and region sums as a list of kernels (shaders/aggregation): a fixed number of dispatches, whatever the map holds.
+// Pixel aggregation and region sums as a list of kernels (shaders/aggregation): a fixed number of
+// dispatches, whatever the map holds.
 // Source: spec, Pixel aggregation and Regions; PAN++ paper, pixel aggregation.
 import common from '../../shaders/aggregation/common.wgsl';
 import growLevels from '../../shaders/aggregation/grow_levels.wgsl';
@@ -39,7 +40,10 @@ export interface AggregationPlan {
   readonly settings: Slot;
   /** Label of every pixel, `u32`; 0 is background. */
   readonly labels: Slot;
-  /** `countsBytes` that the host reads, then what only the GPU does; see `readKernelCount` and `readsFinite`. */
+  /**
+   * `countsBytes` that the host reads, then what only the GPU does; see `readKernelCount` and
+   * `readsFinite`.
+   */
   readonly listed: Slot;
   /** `sumBytes` for every label from 0 on; see `readSum`. */
   readonly sums: Slot;
@@ -55,9 +59,11 @@ const groups = { kernels: 4, growQueue: 16, growLevels: 256 };
 const maxMagnification = 32;
 
 /**
- * Plans the aggregation of one image's map (channels: text logit, kernel logit, 4 of instance vector, 2 unused).
+ * Plans the aggregation of one image's map (channels: text logit, kernel logit, 4 of instance
+ * vector, 2 unused).
  * @param image size at which areas are counted
- * @param profile a software adapter's kernels grow in queues, each by one invocation; a hardware one's in parallel, level by level
+ * @param profile a software adapter's kernels grow in queues, each by one invocation; a hardware
+ * one's in parallel, level by level
  */
 export function planAggregation(
   map: FeatureMap,
@@ -74,7 +80,8 @@ export function planAggregation(
   const pixels = height * width;
   const across = Math.ceil(width / wordBits);
   const words = height * across;
-  // No two 4-connected components touch, so at most every second pixel is a root (and every pixel of a 1-pixel map).
+  // No two 4-connected components touch, so at most every second pixel is a root (and every pixel
+  // of a 1-pixel map).
   const roots = Math.ceil(pixels / 2);
   const slot = (label: string, bytes: number): Slot => ({ label: `aggregation.${label}`, bytes });
   const perPixel = (label: string, bytes = 4) => slot(label, pixels * bytes);
@@ -156,7 +163,10 @@ export function sumBytes(): number {
   return layoutOf('RegionSum').size;
 }
 
-/** The settings as the shaders read them. Areas are whole, so a bound between two areas is the larger one. */
+/**
+ * The settings as the shaders read them. Areas are whole, so a bound between two areas is the
+ * larger one.
+ */
 export function packSettings({
   minKernelArea,
   mode,

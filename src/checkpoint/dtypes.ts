@@ -1,5 +1,6 @@
-// The element types that checkpoints use, by PyTorch's names: their size in a file and how they are widened. Files are
-// little-endian, as every machine with WebGPU is, so that a typed array reads them as they are.
+// The element types that checkpoints use, by PyTorch's names: their size in a file and how they are
+// widened. Files are little-endian, as every machine with WebGPU is, so that a typed array reads
+// them as they are.
 import { bfloat16ToFloat, halfToFloat } from '../half.js';
 import type { TensorData } from './tensor.js';
 
@@ -9,8 +10,8 @@ export interface ElementType {
   /** Size of an element in a file. */
   readonly bytes: number;
   /**
-   * Values of a whole number of elements; a view of the same memory where nothing changes. Absent: no values that an
-   * engine takes.
+   * Values of a whole number of elements; a view of the same memory where nothing changes. Absent:
+   * no values that an engine takes.
    */
   readonly widen?: (raw: Uint8Array) => TensorData;
 }
@@ -51,7 +52,8 @@ const ELEMENT_TYPES: readonly ElementType[] = [
   { name: 'uint16', bytes: 2, widen: (raw) => widenIntegers(view(Uint16Array, raw)) },
   { name: 'uint8', bytes: 1, widen: (raw) => widenIntegers(raw) },
   { name: 'bool', bytes: 1, widen: widenBooleans },
-  // Types without a place in a network of ours. Their sizes are needed to find the storages behind them.
+  // Types without a place in a network of ours. Their sizes are needed to find the storages behind
+  // them.
   { name: 'uint64', bytes: 8 },
   { name: 'complex32', bytes: 4 },
   { name: 'complex64', bytes: 8 },

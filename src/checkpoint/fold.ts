@@ -1,5 +1,6 @@
-// A batch norm that follows a convolution is a scale and a shift of each output channel, so at inference it becomes
-// part of the convolution's own weights (spec: "Batch norm: eps 1e-5, running statistics").
+// A batch norm that follows a convolution is a scale and a shift of each output channel, so at
+// inference it becomes part of the convolution's own weights (spec: "Batch norm: eps 1e-5, running
+// statistics").
 import { PanppError } from '../errors.js';
 import { elementCount } from './tensor.js';
 import type { NamedTensor } from './tensor.js';
@@ -13,15 +14,17 @@ export interface BatchNormTensors {
 }
 
 /**
- * Folds a batch norm with running statistics into the convolution before it, in float64, rounded to float32 once:
+ * Folds a batch norm with running statistics into the convolution before it, in float64, rounded to
+ * float32 once:
  *
  *     w' = w · γ / √(σ² + ε)        b' = (b − μ) · γ / √(σ² + ε) + β
  *
- * `convWeight` is [out channels, …] in any rank; `convBias`, if there is one, [out channels]. The result has the
- * layout of `convWeight` and a bias of [out channels].
+ * `convWeight` is [out channels, …] in any rank; `convBias`, if there is one, [out channels]. The
+ * result has the layout of `convWeight` and a bias of [out channels].
  *
  * @param normName names the batch norm in errors, such as `model.pth: backbone.bn1`
- * @throws PanppError `weights` if a tensor is not of floats, its size does not fit, or a variance is negative.
+ * @throws PanppError `weights` if a tensor is not of floats, its size does not fit, or a variance
+ * is negative.
  */
 export function foldBatchNorm(
   convWeight: NamedTensor,

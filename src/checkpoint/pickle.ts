@@ -1,29 +1,33 @@
-// Reads Python pickles as data. A pickle is a program for a stack machine that may name any Python function and call
-// it; this machine knows only the globals that its host lists, which make plain values of ours, and nothing is ever
-// executed. The opcodes are those of protocols 1 to 5 (documented in CPython's Lib/pickletools.py) that torch.save can
-// bring about; protocol 0 keeps storages as text that PyTorch itself can't load again.
+// Reads Python pickles as data. A pickle is a program for a stack machine that may name any Python
+// function and call it; this machine knows only the globals that its host lists, which make plain
+// values of ours, and nothing is ever executed. The opcodes are those of protocols 1 to 5
+// (documented in CPython's Lib/pickletools.py) that torch.save can bring about; protocol 0 keeps
+// storages as text that PyTorch itself can't load again.
 //
-// Python → here: None null, int number (bigint past 2^53), float number, str string, bytes and bytearray Uint8Array,
-// list and tuple Array, dict Map, set and frozenset Set; anything else is what the host makes of it, or an OpaqueObject.
+// Python → here: None null, int number (bigint past 2^53), float number, str string, bytes and
+// bytearray Uint8Array, list and tuple Array, dict Map, set and frozenset Set; anything else is
+// what the host makes of it, or an OpaqueObject.
 import { failIn, quoted } from './problems.js';
 import type { Fail } from './problems.js';
 
-/** A Python global that the host knows: a name, and what a call of it makes, if it may be called. */
+/**
+ * A Python global that the host knows: a name, and what a call of it makes, if it may be called.
+ */
 export class PickleGlobal {
   constructor(
     /** Full name, such as `collections.OrderedDict`. */
     readonly name: string,
     /**
-     * Makes a value from Python's positional arguments; must take time and memory in proportion to its direct
-     * arguments.
+     * Makes a value from Python's positional arguments; must take time and memory in proportion to
+     * its direct arguments.
      */
     readonly call?: (args: readonly unknown[]) => unknown,
   ) {}
 }
 
 /**
- * An object of a class or function that the host does not know. Only what it holds as a dict is kept, for dicts of a
- * class of their own; its arguments and attributes are not.
+ * An object of a class or function that the host does not know. Only what it holds as a dict is
+ * kept, for dicts of a class of their own; its arguments and attributes are not.
  */
 export class OpaqueObject extends Map<unknown, unknown> {
   constructor(
@@ -38,7 +42,10 @@ export class OpaqueObject extends Map<unknown, unknown> {
 export interface PickleHost {
   /** Name of the file for error messages. */
   readonly fileName: string;
-  /** The globals that are allowed, by full name (Python 2's `__builtin__` is looked up as `builtins`). */
+  /**
+   * The globals that are allowed, by full name (Python 2's `__builtin__` is looked up as
+   * `builtins`).
+   */
   readonly globals: ReadonlyMap<string, PickleGlobal>;
   /** Whether another global may stand for opaque objects; by default none may. */
   isOpaque?(name: string): boolean;
@@ -47,8 +54,9 @@ export interface PickleHost {
 }
 
 /**
- * Steps that one pickle may take. A training state of a thousand tensors takes some 200 000; the bound keeps a hostile
- * file from growing a small input into gigabytes of objects or from copying a long list over and over.
+ * Steps that one pickle may take. A training state of a thousand tensors takes some 200 000; the
+ * bound keeps a hostile file from growing a small input into gigabytes of objects or from copying a
+ * long list over and over.
  */
 const MAX_STEPS = 1_000_000;
 /** Bytes of an integer. Python's own are unbounded, and their parsing takes quadratic time. */
@@ -58,7 +66,8 @@ const MAX_INTEGER_BYTES = 1024;
  * Reads one pickle that begins at `start`.
  *
  * @returns its value and the position after its end.
- * @throws PanppError `checkpoint` for a damaged pickle and for a global that the host does not list, by its name.
+ * @throws PanppError `checkpoint` for a damaged pickle and for a global that the host does not
+ * list, by its name.
  */
 export function readPickle(
   bytes: Uint8Array,
@@ -385,7 +394,8 @@ const STEPS: readonly (Step | undefined)[] = (() => {
     const [callable, args] = m.popMany(3);
     m.call(callable, args);
   });
-  // BUILD: attributes of an object, such as a state dict's _metadata, hold no tensor that a model loads
+  // BUILD: attributes of an object, such as a state dict's _metadata, hold no tensor that a model
+  // loads
   on('b', (m) => {
     m.pop();
     m.top();

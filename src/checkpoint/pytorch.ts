@@ -1,7 +1,9 @@
 // Reads what torch.save writes, in both of its forms:
-// - zip (PyTorch 1.6 and later): `NAME/data.pkl`, a pickle that names storages, `NAME/data/KEY`, their bytes, and from
+// - zip (PyTorch 1.6 and later): `NAME/data.pkl`, a pickle that names storages, `NAME/data/KEY`,
+//   their bytes, and from
 //   2.1 on `NAME/byteorder`;
-// - legacy: one pickle after the other (a magic number, a protocol version, facts of the machine, the object, the
+// - legacy: one pickle after the other (a magic number, a protocol version, facts of the machine,
+//   the object, the
 //   storages' keys), then for each key an 8-byte count and its values, always little-endian.
 //
 // Facts of both: torch/serialization.py (_save, _load, _legacy_save, _legacy_load).
@@ -41,8 +43,8 @@ const PROTO = 0x80;
 /** Which of a checkpoint's tensors are read. */
 export interface CheckpointOptions {
   /**
-   * The moving average of the weights (EMA) that training code keeps beside them; its running statistics are the
-   * model's own where it has none.
+   * The moving average of the weights (EMA) that training code keeps beside them; its running
+   * statistics are the model's own where it has none.
    */
   readonly ema?: boolean;
   /** The files that an index (`model.safetensors.index.json`) refers to, by their names in it. */
@@ -57,22 +59,23 @@ export interface Checkpoint {
 }
 
 /**
- * Reads the tensors of a model from a checkpoint: a file of `torch.save` in its zip or its legacy form, a safetensors
- * file, or the index of either in several files.
+ * Reads the tensors of a model from a checkpoint: a file of `torch.save` in its zip or its legacy
+ * form, a safetensors file, or the index of either in several files.
  *
- * The tensors are those of the state dict under `state_dict` (or `model_state_dict`, `model_state`, `model`, `net`),
- * or of the outermost dict; an optimizer's are left alone. Names are as saved: DataParallel's `module.` and other
- * wrappers stay, see `withoutWrappers`. Entries that are not tensors are skipped. Floats of every width come back as
- * Float32Array, integers and booleans as BigInt64Array, always row-major; a tensor may share memory with others and
- * with `bytes`, so neither must change afterwards.
+ * The tensors are those of the state dict under `state_dict` (or `model_state_dict`, `model_state`,
+ * `model`, `net`), or of the outermost dict; an optimizer's are left alone. Names are as saved:
+ * DataParallel's `module.` and other wrappers stay, see `withoutWrappers`. Entries that are not
+ * tensors are skipped. Floats of every width come back as Float32Array, integers and booleans as
+ * BigInt64Array, always row-major; a tensor may share memory with others and with `bytes`, so
+ * neither must change afterwards.
  *
- * A pickle is read as data: objects of other classes than tensors need are left alone, globals that run programs are
- * refused by name, and nothing is executed.
+ * A pickle is read as data: objects of other classes than tensors need are left alone, globals that
+ * run programs are refused by name, and nothing is executed.
  *
  * @param fileName names the file in error messages.
- * @throws PanppError `checkpoint` for a file that is not a checkpoint, is damaged or cut short, refers to functions
- * that run programs, holds no tensors or not those asked for, or holds quantized, sparse, complex, 8-bit float or
- * unsigned 64-bit ones; for a shard that is missing.
+ * @throws PanppError `checkpoint` for a file that is not a checkpoint, is damaged or cut short,
+ * refers to functions that run programs, holds no tensors or not those asked for, or holds
+ * quantized, sparse, complex, 8-bit float or unsigned 64-bit ones; for a shard that is missing.
  */
 export function readCheckpoint(
   bytes: Uint8Array,
@@ -209,8 +212,8 @@ function unzip(
   fail: Fail,
 ): { names: Set<string>; files: Map<string, Uint8Array> } {
   const sizes = new Map<string, number>();
-  // PyTorch stores its entries as they are. One that was packed again gets smaller, but not by much; a far larger
-  // content is a bomb, or entries that share their bytes.
+  // PyTorch stores its entries as they are. One that was packed again gets smaller, but not by
+  // much; a far larger content is a bomb, or entries that share their bytes.
   let room = 16 * bytes.length + 2 ** 20;
   let unpacked: Record<string, Uint8Array>;
   try {
@@ -307,7 +310,10 @@ function persistentObject(id: unknown, fail: Fail): Storage | PickleGlobal {
   return storageOf(id, fail);
 }
 
-/** ('storage', class, key, device, elements[, (view key, offset, elements)]), the persistent id of a storage. */
+/**
+ * ('storage', class, key, device, elements[, (view key, offset, elements)]), the persistent id of a
+ * storage.
+ */
 function storageOf(id: unknown, fail: Fail): Storage {
   const [kind, storageClass, key, , length, view] = Array.isArray(id) ? id : [];
   const type = storageType(storageClass);
@@ -392,14 +398,20 @@ function findAverage(path: readonly Map<unknown, unknown>[]): Found['ema'] {
   return undefined;
 }
 
-/** Takes tensors out of storages; each storage is widened once, and contiguous tensors are views of it. */
+/**
+ * Takes tensors out of storages; each storage is widened once, and contiguous tensors are views of
+ * it.
+ */
 class TensorReader {
   private readonly widened = new Map<string, TensorData>();
 
   constructor(
     private readonly contents: ReadonlyMap<string, Uint8Array>,
     private readonly bigEndian: boolean,
-    /** Elements that may be copied out of storages, so that expanded views in a small file can't fill the memory. */
+    /**
+     * Elements that may be copied out of storages, so that expanded views in a small file can't
+     * fill the memory.
+     */
     private room: number,
   ) {}
 

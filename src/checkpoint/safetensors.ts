@@ -1,6 +1,6 @@
-// The safetensors file format, as its published description has it: 8 bytes of header length (little-endian), a JSON
-// header {name: {dtype, shape, data_offsets}, "__metadata__": {text: text}}, then the tensors' raw little-endian
-// values without gaps.
+// The safetensors file format, as its published description has it: 8 bytes of header length
+// (little-endian), a JSON header {name: {dtype, shape, data_offsets}, "__metadata__": {text:
+// text}}, then the tensors' raw little-endian values without gaps.
 import { PanppError } from '../errors.js';
 import { elementType } from './dtypes.js';
 import type { ElementType } from './dtypes.js';
@@ -51,12 +51,13 @@ interface Entry {
 }
 
 /**
- * Reads a safetensors file. Floats of every width come back as Float32Array, integers and booleans as BigInt64Array;
- * F32 and I64 tensors are views of `bytes` where their alignment allows, so `bytes` must not change afterwards.
+ * Reads a safetensors file. Floats of every width come back as Float32Array, integers and booleans
+ * as BigInt64Array; F32 and I64 tensors are views of `bytes` where their alignment allows, so
+ * `bytes` must not change afterwards.
  *
  * @param fileName names the file in error messages.
- * @throws PanppError `checkpoint` for a file that is cut short, has a malformed header, or a tensor of complex, 8-bit
- * float or unsigned 64-bit values.
+ * @throws PanppError `checkpoint` for a file that is cut short, has a malformed header, or a tensor
+ * of complex, 8-bit float or unsigned 64-bit values.
  */
 export function readSafetensors(bytes: Uint8Array, fileName = 'safetensors file'): SafetensorsFile {
   const fail = failIn(fileName);
@@ -139,7 +140,10 @@ function readEntry(name: string, value: unknown, fail: Fail): Entry {
   return { name, type, shape, begin, end };
 }
 
-/** The data must be covered once, without gaps: a hole or an overlap means a damaged or a crafted file. */
+/**
+ * The data must be covered once, without gaps: a hole or an overlap means a damaged or a crafted
+ * file.
+ */
 function checkLayout(entries: readonly Entry[], dataLength: number, fail: Fail): void {
   let covered = 0;
   for (const { name, begin, end } of [...entries].sort(
@@ -170,12 +174,13 @@ export interface SafetensorsOptions {
 }
 
 /**
- * Writes tensors of floats as a safetensors file. The same tensors in the same order give the same bytes. The header
- * is padded so that the data begins at a multiple of 8, and F32 data comes before F16 data, so every tensor is aligned
- * for a reader's views.
+ * Writes tensors of floats as a safetensors file. The same tensors in the same order give the same
+ * bytes. The header is padded so that the data begins at a multiple of 8, and F32 data comes before
+ * F16 data, so every tensor is aligned for a reader's views.
  *
- * @throws PanppError `checkpoint` for a finite value that half precision can't hold; `argument` for a name that is
- * given twice or is the reserved `__metadata__`, and for data that does not fit its shape.
+ * @throws PanppError `checkpoint` for a finite value that half precision can't hold; `argument` for
+ * a name that is given twice or is the reserved `__metadata__`, and for data that does not fit its
+ * shape.
  */
 export function writeSafetensors(
   tensors: Iterable<

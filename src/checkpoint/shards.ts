@@ -1,5 +1,5 @@
-// A checkpoint in several files, as Hugging Face's libraries write one that is large: an index in JSON,
-// {"metadata": {…}, "weight_map": {tensor: file}}, beside the files.
+// A checkpoint in several files, as Hugging Face's libraries write one that is large: an index in
+// JSON, {"metadata": {…}, "weight_map": {tensor: file}}, beside the files.
 import { failIn, quoted } from './problems.js';
 import type { NamedTensor } from './tensor.js';
 
@@ -20,7 +20,8 @@ export function shardNames(index: Uint8Array, fileName: string): string[] | unde
 /**
  * The tensors that an index lists, each out of its file.
  * @param read reads one file.
- * @throws PanppError `checkpoint` for a file that is missing, lacks a tensor or has one that the index does not list.
+ * @throws PanppError `checkpoint` for a file that is missing, lacks a tensor or has one that the
+ * index does not list.
  */
 export function readShards(
   index: Uint8Array,

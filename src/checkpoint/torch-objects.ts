@@ -1,12 +1,15 @@
-// What the globals in PyTorch's checkpoints stand for: facts from torch/_utils.py (the _rebuild functions) and from
-// the list that torch.load(weights_only=True) allows, and NumPy's scalars and arrays, which optimizers and training
-// loops leave in a state. Tensors stay descriptions until a state dict asks for their values, so nothing is spent on
-// an optimizer's.
+// What the globals in PyTorch's checkpoints stand for: facts from torch/_utils.py (the _rebuild
+// functions) and from the list that torch.load(weights_only=True) allows, and NumPy's scalars and
+// arrays, which optimizers and training loops leave in a state. Tensors stay descriptions until a
+// state dict asks for their values, so nothing is spent on an optimizer's.
 import { elementType, elementTypeNames } from './dtypes.js';
 import type { ElementType } from './dtypes.js';
 import { PickleGlobal } from './pickle.js';
 
-/** A tensor as the pickle describes it; its parts are not checked yet, so that an error can name the tensor. */
+/**
+ * A tensor as the pickle describes it; its parts are not checked yet, so that an error can name the
+ * tensor.
+ */
 export class StoredTensor {
   constructor(
     readonly storage: unknown,
@@ -30,7 +33,10 @@ export class Storage {
     readonly type: ElementType,
     /** Elements that the archive keeps under the key. */
     readonly length: number,
-    /** First element of this storage under the key; not 0 only for the storage views of PyTorch before 0.4. */
+    /**
+     * First element of this storage under the key; not 0 only for the storage views of PyTorch
+     * before 0.4.
+     */
     readonly begin: number,
     /** The element after its last one. */
     readonly end: number,
@@ -88,8 +94,8 @@ export const torchGlobals: ReadonlyMap<string, PickleGlobal> = (() => {
 
   for (const name of [...storageTypes.keys(), ...dtypes.keys()]) allow(name);
 
-  // (storage, offset, size, stride); v2 adds (requires_grad, hooks, metadata), v3 (requires_grad, hooks, dtype,
-  // metadata)
+  // (storage, offset, size, stride); v2 adds (requires_grad, hooks, metadata), v3 (requires_grad,
+  // hooks, dtype, metadata)
   allow(
     'torch._utils._rebuild_tensor',
     (args) => new StoredTensor(args[0], args[1], args[2], args[3]),
@@ -133,13 +139,16 @@ export const torchGlobals: ReadonlyMap<string, PickleGlobal> = (() => {
   return globals;
 })();
 
-/** Modules and functions that run programs: a file that refers to them is an attack, and no training's state. */
+/**
+ * Modules and functions that run programs: a file that refers to them is an attack, and no
+ * training's state.
+ */
 const HOSTILE =
   /^((os|posix|nt|sys|subprocess|shutil|socket|ctypes|runpy|importlib|pty|webbrowser|code|multiprocessing|asyncio)\.|builtins\.(eval|exec|compile|open|input|breakpoint|__import__)$)/;
 
 /**
- * Whether objects of a global that no tensor needs are left alone: what training code keeps beside the weights, such as
- * its arguments, paths, dates and optimizers.
+ * Whether objects of a global that no tensor needs are left alone: what training code keeps beside
+ * the weights, such as its arguments, paths, dates and optimizers.
  */
 export function isOpaqueGlobal(name: string): boolean {
   return !HOSTILE.test(name);
@@ -157,8 +166,8 @@ function denseTensor(
 }
 
 /**
- * (function, type, arguments, attributes): a tensor with a subclass or attributes of its own, made by one of the
- * functions above.
+ * (function, type, arguments, attributes): a tensor with a subclass or attributes of its own, made
+ * by one of the functions above.
  */
 function rebuildSubclass([make, , args]: readonly unknown[]): unknown {
   const isTensor = make instanceof PickleGlobal && make.name.startsWith('torch._utils._rebuild_');

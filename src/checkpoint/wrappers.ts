@@ -8,8 +8,8 @@ const WRAPPERS = ['module', '_orig_mod'];
 const OWNERS = [...WRAPPERS, 'model', 'net'];
 
 /**
- * The same tensors by the model's own names: without `module.`, `_orig_mod.`, `model.` and `net.`, and any sequence of
- * them, in front of a name, and without the first two within it.
+ * The same tensors by the model's own names: without `module.`, `_orig_mod.`, `model.` and `net.`,
+ * and any sequence of them, in front of a name, and without the first two within it.
  * @throws PanppError `checkpoint` if two tensors get the same name.
  */
 export function withoutWrappers(

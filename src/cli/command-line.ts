@@ -1,4 +1,5 @@
-// What the command line says, with names that are no UTF-8 as paths.ts has them: Node's own `argv` has lost their bytes.
+// What the command line says, with names that are no UTF-8 as paths.ts has them: Node's own `argv`
+// has lost their bytes.
 import { readFileSync } from 'node:fs';
 import { pathFromBytes } from '../node/paths.js';
 

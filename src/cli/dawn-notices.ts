@@ -1,5 +1,6 @@
-// Keeps Dawn's own notices off stderr. Its native code writes some while it looks for adapters, straight to file descriptor 2: that it lowers
-// limits which nothing here uses, and that a Vulkan loader found no driver. Neither can be switched off.
+// Keeps Dawn's own notices off stderr. Its native code writes some while it looks for adapters,
+// straight to file descriptor 2: that it lowers limits which nothing here uses, and that a Vulkan
+// loader found no driver. Neither can be switched off.
 import { randomUUID } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -17,8 +18,9 @@ export function withoutNotices(text: string): string {
 }
 
 /**
- * Runs what starts Dawn. Meanwhile file descriptor 2 is a file; what it holds in the end goes to stderr, without the notices. No other thread
- * may open files when this begins and ends, for it would be given the descriptor: so this is for the command line alone.
+ * Runs what starts Dawn. Meanwhile file descriptor 2 is a file; what it holds in the end goes to
+ * stderr, without the notices. No other thread may open files when this begins and ends, for it
+ * would be given the descriptor: so this is for the command line alone.
  */
 export async function withoutDawnNotices<T>(start: () => Promise<T>): Promise<T> {
   const restore = divertStderr();
@@ -29,7 +31,9 @@ export async function withoutDawnNotices<T>(start: () => Promise<T>): Promise<T>
   }
 }
 
-/** Returns what ends it, with what was written meanwhile; undefined where stderr can't be had back. */
+/**
+ * Returns what ends it, with what was written meanwhile; undefined where stderr can't be had back.
+ */
 function divertStderr(): (() => string) | undefined {
   if (process.platform !== 'linux' || !canBeReopened()) return undefined;
   let kept: number | undefined;
@@ -59,8 +63,9 @@ function moveTo(descriptor: number): void {
 }
 
 /**
- * Node can't duplicate a descriptor, but it can open its file again: of a terminal, a pipe, or a file that is appended to, that is the same.
- * In another file the place to write next would be lost, and a socket can't be opened.
+ * Node can't duplicate a descriptor, but it can open its file again: of a terminal, a pipe, or a
+ * file that is appended to, that is the same. In another file the place to write next would be
+ * lost, and a socket can't be opened.
  */
 function canBeReopened(): boolean {
   try {

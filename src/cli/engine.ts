@@ -119,7 +119,8 @@ function fasterThan({ architecture }: GpuProfile): string {
     : `${gpu} as fast`;
 }
 
-// The file that is named must be there and whole; one in the cache that is not is no reason to do nothing.
+// The file that is named must be there and whole; one in the cache that is not is no reason to do
+// nothing.
 async function findTuning(
   { tuning: wanted }: EngineOptions,
   { profile }: Gpu,

@@ -1,5 +1,5 @@
-// panpp eval --run: finds the text in all images of a data set. What is done is stored image by image (run-folder.ts), so that
-// after an interruption the same command goes on.
+// panpp eval --run: finds the text in all images of a data set. What is done is stored image by
+// image (run-folder.ts), so that after an interruption the same command goes on.
 import { createHash } from 'node:crypto';
 import { basename, resolve } from 'node:path';
 import type { Model } from '../model/model.js';
@@ -47,8 +47,9 @@ export interface Task {
 
 /**
  * Finds the text in all images that the folder does not know yet.
- * @throws PanppError before any work if names do not fit the ground truth, or the folder holds another run; later
- * `file` if results can't be written and `device-lost`, where what is done by then is kept
+ * @throws PanppError before any work if names do not fit the ground truth, or the folder holds
+ * another run; later `file` if results can't be written and `device-lost`, where what is done by
+ * then is kept
  */
 export async function runDataset(task: Task, folder: string, flags: RunFlags): Promise<Run> {
   const { protocol } = task;
@@ -109,7 +110,9 @@ async function readDone(
   return done;
 }
 
-/** Images by their names without endings, which is what ground truth and results are named after. */
+/**
+ * Images by their names without endings, which is what ground truth and results are named after.
+ */
 async function namedImages(input: string): Promise<Map<string, string>> {
   const byName = new Map<string, string>();
   const { images, passedOver } = await findImages([input], isRunsPicture);
@@ -134,7 +137,10 @@ const unitSquare: Polygon = [
   [0, 1],
 ];
 
-/** Finds out now, not after hours, whether every image has its ground truth and all of that can be read. */
+/**
+ * Finds out now, not after hours, whether every image has its ground truth and all of that can be
+ * read.
+ */
 function assertScorable({ protocol, groundTruth, options }: Task, names: readonly string[]): void {
   const nothing: StoredImage = { file: '', regions: [] };
   // Some protocols have no figures without any detection, so one image gets a square.

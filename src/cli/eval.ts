@@ -150,7 +150,10 @@ async function evaluation(flags: EvalFlags): Promise<number> {
   return failed.length === 0 ? exitCodes.done : exitCodes.someFailed;
 }
 
-/** The options of a run; undefined if none is wanted. @throws PanppError `argument` for options that don't fit */
+/**
+ * The options of a run; undefined if none is wanted. @throws PanppError `argument` for options that
+ * don't fit
+ */
 function runFlagsOf({ run, images, ...flags }: EvalFlags): RunFlags | undefined {
   if (run && images === undefined) throw new PanppError('argument', '--run needs --images');
   if (run) return { ...flags, images: images! };

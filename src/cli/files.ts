@@ -14,7 +14,10 @@ export const standardInput = '-';
 /** An image to work on. */
 export interface ImageFile {
   readonly path: string;
-  /** Path of its results in the output folder, without extension: unlike for any other image of the run. */
+  /**
+   * Path of its results in the output folder, without extension: unlike for any other image of the
+   * run.
+   */
   readonly resultName: string;
 }
 
@@ -31,9 +34,11 @@ const otherPattern =
   '**/*.{avif,bmp,dng,gif,heic,heif,jp2,jxl,pdf,psd,tif,tiff,arw,cr2,cr3,nef,orf,raf,rw2}';
 
 /**
- * Images named by files, folders (searched through for image files, in the order of their names) and globs; `-` is
- * standard input. A file that does not exist is kept: it fails when its turn comes, and the rest is still done.
- * @param isResult whether a file is a run's own result; such are images only if they are named themselves
+ * Images named by files, folders (searched through for image files, in the order of their names)
+ * and globs; `-` is standard input. A file that does not exist is kept: it fails when its turn
+ * comes, and the rest is still done.
+ * @param isResult whether a file is a run's own result; such are images only if they are named
+ * themselves
  * @throws PanppError `file` if there are no images at all
  */
 export async function findImages(
@@ -195,8 +200,8 @@ async function readUnsized(stream: AsyncIterable<Uint8Array>, name: string): Pro
 }
 
 /**
- * Writes a file, making its folder. It is whole or not there, and an earlier file of that name stays until it is
- * whole, even if the process is killed.
+ * Writes a file, making its folder. It is whole or not there, and an earlier file of that name
+ * stays until it is whole, even if the process is killed.
  * @param draftFolder where it is until it is whole; by default where it is going to be
  * @throws PanppError `file`
  */
@@ -207,7 +212,8 @@ export async function writeBytes(
 ): Promise<void> {
   try {
     await makeFolder(dirname(path));
-    // A link, a pipe or a device is written to; it would be no longer one if another file took its place.
+    // A link, a pipe or a device is written to; it would be no longer one if another file took its
+    // place.
     const target = await lstat(onDisk(path)).catch(() => undefined);
     if (target) await access(onDisk(path), constants.W_OK);
     if (!target || target.isFile()) await replaceFile(path, content, draftFolder);
@@ -254,7 +260,9 @@ export function isOrphan(name: string): boolean {
   }
 }
 
-/** Refuses to write where one of the inputs is, under whatever name. @throws PanppError `argument` */
+/**
+ * Refuses to write where one of the inputs is, under whatever name. @throws PanppError `argument`
+ */
 export async function assertNoInput(
   output: string,
   inputs: readonly (string | undefined)[],
@@ -276,7 +284,10 @@ export function isSameFile(a: Stats, b: Stats): boolean {
   return a.ino === b.ino && a.dev === b.dev;
 }
 
-/** Makes a folder and sees that files can be written to it, before any work is done. @throws PanppError `file` */
+/**
+ * Makes a folder and sees that files can be written to it, before any work is done. @throws
+ * PanppError `file`
+ */
 export async function openOutputFolder(path: string): Promise<void> {
   try {
     await makeFolder(path);

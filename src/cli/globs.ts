@@ -1,5 +1,6 @@
-// Files below a folder and files that a glob names, by tinyglobby, which knows neither names that are no UTF-8 nor, on Linux, backslashes in
-// names. What it is given and gives are therefore names in which a backslash stands as a lone surrogate, as other bytes do (paths.ts).
+// Files below a folder and files that a glob names, by tinyglobby, which knows neither names that
+// are no UTF-8 nor, on Linux, backslashes in names. What it is given and gives are therefore names
+// in which a backslash stands as a lone surrogate, as other bytes do (paths.ts).
 import { type Dirent, type Stats, readdir, realpath, stat } from 'node:fs';
 import { stat as statOf } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -62,8 +63,9 @@ export function isGlob(path: string): boolean {
 }
 
 /**
- * Files that a glob names: `*`, `?`, `[…]`, `{a,b}` and `**`, as shells have them. Parentheses and braces without a comma are themselves, and so
- * is a folder that is there by its very name: `Fotos [2019]/*.jpg`.
+ * Files that a glob names: `*`, `?`, `[…]`, `{a,b}` and `**`, as shells have them. Parentheses and
+ * braces without a comma are themselves, and so is a folder that is there by its very name: `Fotos
+ * [2019]/*.jpg`.
  */
 export async function filesMatching(pattern: string): Promise<string[]> {
   const parts = pattern.split('/');
@@ -100,7 +102,10 @@ async function isFolder(path: string): Promise<boolean> {
   );
 }
 
-/** A glob as tinyglobby reads it, to which parentheses, bars, a leading `!` and single braces mean something else. */
+/**
+ * A glob as tinyglobby reads it, to which parentheses, bars, a leading `!` and single braces mean
+ * something else.
+ */
 function escaped(pattern: string): string {
   const text = pattern.replaceAll('\\\\', backslash);
   const single = singleBraces(text);

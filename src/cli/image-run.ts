@@ -1,4 +1,5 @@
-// A run of detect or spot: images named on the command line, one JSON line each on stdout, result files on request.
+// A run of detect or spot: images named on the command line, one JSON line each on stdout, result
+// files on request.
 import { basename } from 'node:path';
 import type { Model } from '../model/model.js';
 import type { ModelConfig } from '../network/config.js';
@@ -100,7 +101,10 @@ export async function runOnImages(
   return failed === 0 ? exitCodes.done : exitCodes.someFailed;
 }
 
-/** For each image a hash of all that its result depends on; undefined for standard input, which is never the same. */
+/**
+ * For each image a hash of all that its result depends on; undefined for standard input, which is
+ * never the same.
+ */
 async function resultHashes(
   images: readonly ImageFile[],
   [weights, ...others]: readonly [weights: Uint8Array, ...unknown[]],

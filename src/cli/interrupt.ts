@@ -2,11 +2,15 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { endingSignals, errorLine, exitCodes, say } from './report.js';
 
-/** Within this many milliseconds a second signal is the same: npm sends on to its child what the terminal sent to both. */
+/**
+ * Within this many milliseconds a second signal is the same: npm sends on to its child what the
+ * terminal sent to both.
+ */
 const sameSignal = 300;
 
 /**
- * At the first signal that ends a process, calls `end` and then exits with code 1; a second signal exits at once.
+ * At the first signal that ends a process, calls `end` and then exits with code 1; a second signal
+ * exits at once.
  * @returns what stops that again
  */
 export function onInterrupt(end: () => Promise<void>): () => void {
@@ -22,7 +26,8 @@ export function onInterrupt(end: () => Promise<void>): () => void {
     since = performance.now();
     await end().catch((error: unknown) => say(`panpp: ${errorLine(error)}`));
     await delay(Math.max(0, since + sameSignal - performance.now()));
-    // Node waits for a thread that waits for a pipe's other end; a signal ends that too, once it is the system's again.
+    // Node waits for a thread that waits for a pipe's other end; a signal ends that too, once it is
+    // the system's again.
     stopWatching();
     process.exit(exitCodes.someFailed);
   };

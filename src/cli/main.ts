@@ -13,7 +13,8 @@ import { addSpot } from './spot.js';
 import { addTune } from './tune.js';
 import { packageVersion } from './version.js';
 
-// A reader that has seen enough (`panpp detect … | head`) is no error, a full disk is; the files that were asked for are written with either.
+// A reader that has seen enough (`panpp detect … | head`) is no error, a full disk is; the files
+// that were asked for are written with either.
 let isStdoutLost = false;
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE' || isStdoutLost) return;

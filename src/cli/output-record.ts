@@ -1,11 +1,12 @@
-// What runs have written to an output folder, so that the next one knows which files it may replace, which of the pictures there are no
-// photographs, and which images are done.
+// What runs have written to an output folder, so that the next one knows which files it may
+// replace, which of the pictures there are no photographs, and which images are done.
 //
 //   .panpp/images/a.json   the image a: what was found with what, and which files were written of it
 //   .panpp/run.json        which files were written of the whole run
 //
-// A file is a run's own as long as its content is what was written: whoever corrects it by hand makes it theirs. An entry is written before
-// the files that it is about, so that after a kill none of them is unknown.
+// A file is a run's own as long as its content is what was written: whoever corrects it by hand
+// makes it theirs. An entry is written before the files that it is about, so that after a kill none
+// of them is unknown.
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
@@ -18,8 +19,9 @@ import type { ResultLine } from './result-line.js';
 
 export interface Entry {
   /**
-   * By paths within the output folder, SHA-256 of what was written: the latest, then what it replaced, which is still
-   * there after a kill. None if a file that was not the run's was in its place.
+   * By paths within the output folder, SHA-256 of what was written: the latest, then what it
+   * replaced, which is still there after a kill. None if a file that was not the run's was in its
+   * place.
    */
   readonly files: Readonly<Record<string, readonly string[]>>;
   /** What was found, and a hash of all that it depends on. */
@@ -50,7 +52,10 @@ export class OutputRecord {
     return this.#path;
   }
 
-  /** The entry of an image by the name of its results, or of the run; undefined if there is none, or none to be read. */
+  /**
+   * The entry of an image by the name of its results, or of the run; undefined if there is none, or
+   * none to be read.
+   */
   async read(image?: string): Promise<Entry | undefined> {
     return readEntry(this.#file(image));
   }

@@ -5,14 +5,19 @@ import { PanppError } from '../errors.js';
 /** Exit codes: all done; some input failed, the rest is done; nothing could be started. */
 export const exitCodes = { done: 0, someFailed: 1, notStarted: 2 } as const;
 
-/** Writes a line on stderr. Line breaks and a terminal's commands, which names of files may hold, come as `?`. */
+/**
+ * Writes a line on stderr. Line breaks and a terminal's commands, which names of files may hold,
+ * come as `?`.
+ */
 export function say(message: string): void {
   process.stderr.write(`${message.replace(/\p{Cc}/gu, '?')}\n`);
 }
 
 /**
- * Writes to stdout and waits until it is taken, so that a slow reader slows the work down and no memory fills.
- * @returns whether it was: not by a reader that has seen enough, nor by a full disk, of which the program tells (main.ts)
+ * Writes to stdout and waits until it is taken, so that a slow reader slows the work down and no
+ * memory fills.
+ * @returns whether it was: not by a reader that has seen enough, nor by a full disk, of which the
+ * program tells (main.ts)
  */
 export async function print(text: string): Promise<boolean> {
   return new Promise((resolve) => {

@@ -1,5 +1,5 @@
-// The files that detect and spot write: which there are, what they are called, and what is in them. What is in their places is kept if a
-// person may have made it (output-record.ts).
+// The files that detect and spot write: which there are, what they are called, and what is in them.
+// What is in their places is kept if a person may have made it (output-record.ts).
 import type { Stats } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
@@ -51,7 +51,10 @@ export interface OutputFlags {
   readonly resume?: boolean;
 }
 
-/** Adds `--output`, `--overlay`, `--masks`, `--format`, `--embed-image`, `--overwrite` and `--resume`. */
+/**
+ * Adds `--output`, `--overlay`, `--masks`, `--format`, `--embed-image`, `--overwrite` and
+ * `--resume`.
+ */
 export function withOutputOptions(command: Command): Command {
   return command
     .addOption(
@@ -179,7 +182,8 @@ const kinds: Readonly<Record<Kind, FileKind>> = {
 
 function benchmarkFile(benchmark: Benchmark): FileKind {
   return {
-    // The protocols name results after images; this one's name within the run, with an image's ending.
+    // The protocols name results after images; this one's name within the run, with an image's
+    // ending.
     name: (name, { protocols }) =>
       join(dirname(name), resultFileName(protocols[benchmark], `${basename(name)}.png`)),
     content: ({ found, task: { protocols } }) => formatResults(protocols[benchmark], found.regions),
@@ -215,7 +219,8 @@ export class ResultFiles {
 
   /**
    * Makes sure, before any work is done, that all files can be written and none is written twice.
-   * @throws PanppError `argument` for what doesn't go together, `file` for a folder that can't be used
+   * @throws PanppError `argument` for what doesn't go together, `file` for a folder that can't be
+   * used
    */
   static async open(
     flags: OutputFlags,
@@ -278,14 +283,18 @@ export class ResultFiles {
     for (const { name, path } of this.#filesOf(file)) {
       const hashes = entry.files[name];
       const there = hashes && (await hashOfFile(path));
-      // The one before is there if a kill came first; with none of ours there, it is to be replaced now if that is asked for.
+      // The one before is there if a kill came first; with none of ours there, it is to be replaced
+      // now if that is asked for.
       if (!there || there === hashes[1] || (hashes.length === 0 && this.flags.overwrite))
         return undefined;
     }
     return entry.result.line;
   }
 
-  /** Takes what an earlier run found into the run's file, and tells again which files were not written. */
+  /**
+   * Takes what an earlier run found into the run's file, and tells again which files were not
+   * written.
+   */
   async takeEarlier(file: ImageFile, line: ResultLine): Promise<Written> {
     await this.#addToRun(file, line);
     const { files } = (await this.record?.read(file.resultName)) ?? { files: {} };
@@ -396,7 +405,10 @@ export class ResultFiles {
     await work;
   }
 
-  /** Whether a file may be written: the hash of what is there, undefined for nothing, `taken` if it stays. */
+  /**
+   * Whether a file may be written: the hash of what is there, undefined for nothing, `taken` if it
+   * stays.
+   */
   async #claim(path: string, now: string, own: readonly string[]): Promise<string | undefined> {
     const info = await statOf(path);
     if (info && this.images.some((image) => isSameFile(image, info)))

@@ -1,5 +1,6 @@
-// The folder of a run over a data set: what was found in each image, so that an interrupted run goes on where it
-// stopped, and the settings that it was found with, so that no others get mixed in.
+// The folder of a run over a data set: what was found in each image, so that an interrupted run
+// goes on where it stopped, and the settings that it was found with, so that no others get mixed
+// in.
 //
 //   run.json                 settings, weights, images
 //   detections/img_1.json    the regions found in img_1.jpg with their scores, or why there are none
@@ -64,7 +65,10 @@ export async function readRun(folder: string): Promise<StoredImages> {
   return stored;
 }
 
-/** Result files as `protocol` wants them. @throws PanppError `argument` if its format can't hold a region */
+/**
+ * Result files as `protocol` wants them. @throws PanppError `argument` if its format can't hold a
+ * region
+ */
 export function resultFiles(protocol: Protocol, stored: StoredImages): FileSet {
   const encoder = new TextEncoder();
   return new Map(
@@ -80,7 +84,10 @@ export function regionsOf(image: StoredImage): readonly ScoredRegion[] {
   return 'regions' in image ? image.regions : [];
 }
 
-/** An image's name with an ending, as protocols name results after; a bare `a.png` would lose a part. */
+/**
+ * An image's name with an ending, as protocols name results after; a bare `a.png` would lose a
+ * part.
+ */
 export function asFileName(name: string): string {
   return `${name}.png`;
 }
@@ -95,7 +102,8 @@ export class RunFolder {
   /**
    * Opens a folder to go on with a run, or to begin one.
    * @param restart forget the run that is there
-   * @throws PanppError `file` if it can't be used: it holds a run with other settings, or somebody's own `results`
+   * @throws PanppError `file` if it can't be used: it holds a run with other settings, or
+   * somebody's own `results`
    */
   static async open(path: string, run: RunSettings, restart: boolean): Promise<RunFolder> {
     await openOutputFolder(path);
@@ -116,7 +124,9 @@ export class RunFolder {
     return new RunFolder(path, run.protocol);
   }
 
-  /** What is stored of an image; undefined if nothing is, or nothing readable, as after a power cut. */
+  /**
+   * What is stored of an image; undefined if nothing is, or nothing readable, as after a power cut.
+   */
   async read(name: string): Promise<StoredImage | undefined> {
     const bytes = await readBytes(this.#file(name)).catch(() => undefined);
     return bytes && parseStored(bytes);

@@ -1,4 +1,5 @@
-// panpp tune: measures in which tiles and by which methods the convolutions are fastest on this adapter, and keeps that for the other commands.
+// panpp tune: measures in which tiles and by which methods the convolutions are fastest on this
+// adapter, and keeps that for the other commands.
 import { dirname } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { PanppError } from '../errors.js';
@@ -118,7 +119,10 @@ async function earlierTuning(path: string, profile: GpuProfile): Promise<Tuning 
   }
 }
 
-/** A table of the shapes that another tile won and the classes that another method won, and a line about the rest. */
+/**
+ * A table of the shapes that another tile won and the classes that another method won, and a line
+ * about the rest.
+ */
 export function describeTuning({ adapter, shapes, methods = {} }: Tuning): string {
   const rowsOf = <F extends TunedShape | TunedMethod>(
     all: Readonly<Record<string, F>>,

@@ -25,7 +25,10 @@ function parserOf(fits: (value: number) => boolean, advice: string): (text: stri
   };
 }
 
-/** An action for commander that ends the process with the exit code that `work` resolves to, or a higher one that it has already. */
+/**
+ * An action for commander that ends the process with the exit code that `work` resolves to, or a
+ * higher one that it has already.
+ */
 export function exiting<A extends unknown[]>(
   work: (...values: A) => Promise<number>,
 ): (...values: A) => Promise<void> {

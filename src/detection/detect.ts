@@ -14,7 +14,8 @@ export interface DetectedRegions {
  * Finds the regions of images.
  * @param inputs as many as the pass is for, of one size
  * @param onSubmitted called when the GPU has the work, and may be given more
- * @returns one for each image; milliseconds of all together: the GPU's stages, and the regions' shapes on the CPU
+ * @returns one for each image; milliseconds of all together: the GPU's stages, and the regions'
+ * shapes on the CPU
  */
 export async function detectRegions(
   pass: DetectionPass,

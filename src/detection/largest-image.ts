@@ -11,14 +11,18 @@ import { planDetection } from './pass.js';
 /** What the network's sides are multiples of. */
 const step = 32;
 
-/** The side in pixels of the largest square, after resizing, whose maps fit a device's bindings. The memory that it has is another matter. */
+/**
+ * The side in pixels of the largest square, after resizing, whose maps fit a device's bindings. The
+ * memory that it has is another matter.
+ */
 export function largestSquare(
   config: ModelConfig,
   precision: Precision,
   device: BufferLimits & TileDevice,
 ): number {
   const weights = planWeights(config, precision, defaultChoices(device));
-  // Of what the device allows, how much the largest map takes: about as the image's area grows, so few plans are enough.
+  // Of what the device allows, how much the largest map takes: about as the image's area grows, so
+  // few plans are enough.
   const shareOf = (side: number): number => {
     // Resizing reads two pixels of the original for one at most, each way.
     const original = { rows: 2 * side, columns: 2 * side, channels: 4 } as const;

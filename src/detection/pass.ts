@@ -1,4 +1,5 @@
-// Images of one size through the GPU, for one size of network input: resize, network, aggregation, region sums; one submit.
+// Images of one size through the GPU, for one size of network input: resize, network, aggregation,
+// region sums; one submit.
 import { type LabelMaps, LabelReadback } from '../aggregation/label-readback.js';
 import { packSettings, planAggregation } from '../aggregation/plan.js';
 import type { AggregationPlan } from '../aggregation/plan.js';
@@ -75,7 +76,10 @@ export function planDetection(
   };
 }
 
-/** Runs that the GPU may have at a time: while it works on one, the host readies the next and shapes the last one's regions. */
+/**
+ * Runs that the GPU may have at a time: while it works on one, the host readies the next and shapes
+ * the last one's regions.
+ */
 const runsAtOnce = 2;
 
 /** Where one run's results and timestamps go. */

@@ -1,4 +1,5 @@
-// From a head's map to regions, for maps that come from elsewhere: aggregation on the GPU, then shapes.
+// From a head's map to regions, for maps that come from elsewhere: aggregation on the GPU, then
+// shapes.
 import { aggregateWithSums } from '../aggregation/aggregate.js';
 import type { AggregationMode } from '../aggregation/input.js';
 import { PanppError } from '../errors.js';
@@ -14,7 +15,9 @@ export interface MapSettings extends RegionSettings {
   readonly minKernelArea: number;
   /** Which kernels check instance vectors; `reference` unless given. */
   readonly mode?: AggregationMode;
-  /** Farthest that a checked pixel's instance vector may lie from its kernel's mean; 3 unless given. */
+  /**
+   * Farthest that a checked pixel's instance vector may lie from its kernel's mean; 3 unless given.
+   */
   readonly distance?: number;
 }
 
@@ -48,7 +51,10 @@ export interface MapInput {
   readonly settings: MapSettings;
 }
 
-/** The regions of a head's map, and the label map they come from. @throws PanppError `argument` for sizes or settings out of range. */
+/**
+ * The regions of a head's map, and the label map they come from. @throws PanppError `argument` for
+ * sizes or settings out of range.
+ */
 export async function regionsFromMap(
   gpu: Gpu,
   input: MapInput,

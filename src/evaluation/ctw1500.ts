@@ -61,7 +61,9 @@ function stemOf(name: string): string {
   return name.replace(/\.(txt|xml)$/, '');
 }
 
-/** A detection takes every free ground truth that it fits, and is one true positive all the same. */
+/**
+ * A detection takes every free ground truth that it fits, and is one true positive all the same.
+ */
 function evaluateImage(
   name: string,
   gt: readonly Outline[],

@@ -13,9 +13,10 @@ export interface CurvePoint extends Score {
 }
 
 /**
- * The protocol's figures at each threshold, in the order given. A threshold that leaves no region is left out: there is
- * no precision then.
- * @param detections regions by the image's name, such as `img_25.jpg`; an image where nothing was found has none.
+ * The protocol's figures at each threshold, in the order given. A threshold that leaves no region
+ * is left out: there is no precision then.
+ * @param detections regions by the image's name, such as `img_25.jpg`; an image where nothing was
+ * found has none.
  * @throws PanppError as `evaluate` and `formatResults` do.
  */
 export function thresholdCurve(

@@ -1,7 +1,8 @@
-// Total-Text's DetEval: one to one, then one to many, then many to one, with σ = the share of a ground truth that a
-// detection covers (recall) and τ = the share of a detection that lies in a ground truth (precision).
-// Idea: C. Wolf and J.-M. Jolion, "Object count/area graphs for the evaluation of object detection and segmentation
-// algorithms", 2006; rules: the Total-Text script in the authors' repository, its thresholds and its oddities included.
+// Total-Text's DetEval: one to one, then one to many, then many to one, with σ = the share of a
+// ground truth that a detection covers (recall) and τ = the share of a detection that lies in a
+// ground truth (precision). Idea: C. Wolf and J.-M. Jolion, "Object count/area graphs for the
+// evaluation of object detection and segmentation algorithms", 2006; rules: the Total-Text script
+// in the authors' repository, its thresholds and its oddities included.
 import type { KeyedFile } from './formats/icdar.js';
 import { refuse } from './formats/text.js';
 import {
@@ -20,7 +21,10 @@ const TAU = 0.6;
 const FRAGMENT = 0.8;
 const DONT_CARE_SHARE = 0.5;
 
-/** Only images with a result file are counted; the ground truth of the others is left out altogether. */
+/**
+ * Only images with a result file are counted; the ground truth of the others is left out
+ * altogether.
+ */
 export function evaluateTotalText(
   groundTruth: FileSet,
   results: FileSet,
@@ -160,8 +164,9 @@ class Tally {
   }
 
   /**
-   * A text that exactly one detection covers well, and that exactly one lies well in. The two may be different
-   * detections, and one detection can serve several texts: only the text's row is looked at.
+   * A text that exactly one detection covers well, and that exactly one lies well in. The two may
+   * be different detections, and one detection can serve several texts: only the text's row is
+   * looked at.
    */
   oneToOne(): void {
     for (let g = 0; g < this.gtCount; g++) {

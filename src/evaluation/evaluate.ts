@@ -1,5 +1,6 @@
-// The benchmarks' own evaluation protocols, by name. Each gives the official script's numbers to the last decision;
-// where the script refuses its input so does this, with a line that says what and where.
+// The benchmarks' own evaluation protocols, by name. Each gives the official script's numbers to
+// the last decision; where the script refuses its input so does this, with a line that says what
+// and where.
 import { PanppError } from '../errors.js';
 import { evaluateCtw1500 } from './ctw1500.js';
 import { evaluateTotalText } from './deteval.js';
@@ -41,10 +42,10 @@ const EVALUATORS: Evaluators = {
 };
 
 /**
- * Compares result files with ground-truth files. For the names and formats see formats/; results are written with
- * `formatResults` under `resultFileName`.
- * @throws PanppError `evaluation` for files that the official script refuses, naming the file and the line;
- * `argument` for an unknown protocol or an option that it does not have.
+ * Compares result files with ground-truth files. For the names and formats see formats/; results
+ * are written with `formatResults` under `resultFileName`.
+ * @throws PanppError `evaluation` for files that the official script refuses, naming the file and
+ * the line; `argument` for an unknown protocol or an option that it does not have.
  */
 export function evaluate<P extends Protocol>(
   protocol: P,
@@ -72,7 +73,10 @@ export function evaluate<P extends Protocol>(
   return note === undefined ? result : { ...result, notes: [...result.notes, note] };
 }
 
-/** The order of a corner's numbers in results; the protocols with four corners tell a wrong one by themselves. */
+/**
+ * The order of a corner's numbers in results; the protocols with four corners tell a wrong one by
+ * themselves.
+ */
 const ORDERS: Partial<Record<Protocol, 'x' | 'y'>> = {
   totaltext: 'y',
   'totaltext-e2e': 'y',

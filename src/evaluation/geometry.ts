@@ -1,15 +1,18 @@
 // Areas of polygons as the evaluation scripts define them: exact, in doubles, nothing rasterised.
 //
-// A polygon's own area is half the shoelace sum, whatever its shape; an intersection is the set of points that are
-// inside of both by the even-odd rule. For polygons that cross themselves the two do not agree, so that an IoU can
-// exceed 1 or be negative: the published figures were made that way.
+// A polygon's own area is half the shoelace sum, whatever its shape; an intersection is the set of
+// points that are inside of both by the even-odd rule. For polygons that cross themselves the two
+// do not agree, so that an IoU can exceed 1 or be negative: the published figures were made that
+// way.
 //
-// The intersection is summed over horizontal slabs. Between two neighbouring heights out of all corners and crossings
-// no two edges cross, so that the parts inside are trapezoids, and the length inside on a slab's middle line times its
-// height is exact. There is no topology to go wrong: repeated corners, spikes, shared edges and rings wound twice need
-// no care. That is why no clipping library is used: on random polygons that cross themselves, polygon-clipping,
-// polyclip-ts, clipper2-ts, martinez-polygon-clipping, @velipso/polybool and JSTS fill by another rule, raise errors,
-// do not end, or (polybool, at coordinates of a thousand and more) are now and then far off.
+// The intersection is summed over horizontal slabs. Between two neighbouring heights out of all
+// corners and crossings no two edges cross, so that the parts inside are trapezoids, and the length
+// inside on a slab's middle line times its height is exact. There is no topology to go wrong:
+// repeated corners, spikes, shared edges and rings wound twice need no care. That is why no
+// clipping library is used: on random polygons that cross themselves, polygon-clipping,
+// polyclip-ts, clipper2-ts, martinez-polygon-clipping, @velipso/polybool and JSTS fill by another
+// rule, raise errors, do not end, or (polybool, at coordinates of a thousand and more) are now and
+// then far off.
 import type { Point, Polygon } from '../shapes/geometry.js';
 
 /** A polygon made ready for measuring. */
@@ -40,10 +43,15 @@ interface OwnedEdge extends Edge {
 
 /** Smaller areas are rounding. */
 const LEAST_AREA = 1e-9;
-/** Ratios of areas that lie nearer together than this are equal: their rounding is a hundred times less. */
+/**
+ * Ratios of areas that lie nearer together than this are equal: their rounding is a hundred times
+ * less.
+ */
 const RATIO_ROUNDING = 1e-12;
 
-/** Makes a polygon of one or more corners ready; its orientation and starting corner do not matter. */
+/**
+ * Makes a polygon of one or more corners ready; its orientation and starting corner do not matter.
+ */
 export function outline(polygon: Polygon): Outline {
   let twiceArea = 0;
   let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
@@ -73,7 +81,9 @@ function edge([x0, y0]: Point, [x1, y1]: Point): Edge {
   };
 }
 
-/** The area of the points inside both, by the even-odd rule for each alone; 0 where they only touch. */
+/**
+ * The area of the points inside both, by the even-odd rule for each alone; 0 where they only touch.
+ */
 export function intersectionArea(a: Outline, b: Outline): number {
   const left = Math.max(a.left, b.left);
   const right = Math.min(a.right, b.right);
@@ -81,7 +91,8 @@ export function intersectionArea(a: Outline, b: Outline): number {
   const bottom = Math.min(a.bottom, b.bottom);
   if (left >= right || top >= bottom) return 0;
 
-  // Edges beyond the common box on the right can't bound the intersection; those on its left count for the parity.
+  // Edges beyond the common box on the right can't bound the intersection; those on its left count
+  // for the parity.
   const isWanted = (e: Edge): boolean => e.top < bottom && e.bottom > top && e.left <= right;
   const owned =
     (ofFirst: boolean) =>
@@ -107,7 +118,9 @@ export function intersectionArea(a: Outline, b: Outline): number {
   return area < LEAST_AREA ? 0 : area;
 }
 
-/** The heights from `top` to `bottom` at which an edge begins, ends or crosses another, ascending. */
+/**
+ * The heights from `top` to `bottom` at which an edge begins, ends or crosses another, ascending.
+ */
 function slabHeights(
   edges: readonly OwnedEdge[],
   left: number,
@@ -121,7 +134,8 @@ function slabHeights(
   edges.forEach((e, i) => {
     add(e.top);
     add(e.bottom);
-    // The edges are sorted by their tops: those from the first one below this edge's end on can't cross it.
+    // The edges are sorted by their tops: those from the first one below this edge's end on can't
+    // cross it.
     for (let k = i + 1; k < edges.length && edges[k].top < e.bottom; k++) {
       const f = edges[k];
       if (e.slope === f.slope || e.left > f.right || f.left > e.right) continue;
@@ -153,7 +167,9 @@ function xAt(e: Edge, y: number): number {
   return e.xAtTop + e.slope * (y - e.top);
 }
 
-/** Area of the union by the scripts' formula; 0 or negative for some polygons that cross themselves. */
+/**
+ * Area of the union by the scripts' formula; 0 or negative for some polygons that cross themselves.
+ */
 export function unionArea(a: Outline, b: Outline, intersection: number): number {
   const area = a.area + b.area - intersection;
   return Math.abs(area) < LEAST_AREA ? 0 : area;
@@ -171,7 +187,10 @@ export function coveredShare(part: Outline, whole: Outline): number {
   return part.area === 0 ? 0 : intersectionArea(part, whole) / part.area;
 }
 
-/** `ratio > threshold`. A ratio that lies on the threshold does not exceed it, however it was rounded. */
+/**
+ * `ratio > threshold`. A ratio that lies on the threshold does not exceed it, however it was
+ * rounded.
+ */
 export function exceeds(ratio: number, threshold: number): boolean {
   return ratio > threshold + RATIO_ROUNDING;
 }

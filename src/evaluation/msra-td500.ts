@@ -8,7 +8,10 @@ import { type EvaluationResult, type FileSet, type MsraTd500Image, score } from 
 
 const IOU = 0.5;
 
-/** Only images with a result file are counted. Precision can exceed 1: a detection can find several texts. */
+/**
+ * Only images with a result file are counted. Precision can exceed 1: a detection can find several
+ * texts.
+ */
 export function evaluateMsraTd500(
   groundTruth: FileSet,
   results: FileSet,

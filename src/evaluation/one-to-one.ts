@@ -1,5 +1,6 @@
-// Pairing by IoU, first come, first served: ICDAR 2015 (detection, end to end, word spotting), Total-Text end to end,
-// and the plain `iou`. The protocols differ in their files and in how words are compared, not in the pairing.
+// Pairing by IoU, first come, first served: ICDAR 2015 (detection, end to end, word spotting),
+// Total-Text end to end, and the plain `iou`. The protocols differ in their files and in how words
+// are compared, not in the pairing.
 import { PanppError } from '../errors.js';
 import * as icdar from './formats/icdar.js';
 import type { KeyedFile, WordRegion } from './formats/icdar.js';
@@ -134,8 +135,9 @@ export function evaluateTotalTextEndToEnd(
 }
 
 /**
- * Not a benchmark's own protocol: polygons of any number of corners, paired as in ICDAR 2015 with an IoU threshold by
- * choice. Ground truth in any form of Total-Text's, results as lines of integers `x1,y1,…,xn,yn`, x first.
+ * Not a benchmark's own protocol: polygons of any number of corners, paired as in ICDAR 2015 with
+ * an IoU threshold by choice. Ground truth in any form of Total-Text's, results as lines of
+ * integers `x1,y1,…,xn,yn`, x first.
  */
 export function evaluateIou(
   groundTruth: FileSet,

@@ -1,4 +1,5 @@
-// Line charts as SVG that needs nothing else: no script, no font, no style sheet. Light or dark as the reader has it.
+// Line charts as SVG that needs nothing else: no script, no font, no style sheet. Light or dark as
+// the reader has it.
 import { PanppError } from '../errors.js';
 
 export interface ChartSeries {
@@ -10,7 +11,10 @@ export interface ChartSeries {
 export interface ChartAxis {
   readonly label: string;
   readonly scale?: 'linear' | 'log';
-  /** Values that the axis reaches at least, such as 0 and 1; it ends at round numbers that hold all points too. */
+  /**
+   * Values that the axis reaches at least, such as 0 and 1; it ends at round numbers that hold all
+   * points too.
+   */
   readonly from?: number;
   readonly to?: number;
 }
@@ -46,7 +50,8 @@ const COLOURS = [
 
 /**
  * A line chart, 720 × 440.
- * @throws PanppError `argument` for more than six series, no points, or values that an axis can't show.
+ * @throws PanppError `argument` for more than six series, no points, or values that an axis can't
+ * show.
  */
 export function lineChart({ title, x, y, series }: Chart): string {
   if (series.length > COLOURS.length)

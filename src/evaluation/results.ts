@@ -1,4 +1,5 @@
-// Writes detections as the result files that each protocol reads. All formats hold whole numbers only.
+// Writes detections as the result files that each protocol reads. All formats hold whole numbers
+// only.
 import { PanppError } from '../errors.js';
 import type { Point, Polygon } from '../shapes/geometry.js';
 import { turn, withQuotes } from './formats/icdar.js';
@@ -26,13 +27,16 @@ const LINES: Readonly<Record<Protocol, WriteLine>> = {
 };
 
 /**
- * The text of an image's result file, a line a region; empty for no regions. Coordinates are rounded.
+ * The text of an image's result file, a line a region; empty for no regions. Coordinates are
+ * rounded.
  *
- * Where a format can't hold a region as it is: `icdar2015` needs four corners, so the last of fewer is repeated (which
- * changes no area); its tasks with words need exactly four, and get them clockwise; `totaltext` refuses outlines
- * without area (text one pixel thin), which are written as the box of their pixels; and `totaltext-e2e` has no way to
- * write a comma in a word, for which `;` stands, so that the word counts as wrong.
- * @throws PanppError `argument` for a region without corners, or without the text or the four corners that are needed.
+ * Where a format can't hold a region as it is: `icdar2015` needs four corners, so the last of fewer
+ * is repeated (which changes no area); its tasks with words need exactly four, and get them
+ * clockwise; `totaltext` refuses outlines without area (text one pixel thin), which are written as
+ * the box of their pixels; and `totaltext-e2e` has no way to write a comma in a word, for which `;`
+ * stands, so that the word counts as wrong.
+ * @throws PanppError `argument` for a region without corners, or without the text or the four
+ * corners that are needed.
  */
 export function formatResults(protocol: Protocol, regions: readonly ResultRegion[]): string {
   return regions
@@ -55,7 +59,8 @@ export function formatResults(protocol: Protocol, regions: readonly ResultRegion
 const IMAGE_ENDING = /\.(avif|bmp|gif|jpe?g|png|tiff?|webp)$/i;
 
 /**
- * The result file's name for an image: `img_25.jpg` gives `res_img_25.txt` for ICDAR 2015, `img_25.txt` elsewhere.
+ * The result file's name for an image: `img_25.jpg` gives `res_img_25.txt` for ICDAR 2015,
+ * `img_25.txt` elsewhere.
  * @param imageName its name, or its path with `/`; a backslash is a character as any other
  */
 export function resultFileName(protocol: Protocol, imageName: string): string {

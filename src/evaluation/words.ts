@@ -7,9 +7,10 @@ export type IsCorrect = (gtWord: string, detWord: string, place: string) => bool
 const SPECIAL = '!?.:,*"()·[]/\'';
 
 /**
- * End to end: equal after upper-casing, also without one special character at either end of the ground truth.
- * @throws PanppError `evaluation` for an empty ground-truth word and a detected one, which the official script can't
- * compare.
+ * End to end: equal after upper-casing, also without one special character at either end of the
+ * ground truth.
+ * @throws PanppError `evaluation` for an empty ground-truth word and a detected one, which the
+ * official script can't compare.
  */
 export const isCorrectEndToEnd: IsCorrect = (gtWord, detWord, place) => {
   const gt = upperCaseOneToOne(gtWord);
@@ -39,11 +40,15 @@ function upperCaseOneToOne(word: string): string {
 }
 
 const LEAST_SPOTTING_LENGTH = 3;
-// Letters a word to be spotted may have, and the hyphen; × ÷ and U+0387 lie in the ranges but are none.
+// Letters a word to be spotted may have, and the hyphen; × ÷ and U+0387 lie in the ranges but are
+// none.
 const SPOTTING_LETTERS = /^[a-zA-Z\u00C0-\u01BF\u01C4-\u027F\u0386-\u03FF-]*$/;
 const SPOTTING_SIGNS = /[\u00D7\u00F7\u0387]/;
 
-/** The word to be spotted in a ground-truth word, or undefined if there is none: then it is don't-care. */
+/**
+ * The word to be spotted in a ground-truth word, or undefined if there is none: then it is
+ * don't-care.
+ */
 export function spottingWord(word: string): string | undefined {
   let rest = word.replace(/'[sS]$/, '').replace(/^-+|-+$/g, '');
   for (const special of SPECIAL) rest = rest.replaceAll(special, ' ');

@@ -1,4 +1,5 @@
-// The messages of onnx.proto that an inference graph of float32 tensors (and the whole numbers of their sizes) consists of.
+// The messages of onnx.proto that an inference graph of float32 tensors (and the whole numbers of
+// their sizes) consists of.
 // Source: github.com/onnx/onnx, onnx/onnx.proto (field numbers) and docs/IR.md.
 import { Message } from './protobuf.js';
 
@@ -45,7 +46,10 @@ export class OnnxGraph {
     return name;
   }
 
-  /** Adds an operator with one value, which has the node's name. An optional input that is left out is ''. */
+  /**
+   * Adds an operator with one value, which has the node's name. An optional input that is left out
+   * is ''.
+   */
   node(
     operator: string,
     name: string,

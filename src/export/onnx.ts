@@ -1,5 +1,5 @@
-// The detector's description as an ONNX model: normalised image in, the head's map out, in standard operators alone, so that any ONNX runtime
-// runs it.
+// The detector's description as an ONNX model: normalised image in, the head's map out, in standard
+// operators alone, so that any ONNX runtime runs it.
 // Source: operators as in github.com/onnx/onnx, docs/Operators.md.
 import { PanppError } from '../errors.js';
 import { type Upsampling, mapChannels } from '../network/config.js';
@@ -21,10 +21,11 @@ const mapStride = 4;
 const opsets = { first: 13, last: 21 } as const;
 
 /**
- * Writes the detector of a weights file as an ONNX model. Input `image`: 1 × 3 × H × W, (rgb / 255 − mean) / std with
- * ImageNet's mean and standard deviation. Output `det`: 1 × 6 × ⌈H/4⌉ × ⌈W/4⌉ (text logit, kernel logit, instance vector).
- * Without a fixed size, the graph pads an image whose sides are no multiples of 32 with zeros at its right and bottom, and cuts the map.
- * A recognition head is left out.
+ * Writes the detector of a weights file as an ONNX model. Input `image`: 1 × 3 × H × W, (rgb / 255
+ * − mean) / std with ImageNet's mean and standard deviation. Output `det`: 1 × 6 × ⌈H/4⌉ × ⌈W/4⌉
+ * (text logit, kernel logit, instance vector). Without a fixed size, the graph pads an image whose
+ * sides are no multiples of 32 with zeros at its right and bottom, and cuts the map. A recognition
+ * head is left out.
  * @returns the bytes of a `.onnx` file
  * @throws PanppError `argument` for sides or an opset out of range
  */
@@ -65,7 +66,10 @@ function sideOf(name: string, side: number | undefined): { image: Dimension; map
   return { image: side, map: side / mapStride };
 }
 
-/** A detector for an image of any size: the image padded up to multiples of 32, and the map cut to the image again. */
+/**
+ * A detector for an image of any size: the image padded up to multiples of 32, and the map cut to
+ * the image again.
+ */
 function padded(graph: OnnxGraph, image: string, mapOf: (image: string) => string): string {
   const whole = (name: string, ...values: number[]) =>
     graph.constant(name, [values.length], BigInt64Array.from(values, BigInt));

@@ -1,5 +1,5 @@
-// The part of Protocol Buffers that writing a model needs: whole numbers that are not negative, texts, bytes, messages
-// within messages.
+// The part of Protocol Buffers that writing a model needs: whole numbers that are not negative,
+// texts, bytes, messages within messages.
 // Source: protobuf.dev/programming-guides/encoding
 
 const varint = 0;

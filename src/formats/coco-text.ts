@@ -1,6 +1,7 @@
-// The annotations of a whole run in the form of COCO-Text v2 (bgshih.github.io/cocotext, cocotext.v2.json): images and
-// annotations by their numbers, polygons as `mask`, `bbox` as [x, y, width, height] around it, and `area` its area.
-// Its readers (the COCO_Text API, docTR, MMOCR, keras-ocr) look at every one of these fields.
+// The annotations of a whole run in the form of COCO-Text v2 (bgshih.github.io/cocotext,
+// cocotext.v2.json): images and annotations by their numbers, polygons as `mask`, `bbox` as [x, y,
+// width, height] around it, and `area` its area. Its readers (the COCO_Text API, docTR, MMOCR,
+// keras-ocr) look at every one of these fields.
 import { checkOptions } from '../options.js';
 import type { Polygon } from '../shapes/geometry.js';
 import {
@@ -27,12 +28,13 @@ export interface CocoTextOptions {
 }
 
 /**
- * The regions of many images. Both are numbered from 1, in their order; `file_name` is the image's path.
+ * The regions of many images. Both are numbered from 1, in their order; `file_name` is the image's
+ * path.
  *
- * The format knows no "unknown", and readers leave out what is not legible, printed and English; so `language` and
- * `class` are always `english` and `machine printed`, and only a region where reading gave no text is `illegible`.
- * `utf8_string` is empty where nobody read. All images are of the set `val`, which every reader can ask for. `score`,
- * and `text_score` for text, are additions.
+ * The format knows no "unknown", and readers leave out what is not legible, printed and English; so
+ * `language` and `class` are always `english` and `machine printed`, and only a region where
+ * reading gave no text is `illegible`. `utf8_string` is empty where nobody read. All images are of
+ * the set `val`, which every reader can ask for. `score`, and `text_score` for text, are additions.
  * @throws PanppError `argument` for coordinates that are no numbers
  */
 export function formatCocoText(

@@ -1,5 +1,6 @@
-// hOCR 1.2 (kba.github.io/hocr-spec/1.2): recognised text with its places, as XHTML. One page, and for every region a
-// paragraph with one line with one word, for tools look for words in lines (hocr-tools) in paragraphs (OCRmyPDF).
+// hOCR 1.2 (kba.github.io/hocr-spec/1.2): recognised text with its places, as XHTML. One page, and
+// for every region a paragraph with one line with one word, for tools look for words in lines
+// (hocr-tools) in paragraphs (OCRmyPDF).
 import { PanppError } from '../errors.js';
 import { checkOptions } from '../options.js';
 import {
@@ -23,10 +24,11 @@ const CAPABILITIES =
   'ocr_page ocr_par ocr_line ocrx_word ocrp_poly ocrp_wconf ocr_par_unordered ocr_line_unordered ocrx_word_unordered';
 
 /**
- * An image's regions with their text. Properties are whole numbers: boxes within the image, `x_wconf` in per cent,
- * `poly` as the outline is (a rectangle's corners may lie outside of the image).
- * @throws PanppError `argument` for a region without text (one that was read as nothing has an empty word), and for
- * coordinates that are no numbers
+ * An image's regions with their text. Properties are whole numbers: boxes within the image,
+ * `x_wconf` in per cent, `poly` as the outline is (a rectangle's corners may lie outside of the
+ * image).
+ * @throws PanppError `argument` for a region without text (one that was read as nothing has an
+ * empty word), and for coordinates that are no numbers
  */
 export function formatHocr(
   image: ImageReference,

@@ -4,7 +4,9 @@ import type { Box, Polygon } from '../shapes/geometry.js';
 
 /** An image that a result file refers to. */
 export interface ImageReference {
-  /** As readers of the file find the image: with `/`, relative to the folder that the file is in. */
+  /**
+   * As readers of the file find the image: with `/`, relative to the folder that the file is in.
+   */
   readonly path: string;
   /** Pixels, of the image as it is seen (with its EXIF orientation). */
   readonly width: number;
@@ -27,8 +29,8 @@ export interface FormatRegion {
 }
 
 /**
- * A region's outline with at least three corners, which most readers insist on. Text of one or two pixels has fewer;
- * its box stands for it.
+ * A region's outline with at least three corners, which most readers insist on. Text of one or two
+ * pixels has fewer; its box stands for it.
  * @param index which region it is, for the error
  * @throws PanppError `argument` for coordinates that are no numbers
  */

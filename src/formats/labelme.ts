@@ -1,14 +1,14 @@
-// The file of an image in labelme, the annotation tool (github.com/labelmeai/labelme): its LabelFile reads and writes
-// these fields. labelme looks for it beside the image, or in its `--output` folder, under the image's name with
-// `.json`.
+// The file of an image in labelme, the annotation tool (github.com/labelmeai/labelme): its
+// LabelFile reads and writes these fields. labelme looks for it beside the image, or in its
+// `--output` folder, under the image's name with `.json`.
 import { type FormatRegion, type ImageReference, outlineOf, roundedScore } from './input.js';
 
 /** A version of labelme that has all of these fields. */
 const VERSION = '5.5.0';
 
 /**
- * An image's regions for labelme: a polygon each, labelled with its text, or `text` where nothing was read. Scores go
- * where labelme's own detectors put them: into the description, as JSON.
+ * An image's regions for labelme: a polygon each, labelled with its text, or `text` where nothing
+ * was read. Scores go where labelme's own detectors put them: into the description, as JSON.
  * @throws PanppError `argument` for coordinates that are no numbers
  */
 export function formatLabelme(image: ImageReference, regions: readonly FormatRegion[]): string {

@@ -1,5 +1,5 @@
-// The regions over their image as SVG 1.1: sharp at every size, words as text that can be searched for and edited.
-// The same colours as in drawRegions.
+// The regions over their image as SVG 1.1: sharp at every size, words as text that can be searched
+// for and edited. The same colours as in drawRegions.
 import { DEFAULT_FILL_OPACITY, regionColour } from '../images/draw.js';
 import type { Box, Polygon } from '../shapes/geometry.js';
 import { checkOptions } from '../options.js';
@@ -21,10 +21,11 @@ export interface SvgOptions {
 }
 
 /**
- * A picture of the image's size: the image, every region's outline with its score (and text) as tooltip, and words
- * beside their regions. The image is linked by its relative path. Browsers load linked images only in an SVG that is
- * opened by itself or as `<object>`, not in an `<img>`; for that give `href` a `data:` URL.
- * A JPEG's EXIF orientation is applied by browsers and not by librsvg; a picture that lies upright is shown alike by all.
+ * A picture of the image's size: the image, every region's outline with its score (and text) as
+ * tooltip, and words beside their regions. The image is linked by its relative path. Browsers load
+ * linked images only in an SVG that is opened by itself or as `<object>`, not in an `<img>`; for
+ * that give `href` a `data:` URL. A JPEG's EXIF orientation is applied by browsers and not by
+ * librsvg; a picture that lies upright is shown alike by all.
  * @throws PanppError `argument` for coordinates that are no numbers, and an option that is none
  */
 export function formatSvg(
@@ -38,8 +39,8 @@ export function formatSvg(
   const lineWidth = Math.max(2, Math.min(width, height) / 320);
   const fontSize = Math.max(10, Math.min(width, height) / 40);
   const outlines = regions.map(outlineOf);
-  // xlink:href, for Qt and older programs don't know SVG 2's href. Outlines go through centres of pixels, which are at
-  // halves here. A dark rim keeps colours readable on light ground.
+  // xlink:href, for Qt and older programs don't know SVG 2's href. Outlines go through centres of
+  // pixels, which are at halves here. A dark rim keeps colours readable on light ground.
   return `<?xml version="1.0" encoding="UTF-8"?>
 <svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" \
 width="${width}" height="${height}" viewBox="0 0 ${width} ${height}">
@@ -70,7 +71,9 @@ function shapeOf(
 <title>${escapeXml(String(title))}</title></polygon>\n`;
 }
 
-/** The word above its region, or where there is room; near the right edge it ends with the region. */
+/**
+ * The word above its region, or where there is room; near the right edge it ends with the region.
+ */
 function wordOf({ text, box }: FormatRegion, image: ImageReference, fontSize: number): string {
   if (!text) return '';
   // Letters are about 0.6 of their size wide.
@@ -100,7 +103,8 @@ function hexOf(colour: readonly number[]): string {
 function hrefOf(path: string): string {
   return path.replace(/[^/]/gsu, (character) => {
     const code = character.charCodeAt(0);
-    // A byte of a name that is no UTF-8, as Python's `surrogateescape` and the command line have it; other lone surrogates have no UTF-8.
+    // A byte of a name that is no UTF-8, as Python's `surrogateescape` and the command line have
+    // it; other lone surrogates have no UTF-8.
     if (character.length === 1 && code >= 0xdc80 && code <= 0xdcff)
       return `%${(code - 0xdc00).toString(16).toUpperCase()}`;
     return encodeURIComponent(character.replace(/\p{Cs}/u, '\u{fffd}'));

@@ -1,10 +1,14 @@
-// The one place where a GPU device is negotiated: features, limits and what the adapter calls itself.
+// The one place where a GPU device is negotiated: features, limits and what the adapter calls
+// itself.
 import { PanppError } from '../errors.js';
 import { checkOptions } from '../options.js';
 
 /** What the device is and can do; part of every benchmark record. */
 export interface GpuProfile {
-  /** As the driver names it, for example `NVIDIA H100 80GB HBM3` or `llvmpipe (LLVM 15.0.6, 256 bits)`. */
+  /**
+   * As the driver names it, for example `NVIDIA H100 80GB HBM3` or `llvmpipe (LLVM 15.0.6, 256
+   * bits)`.
+   */
   readonly adapter: string;
   /** As in WebGPU's `GPUAdapterInfo`; so is the next one. */
   readonly vendor: string;
@@ -19,8 +23,8 @@ export interface GpuProfile {
   /** Lanes of a subgroup, where all subgroups have the same number. */
   readonly subgroupSize?: number;
   /**
-   * The matrices that the GPU's matrix units (tensor cores) multiply, where shaders can use them: experimental in Dawn, so only with the
-   * toggle `allow_unsafe_apis`.
+   * The matrices that the GPU's matrix units (tensor cores) multiply, where shaders can use them:
+   * experimental in Dawn, so only with the toggle `allow_unsafe_apis`.
    */
   readonly subgroupMatrix?: SubgroupMatrix;
   /** GPU timestamps (`timestamp-query`); without them, timings are wall-clock only. */
@@ -35,7 +39,10 @@ export interface GpuProfile {
   readonly toggles: readonly string[];
 }
 
-/** Rows and columns of matrices of 16-bit floats, M × K times K × N, whose products are summed in float32. */
+/**
+ * Rows and columns of matrices of 16-bit floats, M × K times K × N, whose products are summed in
+ * float32.
+ */
 export interface SubgroupMatrix {
   /** Rows of the left matrix. */
   readonly M: number;
@@ -47,7 +54,10 @@ export interface SubgroupMatrix {
 
 /** Where a device comes from; with neither `adapter` nor `device` from the browser. */
 export interface GpuRequest {
-  /** An adapter that the caller chose; by default `navigator.gpu` is asked for a high-performance one. */
+  /**
+   * An adapter that the caller chose; by default `navigator.gpu` is asked for a high-performance
+   * one.
+   */
   adapter?: GPUAdapter;
   /** An existing device, used as it is and not destroyed by `dispose()`. */
   device?: GPUDevice;
@@ -76,8 +86,8 @@ export class Gpu {
   /** What the device is and can do. */
   readonly profile: GpuProfile;
   /**
-   * For one's own work beside panpp's. In Node, indices in its shaders are not clamped unless the Gpu was opened with
-   * `disabledToggles: ['disable_robustness']`.
+   * For one's own work beside panpp's. In Node, indices in its shaders are not clamped unless the
+   * Gpu was opened with `disabledToggles: ['disable_robustness']`.
    */
   readonly device: GPUDevice;
   /** Compiled pipelines by kernel identity; see kernel.ts. */
@@ -96,7 +106,10 @@ export class Gpu {
     });
   }
 
-  /** The pipeline of a key, compiled when it is first asked for. What failed is not kept: it may compile the next time. */
+  /**
+   * The pipeline of a key, compiled when it is first asked for. What failed is not kept: it may
+   * compile the next time.
+   */
   pipelineOf(key: string, compile: () => Promise<GPUComputePipeline>): Promise<GPUComputePipeline> {
     const known = this.pipelines.get(key);
     if (known) return known;
@@ -129,8 +142,8 @@ export class Gpu {
 }
 
 /**
- * Opens a GPU device: in a browser with no arguments; with an existing `GPUDevice`; or on an adapter the caller chose.
- * Features and limits are raised to what the adapter has.
+ * Opens a GPU device: in a browser with no arguments; with an existing `GPUDevice`; or on an
+ * adapter the caller chose. Features and limits are raised to what the adapter has.
  * @throws PanppError `adapter` if there is no WebGPU or no adapter.
  */
 export async function requestGpu(request: GpuRequest = {}): Promise<Gpu> {
@@ -233,8 +246,8 @@ function fixedSubgroupSize({ subgroupMinSize, subgroupMaxSize }: AdapterInfo): n
 
 const largestSide = 16;
 
-// The largest of 16-bit floats with sums in float32: the fewest loads for as many multiplications. Beyond 16, tiles of several would not fit
-// in workgroup memory.
+// The largest of 16-bit floats with sums in float32: the fewest loads for as many multiplications.
+// Beyond 16, tiles of several would not fit in workgroup memory.
 function subgroupMatrixOf(info: AdapterInfo): SubgroupMatrix | undefined {
   const { subgroupMatrixConfigs = [] } = info as {
     subgroupMatrixConfigs?: readonly SubgroupMatrixConfig[];

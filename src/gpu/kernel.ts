@@ -1,12 +1,16 @@
-// A kernel is data: a shader, overrides, bindings and workgroup counts. Plans make kernels from shapes alone and are tested
-// without a GPU; program.ts turns a list of them into pipelines, memory and one command buffer.
+// A kernel is data: a shader, overrides, bindings and workgroup counts. Plans make kernels from
+// shapes alone and are tested without a GPU; program.ts turns a list of them into pipelines, memory
+// and one command buffer.
 import { PanppError } from '../errors.js';
 import type { Shader } from '../wgsl/assemble.js';
 import type { DeclaredBinding } from '../wgsl/declarations.js';
 import type { Values } from '../wgsl/struct.js';
 import type { Gpu } from './context.js';
 
-/** A buffer that does not exist yet: identity and size. Memory is assigned when a program is built (see memory.ts). */
+/**
+ * A buffer that does not exist yet: identity and size. Memory is assigned when a program is built
+ * (see memory.ts).
+ */
 export interface Slot {
   readonly label: string;
   readonly bytes: number;
@@ -50,7 +54,10 @@ export interface KernelPlan extends Pick<Kernel, 'label' | 'shader' | 'constants
   readonly bindings: Readonly<Record<string, Bindable>>;
   /** Members of the one uniform that `bindings` leaves out. */
   readonly uniforms?: Values;
-  /** How many invocations there are, where the shader's workgroup size is a number; and how often, along the third dimension. */
+  /**
+   * How many invocations there are, where the shader's workgroup size is a number; and how often,
+   * along the third dimension.
+   */
   readonly invocations?: readonly [count: number, layers?: number];
   /** Unless `invocations` are given. */
   readonly workgroups?: Kernel['workgroups'];
@@ -58,7 +65,8 @@ export interface KernelPlan extends Pick<Kernel, 'label' | 'shader' | 'constants
 
 /**
  * Makes a kernel.
- * @throws PanppError `shader` for names that the shader does not have, names that are left out, and values of the wrong type
+ * @throws PanppError `shader` for names that the shader does not have, names that are left out, and
+ * values of the wrong type
  */
 export function kernel({
   label,
@@ -101,7 +109,10 @@ export function kernel({
 
 const maxWorkgroups = 65535;
 
-/** Workgroup counts for `total` workgroups in a row, of each of `layers`: the second dimension takes what the first can't hold. */
+/**
+ * Workgroup counts for `total` workgroups in a row, of each of `layers`: the second dimension takes
+ * what the first can't hold.
+ */
 export function gridOf(total: number, layers = 1): [number, number, number] {
   if (total <= maxWorkgroups) return [Math.max(total, 1), 1, layers];
   const rows = Math.ceil(total / maxWorkgroups);

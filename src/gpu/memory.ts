@@ -1,8 +1,10 @@
-// Which planned buffers may share memory: two whose lifetimes do not meet. Lifetimes are known before anything runs, so the
-// assignment is a pure function. Greedy by size over shared objects (Pisarchyk and Lee 2020, "Efficient Memory Management for
-// Deep Neural Net Inference", section 4.3): the largest slot first, each into the buffer that is free throughout and unused for the shortest time
-// before or after, which leaves the long gaps of others to slots that last long.
-// Whole buffers are shared rather than ranges of one, because WebGPU forbids reading and writing one buffer in one dispatch.
+// Which planned buffers may share memory: two whose lifetimes do not meet. Lifetimes are known
+// before anything runs, so the assignment is a pure function. Greedy by size over shared objects
+// (Pisarchyk and Lee 2020, "Efficient Memory Management for Deep Neural Net Inference", section
+// 4.3): the largest slot first, each into the buffer that is free throughout and unused for the
+// shortest time before or after, which leaves the long gaps of others to slots that last long.
+// Whole buffers are shared rather than ranges of one, because WebGPU forbids reading and writing
+// one buffer in one dispatch.
 import type { Kernel, Resource, Slot } from './kernel.js';
 
 export interface MemoryPlan {
@@ -25,8 +27,9 @@ export function isSlot(resource: Resource): resource is Slot {
 }
 
 /**
- * Assigns memory to the slots of `kernels`, run in order. Slots in `pinned` share with no other; those in `kept` live from their
- * first use to the end, so that the last kernels may be run several times.
+ * Assigns memory to the slots of `kernels`, run in order. Slots in `pinned` share with no other;
+ * those in `kept` live from their first use to the end, so that the last kernels may be run several
+ * times.
  */
 export function planMemory(
   kernels: readonly Pick<Kernel, 'bindings'>[],

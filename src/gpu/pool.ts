@@ -1,4 +1,5 @@
-// A few things of a kind that are handed out, used and given back; who finds none left waits for one.
+// A few things of a kind that are handed out, used and given back; who finds none left waits for
+// one.
 
 export class Pool<T> {
   readonly #all: T[] = [];

@@ -1,4 +1,5 @@
-// A list of kernels made ready to run again and again: pipelines compiled in parallel, memory assigned, bind groups built.
+// A list of kernels made ready to run again and again: pipelines compiled in parallel, memory
+// assigned, bind groups built.
 import { PanppError } from '../errors.js';
 import type { Gpu, GpuProfile } from './context.js';
 import {
@@ -51,9 +52,11 @@ export class Program {
   }
 
   /**
-   * Compiles and allocates. `pinned` slots keep their memory to themselves: what the host writes before a run or reads after it.
-   * `kept` ones hold their values from their first use on, for stages that are recorded again and again.
-   * @throws PanppError `argument` if a slot is larger than one binding may be; `shader` if a kernel does not compile.
+   * Compiles and allocates. `pinned` slots keep their memory to themselves: what the host writes
+   * before a run or reads after it. `kept` ones hold their values from their first use on, for
+   * stages that are recorded again and again.
+   * @throws PanppError `argument` if a slot is larger than one binding may be; `shader` if a kernel
+   * does not compile.
    */
   static async create(
     gpu: Gpu,
@@ -139,8 +142,8 @@ export class Program {
 }
 
 /**
- * Runs kernels once on buffers that exist: one command buffer, which is submitted when this returns. Nothing is waited for, so what goes
- * wrong goes to the device's error scopes.
+ * Runs kernels once on buffers that exist: one command buffer, which is submitted when this
+ * returns. Nothing is waited for, so what goes wrong goes to the device's error scopes.
  * @param pipelines one for each kernel, if they are there already
  */
 export function submitOnce(
@@ -231,7 +234,10 @@ function sizeOf(resource: BufferResource): number {
   return isSlot(resource) ? roundUp(resource.bytes, 4) : resource.size;
 }
 
-/** How the largest resource of kernels compares with what a device allows in one binding, or in one buffer. */
+/**
+ * How the largest resource of kernels compares with what a device allows in one binding, or in one
+ * buffer.
+ */
 export function tightestFit(
   { maxBindingBytes, maxBufferBytes }: BufferLimits,
   kernels: readonly Kernel[],

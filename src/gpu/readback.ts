@@ -1,4 +1,5 @@
-// Reading results back: copies of several buffers gathered in one mapped buffer, one wait for all of them.
+// Reading results back: copies of several buffers gathered in one mapped buffer, one wait for all
+// of them.
 import { PanppError } from '../errors.js';
 import type { Gpu } from './context.js';
 
@@ -13,7 +14,10 @@ export class Readback {
   readonly #buffer: GPUBuffer;
   #filled = 0;
 
-  /** @param capacity bytes that one read gathers at most; every range is rounded up to a multiple of 8 */
+  /**
+   * @param capacity bytes that one read gathers at most; every range is rounded up to a multiple of
+   * 8
+   */
   constructor(gpu: Gpu, capacity: number) {
     this.#gpu = gpu;
     this.#buffer = gpu.device.createBuffer({
@@ -42,7 +46,8 @@ export class Readback {
   }
 
   /**
-   * Waits for the submitted copies and calls `use` with the mapped bytes, which are gone when it returns.
+   * Waits for the submitted copies and calls `use` with the mapped bytes, which are gone when it
+   * returns.
    * @throws PanppError `device-lost`
    */
   async read<T>(use: (bytes: ArrayBuffer) => T): Promise<T> {

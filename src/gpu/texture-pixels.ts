@@ -1,4 +1,5 @@
-// A picture that lies in a texture: its pixels go to a buffer without leaving the GPU (shaders/gather_texels.wgsl).
+// A picture that lies in a texture: its pixels go to a buffer without leaving the GPU
+// (shaders/gather_texels.wgsl).
 import source from '../../shaders/gather_texels.wgsl';
 import { PanppError } from '../errors.js';
 import type { Gpu } from './context.js';
@@ -32,7 +33,8 @@ export class TexturePixels {
 
   /**
    * A caller's texture, which is read when its turn comes and left as it is.
-   * @throws PanppError `argument` if it belongs to another device, or can't be read as 8-bit colours
+   * @throws PanppError `argument` if it belongs to another device, or can't be read as 8-bit
+   * colours
    */
   static async ofTexture(gpu: Gpu, texture: GPUTexture): Promise<TexturePixels> {
     const { format, dimension, sampleCount, usage } = texture;
@@ -68,7 +70,8 @@ export class TexturePixels {
   }
 
   /**
-   * A copy of what a browser shows, as it is at the call. Undefined where the picture is too large for a texture.
+   * A copy of what a browser shows, as it is at the call. Undefined where the picture is too large
+   * for a texture.
    * @throws DOMException as `copyExternalImageToTexture`, at once
    */
   static ofExternal(

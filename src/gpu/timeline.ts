@@ -54,7 +54,10 @@ export class Timeline {
     encoder.copyBufferToBuffer(this.#resolved, 0, target, offset, this.bytes);
   }
 
-  /** Milliseconds by stage from the bytes that `resolve` left. Stages whose clock went backwards or stood still are left out. */
+  /**
+   * Milliseconds by stage from the bytes that `resolve` left. Stages whose clock went backwards or
+   * stood still are left out.
+   */
   read(bytes: ArrayBuffer): Record<string, number> {
     const nanoseconds = new BigInt64Array(bytes);
     const milliseconds: Record<string, number> = {};

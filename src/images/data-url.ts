@@ -7,8 +7,9 @@ import { imageFormat } from './format.js';
 const jpegQuality = 95;
 
 /**
- * The file as it is, where every reader shows it like `image`: a JPEG or PNG that lies upright. One with an EXIF orientation is turned and
- * encoded again, for browsers apply that to what an SVG embeds and librsvg does not; a WebP becomes a PNG, for many readers don't know it.
+ * The file as it is, where every reader shows it like `image`: a JPEG or PNG that lies upright. One
+ * with an EXIF orientation is turned and encoded again, for browsers apply that to what an SVG
+ * embeds and librsvg does not; a WebP becomes a PNG, for many readers don't know it.
  * @param bytes a PNG, JPEG or WebP file
  * @param image what `decodeImage` made of it, so the file is sound
  */

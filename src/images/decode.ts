@@ -1,8 +1,9 @@
-// Image files to 8-bit RGB as spec "Input" 1 asks and as OpenCV's imread gives it: colour profiles and gamma ignored,
-// alpha dropped over the raw colour, grey repeated, 16 bits cut to their high byte, EXIF orientation applied. By
-// sharp, for it uses the same libraries as OpenCV (libpng, libjpeg-turbo, libwebp: the same bytes) and, unlike them
-// by themselves, reports lost data. It is native code and is loaded when the first image comes. JPEGs of which only the
-// markers are wrong are put right first (jpeg-repair.ts).
+// Image files to 8-bit RGB as spec "Input" 1 asks and as OpenCV's imread gives it: colour profiles
+// and gamma ignored, alpha dropped over the raw colour, grey repeated, 16 bits cut to their high
+// byte, EXIF orientation applied. By sharp, for it uses the same libraries as OpenCV (libpng,
+// libjpeg-turbo, libwebp: the same bytes) and, unlike them by themselves, reports lost data. It is
+// native code and is loaded when the first image comes. JPEGs of which only the markers are wrong
+// are put right first (jpeg-repair.ts).
 import type { Sharp, SharpOptions } from 'sharp';
 
 import { PanppError } from '../errors.js';
@@ -10,7 +11,9 @@ import { describeForeignBytes, imageFormat } from './format.js';
 import type { PixelImage } from './image.js';
 import { continuations, repairedJpeg, withoutSuperfluous } from './jpeg-repair.js';
 
-/** Images with more pixels than this (2²⁸, 268 megapixels) are refused before anything is unpacked. */
+/**
+ * Images with more pixels than this (2²⁸, 268 megapixels) are refused before anything is unpacked.
+ */
 export const MAX_PIXELS = 2 ** 28;
 
 const COPY_AGAIN = 'copy or download the file again';
@@ -21,11 +24,13 @@ const MAX_ATTEMPTS = 32;
 type Decoder = (input: Uint8Array, options: SharpOptions) => Sharp;
 
 /**
- * Decodes a PNG, JPEG or WebP file, recognised by its content; of an animation the first (for APNG: the default) image.
+ * Decodes a PNG, JPEG or WebP file, recognised by its content; of an animation the first (for APNG:
+ * the default) image.
  * @param file the whole file
  * @param fileName named in errors
  * @returns 3 or 4 channels, whichever cost less; the fourth means nothing
- * @throws PanppError `image`: empty, truncated, damaged, another format, or more than `MAX_PIXELS` pixels; `argument`: no bytes
+ * @throws PanppError `image`: empty, truncated, damaged, another format, or more than `MAX_PIXELS`
+ * pixels; `argument`: no bytes
  */
 export async function decodeImage(
   file: Uint8Array | ArrayBuffer,
@@ -65,12 +70,16 @@ export async function decodeImage(
   }
 }
 
-/** @throws the library's error if it has anything to complain about, PanppError `image` for too many pixels */
+/**
+ * @throws the library's error if it has anything to complain about, PanppError `image` for too many
+ * pixels
+ */
 async function decodeWhole(
   sharp: Decoder,
   bytes: Uint8Array,
   fileName: string,
-  // A warning of a decoder means lost data (a picture grey from the middle on), so it counts as an error.
+  // A warning of a decoder means lost data (a picture grey from the middle on), so it counts as an
+  // error.
   failOn: SharpOptions['failOn'] = 'warning',
 ): Promise<PixelImage> {
   const options = { failOn, ignoreIcc: true, limitInputPixels: false };
@@ -81,8 +90,9 @@ async function decodeWhole(
 }
 
 /**
- * A JPEG that failed with `error`, decoded if only its markers are wrong, or if superfluous bytes follow a scan's data:
- * what is decoded in the end is complete and gives no warning. Undefined otherwise.
+ * A JPEG that failed with `error`, decoded if only its markers are wrong, or if superfluous bytes
+ * follow a scan's data: what is decoded in the end is complete and gives no warning. Undefined
+ * otherwise.
  */
 async function decodeRepaired(
   sharp: Decoder,
@@ -120,7 +130,10 @@ async function decodeRepaired(
   return isCut ? undefined : image;
 }
 
-/** Whether `image` depends on nothing but the data that are there: sharp says nothing about an image's last rows. */
+/**
+ * Whether `image` depends on nothing but the data that are there: sharp says nothing about an
+ * image's last rows.
+ */
 async function isWhole(
   sharp: Decoder,
   bytes: Uint8Array,
@@ -158,8 +171,8 @@ async function rgb(image: Sharp): Promise<PixelImage> {
 }
 
 /**
- * Ink to light without a profile, in the integers that OpenCV uses: each light is (255 − K) − (ink · (255 − K) >>
- * 8).
+ * Ink to light without a profile, in the integers that OpenCV uses: each light is (255 − K) − (ink
+ * · (255 − K) >> 8).
  */
 async function rgbFromCmyk(image: Sharp): Promise<PixelImage> {
   const { data, info } = await image
@@ -187,7 +200,10 @@ async function loadSharp(fileName: string): Promise<Decoder> {
   }
 }
 
-/** What the library says, on one line, without the names of its inner parts and its warnings' preface. */
+/**
+ * What the library says, on one line, without the names of its inner parts and its warnings'
+ * preface.
+ */
 function reason(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
   const lines = message.split('\n').map((line) =>

@@ -1,5 +1,5 @@
-// Regions drawn over an image, and as label masks. Pixel (x, y) has its centre at the point (x, y), as in the
-// contours that the polygons come from.
+// Regions drawn over an image, and as label masks. Pixel (x, y) has its centre at the point (x, y),
+// as in the contours that the polygons come from.
 import { PanppError } from '../errors.js';
 import type { Polygon } from '../shapes/geometry.js';
 import { checkNumber, checkOptions } from '../options.js';
@@ -31,8 +31,8 @@ const HALO: Colour = [0, 0, 0];
 const HALO_OPACITY = 0.65;
 
 /**
- * A copy of the image with every region outlined and tinted in a colour of its own; a dark rim around the line keeps it
- * readable on light ground. Points outside the image are cut off.
+ * A copy of the image with every region outlined and tinted in a colour of its own; a dark rim
+ * around the line keeps it readable on light ground. Points outside the image are cut off.
  * @param image left as it is; the copy has as many channels, a fourth one opaque
  * @param regions polygons in pixels of the image
  * @throws PanppError `argument` for what is no image, and for options that are none
@@ -64,8 +64,9 @@ export function drawRegions(
 }
 
 /**
- * The regions' polygons filled with 1, 2, 3 … in order, later ones on top: every pixel whose centre lies in the polygon
- * (even-odd rule) or on its border. 8 bits a pixel for up to 255 regions, else 16.
+ * The regions' polygons filled with 1, 2, 3 … in order, later ones on top: every pixel whose centre
+ * lies in the polygon (even-odd rule) or on its border. 8 bits a pixel for up to 255 regions, else
+ * 16.
  * @param regions polygons in pixels of the mask
  * @throws PanppError `argument` for more than 65535 regions
  */
@@ -105,7 +106,10 @@ function blend(
   for (let c = 0; c < 3; c++) data[at + c] += (colour[c] - data[at + c]) * opacity;
 }
 
-/** Hues a golden angle apart: neighbours in the list differ most, and no number of regions repeats one. */
+/**
+ * Hues a golden angle apart: neighbours in the list differ most, and no number of regions repeats
+ * one.
+ */
 export function regionColour(index: number): Colour {
   const hue = (145 + index * 137.508) % 360;
   const channel = (offset: number) => {
@@ -116,8 +120,8 @@ export function regionColour(index: number): Colour {
 }
 
 /**
- * Calls back with the disjoint runs of pixels (ends included, clipped to the image) whose centres lie in or on the
- * polygon.
+ * Calls back with the disjoint runs of pixels (ends included, clipped to the image) whose centres
+ * lie in or on the polygon.
  */
 function forEachSpan(
   polygon: Polygon,
@@ -131,7 +135,8 @@ function forEachSpan(
   for (let y = first; y <= last; y++) {
     let next = 0;
     for (const [left, right] of rowIntervals(polygon, y)) {
-      // Crossings carry rounding errors of about 1e-13; a centre on the border must not be lost to one.
+      // Crossings carry rounding errors of about 1e-13; a centre on the border must not be lost to
+      // one.
       const from = Math.max(next, Math.ceil(left - 1e-9));
       const to = Math.min(width - 1, Math.floor(right + 1e-9));
       if (from <= to) callback(y, from, to);
@@ -140,7 +145,9 @@ function forEachSpan(
   }
 }
 
-/** Where the line at height y runs in or on the polygon, from left to right; intervals may overlap. */
+/**
+ * Where the line at height y runs in or on the polygon, from left to right; intervals may overlap.
+ */
 function rowIntervals(polygon: Polygon, y: number): (readonly [left: number, right: number])[] {
   const crossings: number[] = [];
   const intervals: (readonly [number, number])[] = [];
@@ -167,12 +174,14 @@ function drawOutline(canvas: Canvas, polygon: Polygon, lineWidth: number, colour
   }
 }
 
-/** How much of a pixel a shape covers whose border is `inside` pixels away from the pixel's centre. */
+/**
+ * How much of a pixel a shape covers whose border is `inside` pixels away from the pixel's centre.
+ */
 const coverage = (inside: number): number => Math.min(Math.max(inside + 0.5, 0), 1);
 
 /**
- * Distance to the outline of each pixel that is nearer than `reach`, by pixel index; a pixel is drawn once for all
- * edges.
+ * Distance to the outline of each pixel that is nearer than `reach`, by pixel index; a pixel is
+ * drawn once for all edges.
  */
 function outlineDistances(
   { width, height }: Canvas,
@@ -202,8 +211,8 @@ function outlineDistances(
 }
 
 /**
- * The columns of row y that can be nearer than `reach` to an edge, so that a long diagonal doesn't cost its whole
- * box.
+ * The columns of row y that can be nearer than `reach` to an edge, so that a long diagonal doesn't
+ * cost its whole box.
  */
 function strip(
   x0: number,

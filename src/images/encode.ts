@@ -10,7 +10,8 @@ const COLOUR_RGB = 2;
 const PAETH = 4;
 
 /**
- * A PNG file: 8-bit RGB of an image (a fourth channel is left out), 8- or 16-bit grey of a label mask.
+ * A PNG file: 8-bit RGB of an image (a fourth channel is left out), 8- or 16-bit grey of a label
+ * mask.
  * @throws PanppError `argument` for what is no image
  */
 export function encodePng(image: PixelImage | LabelMask): Uint8Array {

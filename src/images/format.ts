@@ -1,5 +1,6 @@
-// What a file looks like by its first bytes: the three formats that decode.ts reads, and the names of others, so that
-// an error can say what was found. Source of the signatures: each format's specification.
+// What a file looks like by its first bytes: the three formats that decode.ts reads, and the names
+// of others, so that an error can say what was found. Source of the signatures: each format's
+// specification.
 
 /** A format that can be decoded, by its usual name. */
 export type ImageFormat = 'PNG' | 'JPEG' | 'WebP';
@@ -46,8 +47,8 @@ const BRANDS: Readonly<Record<string, string>> = {
 };
 
 /**
- * What bytes that are no decodable image look like, with its article: `a GIF image`, `an HTML page`, `unknown data
- * (…)`.
+ * What bytes that are no decodable image look like, with its article: `a GIF image`, `an HTML
+ * page`, `unknown data (…)`.
  */
 export function describeForeignBytes(bytes: Uint8Array): string {
   const start = ascii(bytes, 0, 32);

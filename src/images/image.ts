@@ -2,8 +2,8 @@ import { PanppError } from '../errors.js';
 
 /**
  * An 8-bit image in memory, row by row, channels interleaved, no row padding.
- * `data.length` is `width · height · channels`. The alpha of a 4-channel image is ignored (dropped over the raw colour).
- * A browser's `ImageData` is one with `channels` 4.
+ * `data.length` is `width · height · channels`. The alpha of a 4-channel image is ignored (dropped
+ * over the raw colour). A browser's `ImageData` is one with `channels` 4.
  */
 export interface PixelImage {
   /** Pixels of a row. */
@@ -12,7 +12,10 @@ export interface PixelImage {
   readonly height: number;
   /** 3 = RGB, 4 = RGBA. */
   readonly channels: 3 | 4;
-  /** [height][width][channels], 0 … 255. Not to be changed until the call that was given the image has its result. */
+  /**
+   * [height][width][channels], 0 … 255. Not to be changed until the call that was given the image
+   * has its result.
+   */
   readonly data: Uint8Array | Uint8ClampedArray;
 }
 
@@ -21,7 +24,10 @@ export function isBytes(data: unknown): data is PixelImage['data'] {
   return /^\[object Uint8(Clamped)?Array\]$/.test(Object.prototype.toString.call(data));
 }
 
-/** @throws PanppError `argument` for what is no image, such as one of floats, or of another size than its pixels */
+/**
+ * @throws PanppError `argument` for what is no image, such as one of floats, or of another size
+ * than its pixels
+ */
 export function checkImage({ width, height, channels, data }: PixelImage): void {
   const fail = (what: string): never => {
     throw new PanppError('argument', what);

@@ -1,6 +1,7 @@
-// JPEG files as some cameras and phones write them: a decoder warns about their markers although every pixel is there.
-// Here the markers are put right, so that decode.ts can go on treating every warning as lost data. The coded data
-// itself is never changed, so what is missing in it stays missing. Source: ITU-T T.81, annexes B and G.
+// JPEG files as some cameras and phones write them: a decoder warns about their markers although
+// every pixel is there. Here the markers are put right, so that decode.ts can go on treating every
+// warning as lost data. The coded data itself is never changed, so what is missing in it stays
+// missing. Source: ITU-T T.81, annexes B and G.
 
 const SOI = 0xd8;
 const EOI = 0xd9;
@@ -21,12 +22,14 @@ interface Segment {
 }
 
 /**
- * The same JPEG with its markers put right, or undefined if nothing is to be done or it can't be done without losing
- * pixels:
+ * The same JPEG with its markers put right, or undefined if nothing is to be done or it can't be
+ * done without losing pixels:
  * - bytes between two segments that belong to none are left out;
  * - a sequential scan says that it holds the coefficients 0 to 63 (some phones say 0 to 0);
- * - an unknown major version of JFIF, or colour transform of Adobe, becomes the one that decoders take it for;
- * - a missing end marker is added, if every coefficient of every component has been sent by then. Whether the last
+ * - an unknown major version of JFIF, or colour transform of Adobe, becomes the one that decoders
+ *   take it for;
+ * - a missing end marker is added, if every coefficient of every component has been sent by then.
+ *   Whether the last
  *   scan's own data are whole is not known yet; see `continuations`.
  */
 export function repairedJpeg(
@@ -44,9 +47,9 @@ export function repairedJpeg(
 }
 
 /**
- * The JPEGs that the decoder may have meant with `count` superfluous bytes before a marker: one for each scan that such
- * a marker ends. Restart markers end no scan: what is superfluous there has been damaged. None of a file without an end
- * marker: zeros that fill up a cut file look the same.
+ * The JPEGs that the decoder may have meant with `count` superfluous bytes before a marker: one for
+ * each scan that such a marker ends. Restart markers end no scan: what is superfluous there has
+ * been damaged. None of a file without an end marker: zeros that fill up a cut file look the same.
  */
 export function* withoutSuperfluous(
   bytes: Uint8Array,
@@ -63,14 +66,17 @@ export function* withoutSuperfluous(
   }
 }
 
-/** Bytes that the decoder gets in place of data that may be missing: bits that change after 1, 2, 3, 4 … */
+/**
+ * Bytes that the decoder gets in place of data that may be missing: bits that change after 1, 2, 3,
+ * 4 …
+ */
 const CONTINUATIONS = [0x00, 0x55, 0xaa, 0x33, 0xcc, 0x1c, 0xe3, 0x0f, 0xf0, 0x7e].map((byte) =>
   new Uint8Array(64).fill(byte),
 );
 
 /**
- * The JPEG with its coded data continued in several ways. If its data are whole, nobody reads what follows them, and
- * the pixels are the same in all.
+ * The JPEG with its coded data continued in several ways. If its data are whole, nobody reads what
+ * follows them, and the pixels are the same in all.
  */
 export function continuations(bytes: Uint8Array): Uint8Array[] {
   const end = bytes.length - 2;
@@ -79,7 +85,9 @@ export function continuations(bytes: Uint8Array): Uint8Array[] {
   );
 }
 
-/** The segments up to the end marker or the end of the file; undefined if one of them is cut short. */
+/**
+ * The segments up to the end marker or the end of the file; undefined if one of them is cut short.
+ */
 function segmentsOf(bytes: Uint8Array): { segments: Segment[]; hasEnd: boolean } | undefined {
   const segments: Segment[] = [];
   let at = 2; // after SOI
@@ -104,7 +112,9 @@ function segmentsOf(bytes: Uint8Array): { segments: Segment[]; hasEnd: boolean }
   return { segments, hasEnd: false };
 }
 
-/** Where the next marker's last FF lies, or the end. In a scan, restart markers belong to its data. */
+/**
+ * Where the next marker's last FF lies, or the end. In a scan, restart markers belong to its data.
+ */
 function markerFrom(bytes: Uint8Array, from: number, { inScan = false } = {}): number {
   for (let at = bytes.indexOf(0xff, from); at >= 0; at = bytes.indexOf(0xff, at + 1)) {
     const next = bytes[at + 1];
@@ -129,7 +139,8 @@ function isFrame(marker: number): boolean {
 
 /** Whether all scans together have sent every bit of every coefficient of every component. */
 function sendsEverything(frame: Segment, segments: readonly Segment[]): boolean {
-  // Past the end of arithmetic coding's data decoders read zeros without a word, and nobody would notice a cut.
+  // Past the end of arithmetic coding's data decoders read zeros without a word, and nobody would
+  // notice a cut.
   if (![BASELINE, EXTENDED, PROGRESSIVE].includes(frame.marker)) return false;
   const components = Array.from({ length: frame.bytes[9] }, (_, i) => frame.bytes[10 + 3 * i]);
   const complete = new Map(components.map((id) => [id, new Set<number>()]));

@@ -1,11 +1,15 @@
-// Which two source pixels each resized pixel is mixed from, and how: OpenCV 4's bilinear resize of 8-bit images
-// (cv::resize, INTER_LINEAR), which works in fixed point and rounds in its own way. With these taps a resize in
-// integers gives OpenCV's bytes:
+// Which two source pixels each resized pixel is mixed from, and how: OpenCV 4's bilinear resize of
+// 8-bit images (cv::resize, INTER_LINEAR), which works in fixed point and rounds in its own way.
+// With these taps a resize in integers gives OpenCV's bytes:
 //   across  t = s[index0] · weight0 + s[index1] · weight1                            (each row, 11 fractional bits)
 //   down    (((weight0 · (t0 >> 4)) >> 16) + ((weight1 · (t1 >> 4)) >> 16) + 2) >> 2     (t0, t1: rows index0, index1)
-// OpenCV takes its INTER_AREA path for an exact halving of both sides; the mean of 4 that it forms there is the same.
+// OpenCV takes its INTER_AREA path for an exact halving of both sides; the mean of 4 that it forms
+// there is the same.
 
-/** For each position along one resized axis: its two source positions and their weights (in 2048ths). */
+/**
+ * For each position along one resized axis: its two source positions and their weights (in
+ * 2048ths).
+ */
 export interface ResizeTaps {
   readonly index0: Uint32Array;
   readonly index1: Uint32Array;
@@ -16,14 +20,17 @@ export interface ResizeTaps {
 /** One in the weights' fixed point. */
 const WEIGHT_ONE = 2048;
 
-/** Taps along a row, from `from` to `to` pixels. A sample outside the image takes the border pixel alone. */
+/**
+ * Taps along a row, from `from` to `to` pixels. A sample outside the image takes the border pixel
+ * alone.
+ */
 export function horizontalTaps(from: number, to: number): ResizeTaps {
   return resizeTaps(from, to, (position) => position < 0 || position >= from - 1);
 }
 
 /**
- * Taps down a column, from `from` to `to` pixels. A sample outside the image keeps both weights, on the border row
- * twice; in fixed point that is not always the same as the border row alone.
+ * Taps down a column, from `from` to `to` pixels. A sample outside the image keeps both weights, on
+ * the border row twice; in fixed point that is not always the same as the border row alone.
  */
 export function verticalTaps(from: number, to: number): ResizeTaps {
   return resizeTaps(from, to, () => false);

@@ -1,4 +1,5 @@
-// The size that an image is resized to before the network: spec "Input" 2 (the reference's scale_aligned_short).
+// The size that an image is resized to before the network: spec "Input" 2 (the reference's
+// scale_aligned_short).
 import { PanppError } from '../errors.js';
 
 /** The network halves its input five times. */
@@ -8,9 +9,12 @@ const STRIDE = 32;
 export const DEFAULT_MAX_PIXELS = 2 ** 24;
 
 /**
- * The size to resize an image to: its shorter side becomes `shortSide`, then each side is raised to a multiple of 32.
- * @param maxPixels more pixels in the result than this are an error (a 1 × 5000 image at 736 would be 736 × 3 680 000)
- * @throws PanppError `argument` for sides that are no positive integers, `image` for a result that is too large
+ * The size to resize an image to: its shorter side becomes `shortSide`, then each side is raised to
+ * a multiple of 32.
+ * @param maxPixels more pixels in the result than this are an error (a 1 × 5000 image at 736 would
+ * be 736 × 3 680 000)
+ * @throws PanppError `argument` for sides that are no positive integers, `image` for a result that
+ * is too large
  */
 export function resizedSize(
   height: number,

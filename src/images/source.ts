@@ -1,6 +1,7 @@
-// Pixels out of what a browser has pictures in. Of files as close to `decodeImage` (Node) as a browser allows: EXIF orientation
-// applied, colour profiles and gamma ignored. In Chromium the bytes of opaque pictures are equal. What differs: a canvas stores
-// colours multiplied by alpha, so the raw colour under a transparent pixel is lost here and kept there; CMYK differs by 1 of 255;
+// Pixels out of what a browser has pictures in. Of files as close to `decodeImage` (Node) as a
+// browser allows: EXIF orientation applied, colour profiles and gamma ignored. In Chromium the
+// bytes of opaque pictures are equal. What differs: a canvas stores colours multiplied by alpha, so
+// the raw colour under a transparent pixel is lost here and kept there; CMYK differs by 1 of 255;
 // and Chromium ignores the EXIF orientation of WebP.
 import { PanppError } from '../errors.js';
 import type { Gpu } from '../gpu/context.js';
@@ -9,8 +10,9 @@ import { type PixelImage, checkImage } from '../images/image.js';
 import type { PixelSource } from '../images/upload.js';
 
 /**
- * Whatever a picture may come in. Only `PixelImage` and `GPUTexture` exist outside of browsers. A texture belongs to the model's
- * device, is rgba8unorm or bgra8unorm with the usage TEXTURE_BINDING, and must stay as it is until the call has its result.
+ * Whatever a picture may come in. Only `PixelImage` and `GPUTexture` exist outside of browsers. A
+ * texture belongs to the model's device, is rgba8unorm or bgra8unorm with the usage
+ * TEXTURE_BINDING, and must stay as it is until the call has its result.
  */
 export type ImageSource =
   | PixelImage
@@ -27,9 +29,11 @@ export type ImageSource =
 type Drawable = Exclude<ImageSource, PixelImage | ImageData | Blob | GPUTexture>;
 
 /**
- * The pixels of a picture, 8-bit sRGB, as they are at the time of the call: a canvas, video or frame may change or close afterwards.
- * `ImageData` is not copied. Works in workers; leaves the source open.
- * @throws PanppError `image`: can't be decoded, has no pixels yet or any more, is from another origin, or has another depth than 8 bits
+ * The pixels of a picture, 8-bit sRGB, as they are at the time of the call: a canvas, video or
+ * frame may change or close afterwards. `ImageData` is not copied. Works in workers; leaves the
+ * source open.
+ * @throws PanppError `image`: can't be decoded, has no pixels yet or any more, is from another
+ * origin, or has another depth than 8 bits
  */
 export async function imageFrom(source: Exclude<ImageSource, GPUTexture>): Promise<PixelImage> {
   if ('channels' in source) {
@@ -41,8 +45,8 @@ export async function imageFrom(source: Exclude<ImageSource, GPUTexture>): Promi
 }
 
 /**
- * The pixels of a picture for a device: what the browser draws goes to the GPU as it is, without a detour through the host's memory, and
- * gives the bytes that `imageFrom` gives.
+ * The pixels of a picture for a device: what the browser draws goes to the GPU as it is, without a
+ * detour through the host's memory, and gives the bytes that `imageFrom` gives.
  * @throws PanppError as `imageFrom`; `argument` for a texture that can't be read
  */
 export async function pixelsFrom(source: ImageSource, gpu: Gpu): Promise<PixelSource> {

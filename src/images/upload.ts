@@ -1,6 +1,7 @@
-// What of an image goes to the GPU: bilinear resizing reads at most two source rows and columns for each of the result's, so of a
-// 100-megapixel photograph a few megapixels are enough. Bytes go up as they lie wherever that is not far more than what is read: the host has
-// no time to touch every pixel, for a GPU is done with an image in a few milliseconds.
+// What of an image goes to the GPU: bilinear resizing reads at most two source rows and columns for
+// each of the result's, so of a 100-megapixel photograph a few megapixels are enough. Bytes go up
+// as they lie wherever that is not far more than what is read: the host has no time to touch every
+// pixel, for a GPU is done with an image in a few milliseconds.
 import { TexturePixels } from '../gpu/texture-pixels.js';
 import { type PixelImage, checkImage } from './image.js';
 import { type ResizeTaps, horizontalTaps, verticalTaps } from './resize-taps.js';
@@ -22,16 +23,24 @@ export interface ImageUpload {
   readonly channels: 3 | 4;
   /** Bytes of the rows and columns that go up, perhaps the image's own, or where they lie. */
   readonly pixels: Uint8Array | Texels;
-  /** For every column of the result: left and right index into the columns above, their weights. Four 32-bit words each. */
+  /**
+   * For every column of the result: left and right index into the columns above, their weights.
+   * Four 32-bit words each.
+   */
   readonly columnTaps: Int32Array<ArrayBuffer>;
   readonly rowTaps: Int32Array<ArrayBuffer>;
 }
 
-/** Whole rows go up if of their columns at least this share is read, and if they take no more bytes. */
+/**
+ * Whole rows go up if of their columns at least this share is read, and if they take no more bytes.
+ */
 const leastShare = 1 / 4;
 const mostBytes = 64 * 2 ** 20;
 
-/** Picks what resizing `image` to `height` × `width` reads. @throws PanppError `argument` if the image's fields contradict one another. */
+/**
+ * Picks what resizing `image` to `height` × `width` reads. @throws PanppError `argument` if the
+ * image's fields contradict one another.
+ */
 export function prepareUpload(image: PixelSource, height: number, width: number): ImageUpload {
   const texture = image instanceof TexturePixels ? image : undefined;
   if (!texture) checkImage(image as PixelImage);

@@ -8,7 +8,9 @@ export function inputsOf({ pixels, columnTaps, rowTaps }: ResizePlan) {
   return [...pixels, columnTaps, rowTaps];
 }
 
-/** @param uploads one for each image of the plan; all of one size, so that they are resized alike */
+/**
+ * @param uploads one for each image of the plan; all of one size, so that they are resized alike
+ */
 export function writeUploads(
   queue: GPUQueue,
   program: Program,

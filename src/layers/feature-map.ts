@@ -1,5 +1,5 @@
-// What the layers pass to one another: a map on the GPU, row by row, the channels of a pixel together (height, width, channels); of several
-// images one after another.
+// What the layers pass to one another: a map on the GPU, row by row, the channels of a pixel
+// together (height, width, channels); of several images one after another.
 import type { ByteRange, Slot } from '../gpu/kernel.js';
 import { type Precision, valueBytes } from './precision.js';
 
@@ -36,8 +36,8 @@ export function featureMap(
 }
 
 /**
- * Some rows of an image's map (all rows of several images' maps), as a map of its own in the same memory. A row's bytes must be a multiple of 256
- * unless it is the first.
+ * Some rows of an image's map (all rows of several images' maps), as a map of its own in the same
+ * memory. A row's bytes must be a multiple of 256 unless it is the first.
  */
 export function rowsOf(map: FeatureMap, first: number, count: number): FeatureMap {
   return { ...map, height: count, offset: (map.offset ?? 0) + first * rowBytes(map) };
@@ -48,7 +48,10 @@ export function imagesOf(map: FeatureMap, first: number, count: number): Feature
   return { ...map, images: count, offset: (map.offset ?? 0) + first * map.height * rowBytes(map) };
 }
 
-/** A map's images in groups that take at most `limit` bytes, with `bytes` for a row: first image and count of each; one image at least. */
+/**
+ * A map's images in groups that take at most `limit` bytes, with `bytes` for a row: first image and
+ * count of each; one image at least.
+ */
 export function groupsOf(
   { images, height }: FeatureMap,
   bytes: number,

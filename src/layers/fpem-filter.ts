@@ -1,4 +1,5 @@
-// First half of an FPEM unit (shaders/fpem_filter.wgsl): a coarser level upsampled and added to a finer one, then filtered depthwise.
+// First half of an FPEM unit (shaders/fpem_filter.wgsl): a coarser level upsampled and added to a
+// finer one, then filtered depthwise.
 import source from '../../shaders/fpem_filter.wgsl';
 import { type Kernel, type Resource, kernel } from '../gpu/kernel.js';
 import { type FeatureMap, bindingOf, featureMap, vec4s } from './feature-map.js';
@@ -18,8 +19,8 @@ export function packDepthwise(
 }
 
 /**
- * Plans depthwise3×3(upsample(coarse) + finer) with padding 1. `finer` is twice as high and wide as `coarse`. The weights are stored as the
- * maps are.
+ * Plans depthwise3×3(upsample(coarse) + finer) with padding 1. `finer` is twice as high and wide as
+ * `coarse`. The weights are stored as the maps are.
  */
 export function planFpemFilter(
   label: string,

@@ -1,5 +1,6 @@
-// Weights on the GPU in the order that the layers' shaders read them (shaders/pack_weights.wgsl). Tensors go up as they are; the GPU
-// reorders, transforms and narrows them, all in one command buffer.
+// Weights on the GPU in the order that the layers' shaders read them (shaders/pack_weights.wgsl).
+// Tensors go up as they are; the GPU reorders, transforms and narrows them, all in one command
+// buffer.
 import source from '../../shaders/pack_weights.wgsl';
 import { PanppError } from '../errors.js';
 import type { Gpu } from '../gpu/context.js';
@@ -14,14 +15,19 @@ const shader = shaderOf(source);
 
 type Triple = readonly [number, number, number];
 
-/** packed[i][j][k] = tensor[i·strides[0] + j·strides[1] + k·strides[2] + offset]; zero where j and k are not `used`. */
+/**
+ * packed[i][j][k] = tensor[i·strides[0] + j·strides[1] + k·strides[2] + offset]; zero where j and k
+ * are not `used`.
+ */
 export interface PackOrder {
   readonly counts: Triple;
   /** As many of j and k; all unless given. */
   readonly used?: readonly [number, number];
   readonly strides: Triple;
   readonly offset?: number;
-  /** i is one of 36 places in a transformed 3×3 kernel, whose 9 values lie together in the tensor. */
+  /**
+   * i is one of 36 places in a transformed 3×3 kernel, whose 9 values lie together in the tensor.
+   */
   readonly winograd?: boolean;
 }
 
@@ -37,7 +43,9 @@ export interface Packer {
   bias(label: string, values: Float32Array): Resource;
 }
 
-/** Packs nothing: places of the sizes that packed weights have, for plans that are only looked at. */
+/**
+ * Packs nothing: places of the sizes that packed weights have, for plans that are only looked at.
+ */
 export function placeholders(precision: Precision, choices: ConvChoices): Packer {
   return {
     precision,
@@ -105,7 +113,10 @@ export interface PackedWeights<T> {
   readonly packed: T;
   /** Bytes of GPU memory held. */
   readonly bytes: number;
-  /** Kept when the device has accepted them. @throws PanppError `adapter` if they are too much for it */
+  /**
+   * Kept when the device has accepted them. @throws PanppError `adapter` if they are too much for
+   * it
+   */
   readonly ready: Promise<void>;
   dispose(): void;
 }

@@ -20,7 +20,10 @@ export function pooledMap(
   return featureMap(label, pooled(height), pooled(width), channels, precision, images);
 }
 
-/** Plans the pooling of `input` to `output`, which is stored alike and whose first row is the pooled input's `firstRow`. */
+/**
+ * Plans the pooling of `input` to `output`, which is stored alike and whose first row is the pooled
+ * input's `firstRow`.
+ */
 export function planMaxPool(
   label: string,
   input: FeatureMap,

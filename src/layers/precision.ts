@@ -1,5 +1,6 @@
-// How values lie in the GPU's memory: in 32 bits or in 16, half the memory and half the traffic. Shaders compute and sum in float32
-// either way, and name the types of what they read and write (`Variant.types` in src/wgsl/assemble.ts).
+// How values lie in the GPU's memory: in 32 bits or in 16, half the memory and half the traffic.
+// Shaders compute and sum in float32 either way, and name the types of what they read and write
+// (`Variant.types` in src/wgsl/assemble.ts).
 import { halfToFloat } from '../half.js';
 import { PanppError } from '../errors.js';
 import type { GpuProfile } from '../gpu/context.js';
@@ -7,12 +8,18 @@ import type { GpuProfile } from '../gpu/context.js';
 /** How values are stored: in 32 bits or in 16. */
 export type Precision = 'f32' | 'f16';
 
-/** What a caller may ask for. `auto`: f16 on hardware that has it, else f32; adapters that compute on a CPU gain nothing by it. */
+/**
+ * What a caller may ask for. `auto`: f16 on hardware that has it, else f32; adapters that compute
+ * on a CPU gain nothing by it.
+ */
 export type PrecisionChoice = Precision | 'auto';
 
 export const valueBytes: Readonly<Record<Precision, number>> = { f32: 4, f16: 2 };
 
-/** The precision that a choice means on a device. @throws PanppError `adapter` if it has no f16, `argument` for another word */
+/**
+ * The precision that a choice means on a device. @throws PanppError `adapter` if it has no f16,
+ * `argument` for another word
+ */
 export function choosePrecision(
   choice: PrecisionChoice,
   profile: Pick<GpuProfile, 'adapter' | 'f16' | 'software'>,

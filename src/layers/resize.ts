@@ -1,4 +1,5 @@
-// Resize and normalisation of 8-bit images of one size (shaders/resize_normalize.wgsl): from bytes to the network's input.
+// Resize and normalisation of 8-bit images of one size (shaders/resize_normalize.wgsl): from bytes
+// to the network's input.
 import source from '../../shaders/resize_normalize.wgsl';
 import { type Kernel, type Slot, kernel } from '../gpu/kernel.js';
 import { shaderOf } from '../wgsl/assemble.js';
@@ -9,7 +10,10 @@ const shader = shaderOf(source);
 export interface ResizePlan {
   /** For each image, bytes of `sourceRows` rows, `sourceWidth` wide. */
   readonly pixels: readonly Slot[];
-  /** A tap for every output column, and for every output row; rows count within the rows of `pixels`. */
+  /**
+   * A tap for every output column, and for every output row; rows count within the rows of
+   * `pixels`.
+   */
   readonly columnTaps: Slot;
   readonly rowTaps: Slot;
   /** Normalised images: red, green, blue, 0. */

@@ -18,15 +18,18 @@ export interface LoadWeightsOptions {
   /** Aborting rejects with the signal's reason. */
   readonly signal?: AbortSignal;
   /**
-   * Keep what comes from a URL in the Cache API, and take it from there the next time without asking the server: true for a cache
-   * named `panpp`, or another name. A file that changes needs another URL, or `caches.delete(name)`.
+   * Keep what comes from a URL in the Cache API, and take it from there the next time without
+   * asking the server: true for a cache named `panpp`, or another name. A file that changes needs
+   * another URL, or `caches.delete(name)`.
    */
   readonly cache?: boolean | string;
 }
 
 /**
- * The bytes of a weights file, for `loadModel`. Bytes given are returned as they are; a response's body is used up.
- * @throws PanppError `file` if it can't be loaded or is cut off, if something else came, such as a page that says what is wrong, or if a cache
+ * The bytes of a weights file, for `loadModel`. Bytes given are returned as they are; a response's
+ * body is used up.
+ * @throws PanppError `file` if it can't be loaded or is cut off, if something else came, such as a
+ * page that says what is wrong, or if a cache
  *   is asked for where there is none; the signal's reason if aborted
  */
 export async function loadWeights(
@@ -57,7 +60,10 @@ export async function loadWeights(
   return bytes;
 }
 
-/** A body that is a weights file. Servers send a page, and no error, for what they don't have or want a login for. */
+/**
+ * A body that is a weights file. Servers send a page, and no error, for what they don't have or
+ * want a login for.
+ */
 async function readWeights(
   response: Response,
   name: string,
@@ -130,7 +136,10 @@ async function readBody(
   return new Uint8Array(await new Blob(pieces).arrayBuffer());
 }
 
-/** Bytes that the body will give. The header counts them as they travel, so it says nothing of a compressed body. */
+/**
+ * Bytes that the body will give. The header counts them as they travel, so it says nothing of a
+ * compressed body.
+ */
 function lengthOf({ headers }: Response): number | undefined {
   const length = headers.get('content-length');
   return length === null || headers.has('content-encoding') ? undefined : Number(length);

@@ -13,18 +13,23 @@ export interface LoadOptions {
   /** Named in errors, for example the file's name. */
   readonly source?: string;
   /**
-   * How maps and weights are stored: `f32`, unless given; `f16`, half the traffic and less memory, where the device has `shader-f16`; `auto`, f16
-   * on hardware that has it, else f32. Sums are float32 either way, and so is reading.
+   * How maps and weights are stored: `f32`, unless given; `f16`, half the traffic and less memory,
+   * where the device has `shader-f16`; `auto`, f16 on hardware that has it, else f32. Sums are
+   * float32 either way, and so is reading.
    */
   readonly precision?: PrecisionChoice;
-  /** What `tune` found out on this adapter. One of another adapter or of another version is not used: `model.tuning` says so. */
+  /**
+   * What `tune` found out on this adapter. One of another adapter or of another version is not
+   * used: `model.tuning` says so.
+   */
   readonly tuning?: Tuning;
 }
 
 /**
  * Puts a converted model on the GPU.
  * @param weights the bytes of a file that `panpp convert` made
- * @throws PanppError `checkpoint` or `weights` if the bytes are not such a file; `adapter` if the device has no f16 that was asked for, or
+ * @throws PanppError `checkpoint` or `weights` if the bytes are not such a file; `adapter` if the
+ * device has no f16 that was asked for, or
  *   no memory for the weights; `argument` for a tuning that is none
  */
 export async function loadModel(

@@ -55,11 +55,17 @@ interface Task<P extends Pass, R> {
   readonly work: (pass: P, inputs: readonly ImageInput[], next: () => void) => Promise<R>;
 }
 
-/** A network with its weights on a GPU, made by `loadModel`. It keeps programs for the sizes of image met last. */
+/**
+ * A network with its weights on a GPU, made by `loadModel`. It keeps programs for the sizes of
+ * image met last.
+ */
 export class Model {
   /** Where it runs. */
   readonly gpu: Gpu;
-  /** What the weights file says: architecture, default settings, and the vocabulary of a model that reads. */
+  /**
+   * What the weights file says: architecture, default settings, and the vocabulary of a model that
+   * reads.
+   */
   readonly config: ModelConfig;
   /** Whether the tuning that it was loaded with is used, and if not, why. */
   readonly tuning: TuningState;
@@ -88,9 +94,10 @@ export class Model {
   }
 
   /**
-   * Finds the text regions of an image. Calls may overlap: they are worked off in order, and while the GPU works on one image, the next
-   * is uploaded and the last one's regions are shaped.
-   * @throws PanppError `argument` or `image` for settings or sizes out of range, `device-lost`, `disposed`
+   * Finds the text regions of an image. Calls may overlap: they are worked off in order, and while
+   * the GPU works on one image, the next is uploaded and the last one's regions are shaped.
+   * @throws PanppError `argument` or `image` for settings or sizes out of range, `device-lost`,
+   * `disposed`
    */
   async detect(image: ImageSource, options: DetectOptions = {}): Promise<Detection> {
     checkOptions('detect', options, detectNames);
@@ -99,8 +106,9 @@ export class Model {
   }
 
   /**
-   * Finds the text regions of several images of one size at once: each layer sees all of them, so that small images fill a large GPU. Takes as many
-   * times the working memory; results are those of `detect`. For images of any size there is `detectAll`.
+   * Finds the text regions of several images of one size at once: each layer sees all of them, so
+   * that small images fill a large GPU. Takes as many times the working memory; results are those
+   * of `detect`. For images of any size there is `detectAll`.
    * @throws PanppError `argument` for no image, or images of different sizes; else as `detect`
    */
   async detectBatch(
@@ -114,13 +122,15 @@ export class Model {
   }
 
   /**
-   * Finds the text of image after image, overlapped as far as it goes; results come in the images' order. No image is asked for while
-   * `concurrency` are under way or the results are not fetched. Leaving the loop ends the images' iterator too.
+   * Finds the text of image after image, overlapped as far as it goes; results come in the images'
+   * order. No image is asked for while `concurrency` are under way or the results are not fetched.
+   * Leaving the loop ends the images' iterator too.
    *
    *     for await (const { index, regions } of model.detectAll(frames)) …
    *
-   * A source may use one array for all its images, for their pixels are copied as they are taken (but not where `images` is an array, or
-   * `concurrency` is 1). The `image` that comes with a result is the source's own.
+   * A source may use one array for all its images, for their pixels are copied as they are taken
+   * (but not where `images` is an array, or `concurrency` is 1). The `image` that comes with a
+   * result is the source's own.
    *
    * @throws PanppError as `detect`, for the first image that fails (unless `onError` is given)
    */
@@ -171,7 +181,8 @@ export class Model {
 
   /**
    * Reads given regions of an image: polygons or boxes in its pixels.
-   * @throws PanppError `weights` if the model only detects, `argument` for a region that is none or lies outside of the image
+   * @throws PanppError `weights` if the model only detects, `argument` for a region that is none or
+   * lies outside of the image
    */
   async recognize(
     image: ImageSource,
@@ -201,7 +212,8 @@ export class Model {
   }
 
   /**
-   * Runs the network on an image and returns maps of it, as float32 tensors [channels, height, width] at 1/4 to 1/32 of the resized image.
+   * Runs the network on an image and returns maps of it, as float32 tensors [channels, height,
+   * width] at 1/4 to 1/32 of the resized image.
    * @throws PanppError `argument` for a name that the network does not have
    */
   async forward(image: ImageSource, options: ForwardOptions): Promise<Map<string, OutputTensor>> {
@@ -228,7 +240,10 @@ export class Model {
     };
   }
 
-  /** Frees the model's GPU memory as soon as the image that it works on is done; the Gpu stays open. Safe to call twice. */
+  /**
+   * Frees the model's GPU memory as soon as the image that it works on is done; the Gpu stays open.
+   * Safe to call twice.
+   */
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
@@ -239,7 +254,8 @@ export class Model {
     });
   }
 
-  // The settings of a call, and the configuration with the call's scale, which the network's plan depends on.
+  // The settings of a call, and the configuration with the call's scale, which the network's plan
+  // depends on.
   #settings(options: DetectOptions): {
     settings: DetectionSettings & DetectOptions;
     config: ModelConfig;
@@ -366,7 +382,10 @@ function assertAlike(inputs: readonly ImageInput[]): void {
   });
 }
 
-/** An image whose pixels nobody else changes. What a browser draws is taken from its source at once anyway. */
+/**
+ * An image whose pixels nobody else changes. What a browser draws is taken from its source at once
+ * anyway.
+ */
 function ownPixels(image: ImageSource): ImageSource {
   // What is no image is told when it is looked at.
   if (typeof image !== 'object' || image === null || !('data' in image) || !isBytes(image.data))

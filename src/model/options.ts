@@ -7,7 +7,10 @@ import type { SpottedRegion } from './spotting-pass.js';
 
 /** What every call takes. */
 export interface CallOptions {
-  /** Rejects the call with the signal's reason, at once; what the GPU has begun is finished in the background. */
+  /**
+   * Rejects the call with the signal's reason, at once; what the GPU has begun is finished in the
+   * background.
+   */
   readonly signal?: AbortSignal;
 }
 
@@ -15,11 +18,16 @@ export interface CallOptions {
 export interface DetectOptions extends Partial<DetectionSettings>, CallOptions {
   /** Which kernels check instance vectors while growing; `reference` unless given. */
   readonly mode?: AggregationMode;
-  /** Farthest that a checked pixel's instance vector may lie from its kernel's mean; 3 unless given. */
+  /**
+   * Farthest that a checked pixel's instance vector may lie from its kernel's mean; 3 unless given.
+   */
   readonly distance?: number;
 }
 
-/** Milliseconds. The GPU's own clock for its stages; those are left out on adapters without timestamps. */
+/**
+ * Milliseconds. The GPU's own clock for its stages; those are left out on adapters without
+ * timestamps.
+ */
 export interface DetectionTimings {
   /** Choosing and packing the image's pixels, on the CPU. */
   readonly upload: number;
@@ -34,15 +42,18 @@ export interface DetectionTimings {
   /** Planning, shader compilation and memory, where this image's size is new; else 0. */
   readonly setup: number;
   /**
-   * From the image's pixels to the result, wall clock. Decoding and waiting for the call's turn are not counted; where calls overlap,
-   * what the GPU still does for the call before is.
+   * From the image's pixels to the result, wall clock. Decoding and waiting for the call's turn are
+   * not counted; where calls overlap, what the GPU still does for the call before is.
    */
   readonly total: number;
 }
 
 /** What `detect` finds. */
 export interface Detection {
-  /** By ascending label, which is the raster order of their kernels. Polygons in pixels of the image. */
+  /**
+   * By ascending label, which is the raster order of their kernels. Polygons in pixels of the
+   * image.
+   */
   readonly regions: Region[];
   /** Pixels of the image's rows. */
   readonly width: number;
@@ -110,8 +121,8 @@ export interface Recognition {
 /** What `forward` gives. */
 export interface ForwardOptions extends CallOptions {
   /**
-   * Names of maps: `backbone.c2` … `c5`, `reduce.f1` … `f4`, `fpem1.f1` …, `ffm.f1` … (what the head sees), `det` (text logit, kernel logit,
-   * instance vector).
+   * Names of maps: `backbone.c2` … `c5`, `reduce.f1` … `f4`, `fpem1.f1` …, `ffm.f1` … (what the
+   * head sees), `det` (text logit, kernel logit, instance vector).
    */
   readonly outputs: readonly string[];
   /** The image's shorter side while the network looks at it; the model's own unless given. */

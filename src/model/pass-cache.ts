@@ -1,4 +1,5 @@
-// Passes for the image sizes met last. A pass holds the network's working memory, so only a few are kept.
+// Passes for the image sizes met last. A pass holds the network's working memory, so only a few are
+// kept.
 
 /** A program for one size of image, ready to run. */
 export interface Pass {
@@ -81,7 +82,10 @@ export class PassCache {
   }
 }
 
-/** Passes of one type, by the sizes that they are for. Not to be asked while an earlier question is open. */
+/**
+ * Passes of one type, by the sizes that they are for. Not to be asked while an earlier question is
+ * open.
+ */
 export interface PassShelf<P extends Pass> {
   find(key: string, create: () => Promise<P>): Promise<KeptPass<P>>;
 }

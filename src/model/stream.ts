@@ -1,5 +1,5 @@
-// Images that come one after another - files, frames, requests - with bounded memory: no more of them are taken in than are worked
-// on, and none while the consumer of the results is behind.
+// Images that come one after another - files, frames, requests - with bounded memory: no more of
+// them are taken in than are worked on, and none while the consumer of the results is behind.
 import { PanppError } from '../errors.js';
 import { abortable } from './turns.js';
 
@@ -9,7 +9,10 @@ export interface StreamOptions {
   readonly concurrency?: number;
   /** Ends the stream with the signal's reason. */
   readonly signal?: AbortSignal;
-  /** Called with what an image failed with, in the images' order, and the stream goes on; without this the stream ends with that error. */
+  /**
+   * Called with what an image failed with, in the images' order, and the stream goes on; without
+   * this the stream ends with that error.
+   */
   readonly onError?: (error: unknown, index: number) => void;
 }
 
@@ -21,7 +24,10 @@ export type Streamed<R, S> = R & {
   readonly index: number;
 };
 
-/** What the stream waits for: the next image, the end of the images, or the outcome of the first image under way. */
+/**
+ * What the stream waits for: the next image, the end of the images, or the outcome of the first
+ * image under way.
+ */
 type Event<S, R> =
   | { readonly kind: 'image'; readonly image: S }
   | { readonly kind: 'end'; readonly error?: unknown }
@@ -29,8 +35,10 @@ type Event<S, R> =
   | { readonly kind: 'failure'; readonly error: unknown };
 
 /**
- * Works on images in order: results come in the order of the images, each as soon as it and those before it are there.
- * @param keep gives what is worked on while the source goes on to its next image, and may change this one
+ * Works on images in order: results come in the order of the images, each as soon as it and those
+ * before it are there.
+ * @param keep gives what is worked on while the source goes on to its next image, and may change
+ * this one
  */
 export async function* streamed<S, R extends object, K = S>(
   images: AsyncIterable<S> | Iterable<S>,

@@ -1,4 +1,5 @@
-// Calls of one model: worked off in the order they came, each started when the one before lets go of the GPU.
+// Calls of one model: worked off in the order they came, each started when the one before lets go
+// of the GPU.
 
 export class Turns {
   #last: Promise<unknown> = Promise.resolve();
@@ -7,8 +8,10 @@ export class Turns {
 
   /**
    * Runs `work` when its turn comes.
-   * @param work may call `next` to let the following call start before this one has its result; else that waits for it
-   * @param signal rejects with its reason at once; the work has its turn nevertheless, and should look at the signal first
+   * @param work may call `next` to let the following call start before this one has its result;
+   * else that waits for it
+   * @param signal rejects with its reason at once; the work has its turn nevertheless, and should
+   * look at the signal first
    */
   take<T>(work: (next: () => void) => Promise<T>, signal?: AbortSignal): Promise<T> {
     this.#underWay++;

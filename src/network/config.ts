@@ -1,10 +1,14 @@
 // PAN++ and PAN as plain data: another depth or another number of FPEMs is a literal, not code.
-// Sources: spec (Backbone, Neck, Regions); the authors' configuration files for the detection settings.
+// Sources: spec (Backbone, Neck, Regions); the authors' configuration files for the detection
+// settings.
 import type { RegionSettings } from '../shapes/settings.js';
 
 /** A ResNet with a deep stem. */
 export interface BackboneConfig {
-  /** `basic`: two 3×3 convs (ResNet-18); `bottleneck`: 1×1, 3×3, 1×1 with expansion 4 (ResNet-50, -101). */
+  /**
+   * `basic`: two 3×3 convs (ResNet-18); `bottleneck`: 1×1, 3×3, 1×1 with expansion 4 (ResNet-50,
+   * -101).
+   */
   readonly block: 'basic' | 'bottleneck';
   /** Blocks in layer1 … layer4. */
   readonly blocks: readonly [number, number, number, number];
@@ -22,13 +26,19 @@ export interface NeckConfig {
    * `pan`: no sum inside, and all FPEMs' outputs are added (FPEM v1).
    */
   readonly fusion: 'pan++' | 'pan';
-  /** How FPEMs bring coarser maps to the finer ones' size; `bilinear` unless given. mmocr's PANet has `nearest`. */
+  /**
+   * How FPEMs bring coarser maps to the finer ones' size; `bilinear` unless given. mmocr's PANet
+   * has `nearest`.
+   */
   readonly upsampling?: Upsampling;
 }
 
 /** How a map becomes regions, and at what size images are looked at. */
 export interface DetectionSettings extends RegionSettings {
-  /** Images are resized so that their shorter side has this many pixels (then up to multiples of 32). */
+  /**
+   * Images are resized so that their shorter side has this many pixels (then up to multiples of
+   * 32).
+   */
   readonly shortSide: number;
   /** Kernels with fewer pixels than this, divided by scale², are dropped. */
   readonly minKernelArea: number;
@@ -37,13 +47,16 @@ export interface DetectionSettings extends RegionSettings {
 /** What a recognition head reads. */
 export interface RecognitionConfig {
   /**
-   * Its characters in the order of its classes, any script, each entry one class; after them come the classes EOS, PAD and UNK, which
-   * are not listed.
+   * Its characters in the order of its classes, any script, each entry one class; after them come
+   * the classes EOS, PAD and UNK, which are not listed.
    */
   readonly vocabulary: readonly string[];
 }
 
-/** Everything about a model but its weights; stored as JSON in the weights file's metadata under `config`. */
+/**
+ * Everything about a model but its weights; stored as JSON in the weights file's metadata under
+ * `config`.
+ */
 export interface ModelConfig {
   /** The ResNet. */
   readonly backbone: BackboneConfig;
@@ -63,8 +76,9 @@ export const resnet50: BackboneConfig = { block: 'bottleneck', blocks: [3, 4, 6,
 export const resnet101: BackboneConfig = { block: 'bottleneck', blocks: [3, 4, 23, 3] };
 
 /**
- * The authors' settings by benchmark; `icdar2015-e2e` is for reading, the others for detection alone. `convertCheckpoint` stores one of them
- * in a weights file, and `detect` takes what a call leaves out from there. Source: spec, Regions.
+ * The authors' settings by benchmark; `icdar2015-e2e` is for reading, the others for detection
+ * alone. `convertCheckpoint` stores one of them in a weights file, and `detect` takes what a call
+ * leaves out from there. Source: spec, Regions.
  */
 export const detectionPresets = {
   icdar2015: {
@@ -124,7 +138,10 @@ export function backboneChannels({ block }: BackboneConfig): [number, number, nu
 /** Channels of every pyramid level, of FPEMs and of the head's hidden map. */
 export const neckChannels = 128;
 
-/** Recognition attends with this many heads; its LSTM cells are stacked this high. All its vectors have `neckChannels` entries. */
+/**
+ * Recognition attends with this many heads; its LSTM cells are stacked this high. All its vectors
+ * have `neckChannels` entries.
+ */
 export const attentionHeads = 8;
 export const lstmCells = 2;
 

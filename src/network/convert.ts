@@ -18,11 +18,17 @@ import { writeWeights } from './weights-file.js';
 export interface ConvertOptions extends CheckpointOptions {
   /** Store 16-bit floats: half the size, each weight within 2⁻¹¹ of its value. */
   readonly half?: boolean;
-  /** How FPEMs are joined; the authors' names can't tell. `pan++` unless given; mmocr's PANet is `pan`. */
+  /**
+   * How FPEMs are joined; the authors' names can't tell. `pan++` unless given; mmocr's PANet is
+   * `pan`.
+   */
   readonly fusion?: NeckConfig['fusion'];
   /** Settings that `detect` uses by default; ICDAR 2015's unless given. */
   readonly detection?: DetectionSettings;
-  /** The characters that a recognition head reads, in the order of its classes; by default the authors' of that many classes. */
+  /**
+   * The characters that a recognition head reads, in the order of its classes; by default the
+   * authors' of that many classes.
+   */
   readonly vocabulary?: readonly string[];
   /** Named in errors, for example the file's name; `checkpoint` unless given. */
   readonly source?: string;
@@ -34,15 +40,20 @@ export interface Converted {
   readonly weights: Uint8Array;
   /** The configuration that is in it. */
   readonly config: ModelConfig;
-  /** Where the checkpoint keeps a moving average of the weights (EMA), if that was not asked for. */
+  /**
+   * Where the checkpoint keeps a moving average of the weights (EMA), if that was not asked for.
+   */
   readonly emaLeft?: string;
 }
 
 /**
- * Reads a PyTorch checkpoint of PAN, PAN++ or mmocr's PANet, folds its batch norms, and writes a weights file for
- * `loadModel`. The backbone, the number of FPEMs and whether there is a recognition head are read off the checkpoint.
- * @param checkpoint the bytes of a file of `torch.save` or of safetensors, or of the index of either in several files
- * @throws PanppError `checkpoint` if the bytes can't be read, lack the moving average or a shard that is asked for, or if `half` is set and a
+ * Reads a PyTorch checkpoint of PAN, PAN++ or mmocr's PANet, folds its batch norms, and writes a
+ * weights file for `loadModel`. The backbone, the number of FPEMs and whether there is a
+ * recognition head are read off the checkpoint.
+ * @param checkpoint the bytes of a file of `torch.save` or of safetensors, or of the index of
+ * either in several files
+ * @throws PanppError `checkpoint` if the bytes can't be read, lack the moving average or a shard
+ * that is asked for, or if `half` is set and a
  *   weight is past a 16-bit float's range; `weights` if they hold another architecture, or a vocabulary of another length than the
  *   recognition head's
  */

@@ -1,5 +1,6 @@
-// The detector, described once: stem, ResNet, FPEMs, head. What becomes of the description is up to operators: the GPU's plan (plan.ts), an ONNX model
-// (../export/onnx.ts), the list of its convolutions (parameters.ts).
+// The detector, described once: stem, ResNet, FPEMs, head. What becomes of the description is up to
+// operators: the GPU's plan (plan.ts), an ONNX model (../export/onnx.ts), the list of its
+// convolutions (parameters.ts).
 // Source: PAN++ paper, overall architecture; spec, Backbone to Detection head.
 import {
   type BackboneConfig,
@@ -10,9 +11,15 @@ import {
   neckChannels,
 } from './config.js';
 
-/** One convolution with what belongs to it in a checkpoint, by the names that the reference's checkpoints use. */
+/**
+ * One convolution with what belongs to it in a checkpoint, by the names that the reference's
+ * checkpoints use.
+ */
 export interface ConvParameters {
-  /** `<name>.weight` holds the weights, and in a converted file `<name>.bias` the bias with the batch norm folded in. */
+  /**
+   * `<name>.weight` holds the weights, and in a converted file `<name>.bias` the bias with the
+   * batch norm folded in.
+   */
   readonly name: string;
   /** Output channels, input channels (1 if depthwise), kernel, kernel. */
   readonly shape: readonly [number, number, number, number];
@@ -38,11 +45,17 @@ export interface Ops<T> {
   add(name: string, a: T, b: T): T;
   /** relu(conv(all levels upsampled to the finest, one's channels after the other's)). */
   pyramidConv(conv: ConvParameters, levels: Levels<T>): T;
-  /** Hears what maps are called: `backbone.c2` … `c5`, `reduce.f1` … `f4`, `fpem1.f1` …, `ffm.f1` … (what heads see), `det`. */
+  /**
+   * Hears what maps are called: `backbone.c2` … `c5`, `reduce.f1` … `f4`, `fpem1.f1` …, `ffm.f1` …
+   * (what heads see), `det`.
+   */
   named?(name: string, map: T): void;
 }
 
-/** The detector on an image of 3 channels (or 4, the last one zero): the head's map at 1/4 of the image, and the levels that heads see. */
+/**
+ * The detector on an image of 3 channels (or 4, the last one zero): the head's map at 1/4 of the
+ * image, and the levels that heads see.
+ */
 export function detector<T>(
   config: Pick<ModelConfig, 'backbone' | 'neck'>,
   ops: Ops<T>,
@@ -94,7 +107,10 @@ function resnet<T>(backbone: BackboneConfig, ops: Ops<T>, image: T): Levels<T> {
   });
 }
 
-/** @param firstStride of a layer's first block, which has a shortcut: the stem gives 128 channels, so layer1's changes the width too */
+/**
+ * @param firstStride of a layer's first block, which has a shortcut: the stem gives 128 channels,
+ * so layer1's changes the width too
+ */
 function residualBlock<T>(
   backbone: BackboneConfig,
   ops: Ops<T>,

@@ -1,5 +1,5 @@
-// Which architecture a checkpoint is of, read off its tensors' names. What names can't tell (PAN's and PAN++'s FPEMs have the same
-// parameters) is asked for.
+// Which architecture a checkpoint is of, read off its tensors' names. What names can't tell (PAN's
+// and PAN++'s FPEMs have the same parameters) is asked for.
 import type { NamedTensor } from '../checkpoint/tensor.js';
 import { PanppError } from '../errors.js';
 import {
@@ -15,8 +15,10 @@ import {
 /**
  * The configuration of a checkpoint.
  * @param source named in errors
- * @param vocabulary the characters that a recognition head reads; if left out, the authors' vocabulary with its number of classes
- * @throws PanppError `weights` if there is no PAN or PAN++ in it, or its recognition head has another number of classes
+ * @param vocabulary the characters that a recognition head reads; if left out, the authors'
+ * vocabulary with its number of classes
+ * @throws PanppError `weights` if there is no PAN or PAN++ in it, or its recognition head has
+ * another number of classes
  */
 export function inferConfig(
   tensors: ReadonlyMap<string, NamedTensor>,

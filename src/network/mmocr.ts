@@ -1,13 +1,16 @@
-// mmocr's PANet under the names of the authors' code. It is PAN with the same stem, blocks and head; what differs is
-// that its FPEMs upsample by nearest neighbour and that all convolutions of its neck have a bias, which the batch norm
-// behind them takes in. Facts: mmocr's configuration _base_panet_resnet18_fpem-ffm, its FPEM_FFM and PANHead, and
-// mmdet's ResNet. The input is the same: RGB, ImageNet's mean and deviation.
+// mmocr's PANet under the names of the authors' code. It is PAN with the same stem, blocks and
+// head; what differs is that its FPEMs upsample by nearest neighbour and that all convolutions of
+// its neck have a bias, which the batch norm behind them takes in. Facts: mmocr's configuration
+// _base_panet_resnet18_fpem-ffm, its FPEM_FFM and PANHead, and mmdet's ResNet. The input is the
+// same: RGB, ImageNet's mean and deviation.
 import type { NamedTensor } from '../checkpoint/tensor.js';
 import { PanppError } from '../errors.js';
 
 type Tensors = ReadonlyMap<string, NamedTensor>;
 
-/** Units of an FPEM: mmocr counts the way up and the way down, the authors the level and the way. */
+/**
+ * Units of an FPEM: mmocr counts the way up and the way down, the authors the level and the way.
+ */
 const UNITS: Readonly<Record<string, string>> = {
   up_add1: '3_1',
   up_add2: '2_1',
@@ -47,8 +50,10 @@ export function isMmocrPanet(tensors: Tensors): boolean {
 }
 
 /**
- * The tensors of mmocr's PANet by the authors' names, with the neck's biases in its batch norms' means.
- * @throws PanppError `weights` for the variants that are another network: a 7×7 stem, a head of one convolution
+ * The tensors of mmocr's PANet by the authors' names, with the neck's biases in its batch norms'
+ * means.
+ * @throws PanppError `weights` for the variants that are another network: a 7×7 stem, a head of one
+ * convolution
  */
 export function fromMmocrPanet(tensors: Tensors, source: string): Map<string, NamedTensor> {
   const other = (what: string): never => {
@@ -82,8 +87,9 @@ function renamedTensor(name: string): string {
 }
 
 /**
- * W (D x + d) + p = W D x + (W d + p): a depthwise convolution's bias d reaches that of the 1×1 convolution behind it as
- * W d. A batch norm subtracts its mean, so a bias before it can be subtracted from the mean.
+ * W (D x + d) + p = W D x + (W d + p): a depthwise convolution's bias d reaches that of the 1×1
+ * convolution behind it as W d. A batch norm subtracts its mean, so a bias before it can be
+ * subtracted from the mean.
  */
 function absorbBiases(tensors: Map<string, NamedTensor>, layer: string, source: string): void {
   const depthwise = take(tensors, `${layer.replace('smooth_layer', 'dwconv')}.bias`) ?? [];

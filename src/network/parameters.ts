@@ -1,4 +1,5 @@
-// The tensors of a configuration, by the names that the reference's checkpoints use, and their shapes.
+// The tensors of a configuration, by the names that the reference's checkpoints use, and their
+// shapes.
 // Source: spec, Recognition; for convolutions detector.ts.
 import { type ModelConfig, lstmCells, neckChannels, specialClasses } from './config.js';
 import { type ConvParameters, type Ops, detector, recognitionFeatures } from './detector.js';
@@ -19,7 +20,10 @@ export function convolutionsOf(config: ModelConfig): ConvParameters[] {
   return convs;
 }
 
-/** What of the recognition head is no convolution: embeddings, attentions, LSTM cells, classifier; none without such a head. */
+/**
+ * What of the recognition head is no convolution: embeddings, attentions, LSTM cells, classifier;
+ * none without such a head.
+ */
 export function recognitionTensorsOf({ recognition }: ModelConfig): Map<string, readonly number[]> {
   const tensors = new Map<string, readonly number[]>();
   if (!recognition) return tensors;

@@ -1,4 +1,5 @@
-// The network's description (detector.ts) as a list of kernels. Pure: shapes and weights in, kernels out.
+// The network's description (detector.ts) as a list of kernels. Pure: shapes and weights in,
+// kernels out.
 import type { Kernel } from '../gpu/kernel.js';
 import { isSlot } from '../gpu/memory.js';
 import { planAdd } from '../layers/add.js';
@@ -16,8 +17,9 @@ import type { PlannedWeights } from './weights.js';
 export interface NetworkPlan {
   readonly kernels: readonly Kernel[];
   /**
-   * Maps by name: `backbone.c2` … `c5`, `reduce.f1` … `f4`, `fpem1.f1` … , `ffm.f1` … `f4` (what the head sees), and `det`, the
-   * 6-channel map at 1/4 (its channel count padded to 8). All but `det` are stored as the weights are.
+   * Maps by name: `backbone.c2` … `c5`, `reduce.f1` … `f4`, `fpem1.f1` … , `ffm.f1` … `f4` (what
+   * the head sees), and `det`, the 6-channel map at 1/4 (its channel count padded to 8). All but
+   * `det` are stored as the weights are.
    */
   readonly maps: ReadonlyMap<string, FeatureMap>;
   /** `det` brought to 1/scale of the image. */
@@ -25,8 +27,8 @@ export interface NetworkPlan {
 }
 
 /**
- * Plans the detector on preprocessed images (4 channels, the last one zero; sides multiples of 32). The image and the last map are
- * float32, what is between them is stored as the weights are.
+ * Plans the detector on preprocessed images (4 channels, the last one zero; sides multiples of 32).
+ * The image and the last map are float32, what is between them is stored as the weights are.
  * @param stemBandBytes what a band of the stem's widest maps may take
  */
 export function planNetwork(
@@ -74,7 +76,10 @@ export function fusedLevels({ maps }: NetworkPlan): Pyramid {
   return [1, 2, 3, 4].map((level) => maps.get(`ffm.f${level}`)!) as unknown as Pyramid;
 }
 
-/** Image rows to a pooled row, and pooled rows that a band's borders spoil: its convs reach 7 image rows beyond a pooled row. */
+/**
+ * Image rows to a pooled row, and pooled rows that a band's borders spoil: its convs reach 7 image
+ * rows beyond a pooled row.
+ */
 const stemStride = 4;
 const stemHalo = 2;
 
@@ -94,8 +99,8 @@ class NetworkPlanner implements Ops<FeatureMap> {
     return this.take(planConv(name, input, this.weights.conv(name), { ...options, precision }));
   }
 
-  // In bands of rows: at half the image's size, the stem's maps would be several times larger than any other. Of several small images as many at
-  // once as make a band.
+  // In bands of rows: at half the image's size, the stem's maps would be several times larger than
+  // any other. Of several small images as many at once as make a band.
   stem(convs: readonly ConvParameters[], image: FeatureMap): FeatureMap {
     const { precision } = this.weights;
     const channels = convs.at(-1)!.shape[0];
@@ -117,7 +122,8 @@ class NetworkPlanner implements Ops<FeatureMap> {
     return output;
   }
 
-  // A band is computed like an image of its own, with as many rows more as border effects reach, and only the rows that are right are pooled.
+  // A band is computed like an image of its own, with as many rows more as border effects reach,
+  // and only the rows that are right are pooled.
   #stemBands(
     convs: readonly ConvParameters[],
     image: FeatureMap,

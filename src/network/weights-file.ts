@@ -1,4 +1,5 @@
-// The weights file: safetensors with folded tensors and, in its metadata, the configuration they belong to.
+// The weights file: safetensors with folded tensors and, in its metadata, the configuration they
+// belong to.
 import { readSafetensors, writeSafetensors } from '../checkpoint/safetensors.js';
 import { PanppError } from '../errors.js';
 import type { ModelConfig } from './config.js';
@@ -15,7 +16,8 @@ export interface WeightsFile {
 
 /**
  * @param half store tensors as 16-bit floats
- * @throws PanppError `checkpoint` if a value does not fit 16 bits, `weights` for a tensor of whole numbers
+ * @throws PanppError `checkpoint` if a value does not fit 16 bits, `weights` for a tensor of whole
+ * numbers
  */
 export function writeWeights({ config, tensors }: WeightsFile, half: boolean): Uint8Array {
   return writeSafetensors(floatTensors(tensors), {
@@ -37,7 +39,8 @@ function* floatTensors(
 /**
  * Reads a weights file.
  * @param source named in errors
- * @throws PanppError `checkpoint` if it is no safetensors file, `weights` if it is not one of panpp's, does not fit its configuration, or has values that are no numbers
+ * @throws PanppError `checkpoint` if it is no safetensors file, `weights` if it is not one of
+ * panpp's, does not fit its configuration, or has values that are no numbers
  */
 export function readWeights(bytes: Uint8Array, source = 'weights'): WeightsFile {
   const { tensors, metadata } = readSafetensors(bytes, source);

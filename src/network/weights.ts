@@ -1,5 +1,5 @@
-// From named tensors to what the plan binds: a checkpoint's batch norms folded into its convs, a converted file's tensors checked,
-// and both packed on the GPU.
+// From named tensors to what the plan binds: a checkpoint's batch norms folded into its convs, a
+// converted file's tensors checked, and both packed on the GPU.
 import { foldBatchNorm } from '../checkpoint/fold.js';
 import { firstHalfOverflow } from '../half.js';
 import type { NamedTensor } from '../checkpoint/tensor.js';
@@ -21,7 +21,10 @@ import {
   recognitionTensorsOf,
 } from './parameters.js';
 
-/** Folded weights: `<conv>.weight` and, but for depthwise convs, `<conv>.bias`; the rest of a recognition head as it is. */
+/**
+ * Folded weights: `<conv>.weight` and, but for depthwise convs, `<conv>.bias`; the rest of a
+ * recognition head as it is.
+ */
 export type FoldedWeights = ReadonlyMap<string, NamedTensor>;
 
 /** What the plan of a network needs to know of its weights. */
@@ -37,7 +40,10 @@ export interface PlannedWeights {
 export interface NetworkWeights extends PlannedWeights {
   /** Bytes of GPU memory held. */
   readonly bytes: number;
-  /** Kept when the device has accepted them; kernels may be submitted before. @throws PanppError `adapter` if they do not fit its memory */
+  /**
+   * Kept when the device has accepted them; kernels may be submitted before. @throws PanppError
+   * `adapter` if they do not fit its memory
+   */
   readonly ready: Promise<void>;
   dispose(): void;
 }
@@ -45,7 +51,8 @@ export interface NetworkWeights extends PlannedWeights {
 /**
  * Folds every batch norm of a checkpoint into the conv before it.
  * @param source named in errors, for example the checkpoint's file name
- * @throws PanppError `weights` that lists the missing, unexpected and misshapen names if the tensors are not this architecture's, or names
+ * @throws PanppError `weights` that lists the missing, unexpected and misshapen names if the
+ * tensors are not this architecture's, or names
  *   the first that has NaN or infinity
  */
 export function foldCheckpoint(
@@ -82,7 +89,10 @@ export function foldCheckpoint(
   return folded;
 }
 
-/** Checks a converted file's tensors against its configuration. @throws PanppError `weights` as in `foldCheckpoint`. */
+/**
+ * Checks a converted file's tensors against its configuration. @throws PanppError `weights` as in
+ * `foldCheckpoint`.
+ */
 export function assertFolded(tensors: FoldedWeights, config: ModelConfig, source: string): void {
   const expected = recognitionTensorsOf(config);
   for (const { name, shape, depthwise } of convolutionsOf(config)) {
@@ -170,7 +180,8 @@ export function uploadBuffer({ device }: Gpu, label: string, data: Float32Array)
  * @param choice how weights and maps are stored; `auto` is f16 on hardware that has it
  * @param choices how convolutions are computed; the defaults for the device unless given
  * @param source named in errors
- * @throws PanppError `adapter` if the device has no f16; `weights` for a weight that half precision can't hold
+ * @throws PanppError `adapter` if the device has no f16; `weights` for a weight that half precision
+ * can't hold
  */
 export function uploadWeights(
   gpu: Gpu,
@@ -204,7 +215,10 @@ function assertHalves(tensors: FoldedWeights, config: ModelConfig, source: strin
   }
 }
 
-/** What plans know of weights, without any: for what depends on sizes alone. The places that stand for them hold nothing. */
+/**
+ * What plans know of weights, without any: for what depends on sizes alone. The places that stand
+ * for them hold nothing.
+ */
 export function planWeights(
   config: ModelConfig,
   precision: Precision,

@@ -1,6 +1,6 @@
-// Finding a WebGPU adapter in Node with Dawn's bindings (npm `webgpu`). In order: the one that the user names; a
-// hardware one; an installed software one; the embedded one. Only the adapter is chosen here, the device is requested
-// elsewhere.
+// Finding a WebGPU adapter in Node with Dawn's bindings (npm `webgpu`). In order: the one that the
+// user names; a hardware one; an installed software one; the embedded one. Only the adapter is
+// chosen here, the device is requested elsewhere.
 import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -22,20 +22,27 @@ import { inTurn } from './thread-turns.js';
 /** Which adapter is wanted, and how Dawn is set up. */
 export interface AdapterOptions {
   /**
-   * Part of the adapter's name in any case (`nvidia`, `a770`), `lavapipe`, `swiftshader` (an installed one, else the
-   * embedded one), `hardware` (no software adapter) or `software` (no hardware). Without it: the best there is.
+   * Part of the adapter's name in any case (`nvidia`, `a770`), `lavapipe`, `swiftshader` (an
+   * installed one, else the embedded one), `hardware` (no software adapter) or `software` (no
+   * hardware). Without it: the best there is.
    */
   readonly adapter?: string;
-  /** Dawn toggles to switch on besides the default ones, such as `allow_unsafe_apis`, without which there are no subgroup matrices. */
+  /**
+   * Dawn toggles to switch on besides the default ones, such as `allow_unsafe_apis`, without which
+   * there are no subgroup matrices.
+   */
   readonly toggles?: readonly string[];
   /**
-   * Dawn toggles to switch off: `timestamp_quantization` for exact timings; `disable_robustness` if shaders of your own run on the device too and
-   * may index out of bounds.
+   * Dawn toggles to switch off: `timestamp_quantization` for exact timings; `disable_robustness` if
+   * shaders of your own run on the device too and may index out of bounds.
    */
   readonly disabledToggles?: readonly string[];
 }
 
-/** Toggles as a command line gives them: names with commas between them, a minus before those to switch off. */
+/**
+ * Toggles as a command line gives them: names with commas between them, a minus before those to
+ * switch off.
+ */
 export function parseToggles(
   list: string,
 ): Required<Pick<AdapterOptions, 'toggles' | 'disabledToggles'>> {
@@ -67,8 +74,9 @@ export interface AdapterName {
 }
 
 /**
- * Switched on unless the caller switches them off. Without the first Dawn hides half floats on NVIDIA's Vulkan driver; elsewhere it does nothing. The
- * second leaves out the clamps that Dawn puts around every index: ours are in bounds (tests/gpu/bounds.test.ts).
+ * Switched on unless the caller switches them off. Without the first Dawn hides half floats on
+ * NVIDIA's Vulkan driver; elsewhere it does nothing. The second leaves out the clamps that Dawn
+ * puts around every index: ours are in bounds (tests/gpu/bounds.test.ts).
  */
 export const defaultToggles: readonly string[] = [
   'vulkan_enable_f16_on_nvidia',
@@ -90,14 +98,15 @@ export const LAVAPIPE_PACKAGES =
   "Mesa's lavapipe 25 or newer (Debian: mesa-vulkan-drivers and libvulkan1, on Debian 12 from bookworm-backports)";
 
 /**
- * Dawn ends the process if its instance is collected before everything that came of it, so instances live as long as the process;
- * one for each set of flags.
+ * Dawn ends the process if its instance is collected before everything that came of it, so
+ * instances live as long as the process; one for each set of flags.
  */
 const instances = new Map<string, GPU>();
 
 /**
  * Finds an adapter. Nothing is kept running: a Node process ends by itself.
- * @throws PanppError `adapter`: none there, or none as asked for; the message says what to install. `argument`: a toggle that Dawn does not have
+ * @throws PanppError `adapter`: none there, or none as asked for; the message says what to install.
+ * `argument`: a toggle that Dawn does not have
  */
 export async function findAdapter(options: AdapterOptions = {}): Promise<FoundAdapter> {
   const search = await startSearch(options);
@@ -121,7 +130,10 @@ export async function* eachAdapter(): AsyncGenerator<FoundAdapter> {
   if (embedded) yield embedded;
 }
 
-/** Reads lines like ` * backend: 'vulkan', name: 'llvmpipe (LLVM 15.0.6, 256 bits)'` of Dawn's error message. */
+/**
+ * Reads lines like ` * backend: 'vulkan', name: 'llvmpipe (LLVM 15.0.6, 256 bits)'` of Dawn's error
+ * message.
+ */
 export function parseAdapterList(message: string): AdapterName[] {
   return [...message.matchAll(/^ \* backend: '(.*?)', name: '(.*)'$/gm)].map(
     ([, backend, name]) => ({
@@ -182,13 +194,15 @@ async function preferLavapipe(search: Search, found: FoundAdapter): Promise<Foun
 }
 
 /**
- * The adapter of the embedded driver; undefined where there is none for the platform or its package isn't installed.
+ * The adapter of the embedded driver; undefined where there is none for the platform or its package
+ * isn't installed.
  */
 async function embeddedAdapter(search: Search): Promise<FoundAdapter | undefined> {
   if (!isEmbeddedPlatform || !findEmbeddedPackage()) return undefined;
   const driver = await loadEmbeddedDriver();
   const found = await request(search, ['backend=vulkan'], {}, driver);
-  // Where the environment does not reach the loader (see withOnlyEmbeddedDriver), another driver may have answered.
+  // Where the environment does not reach the loader (see withOnlyEmbeddedDriver), another driver
+  // may have answered.
   if (found?.adapter.info.architecture === 'swiftshader') return { ...found, embedded: true };
   throw new PanppError(
     'adapter',
@@ -296,8 +310,8 @@ function lookForAdapter(
 let installedLoader: boolean | undefined;
 
 /**
- * Without a Vulkan loader that works Dawn need not be asked on Linux; its answer would be a stack trace on stderr. Looked for once: afterwards
- * the embedded driver's may be there.
+ * Without a Vulkan loader that works Dawn need not be asked on Linux; its answer would be a stack
+ * trace on stderr. Looked for once: afterwards the embedded driver's may be there.
  */
 function hasVulkanLoader(): boolean {
   return (installedLoader ??= findVulkanLoader());

@@ -1,5 +1,6 @@
-// Dawn takes any word as a toggle and says nothing of one that it does not know. Its module for Node does not list its toggles either, so
-// they are looked for in the module's file, where each name lies as a text with zeros around it: the list of the very version that runs.
+// Dawn takes any word as a toggle and says nothing of one that it does not know. Its module for
+// Node does not list its toggles either, so they are looked for in the module's file, where each
+// name lies as a text with zeros around it: the list of the very version that runs.
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';

@@ -1,4 +1,5 @@
-// What `panpp doctor` reports: the machine, Dawn, every adapter with what it can do, and what is missing.
+// What `panpp doctor` reports: the machine, Dawn, every adapter with what it can do, and what is
+// missing.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { release } from 'node:os';
@@ -42,7 +43,10 @@ export interface AdapterReport {
   readonly features: readonly string[];
   /** All limits of WebGPU, by WebGPU's names. */
   readonly limits: Readonly<Record<string, number>>;
-  /** The side in pixels of the largest square image, after resizing, that its limits let the package's network look at, by precision. */
+  /**
+   * The side in pixels of the largest square image, after resizing, that its limits let the
+   * package's network look at, by precision.
+   */
   readonly largestImage: { readonly f32: number; readonly f16?: number };
   /** What `panpp tune` has found out on it. */
   readonly tuning: TuningReport;

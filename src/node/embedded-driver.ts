@@ -1,7 +1,9 @@
-// A Vulkan loader and a software driver (Google's SwiftShader) out of an npm package, for machines that have neither:
-// @sparticuz/chromium ships both as bin/swiftshader.tar.br for Linux x64. They are unpacked once into the user's cache
-// folder. Dawn finds the loader because it is already loaded under the name libvulkan.so.1, and the loader finds the
-// driver through environment variables that are set only while Dawn looks for adapters.
+// A Vulkan loader and a software driver (Google's SwiftShader) out of an npm package, for machines
+// that have neither:
+// @sparticuz/chromium ships both as bin/swiftshader.tar.br for Linux x64. They are unpacked once
+// into the user's cache folder. Dawn finds the loader because it is already loaded under the name
+// libvulkan.so.1, and the loader finds the driver through environment variables that are set only
+// while Dawn looks for adapters.
 import { randomUUID } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { lstat, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
@@ -24,7 +26,10 @@ const LOADER = 'libvulkan.so.1';
 const MANIFEST = 'vk_swiftshader_icd.json';
 const FILES = [LOADER, MANIFEST, 'libvk_swiftshader.so'];
 
-/** glibc's RTLD_NODELETE, which Node's constants lack: the library stays although it is no Node addon. */
+/**
+ * glibc's RTLD_NODELETE, which Node's constants lack: the library stays although it is no Node
+ * addon.
+ */
 const RTLD_NODELETE = 0x1000;
 
 /** Environment variables by which the Vulkan loader chooses drivers. */
@@ -46,7 +51,10 @@ export interface EmbeddedDriver {
   readonly version: string;
 }
 
-/** The installed package, looked for from this module and from the current folder; undefined where there is none. */
+/**
+ * The installed package, looked for from this module and from the current folder; undefined where
+ * there is none.
+ */
 export function findEmbeddedPackage(): EmbeddedPackage | undefined {
   for (const from of [import.meta.url, pathToFileURL(join(process.cwd(), 'package.json'))]) {
     const root = packageRoot(from);
@@ -77,8 +85,10 @@ function packageRoot(from: string | URL): string | undefined {
 let loading: Promise<EmbeddedDriver> | undefined;
 
 /**
- * Unpacks the driver if that has not happened yet, and loads its Vulkan loader into this process (once).
- * @throws PanppError `adapter`: another platform, package not installed, or no folder that it can be unpacked to
+ * Unpacks the driver if that has not happened yet, and loads its Vulkan loader into this process
+ * (once).
+ * @throws PanppError `adapter`: another platform, package not installed, or no folder that it can
+ * be unpacked to
  */
 export function loadEmbeddedDriver(): Promise<EmbeddedDriver> {
   loading ??= unpackAndLoad().catch((error: unknown) => {
@@ -127,8 +137,9 @@ function cacheFolders(): string[] {
 }
 
 /**
- * Unpacks into `parent`/swiftshader-VERSION and returns that folder. Written beside it under another name first, so
- * that it is either whole or not there, also when two processes do this at once.
+ * Unpacks into `parent`/swiftshader-VERSION and returns that folder. Written beside it under
+ * another name first, so that it is either whole or not there, also when two processes do this at
+ * once.
  */
 async function unpack({ version, archive }: EmbeddedPackage, parent: string): Promise<string> {
   const folder = join(parent, `swiftshader-${version}`);
@@ -153,7 +164,9 @@ async function unpack({ version, archive }: EmbeddedPackage, parent: string): Pr
   return folder;
 }
 
-/** What is there and whole stays: another process may have been first, and its driver may be in use. */
+/**
+ * What is there and whole stays: another process may have been first, and its driver may be in use.
+ */
 async function moveInto(draft: string, folder: string): Promise<void> {
   try {
     await rename(draft, folder);
@@ -168,7 +181,10 @@ async function moveInto(draft: string, folder: string): Promise<void> {
 
 const isWhole = (folder: string): boolean => FILES.every((name) => existsSync(join(folder, name)));
 
-/** Code is loaded from this folder; in a shared temporary folder another user could have put it there. */
+/**
+ * Code is loaded from this folder; in a shared temporary folder another user could have put it
+ * there.
+ */
 async function checkOwner(folder: string): Promise<void> {
   const status = await lstat(folder);
   const mine =
@@ -186,8 +202,9 @@ function openLibrary(path: string): void {
 }
 
 /**
- * Runs a synchronous action while the Vulkan loader sees the embedded driver and no other, whatever the user's
- * variables say. In a worker thread `process.env` reaches the loader only if it was started with `env: SHARE_ENV`.
+ * Runs a synchronous action while the Vulkan loader sees the embedded driver and no other, whatever
+ * the user's variables say. In a worker thread `process.env` reaches the loader only if it was
+ * started with `env: SHARE_ENV`.
  */
 export function withOnlyEmbeddedDriver<T>({ folder }: EmbeddedDriver, action: () => T): T {
   const names = [...DRIVER_VARIABLES, ...DRIVER_FILTERS];

@@ -4,8 +4,8 @@ import { dirname, join } from 'node:path';
 import { onDisk } from './paths.js';
 
 /**
- * Makes a folder and those above it. Node's own recursive mkdir never returns where a folder can't be made although its parent is there
- * (/proc).
+ * Makes a folder and those above it. Node's own recursive mkdir never returns where a folder can't
+ * be made although its parent is there (/proc).
  * @param mode of the folders that are made
  */
 export async function makeFolder(path: string, mode?: number): Promise<void> {

@@ -1,6 +1,8 @@
-// Names of files that are no UTF-8, as strings. Linux keeps names as bytes, and Node's own strings for those that are no UTF-8 are equal for
-// unequal names. Here each byte that is no UTF-8 is a lone surrogate from U+DC80 to U+DCFF, as Python's `surrogateescape` has it: no other
-// name becomes the same string, paths are joined and cut as usual, and JSON writes such a name as `\udce9`, which Python opens.
+// Names of files that are no UTF-8, as strings. Linux keeps names as bytes, and Node's own strings
+// for those that are no UTF-8 are equal for unequal names. Here each byte that is no UTF-8 is a
+// lone surrogate from U+DC80 to U+DCFF, as Python's `surrogateescape` has it: no other name becomes
+// the same string, paths are joined and cut as usual, and JSON writes such a name as `\udce9`,
+// which Python opens.
 import { isUtf8 } from 'node:buffer';
 
 const escapes = 0xdc00;

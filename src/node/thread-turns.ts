@@ -7,9 +7,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 const LONGEST_TURN_MS = 20_000;
 
 /**
- * Runs an action when no other thread of this process runs one; the turn is over when the action returns, if only with a promise. What needs
- * it is the process's environment: threads share it, and the Vulkan loader reads it several times while it looks for drivers. Threads that
- * were not told of each other have only the disk in common, and there only one of them can make a certain folder.
+ * Runs an action when no other thread of this process runs one; the turn is over when the action
+ * returns, if only with a promise. What needs it is the process's environment: threads share it,
+ * and the Vulkan loader reads it several times while it looks for drivers. Threads that were not
+ * told of each other have only the disk in common, and there only one of them can make a certain
+ * folder.
  */
 export async function inTurn<T>(action: () => Promise<T>): Promise<T> {
   const folder = join(tmpdir(), `panpp-${process.getuid?.() ?? 'turn'}-${process.pid}.lock`);
@@ -21,7 +23,10 @@ export async function inTurn<T>(action: () => Promise<T>): Promise<T> {
   }
 }
 
-/** False where it can't be made at all: then there are no turns, which a process of one thread does not miss. */
+/**
+ * False where it can't be made at all: then there are no turns, which a process of one thread does
+ * not miss.
+ */
 async function makeWhenGone(folder: string): Promise<boolean> {
   for (;;) {
     try {

@@ -7,7 +7,10 @@ import type { GpuProfile } from '../gpu/context.js';
 import { type Tuning, type TuningState, asTuning, tuningState } from '../tuning/tuning.js';
 import { userCacheFolder } from './folders.js';
 
-/** Where `panpp tune` puts what it finds out on an adapter, and the other commands look for it; undefined for a user without a home. */
+/**
+ * Where `panpp tune` puts what it finds out on an adapter, and the other commands look for it;
+ * undefined for a user without a home.
+ */
 export function tuningPath({
   adapter,
   vendor,
@@ -66,7 +69,9 @@ export interface TuningReport {
   readonly shapes: number;
   /** Those of them that are computed in other tiles than the default ones. */
   readonly tuned: number;
-  /** Classes of convolutions whose methods were measured; none on adapters that compute on a CPU. */
+  /**
+   * Classes of convolutions whose methods were measured; none on adapters that compute on a CPU.
+   */
   readonly classes: number;
   /** Those of them that are computed by another method than the usual one. */
   readonly changed: number;

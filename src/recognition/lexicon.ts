@@ -13,11 +13,17 @@ export interface CorrectionSettings {
   readonly nonAlphaScoreThreshold: number;
   /** Words with a lower score are dropped. */
   readonly ignoreScoreThreshold: number;
-  /** The lexicon's nearest word replaces a word if it is nearer than so many edits; else the word is dropped. */
+  /**
+   * The lexicon's nearest word replaces a word if it is nearer than so many edits; else the word is
+   * dropped.
+   */
   readonly editDistanceThreshold: number;
 }
 
-/** The authors' thresholds for ICDAR 2015 with ResNet-18; with ResNet-50 `ignoreScoreThreshold` is 0.9. */
+/**
+ * The authors' thresholds for ICDAR 2015 with ResNet-18; with ResNet-50 `ignoreScoreThreshold` is
+ * 0.9.
+ */
 export const defaultCorrection: CorrectionSettings = {
   lengthThreshold: 3,
   scoreThreshold: 0.95,
@@ -46,7 +52,10 @@ export class Lexicon {
   readonly words: readonly string[];
   readonly #byLength = new Map<number, Entry[]>();
 
-  /** @throws PanppError `argument` for what is no list of words; a text alone would be one of letters */
+  /**
+   * @throws PanppError `argument` for what is no list of words; a text alone would be one of
+   * letters
+   */
   constructor(words: Iterable<string>) {
     this.words =
       typeof words === 'object' && words !== null && Symbol.iterator in words
@@ -66,8 +75,9 @@ export class Lexicon {
   }
 
   /**
-   * The word of least edit distance, if that is below `limit`. Of several the one that agrees with `text` most, early positions counting
-   * more; of several of those the lexicon's first. Source: spec, Recognition 6.
+   * The word of least edit distance, if that is below `limit`. Of several the one that agrees with
+   * `text` most, early positions counting more; of several of those the lexicon's first. Source:
+   * spec, Recognition 6.
    * @returns the word as the lexicon writes it, and its distance in edits
    */
   nearest(text: string, limit: number): { word: string; distance: number } | undefined {
@@ -92,7 +102,8 @@ function compareMatches(a: Match, b: Match): number {
 }
 
 /**
- * Reads a lexicon: one word a line; a byte order mark, CRLF, spaces around a word and empty lines are no part of it.
+ * Reads a lexicon: one word a line; a byte order mark, CRLF, spaces around a word and empty lines
+ * are no part of it.
  * @param source named in errors
  * @throws PanppError `file` if it is not UTF-8 or holds no word
  */
@@ -122,7 +133,8 @@ export function checkCorrection(settings: Partial<CorrectionSettings>): void {
 }
 
 /**
- * What becomes of a word that was read: itself, a word of the lexicon, or undefined if it is dropped. Source: spec, Recognition 6.
+ * What becomes of a word that was read: itself, a word of the lexicon, or undefined if it is
+ * dropped. Source: spec, Recognition 6.
  * @param score its mean probability, 0 … 1
  * @param settings thresholds; those left out are `defaultCorrection`'s
  * @throws PanppError `argument` for a threshold that is unknown or no number
@@ -143,8 +155,8 @@ export function correctWord(
 }
 
 /**
- * Levenshtein's distance of two words: insertions, deletions and substitutions, one edit each. Any number above `limit` may come back
- * for a distance above it.
+ * Levenshtein's distance of two words: insertions, deletions and substitutions, one edit each. Any
+ * number above `limit` may come back for a distance above it.
  */
 export function editDistance(a: readonly string[], b: readonly string[], limit = Infinity): number {
   const row = Array.from({ length: b.length + 1 }, (_, at) => at);

@@ -60,7 +60,10 @@ export class RecognitionPass {
     return this.#program;
   }
 
-  /** Reads regions of an image, in their order. @throws PanppError `argument` for a region that is none */
+  /**
+   * Reads regions of an image, in their order. @throws PanppError `argument` for a region that is
+   * none
+   */
   async recognize(
     input: ImageInput,
     shapes: readonly (Polygon | Box)[],

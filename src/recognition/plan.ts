@@ -1,5 +1,5 @@
-// Reading a number of regions as a list of kernels (shaders/recognition): masked RoI, encoder, decoder. Pure: sizes and weights in,
-// kernels out.
+// Reading a number of regions as a list of kernels (shaders/recognition): masked RoI, encoder,
+// decoder. Pure: sizes and weights in, kernels out.
 // Source: PAN++ paper, recognition head; spec, Recognition.
 import attention from '../../shaders/recognition/attention.wgsl';
 import beamSearch from '../../shaders/recognition/beam.wgsl';
@@ -30,7 +30,9 @@ export const cropWidth = 32;
 /** Hypotheses of a beam search at most: what fits the shader's workgroup memory. */
 export const maxBeam = 32;
 
-/** 32-bit words of a word in `words`: its length, and three of each token (`Word` in decode.wgsl). */
+/**
+ * 32-bit words of a word in `words`: its length, and three of each token (`Word` in decode.wgsl).
+ */
 export const wordFields = 1 + 3 * maxTokens;
 /** 32-bit words of `Step` in decode.wgsl. */
 export const stepFields = 4;
@@ -176,8 +178,9 @@ export function settingsLayout(): StructLayout {
 }
 
 /**
- * How many regions to read at once: as many as take a quarter of the memory that the network's largest map takes (128 channels at
- * half the image's size), so that a spotter needs hardly more than a detector; but no fewer than 16, no more than 256.
+ * How many regions to read at once: as many as take a quarter of the memory that the network's
+ * largest map takes (128 channels at half the image's size), so that a spotter needs hardly more
+ * than a detector; but no fewer than 16, no more than 256.
  */
 export function regionsAtOnce(
   image: Size,

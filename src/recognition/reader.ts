@@ -1,4 +1,5 @@
-// The recognition head at work: the stages that a program needs for it, and running them for any number of regions.
+// The recognition head at work: the stages that a program needs for it, and running them for any
+// number of regions.
 import type { Gpu } from '../gpu/context.js';
 import type { Slot } from '../gpu/kernel.js';
 import type { Program, Stage } from '../gpu/program.js';
@@ -18,7 +19,10 @@ import { type Rois, inRuns, packMasks, packRegions } from './roi.js';
 import type { RecognitionWeights } from './weights.js';
 import { type Word, readWords } from './words.js';
 
-/** The recognition head's stages behind a network's: `features`, its convolution, and `recognition`, which is run for some regions at a time. */
+/**
+ * The recognition head's stages behind a network's: `features`, its convolution, and `recognition`,
+ * which is run for some regions at a time.
+ */
 export interface ReaderPlan {
   readonly recognition: RecognitionPlan;
   readonly stages: readonly Stage[];
@@ -77,7 +81,8 @@ export class Reader {
   }
 
   /**
-   * Reads regions: one submit for as many of them as fit the plan, one wait for all. Without regions nothing is run.
+   * Reads regions: one submit for as many of them as fit the plan, one wait for all. Without
+   * regions nothing is run.
    * @param before stages to run first; `features` must be among them
    */
   async read(

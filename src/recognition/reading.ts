@@ -22,7 +22,10 @@ export interface TextCharacter {
   readonly character: string;
   /** Softmax of the decoder's logits, 0 … 1. */
   readonly probability: number;
-  /** Where the decoder's attention was largest, in pixels of the image; one of the region's 8 × 32 positions. */
+  /**
+   * Where the decoder's attention was largest, in pixels of the image; one of the region's 8 × 32
+   * positions.
+   */
   readonly attention: Point;
 }
 
@@ -40,7 +43,10 @@ export interface TextReading {
 export interface CorrectionOptions {
   /** Words to choose from. */
   readonly lexicon?: Lexicon | readonly string[];
-  /** Thresholds of the rule, the authors' where left out; the rule applies if these or a lexicon are given. */
+  /**
+   * Thresholds of the rule, the authors' where left out; the rule applies if these or a lexicon are
+   * given.
+   */
   readonly correction?: Partial<CorrectionSettings>;
 }
 
@@ -61,7 +67,10 @@ export function decodingOf({ beam = 1 }: ReadOptions): DecodingPlan {
   return { ...greedy, beam };
 }
 
-/** What to correct by, checked. @throws PanppError `argument` for a lexicon or thresholds that are none */
+/**
+ * What to correct by, checked. @throws PanppError `argument` for a lexicon or thresholds that are
+ * none
+ */
 export function correctionOf({ lexicon, correction }: CorrectionOptions): {
   lexicon: Lexicon | undefined;
   correction: Partial<CorrectionSettings> | undefined;

@@ -1,4 +1,5 @@
-// Regions as the masked RoI takes them: a crop of the resized image and a mask, from a label map or from a polygon.
+// Regions as the masked RoI takes them: a crop of the resized image and a mask, from a label map or
+// from a polygon.
 // Source: spec, Recognition 2.
 import { PanppError } from '../errors.js';
 import type { Box, Point, Polygon } from '../shapes/geometry.js';
@@ -6,7 +7,10 @@ import { cropHeight, cropWidth, regionLayout } from './plan.js';
 
 /** One region to read. */
 export interface Roi {
-  /** What is looked at, in pixels of the resized image: the tight box grown by a pixel on each side and clamped to the image. */
+  /**
+   * What is looked at, in pixels of the resized image: the tight box grown by a pixel on each side
+   * and clamped to the image.
+   */
   readonly crop: Box;
   /** The mask's rectangle in pixels of its own, `maskScale` pixels of the resized image each. */
   readonly maskBox: Box;
@@ -55,8 +59,9 @@ export function roiOfLabel(
 }
 
 /**
- * The region inside a polygon or a box of the original image, with a mask of the resized image's pixels. A polygon's coordinates are
- * those of pixels' centres, as `detect` gives them, and its outline belongs to it.
+ * The region inside a polygon or a box of the original image, with a mask of the resized image's
+ * pixels. A polygon's coordinates are those of pixels' centres, as `detect` gives them, and its
+ * outline belongs to it.
  * @param name says which region, in errors
  * @throws PanppError `argument` for a shape that is none or lies outside of the image
  */
@@ -138,7 +143,10 @@ class Mask {
   }
 }
 
-/** Sets the pixels whose centres lie inside a polygon (even-odd rule), and those that its outline rounds to. */
+/**
+ * Sets the pixels whose centres lie inside a polygon (even-odd rule), and those that its outline
+ * rounds to.
+ */
 function fillPolygon(mask: Mask, points: Polygon): void {
   const edges = points.map((point, at) => [point, points[(at + 1) % points.length]] as const);
   const { left, top, right, bottom } = mask.box;
@@ -164,7 +172,10 @@ function fillPolygon(mask: Mask, points: Polygon): void {
   }
 }
 
-/** The value at `at` of the line that is `from` at `start` and `to` at `end`, and no further than these. */
+/**
+ * The value at `at` of the line that is `from` at `start` and `to` at `end`, and no further than
+ * these.
+ */
 function between(at: number, start: number, end: number, from: number, to: number): number {
   const share = start === end ? 0 : Math.min(Math.max((at - start) / (end - start), 0), 1);
   return from + share * (to - from);
@@ -209,7 +220,9 @@ export function packMasks(rois: readonly Roi[]): Uint32Array<ArrayBuffer> {
   return packed;
 }
 
-/** Cuts regions into runs of at most `capacity` regions whose masks have at most `maskWords` words. */
+/**
+ * Cuts regions into runs of at most `capacity` regions whose masks have at most `maskWords` words.
+ */
 export function* inRuns(
   rois: readonly Roi[],
   capacity: number,

@@ -1,4 +1,5 @@
-// The recognition head's weights as its shaders read them: one buffer for the encoder, one for the decoder, in vec4s.
+// The recognition head's weights as its shaders read them: one buffer for the encoder, one for the
+// decoder, in vec4s.
 // Source of the arithmetic: spec, Recognition 3 and 4.
 import type { Gpu } from '../gpu/context.js';
 import {
@@ -27,7 +28,10 @@ const headWidth = width / attentionHeads;
 const scoreScale = 1 / Math.sqrt(headWidth);
 const layerNormEpsilon = 1e-6;
 
-/** Packs the recognition head of folded weights and copies it to the GPU; undefined for a model that only detects. */
+/**
+ * Packs the recognition head of folded weights and copies it to the GPU; undefined for a model that
+ * only detects.
+ */
 export function uploadRecognition(
   gpu: Gpu,
   tensors: FoldedWeights,
@@ -97,7 +101,10 @@ function packLinear(
   return packed;
 }
 
-/** [input, then old h][unit] vec4 of what it gives to the unit's gates i, f, g, o (PyTorch's order), then [unit] the gates' biases. */
+/**
+ * [input, then old h][unit] vec4 of what it gives to the unit's gates i, f, g, o (PyTorch's order),
+ * then [unit] the gates' biases.
+ */
 function packLstmCell(tensors: FoldedWeights, name: string): Float32Array {
   const sides = ['ih', 'hh'].map((side) => ({
     weight: floats(tensors, `${name}.weight_${side}`),

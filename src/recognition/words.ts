@@ -20,8 +20,10 @@ export interface Word {
 }
 
 /**
- * The words in the bytes of a plan's `words`; what comes after EOS, and PAD and UNK, are no characters.
- * @throws PanppError `weights` if the decoder found no token, which only weights that are no numbers can cause
+ * The words in the bytes of a plan's `words`; what comes after EOS, and PAD and UNK, are no
+ * characters.
+ * @throws PanppError `weights` if the decoder found no token, which only weights that are no
+ * numbers can cause
  */
 export function readWords(bytes: ArrayBuffer, vocabulary: readonly string[]): Word[] {
   const whole = new Uint32Array(bytes);

@@ -1,5 +1,5 @@
-// Outer border of a region by border following (Suzuki and Abe 1985), with the start, the direction and the points of
-// OpenCV's findContours (RETR_EXTERNAL, CHAIN_APPROX_SIMPLE).
+// Outer border of a region by border following (Suzuki and Abe 1985), with the start, the direction
+// and the points of OpenCV's findContours (RETR_EXTERNAL, CHAIN_APPROX_SIMPLE).
 
 import type { Point } from './geometry.js';
 
@@ -11,9 +11,9 @@ const WEST = 4;
 type IsInside = (x: number, y: number) => boolean;
 
 /**
- * Follows the outer border of an 8-connected region from its first pixel in raster order, anticlockwise as seen, and
- * gives the pixels where the border turns. Pixels of a thin part come twice; a single pixel is one point. The time is
- * proportional to the border's length.
+ * Follows the outer border of an 8-connected region from its first pixel in raster order,
+ * anticlockwise as seen, and gives the pixels where the border turns. Pixels of a thin part come
+ * twice; a single pixel is one point. The time is proportional to the border's length.
  * @param isInside whether a pixel belongs to the region; asked for pixels outside the image too.
  */
 export function traceContour(isInside: IsInside, startX: number, startY: number): Point[] {
@@ -38,7 +38,8 @@ export function traceContour(isInside: IsInside, startX: number, startY: number)
     } while (!isInside(nextX, nextY));
     if (code !== heading) points.push([x, y]);
     heading = code;
-    // A border may cross its first pixel more than once; it closes where it arrives there as it began.
+    // A border may cross its first pixel more than once; it closes where it arrives there as it
+    // began.
     if (nextX === startX && nextY === startY && x === lastX && y === lastY) return points;
     x = nextX;
     y = nextY;
@@ -46,7 +47,10 @@ export function traceContour(isInside: IsInside, startX: number, startY: number)
   }
 }
 
-/** Direction to the neighbour from which the border comes back to its first pixel: the first clockwise from west. */
+/**
+ * Direction to the neighbour from which the border comes back to its first pixel: the first
+ * clockwise from west.
+ */
 function lastNeighbour(isInside: IsInside, x: number, y: number): number | null {
   for (let turn = 1; turn < 8; turn++) {
     const code = (WEST - turn) & 7;

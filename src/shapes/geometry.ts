@@ -16,7 +16,10 @@ export interface Box {
   readonly bottom: number;
 }
 
-/** Twice the signed area of the triangle a, b, c; above 0 where c lies clockwise of a → b as seen (y down). */
+/**
+ * Twice the signed area of the triangle a, b, c; above 0 where c lies clockwise of a → b as seen (y
+ * down).
+ */
 export function cross(a: Point, b: Point, c: Point): number {
   return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]);
 }

@@ -1,12 +1,13 @@
-// Convex hull by the monotone chain (Andrew 1979), in the order that OpenCV's convexHull gives for pixels in raster
-// order: the rotating calipers of minAreaRect break ties by that order.
+// Convex hull by the monotone chain (Andrew 1979), in the order that OpenCV's convexHull gives for
+// pixels in raster order: the rotating calipers of minAreaRect break ties by that order.
 
 import { cross, type Point } from './geometry.js';
 
 /**
- * Corners of the convex hull of integer points, clockwise as seen (y down), without points inside an edge. They start
- * with the rightmost (the lowest of them); but corners that run up or down the raster order in one go start where that
- * run does, as OpenCV turns such hulls. Linear time if the points are in raster order.
+ * Corners of the convex hull of integer points, clockwise as seen (y down), without points inside
+ * an edge. They start with the rightmost (the lowest of them); but corners that run up or down the
+ * raster order in one go start where that run does, as OpenCV turns such hulls. Linear time if the
+ * points are in raster order.
  */
 export function convexHull(points: readonly Point[]): Point[] {
   const sorted = [...points].sort(rasterOrder);
@@ -21,7 +22,10 @@ function rasterOrder(a: Point, b: Point): number {
   return a[1] - b[1] || a[0] - b[0];
 }
 
-/** The side of the hull on the left hand (as seen, y down) of a walk from the first sorted point to the last. */
+/**
+ * The side of the hull on the left hand (as seen, y down) of a walk from the first sorted point to
+ * the last.
+ */
 function chain(sorted: readonly Point[]): Point[] {
   const corners: Point[] = [];
   let count = 0;

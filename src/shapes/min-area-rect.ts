@@ -1,6 +1,7 @@
-// Rectangle of least area round a convex hull: rotating calipers (Toussaint 1983), since one side of it lies on an edge
-// of the hull. Arithmetic, ties and the order of the corners are those of OpenCV 4.6's minAreaRect and boxPoints, in
-// float32: the corners are truncated to whole pixels later, where a rounding apart would be a pixel apart.
+// Rectangle of least area round a convex hull: rotating calipers (Toussaint 1983), since one side
+// of it lies on an edge of the hull. Arithmetic, ties and the order of the corners are those of
+// OpenCV 4.6's minAreaRect and boxPoints, in float32: the corners are truncated to whole pixels
+// later, where a rounding apart would be a pixel apart.
 
 import { PanppError } from '../errors.js';
 import type { Point } from './geometry.js';
@@ -28,8 +29,8 @@ interface Caliper {
 }
 
 /**
- * The rectangle of least area round a hull as `convexHull` gives it; of several the one met last when turning.
- * One point gives an empty rectangle, two points one without height.
+ * The rectangle of least area round a hull as `convexHull` gives it; of several the one met last
+ * when turning. One point gives an empty rectangle, two points one without height.
  * @throws PanppError `argument` for a hull without points.
  */
 export function minAreaRect(hull: readonly Point[]): RotatedRect {

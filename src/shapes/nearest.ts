@@ -1,8 +1,12 @@
-// The nearest-neighbour rule of OpenCV's resize (INTER_NEAREST): image pixel i reads map pixel ⌊i · map / image⌋.
+// The nearest-neighbour rule of OpenCV's resize (INTER_NEAREST): image pixel i reads map pixel ⌊i ·
+// map / image⌋.
 
 import { PanppError } from '../errors.js';
 
-/** One axis of a map that is brought to an image's size, which is at least as large: every map pixel is read. */
+/**
+ * One axis of a map that is brought to an image's size, which is at least as large: every map pixel
+ * is read.
+ */
 export interface NearestAxis {
   /** For every image index the map index it reads. */
   readonly sources: Int32Array;
@@ -10,7 +14,10 @@ export interface NearestAxis {
   readonly starts: Int32Array;
 }
 
-/** @throws PanppError `argument` where the image is smaller than the map (some map pixels would be lost). */
+/**
+ * @throws PanppError `argument` where the image is smaller than the map (some map pixels would be
+ * lost).
+ */
 export function nearestAxis(mapSize: number, imageSize: number): NearestAxis {
   if (!(imageSize >= mapSize && mapSize > 0)) {
     throw new PanppError(
@@ -18,7 +25,8 @@ export function nearestAxis(mapSize: number, imageSize: number): NearestAxis {
       `a map of ${mapSize} pixels can't be brought to an image of ${imageSize} pixels`,
     );
   }
-  // Twice an inverse, as OpenCV has it: the rounding decides where an exact quotient would be whole.
+  // Twice an inverse, as OpenCV has it: the rounding decides where an exact quotient would be
+  // whole.
   const step = 1 / (imageSize / mapSize);
   const sources = new Int32Array(imageSize);
   const starts = new Int32Array(mapSize + 1).fill(imageSize);

@@ -1,6 +1,6 @@
-// From a label map to text regions: the post-processing of the authors' detection head (get_results), at the resized
-// image's size without ever making a map of that size. A region's rectangle needs the ends of its rows only, its
-// contour the pixels along its border.
+// From a label map to text regions: the post-processing of the authors' detection head
+// (get_results), at the resized image's size without ever making a map of that size. A region's
+// rectangle needs the ends of its rows only, its contour the pixels along its border.
 
 import { PanppError } from '../errors.js';
 import { traceContour } from './contour.js';
@@ -24,7 +24,10 @@ export interface RegionSum {
 export interface Region {
   /** Its number in the label map. */
   readonly label: number;
-  /** Outline in pixels of the original image, whole numbers. Corners of a `rect` may lie outside of the image. */
+  /**
+   * Outline in pixels of the original image, whole numbers. Corners of a `rect` may lie outside of
+   * the image.
+   */
   readonly polygon: Point[];
   /** Tight box of its pixels in the original image. */
   readonly box: Box;
@@ -38,7 +41,10 @@ export interface Region {
 
 /** A label map with its sums, and the sizes it is brought to. */
 export interface RegionsInput {
-  /** `height` × `width`; the pixels of a label are one 4-connected piece, as pixel aggregation makes them. */
+  /**
+   * `height` × `width`; the pixels of a label are one 4-connected piece, as pixel aggregation makes
+   * them.
+   */
   readonly labels: Int32Array;
   readonly height: number;
   readonly width: number;
@@ -69,7 +75,8 @@ interface Canvas {
 
 /**
  * The regions of one image that are large and sure enough, by ascending label.
- * @throws PanppError `argument` for settings or sizes out of range and for a sum whose label has no pixels.
+ * @throws PanppError `argument` for settings or sizes out of range and for a sum whose label has no
+ * pixels.
  */
 export function regionsFromLabels(input: RegionsInput): Region[] {
   const {
@@ -195,7 +202,10 @@ function tightBox({ rows, columns }: Canvas, spans: readonly Span[]): Box {
   };
 }
 
-/** Grown to whole pixels. Multiplied first: a quotient that is whole must stay so, or an edge would grow by a pixel. */
+/**
+ * Grown to whole pixels. Multiplied first: a quotient that is whole must stay so, or an edge would
+ * grow by a pixel.
+ */
 function scaleBox({ left, top, right, bottom }: Box, input: RegionsInput): Box {
   const { imageHeight, imageWidth, originalHeight, originalWidth } = input;
   return {

@@ -4,13 +4,19 @@ import { PanppError } from '../errors.js';
 export interface RegionSettings {
   /** Smallest mean text probability of a region. */
   readonly minScore: number;
-  /** Smallest area in pixels; compared, divided by scale², with the area at the resized image's size. */
+  /**
+   * Smallest area in pixels; compared, divided by scale², with the area at the resized image's
+   * size.
+   */
   readonly minArea: number;
   /** The head's scale: the label map is 1 / scale of the resized image. */
   readonly scale: number;
   /** `rect`: four corners of the rectangle of least area. `poly`: the outer contour. */
   readonly bbox: 'rect' | 'poly';
-  /** With `poly`: simplify, leaving no contour point further than this from the polygon, in original-image pixels. */
+  /**
+   * With `poly`: simplify, leaving no contour point further than this from the polygon, in
+   * original-image pixels.
+   */
   readonly tolerance?: number;
 }
 

@@ -1,10 +1,12 @@
-// Fewer points for a closed polygon: Douglas and Peucker (1973) on the two chains between distant corners, then points
-// put back wherever the shortened outline would touch itself.
+// Fewer points for a closed polygon: Douglas and Peucker (1973) on the two chains between distant
+// corners, then points put back wherever the shortened outline would touch itself.
 
 import { PanppError } from '../errors.js';
 import { cross, type Point, type Polygon } from './geometry.js';
 
-/** The stretch of the polygon between two kept corners; `to` counts on past the end of the polygon. */
+/**
+ * The stretch of the polygon between two kept corners; `to` counts on past the end of the polygon.
+ */
 interface Edge {
   readonly from: number;
   readonly to: number;
@@ -14,8 +16,10 @@ interface Edge {
 
 /**
  * A polygon on some of the given corners, in their order.
- * - No given corner is further than `tolerance` (same unit as the coordinates) from the result's outline.
- * - Where the given polygon is simple (no two edges meet but neighbours in their common corner), so is the result, and
+ * - No given corner is further than `tolerance` (same unit as the coordinates) from the result's
+ *   outline.
+ * - Where the given polygon is simple (no two edges meet but neighbours in their common corner), so
+ *   is the result, and
  *   has three corners at least. Where it touches or retraces itself, as contours do round parts one pixel thin, the
  *   result may too.
  * @throws PanppError `argument` for a tolerance that is negative or not finite.
@@ -71,7 +75,10 @@ class Outline {
     return best;
   }
 
-  /** Keeps corners between two kept ones until none is further than the tolerance from the edges between them. */
+  /**
+   * Keeps corners between two kept ones until none is further than the tolerance from the edges
+   * between them.
+   */
   keepFarCorners(from: number, to: number, tolerance: number): void {
     const pending: [from: number, to: number][] = [[from, to]];
     for (let chain = pending.pop(); chain !== undefined; chain = pending.pop()) {

@@ -1,5 +1,6 @@
 /**
- * Experimental: measures which convolution is fastest on an adapter. What it finds is plain data for `loadModel`'s option `tuning`.
+ * Experimental: measures which convolution is fastest on an adapter. What it finds is plain data
+ * for `loadModel`'s option `tuning`.
  *
  * @module panpp/tuning
  */

@@ -1,6 +1,7 @@
-// Which of several ways to do the same is fastest, where every measurement has noise: contestants take turns, so that what slows the machine down
-// for a while slows all of them; those far behind drop out early; and who leads must then win against the usual way in measurements of
-// their own, for the least of many noisy medians is no proof of anything.
+// Which of several ways to do the same is fastest, where every measurement has noise: contestants
+// take turns, so that what slows the machine down for a while slows all of them; those far behind
+// drop out early; and who leads must then win against the usual way in measurements of their own,
+// for the least of many noisy medians is no proof of anything.
 
 /** What a race is run by. */
 export interface RaceRules {
@@ -21,7 +22,10 @@ export interface RaceResult<T> {
   readonly winner?: T;
   /** The usual way's median. */
   readonly usual: number;
-  /** As much less as the winner takes, by the median of the final's rounds; the same without a winner. */
+  /**
+   * As much less as the winner takes, by the median of the final's rounds; the same without a
+   * winner.
+   */
   readonly best: number;
 }
 

@@ -1,4 +1,5 @@
-// One computation on a device, in any of several ways: is the result right, and how long does it take?
+// One computation on a device, in any of several ways: is the result right, and how long does it
+// take?
 import { PanppError } from '../errors.js';
 import type { Gpu } from '../gpu/context.js';
 import { Program } from '../gpu/program.js';
@@ -30,7 +31,8 @@ export class Trial<T> {
   }
 
   /**
-   * Computes in a way for the first time, and compares the result with that of the way that was first.
+   * Computes in a way for the first time, and compares the result with that of the way that was
+   * first.
    * @returns what is wrong with it, if anything
    * @throws PanppError unless it is the shader that does not compile
    */

@@ -1,4 +1,5 @@
-// Measures on the user's own adapter which tiles a network's convolutions are fastest in, and then by which method.
+// Measures on the user's own adapter which tiles a network's convolutions are fastest in, and then
+// by which method.
 import { PanppError } from '../errors.js';
 import type { Gpu } from '../gpu/context.js';
 import {
@@ -42,7 +43,9 @@ export interface TuneSize {
 
 /** What `tune` says while it works. */
 export interface TuneProgress {
-  /** The shape that was just measured, as in `Tuning.shapes`, or the class, as in `Tuning.methods`. */
+  /**
+   * The shape that was just measured, as in `Tuning.shapes`, or the class, as in `Tuning.methods`.
+   */
   readonly shape: string;
   /** What was found for it. */
   readonly found: TunedShape | TunedMethod;
@@ -54,7 +57,10 @@ export interface TuneProgress {
 
 /** How `tune` works. */
 export interface TuneOptions {
-  /** The sizes to tune for; unless given, those of squares, 4:3 and 16:9 images at the model's own short side. */
+  /**
+   * The sizes to tune for; unless given, those of squares, 4:3 and 16:9 images at the model's own
+   * short side.
+   */
   readonly sizes?: readonly TuneSize[];
   /** As in `loadModel`. */
   readonly precision?: PrecisionChoice;
@@ -67,8 +73,9 @@ export interface TuneOptions {
 }
 
 /**
- * Measures the convolutions of a model on an adapter, for `loadModel(gpu, weights, { tuning })`. Takes from seconds to minutes, during which the
- * adapter should do nothing else. A tile or a method whose results are not the usual one's is reported (`faults`) and not used.
+ * Measures the convolutions of a model on an adapter, for `loadModel(gpu, weights, { tuning })`.
+ * Takes from seconds to minutes, during which the adapter should do nothing else. A tile or a
+ * method whose results are not the usual one's is reported (`faults`) and not used.
  * @param weights the bytes of a file that `panpp convert` made
  * @throws PanppError as `loadModel`; `argument` for sizes that are none
  */
@@ -110,8 +117,9 @@ export async function tune(
 }
 
 /**
- * The convolutions of a network's plans, by any method: shapes by their keys, of those that share one, the largest. And the classes that have a
- * choice of methods, by theirs: all direct shapes of each, those that are alike too.
+ * The convolutions of a network's plans, by any method: shapes by their keys, of those that share
+ * one, the largest. And the classes that have a choice of methods, by theirs: all direct shapes of
+ * each, those that are alike too.
  */
 export function convolutionsOf(
   { profile }: Pick<Gpu, 'profile'>,

@@ -1,5 +1,6 @@
-// What was measured on an adapter, as plain data: which tile is fastest for which shape of convolution, and which method for which class of
-// them. It can be stored, shipped and given to `loadModel`; it is used on the adapter and with the shaders that it was measured with, and
+// What was measured on an adapter, as plain data: which tile is fastest for which shape of
+// convolution, and which method for which class of them. It can be stored, shipped and given to
+// `loadModel`; it is used on the adapter and with the shaders that it was measured with, and
 // nowhere else.
 import { PanppError } from '../errors.js';
 import type { GpuProfile } from '../gpu/context.js';
@@ -25,7 +26,10 @@ export interface TunedShape {
   readonly best: number;
   /** Milliseconds in the default tile. */
   readonly usual: number;
-  /** Tiles that don't compile or give other values on this adapter, a line each. They are never used; please report them. */
+  /**
+   * Tiles that don't compile or give other values on this adapter, a line each. They are never
+   * used; please report them.
+   */
   readonly faults?: readonly string[];
 }
 
@@ -33,11 +37,17 @@ export interface TunedShape {
 export interface TunedMethod {
   /** The method that beats the usual one, which is Winograd's; none if that stays. */
   readonly method?: ConvMethod;
-  /** Milliseconds of all the class's convolutions at the sizes tuned, by that method, or by the usual one if that stays; in their fastest tiles. */
+  /**
+   * Milliseconds of all the class's convolutions at the sizes tuned, by that method, or by the
+   * usual one if that stays; in their fastest tiles.
+   */
   readonly best: number;
   /** Milliseconds by the usual method. */
   readonly usual: number;
-  /** Methods that don't compile or give other values on this adapter, a line each. They are never used; please report them. */
+  /**
+   * Methods that don't compile or give other values on this adapter, a line each. They are never
+   * used; please report them.
+   */
   readonly faults?: readonly string[];
 }
 
@@ -54,18 +64,22 @@ export interface Tuning {
   /** Hash of the shaders that were measured. */
   readonly shaders: string;
   /**
-   * By shape, for example `1x1/1 64>128 x36 1024px f32 f32 f32`: kernel and stride, channels, batches, pixels up to the next power of two, how
-   * input, weights and output are stored.
+   * By shape, for example `1x1/1 64>128 x36 1024px f32 f32 f32`: kernel and stride, channels,
+   * batches, pixels up to the next power of two, how input, weights and output are stored.
    */
   readonly shapes: Readonly<Record<string, TunedShape>>;
   /**
-   * By class, for example `3x3/1 64>128 f16`: kernel and stride, channels, how values are stored; `matrix` follows where there were subgroup
-   * matrices. Only classes that the adapter leaves a choice for, so none on those that compute on a CPU.
+   * By class, for example `3x3/1 64>128 f16`: kernel and stride, channels, how values are stored;
+   * `matrix` follows where there were subgroup matrices. Only classes that the adapter leaves a
+   * choice for, so none on those that compute on a CPU.
    */
   readonly methods?: Readonly<Record<string, TunedMethod>>;
 }
 
-/** Whether a tuning is used: it was given and fits; none was given; it was measured on another adapter, or with other shaders. */
+/**
+ * Whether a tuning is used: it was given and fits; none was given; it was measured on another
+ * adapter, or with other shaders.
+ */
 export type TuningState = 'used' | 'none' | 'other-adapter' | 'other-shaders';
 
 const format = 1;
@@ -91,7 +105,10 @@ export function tuningState(tuning: Tuning | undefined, profile: TuningProfile):
   return tuning.shaders === shaderHash() ? 'used' : 'other-shaders';
 }
 
-/** Methods and tiles as a tuning that fits has them; the default ones for classes and shapes that it does not know. */
+/**
+ * Methods and tiles as a tuning that fits has them; the default ones for classes and shapes that it
+ * does not know.
+ */
 export function tunedChoices(
   { shapes, methods = {} }: Pick<Tuning, 'shapes' | 'methods'>,
   device: TileDevice,
@@ -117,7 +134,10 @@ export function sameTile(a: ConvTile, b: ConvTile): boolean {
   return tileName(a) === tileName(b);
 }
 
-/** Two tunings of one adapter as one; where both know a shape or a class, the later one's word counts. */
+/**
+ * Two tunings of one adapter as one; where both know a shape or a class, the later one's word
+ * counts.
+ */
 export function mergedTuning(earlier: Tuning | undefined, later: Tuning): Tuning {
   if (tuningState(earlier, later) !== 'used') return later;
   return {
@@ -176,7 +196,10 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 /** The WGSL that convolutions are measured in, in every way. */
 export const tunedSources: readonly Source[] = [...tileSources, ...winogradSources];
 
-/** FNV-1a, 32 bits, of the shaders without comments and spaces, so that a browser's minified file has the same. */
+/**
+ * FNV-1a, 32 bits, of the shaders without comments and spaces, so that a browser's minified file
+ * has the same.
+ */
 export function shaderHash(sources = tunedSources): string {
   let hash = 0x811c9dc5;
   for (const { text: code } of sources) {

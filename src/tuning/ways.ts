@@ -1,4 +1,5 @@
-// What a trial compares, on random values: a shape of convolution in any tile, and a convolution by any method.
+// What a trial compares, on random values: a shape of convolution in any tile, and a convolution by
+// any method.
 import type { Gpu } from '../gpu/context.js';
 import type { Binding, Kernel, Resource } from '../gpu/kernel.js';
 import type { ConvMethod } from '../layers/conv/method.js';
@@ -24,7 +25,10 @@ export interface Ways<T> {
   readonly inputs: readonly GPUBuffer[];
 }
 
-/** What results may differ by, as a part of the largest value: sums are float32, results are stored as they are. */
+/**
+ * What results may differ by, as a part of the largest value: sums are float32, results are stored
+ * as they are.
+ */
 const tolerance: Readonly<Record<Precision, number>> = { f32: 1e-4, f16: 2 ** -8 };
 
 /** A shape of convolution, in tiles. */
@@ -55,7 +59,8 @@ export function tileWays(gpu: Gpu, shape: ConvShape): Ways<ConvTile> {
 }
 
 /**
- * A convolution, by methods that its weights are packed for, of maps of several sizes one after another.
+ * A convolution, by methods that its weights are packed for, of maps of several sizes one after
+ * another.
  * @param packed stays the caller's
  * @param shapes its direct ones, with stride 1
  */
@@ -88,7 +93,8 @@ export function methodWays(
         }));
       }),
     name: (method) => method,
-    // In 16 bits Winograd's way rounds four times, and errors grow on the way (winograd.ts): 3.3e-3 was seen.
+    // In 16 bits Winograd's way rounds four times, and errors grow on the way (winograd.ts): 3.3e-3
+    // was seen.
     output,
     precision,
     tolerance: 2 * tolerance[precision],

@@ -1,4 +1,5 @@
-// Shaders put together from files: common parts, what a variant adds, and statements written out. Lines of the result lead back to the files.
+// Shaders put together from files: common parts, what a variant adds, and statements written out.
+// Lines of the result lead back to the files.
 import { type DeclaredBinding, declarationsOf } from './declarations.js';
 import { StructLayout } from './struct.js';
 import { tokensOf } from './tokens.js';
@@ -14,11 +15,14 @@ export interface Source {
 /** What one use of a shader adds to its files. */
 export interface Variant {
   /**
-   * How values are stored: of `{ input: 'f16' }` the shader knows the types `input1`, one value, and `input4`, four. So types are another shader, not a
-   * branch.
+   * How values are stored: of `{ input: 'f16' }` the shader knows the types `input1`, one value,
+   * and `input4`, four. So types are another shader, not a branch.
    */
   readonly types?: Readonly<Record<string, 'f32' | 'f16'>>;
-  /** Declared as `const` of `u32`, for what can't be an `override`: lengths of arrays in structs, sizes of matrices. */
+  /**
+   * Declared as `const` of `u32`, for what can't be an `override`: lengths of arrays in structs,
+   * sizes of matrices.
+   */
   readonly constants?: Readonly<Record<string, number>>;
   /** How often statements stand; see unroll.ts. */
   readonly counts?: Readonly<Record<string, number>>;

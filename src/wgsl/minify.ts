@@ -1,4 +1,5 @@
-// WGSL in fewer bytes, the same tokens: no comments, and spaces only where two tokens would become one, or others. For the build.
+// WGSL in fewer bytes, the same tokens: no comments, and spaces only where two tokens would become
+// one, or others. For the build.
 import { tokensOf } from './tokens.js';
 
 export function minifyWgsl(code: string): string {

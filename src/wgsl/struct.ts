@@ -1,4 +1,5 @@
-// How the values of a WGSL struct lie in memory: read off its declaration, so that the host names members and counts no bytes.
+// How the values of a WGSL struct lie in memory: read off its declaration, so that the host names
+// members and counts no bytes.
 // Source: WGSL specification, Alignment and Size.
 import { PanppError } from '../errors.js';
 import type { Members } from './declarations.js';
@@ -31,7 +32,8 @@ export class StructLayout implements TypeLayout {
 
   /**
    * @param constants lengths of arrays that are declared by name
-   * @throws PanppError `shader` if there is no such struct, or the layout of a member's type is not known
+   * @throws PanppError `shader` if there is no such struct, or the layout of a member's type is not
+   * known
    */
   constructor(
     readonly name: string,

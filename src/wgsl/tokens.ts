@@ -1,4 +1,5 @@
-// WGSL as tokens. Whatever reads WGSL here (assembly, unrolling, struct layouts, the minifier of the build, the bounds check of the tests) reads these.
+// WGSL as tokens. Whatever reads WGSL here (assembly, unrolling, struct layouts, the minifier of
+// the build, the bounds check of the tests) reads these.
 
 /** A word, a number or a symbol. Comments and white space are what lies between two tokens. */
 export interface Token {
@@ -7,7 +8,8 @@ export interface Token {
   readonly at: number;
 }
 
-// Comments and spaces, or a token: longest first, as WGSL reads them. `$` belongs to words: see unroll.ts.
+// Comments and spaces, or a token: longest first, as WGSL reads them. `$` belongs to words: see
+// unroll.ts.
 const pattern =
   /\/\/.*|\/\*[^]*?\*\/|\s+|([A-Za-z_$][\w$]*|(?:0[xX][\da-fA-F]+|\d*\.?\d+(?:[eE][+-]?\d+)?\.?)[iufh]?|<<=|>>=|->|[+\-*/%&|^<>=!]=|&&|\|\||\+\+|--|<<|>>|[^])/g;
 

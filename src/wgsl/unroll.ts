@@ -1,11 +1,12 @@
-// Statements written out, so that a shader's sums are variables by name: arrays that are indexed in a loop stay in memory with compilers
-// that do not unroll it (SwiftShader's).
+// Statements written out, so that a shader's sums are variables by name: arrays that are indexed in
+// a loop stay in memory with compilers that do not unroll it (SwiftShader's).
 import { tokensOf } from './tokens.js';
 
 /**
- * WGSL whose statements with a `$` and a letter stand once for every number from 0 up to that letter's count, the number in the place of both:
- * `let p$p = window(first + $pu);` with `{ p: 2 }` is `let p0 = window(first + 0u); let p1 = window(first + 1u);`. A statement with several
- * letters stands for every combination, in the order of loops within loops. Every line keeps its number.
+ * WGSL whose statements with a `$` and a letter stand once for every number from 0 up to that
+ * letter's count, the number in the place of both: `let p$p = window(first + $pu);` with `{ p: 2 }`
+ * is `let p0 = window(first + 0u); let p1 = window(first + 1u);`. A statement with several letters
+ * stands for every combination, in the order of loops within loops. Every line keeps its number.
  */
 export function unrolled(code: string, counts: Readonly<Record<string, number>>): string {
   let result = '';

@@ -16,7 +16,10 @@ import { describeOnGpus, gpus } from '../support/gpu.js';
 import { referenceBytes } from '../support/reference.js';
 import { randomValues } from '../support/run-layer.js';
 
-/** Draws an input: `#` kernel inside text, `o` text, `.` nothing, `!` a kernel logit outside of text. */
+/**
+ * Draws an input: `#` kernel inside text, `o` text, `.` nothing, `!` a kernel logit outside of
+ * text.
+ */
 function draw(rows: readonly string[], options: Partial<AggregationInput> = {}): AggregationInput {
   const marks = [...rows.join('')];
   return {
@@ -38,7 +41,10 @@ function labelRows({ labels }: { labels: Int32Array }, width: number): string[] 
 
 type Aggregate = (input: AggregationInput) => AggregationResult | Promise<AggregationResult>;
 
-/** Both ways of growing kernels, which profiles choose by being software or not; every adapter must do either right. */
+/**
+ * Both ways of growing kernels, which profiles choose by being software or not; every adapter must
+ * do either right.
+ */
 const growths = [
   { way: 'queues', software: true },
   { way: 'levels', software: false },
@@ -122,7 +128,8 @@ describe.each(implementations)('pixel aggregation by $name', ({ run }) => {
     'in the mode `reference`, %s: a kernel of %i pixels, then %s',
     async (_, area, rest, expected) => {
       const row = '#'.repeat(area) + rest;
-      // The pixel beside the large kernel is far from both means: it stays without a label if they are looked at.
+      // The pixel beside the large kernel is far from both means: it stays without a label if they
+      // are looked at.
       const embedding = vectorAt(row.length, area, 50);
       expect((await run(draw([row], { embedding }))).labels[area]).toBe(expected);
     },
@@ -269,7 +276,8 @@ describe.each(growing)('noise of every width by $name', ({ run }) => {
   });
 
   it('joins text that winds through all of the map', async () => {
-    // Rows of text, joined at their ends in turn: 63 rows deep, and every second row crosses all words.
+    // Rows of text, joined at their ends in turn: 63 rows deep, and every second row crosses all
+    // words.
     const [height, width] = [63, 130];
     const isText = (x: number, y: number) => y % 2 === 0 || x === (y % 4 === 1 ? width - 1 : 0);
     const at = (pixel: number) => [pixel % width, Math.floor(pixel / width)] as const;

@@ -1,5 +1,5 @@
-// The library and the demo page in a real browser: headless Chromium, WebGPU on SwiftShader. It loads dist/ (`npm run build`).
-// Screenshots to look at go to panpp-output/browser/.
+// The library and the demo page in a real browser: headless Chromium, WebGPU on SwiftShader. It
+// loads dist/ (`npm run build`). Screenshots to look at go to panpp-output/browser/.
 import type { Server } from 'node:http';
 import { readFileSync } from 'node:fs';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';

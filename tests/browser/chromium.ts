@@ -1,4 +1,5 @@
-// A headless Chromium with WebGPU on its own SwiftShader: the one of the npm package @sparticuz/chromium, else an installed one.
+// A headless Chromium with WebGPU on its own SwiftShader: the one of the npm package
+// @sparticuz/chromium, else an installed one.
 import { execFileSync } from 'node:child_process';
 import { createReadStream, createWriteStream, existsSync } from 'node:fs';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';

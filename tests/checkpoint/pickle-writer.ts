@@ -1,4 +1,5 @@
-// Writes pickles that PyTorch 1.13 does not: other versions' and hostile ones. A piece is bytes as a latin-1 text.
+// Writes pickles that PyTorch 1.13 does not: other versions' and hostile ones. A piece is bytes as
+// a latin-1 text.
 import { zipSync } from 'fflate';
 
 export type Piece = string;

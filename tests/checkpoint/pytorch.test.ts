@@ -49,7 +49,10 @@ function expectedTensors(file: string, prefix: string): Map<string, NamedTensor>
   return new Map(matching.map(([name, tensor]) => [name.slice(prefix.length + 1), tensor]));
 }
 
-/** The same names in any order, shapes and bits. The reference's list writes a scalar's shape [] as [1]. */
+/**
+ * The same names in any order, shapes and bits. The reference's list writes a scalar's shape [] as
+ * [1].
+ */
 function expectSameBits(
   actual: Map<string, NamedTensor>,
   expected: Map<string, NamedTensor>,
@@ -721,7 +724,8 @@ describe('readCheckpoint: memory', () => {
       zipCheckpoint(dict({ a: weight, b: tensor(floats(), 1, [2], [1]) }), FOUR),
     );
     expect(tensors.get('a')!.data.buffer).toBe(tensors.get('b')!.data.buffer);
-    // The stride of an axis of size 1 says nothing: a 1×1 convolution in channels_last is contiguous.
+    // The stride of an axis of size 1 says nothing: a 1×1 convolution in channels_last is
+    // contiguous.
     const column = readCheckpoint(
       zipCheckpoint(dict({ a: weight, b: tensor(floats(), 0, [4, 1], [1, 4]) }), FOUR),
     );

@@ -1,4 +1,5 @@
-// Runs the built command line as a user does: its exit code, its two streams; in a process of its own, or in one that is warm.
+// Runs the built command line as a user does: its exit code, its two streams; in a process of its
+// own, or in one that is warm.
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -69,7 +70,10 @@ function outcome(code: number | null, stdout: string, everything: string): Finis
   };
 }
 
-/** Processes that run commands one after another (warm.mjs), by the variables that they were started with. */
+/**
+ * Processes that run commands one after another (warm.mjs), by the variables that they were started
+ * with.
+ */
 const warm = new Map<string, ChildProcess>();
 afterAll(async () => {
   for (const child of warm.values()) {
@@ -81,8 +85,8 @@ afterAll(async () => {
 let commands = 0;
 
 /**
- * Runs a command in a process that has run others before, with shaders that are compiled already. Commands whose process itself is what is
- * tested take `start`.
+ * Runs a command in a process that has run others before, with shaders that are compiled already.
+ * Commands whose process itself is what is tested take `start`.
  */
 export async function panpp(
   args: readonly string[],
@@ -133,7 +137,10 @@ async function textUntil(stream: Readable, mark: string): Promise<string> {
   });
 }
 
-/** Expects that nothing is started: exit code 2, nothing on stdout, and one message, which is returned. */
+/**
+ * Expects that nothing is started: exit code 2, nothing on stdout, and one message, which is
+ * returned.
+ */
 export async function refused(args: readonly string[]): Promise<string> {
   const { code, stdout, messages } = await panpp(args);
   expect({ code, stdout }, messages.join('\n')).toEqual({ code: 2, stdout: '' });

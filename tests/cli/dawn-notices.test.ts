@@ -19,7 +19,10 @@ it('Dawn’s notices are told from what else there is', () => {
   expect(withoutNotices(`${mixed.join('\n')}\n`)).toBe(`${others.join('\n')}\n`);
 });
 
-/** Runs `panpp doctor` with a file that is appended to as its stderr, as with `2>>`; Node's own pipes are sockets, which can't be opened again. */
+/**
+ * Runs `panpp doctor` with a file that is appended to as its stderr, as with `2>>`; Node's own
+ * pipes are sockets, which can't be opened again.
+ */
 async function stderrOf(env: NodeJS.ProcessEnv): Promise<string> {
   const file = openSync(inScratch('stderr'), 'a');
   const child = start(['doctor'], env, ['ignore', 'ignore', file]);

@@ -1,5 +1,5 @@
-// The files of a run without the model: what is replaced and what is kept, what a later run goes on from, a device that goes away, a full
-// disk, and results in odd places.
+// The files of a run without the model: what is replaced and what is kept, what a later run goes on
+// from, a device that goes away, a full disk, and results in odd places.
 import {
   copyFileSync,
   existsSync,

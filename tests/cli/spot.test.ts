@@ -27,7 +27,8 @@ interface Spotted {
   }[];
 }
 
-// The package's detector with a procedural recognition head: that reads no sense, but always the same.
+// The package's detector with a procedural recognition head: that reads no sense, but always the
+// same.
 const anything = ['--weights', 'reading.safetensors', '--min-score', '0.5', '--min-area', '0'];
 
 async function spot(

@@ -6,7 +6,10 @@ import { describeTuning } from '../../src/cli/tune.js';
 import type { Tuning } from '../../src/tuning/tuning.js';
 import { crop, inScratch, onAdapter, panpp, read, refused, small, write } from './cli.js';
 
-/** A user whose cache folder is empty but for what the tests put there; Mesa's shaders stay where they are. */
+/**
+ * A user whose cache folder is empty but for what the tests put there; Mesa's shaders stay where
+ * they are.
+ */
 const env = {
   XDG_CACHE_HOME: inScratch('cache'),
   MESA_SHADER_CACHE_DIR:

@@ -1,8 +1,11 @@
-// A process that runs one command line after another: the built program with its own arguments, streams and exit codes, on devices whose
-// compiled shaders are kept. Compiling them takes a software adapter seconds, more than all else that a command on small pictures does.
+// A process that runs one command line after another: the built program with its own arguments,
+// streams and exit codes, on devices whose compiled shaders are kept. Compiling them takes a
+// software adapter seconds, more than all else that a command on small pictures does.
 import { globals } from 'webgpu';
 
-/** What the program asks Dawn for is answered once for each way of asking; what it makes is its own. */
+/**
+ * What the program asks Dawn for is answered once for each way of asking; what it makes is its own.
+ */
 const { GPU, GPUAdapter } = globals;
 const instances = new WeakMap();
 const devices = new Map();

@@ -1,4 +1,5 @@
-// Small sets counted by hand, for rules that the official cases leave open. Boxes lie in one row, 10 high.
+// Small sets counted by hand, for rules that the official cases leave open. Boxes lie in one row,
+// 10 high.
 import { describe, expect, it } from 'vitest';
 import { evaluateTotalText } from '../../src/evaluation/deteval.js';
 import { fileSet } from './cases.js';

@@ -65,7 +65,8 @@ describe('intersection', () => {
   });
 
   it('of a triangle and a square', () => {
-    // The part of the triangle with x + y ≤ 15 that lies in the square: all of it but the corner x + y > 15.
+    // The part of the triangle with x + y ≤ 15 that lies in the square: all of it but the corner x
+    // + y > 15.
     const triangle: Polygon = [
       [0, 0],
       [15, 0],

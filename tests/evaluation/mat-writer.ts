@@ -1,4 +1,5 @@
-// Writes level 5 MAT-files in either byte order, so that forms can be read that the reference files don't have.
+// Writes level 5 MAT-files in either byte order, so that forms can be read that the reference files
+// don't have.
 import { zlibSync } from 'fflate';
 
 export type MatInput =

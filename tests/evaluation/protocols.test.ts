@@ -1,4 +1,5 @@
-// What the official cases don't show: notes, errors with their places, text ground truth, the plain IoU protocol.
+// What the official cases don't show: notes, errors with their places, text ground truth, the plain
+// IoU protocol.
 import { existsSync } from 'node:fs';
 import { zipSync } from 'fflate';
 import { describe, expect, it } from 'vitest';

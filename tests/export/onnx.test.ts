@@ -1,5 +1,5 @@
-// The exported model under a runtime of another hand, onnxruntime's CPU provider: against the reference's stored maps
-// and against our network.
+// The exported model under a runtime of another hand, onnxruntime's CPU provider: against the
+// reference's stored maps and against our network.
 import { PNG } from 'pngjs';
 import { describe, expect, it } from 'vitest';
 import { readSafetensors } from '../../src/checkpoint/safetensors.js';

@@ -49,8 +49,8 @@ describe('formatCocoText', () => {
   });
 
   it('measures boxes and areas as the data set does', () => {
-    // Annotation 45346 of cocotext.v2.json: bbox [468.9, 286.7, 24.1, 9.1], area 206.06, which a last digit's rounding
-    // may change by 0.01.
+    // Annotation 45346 of cocotext.v2.json: bbox [468.9, 286.7, 24.1, 9.1], area 206.06, which a
+    // last digit's rounding may change by 0.01.
     const { anns } = parsed({
       image,
       regions: [

@@ -2,7 +2,10 @@ import type { FormatRegion, ImageReference } from '../../src/formats/input.js';
 
 export const image: ImageReference = { path: '../photos/street.jpg', width: 200, height: 100 };
 
-/** A rectangle that reaches out of the image, and an outline; scores with more digits than are written. */
+/**
+ * A rectangle that reaches out of the image, and an outline; scores with more digits than are
+ * written.
+ */
 export const found: readonly FormatRegion[] = [
   {
     polygon: [
@@ -40,7 +43,10 @@ export const dot: FormatRegion = {
   score: 0.5,
 };
 
-/** Everything that means something in XML, JSON, URLs or hOCR; a control character; letters of other scripts. */
+/**
+ * Everything that means something in XML, JSON, URLs or hOCR; a control character; letters of other
+ * scripts.
+ */
 export const strangePath = `a/b;c "d" & 'e' <f>#100%?ü 語\u0001.png`;
 export const strangeText = `<"R&B">'s\\\u0001 語\t`;
 

@@ -51,7 +51,8 @@ describe('formatHocr', () => {
     expect(file).toContain(
       '<title>b;c &quot;d&quot; &amp; &#39;e&#39; &lt;f&gt;#100%?ü 語\u{fffd}.png</title>',
     );
-    // Quotes end a property's value and semicolons the property, in what an XML parser has unescaped already.
+    // Quotes end a property's value and semicolons the property, in what an XML parser has
+    // unescaped already.
     expect(file).toContain(
       'title="image &quot;a/b%3Bc %22d%22 &amp; &#39;e&#39; &lt;f&gt;#100%?ü 語%01.png&quot;; bbox 0 0 200 100"',
     );

@@ -1,5 +1,6 @@
-// No shader indexes out of bounds: devices are opened without the drivers' clamps. Everything that a model can do runs under watch, at sizes with
-// remainders everywhere, on SwiftShader, which compiles fastest; then what only other adapters get.
+// No shader indexes out of bounds: devices are opened without the drivers' clamps. Everything that
+// a model can do runs under watch, at sizes with remainders everywhere, on SwiftShader, which
+// compiles fastest; then what only other adapters get.
 import { readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { aggregateWithSums } from '../../src/aggregation/aggregate.js';
@@ -284,7 +285,10 @@ describe('on SwiftShader', async () => {
   );
 });
 
-/** One tile of each kind and number of outputs an invocation; where others than SwiftShader must compile them, of the kinds that it can't. */
+/**
+ * One tile of each kind and number of outputs an invocation; where others than SwiftShader must
+ * compile them, of the kinds that it can't.
+ */
 function someTiles(tiles: readonly ConvTile[], isSwiftShader: boolean): ConvTile[] {
   const distinct = [
     ...new Map(tiles.map((tile) => [`${tile.kind} ${tile.pixels} ${tile.vectors}`, tile])).values(),

@@ -20,7 +20,8 @@ describe('an image as URL', () => {
     );
   });
 
-  // librsvg, which leaves EXIF out. Chromium applies it, so that an upright picture with no orientation is alike in both.
+  // librsvg, which leaves EXIF out. Chromium applies it, so that an upright picture with no
+  // orientation is alike in both.
   it.each(['orientation-3.jpg', 'orientation-6.jpg', 'orientation-8.png', 'lossy.webp'])(
     'lies upright under an SVG’s regions: %s',
     async (name) => {

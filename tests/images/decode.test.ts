@@ -184,7 +184,8 @@ describe('JPEGs of which only the markers are wrong', () => {
     'one-pixel.jpg',
   ])('%s cut before its last byte of data is refused wherever it is cut', async (name) => {
     const bytes = file(name);
-    // Every place near the end, where little is missing; and between scans, where a decoder misses nothing.
+    // Every place near the end, where little is missing; and between scans, where a decoder misses
+    // nothing.
     const near = Array.from({ length: 40 }, (_, i) => bytes.length - 3 - i);
     for (const length of [...near, ...markers(bytes).slice(1, -1)]) {
       await expect(decodeImage(bytes.subarray(0, length), name), `${length} bytes`).rejects.toThrow(

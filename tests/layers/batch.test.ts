@@ -1,4 +1,5 @@
-// Several images in one map: each layer gives what it gives for every one of them alone, to the last bit.
+// Several images in one map: each layer gives what it gives for every one of them alone, to the
+// last bit.
 import { describe, expect, it } from 'vitest';
 import type { Gpu } from '../../src/gpu/context.js';
 import { planAdd } from '../../src/layers/add.js';
@@ -135,7 +136,8 @@ function testLayers(gpu: Gpu, precision: Precision): void {
     );
   });
 
-  // Level 2 has 9 · 64 · 8 · 8 values of taps an image: an image's in two bands, one image at a time, two, and all.
+  // Level 2 has 9 · 64 · 8 · 8 values of taps an image: an image's in two bands, one image at a
+  // time, two, and all.
   it.each([36864 / 2, 36864, 2 * 36864, 1e9])(
     'the pyramid’s convolution, %i values at a time',
     async (values) => {

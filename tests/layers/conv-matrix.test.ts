@@ -1,5 +1,5 @@
-// Convolutions on subgroup matrices. Adapters that have them are NVIDIA's, Intel's and AMD's newer GPUs and Mesa 26's lavapipe; elsewhere only the
-// choice of tiles is tested.
+// Convolutions on subgroup matrices. Adapters that have them are NVIDIA's, Intel's and AMD's newer
+// GPUs and Mesa 26's lavapipe; elsewhere only the choice of tiles is tested.
 import { afterAll, describe, expect, it } from 'vitest';
 import { packConv, planConv } from '../../src/layers/conv/conv.js';
 import type { ConvShape } from '../../src/layers/conv/shape.js';

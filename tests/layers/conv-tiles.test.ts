@@ -120,11 +120,12 @@ describeOnGpus('every tile', (gpu) => {
   });
 });
 
-// lavapipe compiles a large tile for seconds, so a case has every second; each is in some case. In f16, which differs by the types of what is read
-// and written, fewer.
+// lavapipe compiles a large tile for seconds, so a case has every second; each is in some case. In
+// f16, which differs by the types of what is read and written, fewer.
 const shares: Readonly<Record<Precision, number>> = { f32: 2, f16: 12 };
 
-// Hardware's tiles too. SwiftShader compiles few of them in sensible time, none for plain 16 × 4 and kernels of several taps.
+// Hardware's tiles too. SwiftShader compiles few of them in sensible time, none for plain 16 × 4
+// and kernels of several taps.
 function testedTiles(gpu: Gpu, precision: Precision, shape: ConvShape, index: number): ConvTile[] {
   const share = shares[precision];
   const all = candidateTiles(shape, { ...gpu.profile, software: false });

@@ -35,9 +35,11 @@ import {
 
 // What float32 sums of a few hundred products in another order may differ by.
 const sums = 1e-6;
-// Half the distance between neighbouring halves: no value moves further, relative, when it is stored.
+// Half the distance between neighbouring halves: no value moves further, relative, when it is
+// stored.
 const roundoff = { f32: 0, f16: 2 ** -11 };
-// Winograd's points 0, ±5/8, ±3/2 and infinity make independent errors of its weights, transformed maps and products 4.8 times as large.
+// Winograd's points 0, ±5/8, ±3/2 and infinity make independent errors of its weights, transformed
+// maps and products 4.8 times as large.
 const winograd = 4.8 * Math.sqrt(3);
 
 /** What a map that was stored so many times may differ by. */
@@ -167,7 +169,8 @@ function testLayers(gpu: Gpu, precision: Precision): void {
       );
     };
     const ones = new Float32Array(36).fill(1);
-    // 2 + 1 everywhere, so 3 for each of the window's places that lie inside: 4 in the corners, 6 between them.
+    // 2 + 1 everywhere, so 3 for each of the window's places that lie inside: 4 in the corners, 6
+    // between them.
     expect([...(await filter(ones, constant(2, 1, 2), 1)).data.subarray(0, 8)]).toEqual([
       12, 18, 18, 12, 12, 18, 18, 12,
     ]);

@@ -28,7 +28,8 @@ async function packed(
   return values;
 }
 
-// G for the points 0, ±p, ±q and infinity: a polynomial's values, each over the product of its point's distances to the other four.
+// G for the points 0, ±p, ±q and infinity: a polynomial's values, each over the product of its
+// point's distances to the other four.
 const [p, q] = [5 / 8, 3 / 2];
 const points = [0, p, -p, q, -q];
 const g = [

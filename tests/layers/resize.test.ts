@@ -34,7 +34,8 @@ describeOnGpus('resize', (gpu) => {
       const image = randomImage(from[1], from[0], channels);
       const [height, width] = to;
       const upload = prepareUpload(image, height, width);
-      // Never more than two source rows for each of the result's, and four times the columns that are read.
+      // Never more than two source rows for each of the result's, and four times the columns that
+      // are read.
       expect(upload.rows).toBeLessThanOrEqual(2 * height);
       expect(upload.columns).toBeLessThanOrEqual(8 * width);
       const plan = planResize(upload, height, width);

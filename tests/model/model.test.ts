@@ -427,7 +427,8 @@ interface StarterImage {
   readonly regions: readonly { polygon: [number, number][]; score: number }[];
 }
 
-// The photographs are not part of the project. SwiftShader would take minutes for each; what it computes is compared with the reference in smaller maps.
+// The photographs are not part of the project. SwiftShader would take minutes for each; what it
+// computes is compared with the reference in smaller maps.
 const photographs = hasWholeReference && gpu.profile.architecture !== 'swiftshader';
 if (!photographs)
   console.log(

@@ -1,4 +1,5 @@
-// What would give wrong results without a word is refused: weights and maps that are no numbers, pixels that are no bytes, options that nobody knows.
+// What would give wrong results without a word is refused: weights and maps that are no numbers,
+// pixels that are no bytes, options that nobody knows.
 import { readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { loadModel } from '../../src/model/load.js';

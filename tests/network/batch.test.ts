@@ -1,4 +1,5 @@
-// The network on several images at once gives, to the last bit, what it gives for each of them alone.
+// The network on several images at once gives, to the last bit, what it gives for each of them
+// alone.
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { planNetwork } from '../../src/network/plan.js';

@@ -1,4 +1,5 @@
-// The network in f16: against the reference's tensors, and against itself in f32 on a photograph with the package's weights.
+// The network in f16: against the reference's tensors, and against itself in f32 on a photograph
+// with the package's weights.
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { PNG } from 'pngjs';
@@ -38,9 +39,10 @@ import { referenceBytes } from '../support/reference.js';
 import { randomValues, runLayers, stored } from '../support/run-layer.js';
 import { type Planes, normalised } from '../support/twin.js';
 
-// What one Winograd conv may do, as in the layers' own tests: values move by no more than 2⁻¹¹, relative, when they are stored, and those
-// of its weights, transformed maps and products move its output 4.8 · √3 times as far. A whole network does no more, because blocks add to
-// what was there and errors of different layers are independent. Seen: 1.6e-3 at most.
+// What one Winograd conv may do, as in the layers' own tests: values move by no more than 2⁻¹¹,
+// relative, when they are stored, and those of its weights, transformed maps and products move its
+// output 4.8 · √3 times as far. A whole network does no more, because blocks add to what was there
+// and errors of different layers are independent. Seen: 1.6e-3 at most.
 const bound = (1 + 4.8 * Math.sqrt(3)) * 2 ** -11;
 
 const config = (

@@ -25,7 +25,10 @@ const units = {
   '4_2': 'down_add3',
 };
 
-/** The same network as mmocr would save it: under its names, with biases in the neck that its batch norms take off again. */
+/**
+ * The same network as mmocr would save it: under its names, with biases in the neck that its batch
+ * norms take off again.
+ */
 function asMmocr(tensors: ReadonlyMap<string, NamedTensor>): Map<string, NamedTensor> {
   const renamed = new Map<string, NamedTensor>();
   for (const [name, tensor] of tensors) {

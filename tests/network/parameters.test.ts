@@ -21,7 +21,8 @@ const config = (backbone: ModelConfig['backbone'], fpems = 2): ModelConfig => ({
 
 describe('parameters', () => {
   it.each([
-    // Two 3×3 convs a block, three blocks with a shortcut more than torchvision's three: layer1's first has one too.
+    // Two 3×3 convs a block, three blocks with a shortcut more than torchvision's three: layer1's
+    // first has one too.
     [resnet18, 3 + 16 + 4 + 4 + 24 + 2],
     [resnet50, 3 + 48 + 4 + 4 + 24 + 2],
     [resnet101, 3 + 99 + 4 + 4 + 24 + 2],

@@ -1,4 +1,5 @@
-// The network against the reference, tensor by tensor, with procedural weights; and against a plain CPU twin at other sizes.
+// The network against the reference, tensor by tensor, with procedural weights; and against a plain
+// CPU twin at other sizes.
 import { PNG } from 'pngjs';
 import { describe, expect, it } from 'vitest';
 import { readSafetensors } from '../../src/checkpoint/safetensors.js';
@@ -84,8 +85,8 @@ describeOnGpus('the stem', (gpu) => {
         return { output, kernels: kernelsUpTo(plan, [output]) };
       });
     const whole = await stem(2 ** 30);
-    // 24 pooled rows of 2¹⁵ bytes: one, three and six to a band. Winograd's tiles begin elsewhere then, which rounds otherwise; a wrong row
-    // would differ by 1.
+    // 24 pooled rows of 2¹⁵ bytes: one, three and six to a band. Winograd's tiles begin elsewhere
+    // then, which rounds otherwise; a wrong row would differ by 1.
     for (const rows of [1, 3, 6])
       expect(relativeDifference((await stem(rows * 2 ** 15)).data, whole.data)).toBeLessThan(5e-6);
     weights.dispose();

@@ -1,4 +1,5 @@
-// Every way to an adapter, each in a process of its own: environment and loaded libraries belong to a process.
+// Every way to an adapter, each in a process of its own: environment and loaded libraries belong to
+// a process.
 import { execFile } from 'node:child_process';
 import {
   chmodSync,

@@ -1,4 +1,5 @@
-// Runs in a process of its own: does what the JSON in the first argument says and prints one JSON line.
+// Runs in a process of its own: does what the JSON in the first argument says and prints one JSON
+// line.
 import { PanppError } from '../../src/errors.js';
 import { type AdapterOptions, eachAdapter, findAdapter } from '../../src/node/adapters.js';
 import { type Diagnosis, diagnose } from '../../src/node/doctor.js';

@@ -1,5 +1,5 @@
-// The encoder and the decoder on the CPU in float64, one step after the other, straight from the spec; with greedy decoding, a plain beam
-// search, and a search through all words.
+// The encoder and the decoder on the CPU in float64, one step after the other, straight from the
+// spec; with greedy decoding, a plain beam search, and a search through all words.
 import type { FoldedWeights } from '../../src/network/weights.js';
 
 const width = 128;
@@ -115,7 +115,10 @@ export class DecoderTwin {
     return this.#advance(zero, this.holistic(crop));
   }
 
-  /** The state after one more token, the probabilities of the next one, and the position that the heads together attended to most. */
+  /**
+   * The state after one more token, the probabilities of the next one, and the position that the
+   * heads together attended to most.
+   */
   #step(state: State, token: number, memory: Memory) {
     const next = this.#advance(state, this.#embedding('rec_head.decoder', token));
     const { h } = next[next.length - 1];

@@ -1,4 +1,5 @@
-// Decoding against a sequential twin in float64, on random features: greedy, beam search, early stop, other vocabularies.
+// Decoding against a sequential twin in float64, on random features: greedy, beam search, early
+// stop, other vocabularies.
 import { expect, it } from 'vitest';
 import type { Gpu } from '../../src/gpu/context.js';
 import { featureMap } from '../../src/layers/feature-map.js';
@@ -99,7 +100,8 @@ describeOnGpus('decoder', (gpu) => {
   it('finds the best of all words with a beam that keeps every one, and greedy decoding does not', async () => {
     const decoder = decoderOf(2);
     const crops = randomCrops(24, 7);
-    // After 2 tokens there are 1 + 4 · 5 hypotheses, all kept, so that the third step finds the best of all.
+    // After 2 tokens there are 1 + 4 · 5 hypotheses, all kept, so that the third step finds the
+    // best of all.
     const { hypotheses } = await decode(
       gpu,
       decoder,

@@ -220,7 +220,10 @@ describe('positions of attention', () => {
   });
 });
 
-/** The masked RoI with everything made: the map at the image's size, masked, cropped, turned, resized. */
+/**
+ * The masked RoI with everything made: the map at the image's size, masked, cropped, turned,
+ * resized.
+ */
 function roiTwin(
   features: Planes,
   { crop, maskBox, mask }: Roi,

@@ -49,7 +49,10 @@ const factors = {
   'encoder.att.fc_v.weight': 4,
 };
 
-/** Procedural weights with parts of the recognition head made larger, and EOS favoured: words then differ, and some end early. */
+/**
+ * Procedural weights with parts of the recognition head made larger, and EOS favoured: words then
+ * differ, and some end early.
+ */
 export function livelyWeights(config: ModelConfig, endBias: number): FoldedWeights {
   const tensors = new Map(foldedProcedural(config));
   const change = (name: string, by: (value: number, index: number) => number) => {

@@ -1,5 +1,6 @@
-// Spotting through the model: the pieces together, any number of regions, options, what detection does not pay for. The shipped
-// detector with a procedural recognition head: real regions, words that mean nothing.
+// Spotting through the model: the pieces together, any number of regions, options, what detection
+// does not pay for. The shipped detector with a procedural recognition head: real regions, words
+// that mean nothing.
 import { readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { prepareInput } from '../../src/images/input.js';

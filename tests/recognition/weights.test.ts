@@ -1,4 +1,5 @@
-// Recognition heads in checkpoints and weights files: which there are, with what vocabulary, and what is wrong with some.
+// Recognition heads in checkpoints and weights files: which there are, with what vocabulary, and
+// what is wrong with some.
 import { describe, expect, it } from 'vitest';
 import {
   type BackboneConfig,

@@ -2,7 +2,9 @@ import { expect, it } from 'vitest';
 import { maxTokens, wordFields } from '../../src/recognition/plan.js';
 import { readWords } from '../../src/recognition/words.js';
 
-/** A word's bytes as the decoder writes them: length, then token, probability and position of each. */
+/**
+ * A word's bytes as the decoder writes them: length, then token, probability and position of each.
+ */
 function packed(
   ...words: (readonly [token: number, probability: number, position: number])[][]
 ): ArrayBuffer {

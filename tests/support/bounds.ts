@@ -1,6 +1,8 @@
-// Watches a device's shaders for indices out of bounds. Shaders run without the clamps that a driver would put around every index (Dawn's toggle
-// disable_robustness), so they must stay in bounds by themselves. Here every index expression of every shader that a device compiles is wrapped in a
-// comparison with the length of what it indexes; an index beyond it is clamped, as a driver would, and leaves its mark, by shader.
+// Watches a device's shaders for indices out of bounds. Shaders run without the clamps that a
+// driver would put around every index (Dawn's toggle disable_robustness), so they must stay in
+// bounds by themselves. Here every index expression of every shader that a device compiles is
+// wrapped in a comparison with the length of what it indexes; an index beyond it is clamped, as a
+// driver would, and leaves its mark, by shader.
 import type { Gpu } from '../../src/gpu/context.js';
 import { tokensOf } from '../../src/wgsl/tokens.js';
 
@@ -117,7 +119,8 @@ export function watchBounds({ device }: Gpu): { report(): Promise<BoundsReport> 
 }
 
 /**
- * WGSL whose indices are compared with lengths, and the index expressions, in the order of the numbers by which they are marked.
+ * WGSL whose indices are compared with lengths, and the index expressions, in the order of the
+ * numbers by which they are marked.
  * @throws Error for an index into something whose length is not known: nothing stays unwatched
  */
 export function instrument(code: string, shader: number): { code: string; expressions: string[] } {
@@ -138,7 +141,8 @@ export function instrument(code: string, shader: number): { code: string; expres
         at++;
         continue;
       }
-      // A name, perhaps a struct member's, or what such an index gave: `[]` after the name stands for that.
+      // A name, perhaps a struct member's, or what such an index gave: `[]` after the name stands
+      // for that.
       const [before, last] = [tokens[at - 2]?.text, tokens[at - 1]?.text];
       const name = last === ']' ? `${indexed}[]` : before === '.' ? `.${last}` : last;
       const { text: index, end } = rewrite(at + 1, true);

@@ -4,7 +4,10 @@ import { relativeDifference } from './difference.js';
 
 export { relativeDifference };
 
-/** Expects two tensors to be within `bound`, relative; NaN is never close. Returns the difference, for printing. */
+/**
+ * Expects two tensors to be within `bound`, relative; NaN is never close. Returns the difference,
+ * for printing.
+ */
 export function expectClose(
   actual: ArrayLike<number>,
   expected: ArrayLike<number>,

@@ -1,5 +1,6 @@
-// The adapters that GPU tests run on: the embedded SwiftShader, and every installed adapter (hardware, lavapipe). One suite for all.
-// PANPP_TEST_ADAPTERS chooses among them, by names with commas.
+// The adapters that GPU tests run on: the embedded SwiftShader, and every installed adapter
+// (hardware, lavapipe). One suite for all. PANPP_TEST_ADAPTERS chooses among them, by names with
+// commas.
 import { describe, it } from 'vitest';
 import type { Gpu } from '../../src/gpu/context.js';
 import { openGpu } from '../../src/node.js';
@@ -14,7 +15,10 @@ const candidates = ['swiftshader', 'lavapipe', 'hardware'].filter(
   (name) => chosen?.includes(name) ?? true,
 );
 
-/** Opened once a process, which several test files share (vitest.config.ts); adapters that are not there are left out, with a line that says so. */
+/**
+ * Opened once a process, which several test files share (vitest.config.ts); adapters that are not
+ * there are left out, with a line that says so.
+ */
 export const gpus: readonly TestedGpu[] = await openAll();
 
 async function openAll() {
@@ -39,7 +43,10 @@ export function describeOnGpus(title: string, suite: (gpu: Gpu) => void): void {
 /** What an adapter may lack. */
 export type Ability = 'f16' | 'subgroups' | 'subgroupMatrix';
 
-/** As describeOnGpus, on the adapters that have an ability; where none has it, one skipped test says so. */
+/**
+ * As describeOnGpus, on the adapters that have an ability; where none has it, one skipped test says
+ * so.
+ */
 export function describeOnGpusWith(
   ability: Ability,
   title: string,

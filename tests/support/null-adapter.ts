@@ -1,4 +1,5 @@
-// An adapter that computes nothing and has every feature: Dawn checks shaders and pipelines for it as for any other.
+// An adapter that computes nothing and has every feature: Dawn checks shaders and pipelines for it
+// as for any other.
 import { create, globals } from 'webgpu';
 
 const gpu = create(['backend=null', 'enable-dawn-features=allow_unsafe_apis']);

@@ -1,5 +1,6 @@
-// Finds reference data. A clone by itself has the choice of cases in tests/data (gzipped where a name ends in .gz);
-// where the whole reference lies beside the project (../shared), all of its cases run.
+// Finds reference data. A clone by itself has the choice of cases in tests/data (gzipped where a
+// name ends in .gz); where the whole reference lies beside the project (../shared), all of its
+// cases run.
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
@@ -10,7 +11,10 @@ const shared = fileURLToPath(new URL('../../../shared/', import.meta.url));
 /** True where the whole reference lies beside the project. */
 export const hasWholeReference = existsSync(`${shared}reference/README.md`);
 
-/** Path of a file or folder beside the project, such as `data/icdar2015`; only where `hasWholeReference`. */
+/**
+ * Path of a file or folder beside the project, such as `data/icdar2015`; only where
+ * `hasWholeReference`.
+ */
 export function sharedPath(name: string): string {
   return shared + name;
 }
@@ -20,7 +24,10 @@ export function bundledPath(name: string): string {
   return bundled + name;
 }
 
-/** The bytes of a reference file, such as `resnet18_procedural.safetensors`: the whole one if it is there, else the bundled choice. */
+/**
+ * The bytes of a reference file, such as `resnet18_procedural.safetensors`: the whole one if it is
+ * there, else the bundled choice.
+ */
 export function referenceBytes(name: string): Uint8Array {
   const whole = `${shared}reference/${name}`;
   if (existsSync(whole)) return readFileSync(whole);

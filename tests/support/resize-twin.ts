@@ -2,7 +2,9 @@
 import type { PixelImage } from '../../src/images/image.js';
 import { horizontalTaps, verticalTaps } from '../../src/images/resize-taps.js';
 
-/** The image at another size, with the bytes that cv2.resize(…, interpolation=INTER_LINEAR) gives. */
+/**
+ * The image at another size, with the bytes that cv2.resize(…, interpolation=INTER_LINEAR) gives.
+ */
 export function resizeReference(image: PixelImage, height: number, width: number): PixelImage {
   const { channels, data } = image;
   const across = horizontalTaps(image.width, width);

@@ -63,7 +63,10 @@ export async function runLayer(
   return output;
 }
 
-/** As `runLayer`, of layers with several outputs. @param images how many images lie above one another in each of the planes */
+/**
+ * As `runLayer`, of layers with several outputs. @param images how many images lie above one
+ * another in each of the planes
+ */
 export async function runLayers(
   gpu: Gpu,
   inputs: readonly Planes[],

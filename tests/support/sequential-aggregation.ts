@@ -1,6 +1,6 @@
 // Pixel aggregation one pixel after another: what the GPU's version is tested and timed against.
-// Source: PAN (arXiv 1908.05900) and PAN++ (arXiv 2105.00405), pixel aggregation; the order of the queue, the area
-// ratio and the float32 means are those of the authors' pa.pyx.
+// Source: PAN (arXiv 1908.05900) and PAN++ (arXiv 2105.00405), pixel aggregation; the order of the
+// queue, the area ratio and the float32 means are those of the authors' pa.pyx.
 //
 // Maps carry a border of one pixel that is never text, so that neighbours need no bounds check.
 
@@ -14,14 +14,19 @@ import {
 } from '../../src/aggregation/input.js';
 
 const VECTOR = 4;
-/** Kernels of one text component whose areas differ more than this many times check instance vectors. */
+/**
+ * Kernels of one text component whose areas differ more than this many times check instance
+ * vectors.
+ */
 const MAX_AREA_RATIO = 1024;
 
 const OUTSIDE = -1;
 const UNLABELLED = 0;
 
 interface Components {
-  /** Component of each cell, numbered from 1 in raster order of the first cell; 0 outside the mask. */
+  /**
+   * Component of each cell, numbered from 1 in raster order of the first cell; 0 outside the mask.
+   */
   readonly labels: Int32Array;
   /** Cells of each component; entry 0 is unused. */
   readonly areas: readonly number[];
@@ -77,8 +82,8 @@ export function aggregateSequential(input: AggregationInput): AggregationResult 
 }
 
 /**
- * Area and summed text probability of every label that has pixels, counted at the resized image's size: what the GPU
- * sends back beside the label map.
+ * Area and summed text probability of every label that has pixels, counted at the resized image's
+ * size: what the GPU sends back beside the label map.
  */
 export function sumLabelsSequential(
   { labels, kernelCount }: AggregationResult,
@@ -184,7 +189,8 @@ function areasDiffer([smallest, largest]: readonly [smallest: number, largest: n
 function kernelMeans(input: AggregationInput, kernels: Components, flags: Uint8Array): KernelMeans {
   const { embedding, height, width } = input;
   const pixels = height * width;
-  // Stores into a Float32Array round each partial sum, in raster order: the sums numpy's float32 mean has.
+  // Stores into a Float32Array round each partial sum, in raster order: the sums numpy's float32
+  // mean has.
   const means = new Float32Array(VECTOR * flags.length);
   for (let y = 0, i = 0; y < height; y++) {
     for (let x = 0, cell = (y + 1) * (width + 2) + 1; x < width; x++, i++, cell++) {

@@ -1,4 +1,5 @@
-// A second, plain implementation of the network on the CPU: planes (channels, height, width), no tricks, straight from the spec.
+// A second, plain implementation of the network on the CPU: planes (channels, height, width), no
+// tricks, straight from the spec.
 import type { NamedTensor } from '../../src/checkpoint/tensor.js';
 import type { PixelImage } from '../../src/images/image.js';
 import type { ModelConfig } from '../../src/network/config.js';
@@ -207,7 +208,10 @@ function each(output: Planes, value: (channel: number, y: number, x: number) => 
   }
 }
 
-/** The head's 6-channel map at 1/4 from a normalised image (3 planes), with the checkpoint's batch norms applied as they are. */
+/**
+ * The head's 6-channel map at 1/4 from a normalised image (3 planes), with the checkpoint's batch
+ * norms applied as they are.
+ */
 export function networkTwin(
   tensors: ReadonlyMap<string, NamedTensor>,
   config: ModelConfig,

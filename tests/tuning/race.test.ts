@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { race, raceRules } from '../../src/tuning/race.js';
 
-/** A clock by contestant: a constant, or what a function says of the contestant's n-th measurement. */
+/**
+ * A clock by contestant: a constant, or what a function says of the contestant's n-th measurement.
+ */
 function clock(times: Record<string, number | ((measurement: number) => number)>) {
   const asked: string[] = [];
   const counts = new Map<string, number>();

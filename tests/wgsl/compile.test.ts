@@ -1,5 +1,6 @@
-// Every shader in every combination that can occur compiles: by Tint, which Chrome and Node have, and by naga, which Firefox has. Combinations come
-// from the plans themselves, for every kind of device, precision, method and tile, so that no list of them can get out of date.
+// Every shader in every combination that can occur compiles: by Tint, which Chrome and Node have,
+// and by naga, which Firefox has. Combinations come from the plans themselves, for every kind of
+// device, precision, method and tile, so that no list of them can get out of date.
 import { parseWgsl, validate, writeHlsl, writeMsl, writeSpirv } from 'naga-wasm';
 import { afterAll, describe, expect, it } from 'vitest';
 import { planDetection } from '../../src/detection/pass.js';
@@ -33,7 +34,10 @@ const devices: readonly TileDevice[] = [
   ].map(([M, N, K]) => ({ ...hardware, maxWorkgroupBytes: 49152, subgroupMatrix: { M, N, K } })),
 ];
 
-/** A kernel, and whether the adapter without an actual device gives it the workgroup memory and the subgroups that it needs. */
+/**
+ * A kernel, and whether the adapter without an actual device gives it the workgroup memory and the
+ * subgroups that it needs.
+ */
 interface Planned {
   readonly kernel: Kernel;
   readonly fits: boolean;
@@ -192,7 +196,10 @@ describe('every shader that can occur', async () => {
   });
 });
 
-/** Overrides as constants, for naga writes no shader whose overrides have no values; and without `enable subgroups`, which it does not know. */
+/**
+ * Overrides as constants, for naga writes no shader whose overrides have no values; and without
+ * `enable subgroups`, which it does not know.
+ */
 function translate(code: string, constants: Kernel['constants'] = {}): void {
   const statements = code
     .replace(/\/\/.*/g, '')

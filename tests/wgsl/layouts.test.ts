@@ -1,4 +1,5 @@
-// What host and shaders agree on: structs by their members' names, bindings by theirs, and the few layouts that are written by hand.
+// What host and shaders agree on: structs by their members' names, bindings by theirs, and the few
+// layouts that are written by hand.
 import { describe, expect, it } from 'vitest';
 import { kernel } from '../../src/gpu/kernel.js';
 import { prepareUpload } from '../../src/images/upload.js';

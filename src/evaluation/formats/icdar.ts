@@ -1,5 +1,6 @@
-// Text files of ICDAR 2015 (tasks 4.1 and 4.4), as the official scripts read them; and ground truth of ICDAR 2013 (boxes
-// with quoted words) and of MLT 2017 and 2019 (with the script before the word), which those scripts do not know.
+// Text files of ICDAR 2015 (tasks 4.1 and 4.4), as the official scripts read them; and ground truth
+// of ICDAR 2013 (boxes with quoted words) and of MLT 2017 and 2019 (with the script before the
+// word), which those scripts do not know.
 import type { Point } from '../../shapes/geometry.js';
 import { type Findings, setAside } from '../notes.js';
 import type { FileSet } from '../types.js';
@@ -49,7 +50,10 @@ const OTHERS: FileNames = {
   resultForm: 'res_<image>.txt',
 };
 
-/** The ground-truth files by the digits of `gt_img_<digits>.txt`; others are ignored, of two with a key the last counts. */
+/**
+ * The ground-truth files by the digits of `gt_img_<digits>.txt`; others are ignored, of two with a
+ * key the last counts.
+ */
 export function groundTruthFiles(
   files: FileSet,
   notes: string[],
@@ -116,7 +120,9 @@ const GROUND_TRUTH_LINES = { dropBom: true, dropCr: true, skipEmpty: true };
 const MLT_LINE =
   /^(?:[^,]*,){8}(?:Arabic|Latin|Chinese|Japanese|Korean|Bangla|Hindi|Symbols|Mixed|None),/;
 
-/** Whether all lines are MLT's; one alone may as well be ICDAR 2015's with a word such as `Latin,`. */
+/**
+ * Whether all lines are MLT's; one alone may as well be ICDAR 2015's with a word such as `Latin,`.
+ */
 export function areMltLines(files: Iterable<KeyedFile>): boolean {
   const lines = [...files].flatMap(({ name, bytes }) => readLines(name, bytes, GROUND_TRUTH_LINES));
   return lines.length > 0 && lines.every(({ text }) => MLT_LINE.test(text));
@@ -209,7 +215,10 @@ function wordRegion(line: Line): WordRegion {
   return { polygon, word: withoutQuotes(parts[9]), place: placeOf(line) };
 }
 
-/** The sum that the official scripts judge orientation by: positive for corners that run anticlockwise as seen. */
+/**
+ * The sum that the official scripts judge orientation by: positive for corners that run
+ * anticlockwise as seen.
+ */
 export function turn(polygon: readonly Point[]): number {
   return polygon.reduce((sum, [x, y], i) => {
     const [nextX, nextY] = polygon[(i + 1) % polygon.length];
@@ -219,13 +228,18 @@ export function turn(polygon: readonly Point[]): number {
 
 const QUOTED = /^[ \t\r\n\f\v]*"(.*)"[ \t\r\n\f\v]*$/s;
 
-/** Takes off the double quotes that a word may be wrapped in, and the backslashes before quotes and backslashes. */
+/**
+ * Takes off the double quotes that a word may be wrapped in, and the backslashes before quotes and
+ * backslashes.
+ */
 function withoutQuotes(word: string): string {
   const inner = QUOTED.exec(word)?.[1];
   return inner === undefined ? word : inner.replaceAll('\\\\', '\\').replaceAll('\\"', '"');
 }
 
-/** A word as it must be written to be read as itself: one that looks quoted gets quotes of its own. */
+/**
+ * A word as it must be written to be read as itself: one that looks quoted gets quotes of its own.
+ */
 export function withQuotes(word: string): string {
   return QUOTED.test(word) ? `"${word.replaceAll('"', '\\"').replaceAll('\\', '\\\\')}"` : word;
 }

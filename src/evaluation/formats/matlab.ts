@@ -1,6 +1,7 @@
-// Reads one variable of a MATLAB level 5 MAT-file: cell arrays, numbers and texts, in every way of storing them that
-// MATLAB and SciPy use. Source: "MAT-File Format", The MathWorks, chapter 1. Every length is checked against what
-// surrounds it, so that a damaged file ends in an error and not in a long wait.
+// Reads one variable of a MATLAB level 5 MAT-file: cell arrays, numbers and texts, in every way of
+// storing them that MATLAB and SciPy use. Source: "MAT-File Format", The MathWorks, chapter 1.
+// Every length is checked against what surrounds it, so that a damaged file ends in an error and
+// not in a long wait.
 import { Unzlib } from 'fflate';
 import { PanppError } from '../../errors.js';
 import { quoted, refuse } from './text.js';
@@ -73,7 +74,8 @@ const NUMBERS: Readonly<Record<number, { size: number; read: ReadNumber }>> = {
 
 /**
  * The first variable that has one of the names, and its name.
- * @throws PanppError `evaluation` if the file is not a level 5 MAT-file, is damaged, or has no such variable.
+ * @throws PanppError `evaluation` if the file is not a level 5 MAT-file, is damaged, or has no such
+ * variable.
  */
 export function readMatVariable(
   file: string,
@@ -98,7 +100,8 @@ export function readMatVariable(
 
 function openSource(file: string, bytes: Uint8Array): Source {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  // The header ends with a version and the letters MI as a 16-bit number of the writer's byte order.
+  // The header ends with a version and the letters MI as a 16-bit number of the writer's byte
+  // order.
   const order =
     view.byteLength < HEADER_BYTES
       ? ''

@@ -1,10 +1,13 @@
-// Text files of CTW1500 and MSRA-TD500, whose scripts read their lines alike: no byte order mark, CR LF as LF, lines of
-// no characters skipped.
+// Text files of CTW1500 and MSRA-TD500, whose scripts read their lines alike: no byte order mark,
+// CR LF as LF, lines of no characters skipped.
 import { boxPoints } from '../../shapes/min-area-rect.js';
 import type { Point } from '../../shapes/geometry.js';
 import { corners, decimal, integer, type Line, quoted, readLines, refuse } from './text.js';
 
-/** CTW1500: `xmin,ymin,xmax,ymax` and 14 offsets (x, y) from (xmin, ymin); further fields are ignored. */
+/**
+ * CTW1500: `xmin,ymin,xmax,ymax` and 14 offsets (x, y) from (xmin, ymin); further fields are
+ * ignored.
+ */
 const CTW_NUMBERS = 32;
 
 /** In any form, which is added to `forms`. */
@@ -35,7 +38,10 @@ function readCtwWords(file: string, bytes: Uint8Array): Point[][] {
   });
 }
 
-/** `<Annotations><image file="…"><box …><label>word</label><segs>x1,y1,…</segs>…</box>…`; `segs` is the outline. */
+/**
+ * `<Annotations><image file="…"><box …><label>word</label><segs>x1,y1,…</segs>…</box>…`; `segs` is
+ * the outline.
+ */
 function readCtwXml(file: string, text: string): Point[][] {
   const polygons: Point[][] = [];
   const boxes = text.split(/<box\b/);
@@ -92,7 +98,10 @@ export function readMsraGroundTruth(file: string, bytes: Uint8Array): MsraBox[] 
   });
 }
 
-/** The box w × h turned about its centre by θ; in single precision and by way of degrees, as the script has it. */
+/**
+ * The box w × h turned about its centre by θ; in single precision and by way of degrees, as the
+ * script has it.
+ */
 function turnedBox(x: number, y: number, width: number, height: number, radians: number): Point[] {
   return boxPoints({
     center: [Math.fround(x + width / 2), Math.fround(y + height / 2)],

@@ -1,5 +1,5 @@
-// Lines and numbers of ground-truth and result files. Each benchmark's script reads its text files in its own way; the
-// differences are options here, because they decide what is refused.
+// Lines and numbers of ground-truth and result files. Each benchmark's script reads its text files
+// in its own way; the differences are options here, because they decide what is refused.
 import { PanppError } from '../../errors.js';
 import type { Point } from '../../shapes/geometry.js';
 
@@ -15,7 +15,9 @@ export interface LineRules {
   readonly dropBom?: boolean;
   /** Removes every carriage return. Where they are kept, one at a line's end passes for a space. */
   readonly dropCr?: boolean;
-  /** Skips lines of no characters; else they come too (the one after the last newline never does). */
+  /**
+   * Skips lines of no characters; else they come too (the one after the last newline never does).
+   */
   readonly skipEmpty?: boolean;
 }
 
@@ -36,7 +38,9 @@ export function quoted(text: string): string {
   return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
 }
 
-/** The lines of a file, split at line feeds. Bytes that are not UTF-8 become replacement characters. */
+/**
+ * The lines of a file, split at line feeds. Bytes that are not UTF-8 become replacement characters.
+ */
 export function readLines(file: string, bytes: Uint8Array, rules: LineRules): Line[] {
   let text = new TextDecoder('utf-8', { ignoreBOM: !rules.dropBom }).decode(bytes);
   if (rules.dropCr) text = text.replaceAll('\r', '');

@@ -1,5 +1,6 @@
-// Total-Text's ground truth in its MATLAB form (`poly_gt_<name>.mat`), as text the way it is distributed (`poly_gt_<name>.txt`,
-// wrapped arrays in Python's notation) and as lines (`<name>.txt`); its results.
+// Total-Text's ground truth in its MATLAB form (`poly_gt_<name>.mat`), as text the way it is
+// distributed (`poly_gt_<name>.txt`, wrapped arrays in Python's notation) and as lines
+// (`<name>.txt`); its results.
 import type { Point } from '../../shapes/geometry.js';
 import type { FileSet } from '../types.js';
 import type { KeyedFile, WordRegion } from './icdar.js';
@@ -20,12 +21,18 @@ export interface ResultRules {
   readonly withWord: boolean;
 }
 
-/** Where the image's name lies in `poly_gt_<name>.mat`: DetEval's script and the one with words differ. */
+/**
+ * Where the image's name lies in `poly_gt_<name>.mat`: DetEval's script and the one with words
+ * differ.
+ */
 type MatKey = 'after poly_gt_' | 'after the last underscore';
 
 const MAT_PREFIX = 'poly_gt_';
 
-/** The ground-truth files by their images' names; a text file's is its own name up to the first dot, without `poly_gt_`. */
+/**
+ * The ground-truth files by their images' names; a text file's is its own name up to the first dot,
+ * without `poly_gt_`.
+ */
 export function groundTruthFiles(files: FileSet, matKey: MatKey): Map<string, KeyedFile> {
   if (files.size === 0) refuse('ground truth', 'no files');
   return filesByKey('ground truth', files, (name) => {
@@ -82,7 +89,10 @@ export function readGroundTruth(file: KeyedFile, forms: Set<string>): TotalTextR
 
 const COLUMNS = 6;
 
-/** The variable `polygt` or, in a newer edition, `gt`; a row a text: a label, x, a label, y, the word, the orientation. */
+/**
+ * The variable `polygt` or, in a newer edition, `gt`; a row a text: a label, x, a label, y, the
+ * word, the orientation.
+ */
 function readMatGroundTruth({ name, bytes }: KeyedFile, forms: Set<string>): TotalTextRegion[] {
   const { name: variable, value: table } = readMatVariable(name, bytes, 'polygt', 'gt');
   forms.add(`Total-Text as MATLAB ${variable}`);
@@ -130,7 +140,10 @@ const RECORD = new RegExp(
   'suy',
 );
 
-/** `x: [[2 8 10]], y: [[10 8 12]], ornt: [u'c'], transcriptions: [u'OPEN']`; `#` for either marks don't-care. */
+/**
+ * `x: [[2 8 10]], y: [[10 8 12]], ornt: [u'c'], transcriptions: [u'OPEN']`; `#` for either marks
+ * don't-care.
+ */
 function readDistributedText(name: string, text: string): TotalTextRegion[] {
   const regions: TotalTextRegion[] = [];
   const end = text.trimEnd().length;
@@ -201,7 +214,10 @@ function readLinesGroundTruth({ name, bytes }: KeyedFile): TotalTextRegion[] {
   });
 }
 
-/** Detections of an image, a line of integers each. Line ends are LF or, without words, CR LF; no empty lines. */
+/**
+ * Detections of an image, a line of integers each. Line ends are LF or, without words, CR LF; no
+ * empty lines.
+ */
 export function readResults(
   { name, bytes }: KeyedFile,
   { yFirst, withWord }: ResultRules,

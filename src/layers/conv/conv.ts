@@ -9,7 +9,10 @@ import type { Packer } from '../pack.js';
 import type { Precision } from '../precision.js';
 import { planWinograd, winogradPlaces } from './winograd.js';
 
-/** Packed weights on the GPU, with what a plan needs to know of them. Channels are counted with padding to a multiple of 4. */
+/**
+ * Packed weights on the GPU, with what a plan needs to know of them. Channels are counted with
+ * padding to a multiple of 4.
+ */
 export interface PackedConv {
   readonly method: ConvMethod;
   readonly tiles: TileChooser;

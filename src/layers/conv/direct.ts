@@ -1,5 +1,5 @@
-// Convolution without a transform, of any kernel and stride (shaders/conv_common.wgsl), and with it the batched matrix product that Winograd's way
-// ends in: its kernel.
+// Convolution without a transform, of any kernel and stride (shaders/conv_common.wgsl), and with it
+// the batched matrix product that Winograd's way ends in: its kernel.
 import {
   type Bindable,
   type Kernel,
@@ -29,7 +29,10 @@ export interface DirectConvPlan extends ConvShape {
 
 const shapes = new WeakMap<Kernel, ConvShape>();
 
-/** The shape of the convolution that a kernel computes directly, if it does: what tiles are chosen by. */
+/**
+ * The shape of the convolution that a kernel computes directly, if it does: what tiles are chosen
+ * by.
+ */
 export function convShapeOf(kernel: Kernel): ConvShape | undefined {
   return shapes.get(kernel);
 }

@@ -1,6 +1,7 @@
-// 3×3 convolution of a feature pyramid's levels upsampled to the finest and concatenated, without making that map: each
-// coarser level is multiplied by the nine taps of its weights at its own size, then shifted and upsampled (shaders/tap_rows.wgsl,
-// shaders/tap_columns.wgsl). Exact, and about three times fewer multiplications for four levels.
+// 3×3 convolution of a feature pyramid's levels upsampled to the finest and concatenated, without
+// making that map: each coarser level is multiplied by the nine taps of its weights at its own
+// size, then shifted and upsampled (shaders/tap_rows.wgsl, shaders/tap_columns.wgsl). Exact, and
+// about three times fewer multiplications for four levels.
 // Source: spec, Detection head ("a property worth using").
 import columnsSource from '../../../shaders/tap_columns.wgsl';
 import common from '../../../shaders/tap_common.wgsl';
@@ -28,8 +29,8 @@ const columnsShader = shaderOf(columnsSource, common);
 export type Pyramid<T = FeatureMap> = readonly [T, T, T, T];
 
 /**
- * Packs a 3×3 conv on four concatenated levels, taken apart: a 3×3 conv with the bias for the finest level, and for each coarser one a
- * 1×1 conv to nine times the channels, tap by tap.
+ * Packs a 3×3 conv on four concatenated levels, taken apart: a 3×3 conv with the bias for the
+ * finest level, and for each coarser one a 1×1 conv to nine times the channels, tap by tap.
  */
 export function packPyramidConv(
   packer: Packer,
@@ -62,13 +63,15 @@ export function packPyramidConv(
 /** Rows of the finest level to one of the coarsest. */
 const rowsToCoarsest = 8;
 
-/** Pixels of a row or a column that an invocation computes in tap_columns.wgsl and tap_rows.wgsl. */
+/**
+ * Pixels of a row or a column that an invocation computes in tap_columns.wgsl and tap_rows.wgsl.
+ */
 const pixelsEach = 4;
 const counts = { p: pixelsEach };
 
 /**
- * Plans relu(conv3×3(concatenate(upsample(levels))) + bias) from the split weights. A level is half as high and wide as the finer one, the
- * finest one's sides are multiples of 8.
+ * Plans relu(conv3×3(concatenate(upsample(levels))) + bias) from the split weights. A level is half
+ * as high and wide as the finer one, the finest one's sides are multiples of 8.
  * @param bandBytes what the nine taps of level 2 may take in a band of rows
  */
 export function planPyramidConv(
@@ -87,8 +90,8 @@ export function planPyramidConv(
     images,
   );
   const kernels: Kernel[] = [];
-  // Taps of all rows at once would be the network's largest maps, and their sums by rows the next largest. Of several small images as many at once as
-  // make a band.
+  // Taps of all rows at once would be the network's largest maps, and their sums by rows the next
+  // largest. Of several small images as many at once as make a band.
   const rowBytes = (levels[1].width * weights[1].outChannels * valueBytes[precision]) / 2;
   const bands = Math.ceil((height * rowBytes) / bandBytes);
   const band = Math.ceil(height / bands / rowsToCoarsest) * rowsToCoarsest;

@@ -19,7 +19,10 @@ export interface ConvShape {
   };
 }
 
-/** Output pixels of one batch, up to the next power of two: shapes that differ in less get the same tile. */
+/**
+ * Output pixels of one batch, up to the next power of two: shapes that differ in less get the same
+ * tile.
+ */
 export function pixelBucket({ sizes }: ConvShape): number {
   return 2 ** Math.ceil(Math.log2(sizes[2] * sizes[3]));
 }
@@ -34,7 +37,10 @@ export function convName({
   return `${kernel}x${kernel}/${stride} ${inChannels}>${outChannels}`;
 }
 
-/** What shapes that get the same tile have in common, in words: `1x1/1 64>128 x36 1024px f32 f32 f32`. */
+/**
+ * What shapes that get the same tile have in common, in words: `1x1/1 64>128 x36 1024px f32 f32
+ * f32`.
+ */
 export function shapeKey(shape: ConvShape): string {
   const { batches = 1, types } = shape;
   return `${convName(shape)} x${batches} ${pixelBucket(shape)}px ${types.input} ${types.weight} ${types.output}`;

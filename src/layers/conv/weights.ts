@@ -6,6 +6,9 @@ export interface ConvWeights {
   readonly outChannels: number;
   readonly inChannels: number;
   readonly kernel: number;
-  /** Values from one output channel's weights to the next one's, where these are the first input channels of a conv with more. */
+  /**
+   * Values from one output channel's weights to the next one's, where these are the first input
+   * channels of a conv with more.
+   */
   readonly outStride?: number;
 }

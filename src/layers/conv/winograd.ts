@@ -1,9 +1,12 @@
-// 3×3 convolution with stride 1 as Winograd's F(4×4, 3×3): a quarter of the multiplications (shaders/winograd_input.wgsl,
-// conv.wgsl, winograd_output.wgsl), in bands of tiles so that the transformed maps take little memory.
-// Source: Lavin and Gray 2015, "Fast Algorithms for Convolutional Neural Networks". The points that the polynomials are taken at are
-// 0, ±5/8, ±3/2 and infinity where they have 0, ±1, ±2 and infinity: exact in binary too, but they make rounding errors 4.8 times as large,
-// not 10.8 (root mean squares, independent values), so that transformed maps and products can be stored in 16 bits. Why points matter:
-// Barabasz, Anderson, Soodhalter and Gregg 2020, "Error Analysis and Improving the Accuracy of Winograd Convolution for Deep Neural Networks".
+// 3×3 convolution with stride 1 as Winograd's F(4×4, 3×3): a quarter of the multiplications
+// (shaders/winograd_input.wgsl, conv.wgsl, winograd_output.wgsl), in bands of tiles so that the
+// transformed maps take little memory.
+// Source: Lavin and Gray 2015, "Fast Algorithms for Convolutional Neural Networks". The points that
+// the polynomials are taken at are 0, ±5/8, ±3/2 and infinity where they have 0, ±1, ±2 and
+// infinity: exact in binary too, but they make rounding errors 4.8 times as large, not 10.8 (root
+// mean squares, independent values), so that transformed maps and products can be stored in 16
+// bits. Why points matter: Barabasz, Anderson, Soodhalter and Gregg 2020, "Error Analysis and
+// Improving the Accuracy of Winograd Convolution for Deep Neural Networks".
 import inputSource from '../../../shaders/winograd_input.wgsl';
 import outputSource from '../../../shaders/winograd_output.wgsl';
 import { type Kernel, type Resource, type Slot, kernel } from '../../gpu/kernel.js';

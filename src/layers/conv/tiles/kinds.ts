@@ -1,4 +1,5 @@
-// All kinds of tiles, and which tile a shape gets. Which is fastest depends on the adapter, so a tuning (src/tuning) can choose another.
+// All kinds of tiles, and which tile a shape gets. Which is fastest depends on the adapter, so a
+// tuning (src/tuning) can choose another.
 import common from '../../../../shaders/conv_common.wgsl';
 import type { Shader, Source } from '../../../wgsl/assemble.js';
 import { type ConvShape, pixelBucket } from '../shape.js';
@@ -49,8 +50,9 @@ export const tileSources: readonly Source[] = [
 ];
 
 /**
- * The tile that a shape gets without a tuning. On adapters that compute on a CPU it has been measured; on GPUs it follows from how many values
- * an invocation must read for a multiplication (docs/tuning.md), and has not.
+ * The tile that a shape gets without a tuning. On adapters that compute on a CPU it has been
+ * measured; on GPUs it follows from how many values an invocation must read for a multiplication
+ * (docs/tuning.md), and has not.
  */
 export function defaultTile(shape: ConvShape, device: TileDevice): ConvTile {
   const lanes = lanesFor(shape);
@@ -63,7 +65,10 @@ export function defaultTile(shape: ConvShape, device: TileDevice): ConvTile {
   return fitting.find(Boolean) ?? plainTile(8, lanes);
 }
 
-/** A tile in words, no two alike: `tiled 64x64 by 8x8, 16 deep` is 64 pixels × 64 channels, 8 × 8 of them an invocation. */
+/**
+ * A tile in words, no two alike: `tiled 64x64 by 8x8, 16 deep` is 64 pixels × 64 channels, 8 × 8 of
+ * them an invocation.
+ */
 export function tileName(tile: ConvTile): string {
   const [pixels, out4] = tileSize(tile);
   const { kind, depth, matrix: matrices } = tile;

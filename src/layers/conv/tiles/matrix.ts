@@ -9,7 +9,10 @@ import { type ConvTile, type TileDevice, type TileKind, tileSize } from './tile.
 const matricesAcross = 2;
 /** Steps of K input channels that are brought to workgroup memory at a time. */
 const steps = 2;
-/** Values between one pixel's inputs and the next one's: they spread pixels over the banks of the memory. */
+/**
+ * Values between one pixel's inputs and the next one's: they spread pixels over the banks of the
+ * memory.
+ */
 const gap = 8;
 /** Most invocations of a workgroup. */
 const largestGroup = 256;
@@ -52,7 +55,8 @@ function constantsOf({ pixels, rows, lanes, depth, matrix }: ConvTile) {
     ACROSS: lanes,
     MATRICES: pixels / M,
     DEPTH: depth,
-    // Workgroup memory: pixels; values from one pixel's inputs to the next one's; sums of a subgroup.
+    // Workgroup memory: pixels; values from one pixel's inputs to the next one's; sums of a
+    // subgroup.
     PIXELS: pixels * rows,
     PITCH: depth + gap,
     HELD: M * matricesAcross * N,
@@ -65,7 +69,8 @@ function memoryOf(tile: ConvTile): number {
   return 8 * PIXELS + 2 * PIXELS * PITCH + 4 * DOWN * ACROSS * HELD;
 }
 
-// Whole steps of the depth and whole workgroups across; no more than half of the pixels beyond the shape's.
+// Whole steps of the depth and whole workgroups across; no more than half of the pixels beyond the
+// shape's.
 function suits(tile: ConvTile, shape: ConvShape, { maxWorkgroupBytes }: TileDevice): boolean {
   const [pixels, out4] = tileSize(tile);
   return (

@@ -23,7 +23,8 @@ export const plain: TileKind = {
   source,
   shader: shaderOf(source, common),
   candidates(shape, device) {
-    // On a CPU the subgroup's kind is at least twice as fast where there is one, and 16 pixels do not fit the registers.
+    // On a CPU the subgroup's kind is at least twice as fast where there is one, and 16 pixels do
+    // not fit the registers.
     if (device.software && subgroup.candidates(shape, device).length > 0) return [];
     const lanes = distinct([lanesFor(shape), lanesFor(shape, 8)]);
     return lanes.flatMap((count) =>

@@ -1,4 +1,5 @@
-// Tiles in registers, for adapters whose subgroups have 8 lanes, which are those that compute on a CPU (shaders/conv_subgroup8.wgsl).
+// Tiles in registers, for adapters whose subgroups have 8 lanes, which are those that compute on a
+// CPU (shaders/conv_subgroup8.wgsl).
 import common from '../../../../shaders/conv_common.wgsl';
 import source from '../../../../shaders/conv_subgroup8.wgsl';
 import { shaderOf } from '../../../wgsl/assemble.js';

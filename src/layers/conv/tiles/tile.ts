@@ -1,18 +1,19 @@
-// A tile says which outputs of a convolution each workgroup and each invocation computes. Tiles are plain data; each kind (plain.ts, subgroup.ts,
-// tiled.ts, matrix.ts) has its shader, what it asks of shape and device, and the memory that it takes. Results are the same for all tiles.
+// A tile says which outputs of a convolution each workgroup and each invocation computes. Tiles are
+// plain data; each kind (plain.ts, subgroup.ts, tiled.ts, matrix.ts) has its shader, what it asks
+// of shape and device, and the memory that it takes. Results are the same for all tiles.
 import type { GpuProfile, SubgroupMatrix } from '../../../gpu/context.js';
 import type { Shader, Source, Variant } from '../../../wgsl/assemble.js';
 import type { ConvShape } from '../shape.js';
 
 /**
- * `plain`: registers; `subgroup8`: registers, for subgroups of 8 lanes; `tiled`: workgroup memory; `matrix`: subgroup matrices, the tensor
- * cores (shaders/conv*.wgsl).
+ * `plain`: registers; `subgroup8`: registers, for subgroups of 8 lanes; `tiled`: workgroup memory;
+ * `matrix`: subgroup matrices, the tensor cores (shaders/conv*.wgsl).
  */
 export type TileKindName = 'plain' | 'subgroup8' | 'tiled' | 'matrix';
 
 /**
- * A tile: an invocation computes `pixels` × 4 · `vectors` channels, a workgroup has `lanes` across channels and `rows` down pixels. For the kind
- * `matrix`, a subgroup stands for an invocation.
+ * A tile: an invocation computes `pixels` × 4 · `vectors` channels, a workgroup has `lanes` across
+ * channels and `rows` down pixels. For the kind `matrix`, a subgroup stands for an invocation.
  */
 export interface ConvTile {
   /** Which shader. */
@@ -42,7 +43,10 @@ export interface TileKind {
   /** Its own WGSL; conv_common.wgsl is behind it. */
   readonly source: Source;
   readonly shader: (variant: Variant) => Shader;
-  /** What may be fastest for a shape on a device; empty where the kind does not work on it or makes no sense for it. */
+  /**
+   * What may be fastest for a shape on a device; empty where the kind does not work on it or makes
+   * no sense for it.
+   */
   candidates(shape: ConvShape, device: TileDevice): ConvTile[];
   /** What a tile adds to the shader. */
   variant(tile: ConvTile): Variant;
@@ -63,7 +67,9 @@ export function tileSize({
 /** Most invocations across channels, of kinds that share no memory. */
 const lanesAcross = 32;
 
-/** The largest number of invocations across channels that leaves none without work, at most `most`. */
+/**
+ * The largest number of invocations across channels that leaves none without work, at most `most`.
+ */
 export function lanesFor(
   { outChannels }: Pick<ConvShape, 'outChannels'>,
   most = lanesAcross,

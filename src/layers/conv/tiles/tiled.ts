@@ -5,8 +5,9 @@ import { shaderOf } from '../../../wgsl/assemble.js';
 import { type ConvShape, pixelBucket } from '../shape.js';
 import { type ConvTile, type TileDevice, type TileKind, tileSize } from './tile.js';
 
-// Of 64 to 256 invocations, each with 16 to 64 sums. Invocations read the depth of a pixel in turns and whole rows of columns, so lanes · rows is
-// a multiple of depth / 4, pixels · depth / 4 of lanes, rows of vectors.
+// Of 64 to 256 invocations, each with 16 to 64 sums. Invocations read the depth of a pixel in turns
+// and whole rows of columns, so lanes · rows is a multiple of depth / 4, pixels · depth / 4 of
+// lanes, rows of vectors.
 const tiles = (
   [
     // pixels, vectors, lanes, rows, depth
@@ -34,7 +35,8 @@ function memoryOf(tile: ConvTile): number {
   return (pixels + 4 * out4) * tile.depth * 4;
 }
 
-// What fits a device, with no more than half of the tile's pixels, channels or depth beyond the shape's.
+// What fits a device, with no more than half of the tile's pixels, channels or depth beyond the
+// shape's.
 function suits(tile: ConvTile, shape: ConvShape, { maxWorkgroupBytes }: TileDevice): boolean {
   const [pixels, out4] = tileSize(tile);
   return (
@@ -52,7 +54,8 @@ export const tiled: TileKind = {
   candidates: (shape, device) =>
     device.software ? [] : tiles.filter((tile) => suits(tile, shape, device)),
   variant: ({ pixels, vectors, lanes, rows, depth }) => ({
-    // An invocation's reads of input and weights in a step, its pixels, its vec4s of channels, the input channels of a vec4.
+    // An invocation's reads of input and weights in a step, its pixels, its vec4s of channels, the
+    // input channels of a vec4.
     counts: {
       i: (pixels * depth) / 4 / lanes,
       j: (depth * vectors) / rows,
