@@ -1,20 +1,72 @@
-// Rules that find faults; form is Prettier's.
+// Rules that find faults, and the direction of imports; form is Prettier's.
 import js from '@eslint/js';
 import { defineConfig } from 'eslint/config';
+import { importX } from 'eslint-plugin-import-x';
+import globals from 'globals';
 import tseslint from 'typescript-eslint';
 
+// The rooms of src/ from the lowest to the highest; a room imports from those before it.
+const rooms = [
+  'wgsl',
+  'gpu',
+  'shapes',
+  'checkpoint',
+  'layers',
+  'network',
+  'images',
+  'aggregation',
+  'recognition',
+  'detection',
+  'export',
+  'tuning',
+  'model',
+  'formats',
+  'evaluation',
+  'node',
+  'cli',
+];
+// Rooms beside each other, although one stands before the other above.
+const strangers = {
+  detection: ['recognition'],
+  evaluation: ['formats', 'model', 'tuning', 'export', 'detection', 'recognition'],
+};
+
+const directions = rooms.map((room, place) => {
+  const forbidden = [...rooms.slice(place + 1), ...(strangers[room] ?? [])];
+  return {
+    files: [`src/${room}/**/*.ts`],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        {
+          patterns: forbidden.map((name) => ({
+            // A folder `formats` within evaluation is no room.
+            regex: `^(\\.\\./)+${name}/`,
+            message: `${room}/ must not know of ${name}/: imports go in one direction`,
+          })),
+        },
+      ],
+    },
+  };
+});
+
 export default defineConfig(
-  { ignores: ['dist/', 'bench/dist/', 'docs/api/', 'examples/**/dist/'] },
+  { ignores: ['dist/', 'bench/dist/', 'docs/api/', '.portable/'] },
   js.configs.recommended,
   {
-    files: ['**/*.ts'],
+    files: ['**/*.ts', '**/*.mts'],
     extends: [tseslint.configs.recommendedTypeChecked],
+    plugins: { 'import-x': importX },
     languageOptions: {
       parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname },
     },
+    settings: {
+      'import-x/extensions': ['.ts'],
+      'import-x/parsers': { '@typescript-eslint/parser': ['.ts'] },
+      'import-x/resolver-next': [tsOfJs()],
+    },
     rules: {
-      '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'inline-type-imports' }],
-      '@typescript-eslint/no-import-type-side-effects': 'off',
+      'import-x/no-cycle': ['error', { ignoreExternal: true }],
       '@typescript-eslint/switch-exhaustiveness-check': [
         'error',
         { considerDefaultExhaustiveForUnions: true },
@@ -23,19 +75,37 @@ export default defineConfig(
         'error',
         { argsIgnorePattern: '^_', varsIgnorePattern: '^_' },
       ],
+      // An async function without await is a short way to one that returns a promise.
+      '@typescript-eslint/require-await': 'off',
     },
   },
+  ...directions,
   {
-    files: ['**/*.mjs', '**/*.js'],
-    languageOptions: {
-      globals: {
-        ...Object.fromEntries(
-          ['process', 'console', 'URL', 'Buffer', 'performance', 'setTimeout'].map((name) => [
-            name,
-            'readonly',
-          ]),
-        ),
-      },
+    // Matchers are of the type any, and methods are handed to spies.
+    files: ['tests/**/*.ts'],
+    rules: {
+      '@typescript-eslint/no-unsafe-assignment': 'off',
+      '@typescript-eslint/no-unsafe-return': 'off',
+      '@typescript-eslint/no-unsafe-argument': 'off',
+      '@typescript-eslint/no-unsafe-call': 'off',
+      '@typescript-eslint/no-unsafe-member-access': 'off',
+      '@typescript-eslint/unbound-method': 'off',
     },
   },
+  { files: ['**/*.mts'], extends: [tseslint.configs.disableTypeChecked] },
+  { files: ['**/*.mjs'], languageOptions: { globals: globals.node } },
+  { files: ['examples/browser/**/*.js'], languageOptions: { globals: globals.browser } },
 );
+
+/** Imports name what TypeScript makes of a file: `./a.js` is `./a.ts`. */
+function tsOfJs() {
+  return {
+    interfaceVersion: 3,
+    name: 'ts-of-js',
+    resolve(source, file) {
+      if (!source.startsWith('.') || !source.endsWith('.js')) return { found: false };
+      const path = new URL(source.replace(/\.js$/, '.ts'), `file://${file}`).pathname;
+      return { found: true, path };
+    },
+  };
+}

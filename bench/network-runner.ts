@@ -80,11 +80,11 @@ export class NetworkRunner {
       this.det.slot.bytes,
     );
     const clock = this.timeline && this.readback.reserve(this.timeline.bytes);
-    if (clock) this.timeline!.resolve(encoder, this.readback.buffer, clock.offset);
+    if (clock) this.timeline.resolve(encoder, this.readback.buffer, clock.offset);
     device.queue.submit([encoder.finish()]);
     return this.readback.read((bytes) => {
       const gpuTimes = clock
-        ? this.timeline!.read(bytes.slice(clock.offset, clock.offset + clock.bytes))
+        ? this.timeline.read(bytes.slice(clock.offset, clock.offset + clock.bytes))
         : {};
       // Copied, as a runtime's result is.
       return use(new Float32Array(bytes.slice(map.offset, map.offset + map.bytes)), gpuTimes);

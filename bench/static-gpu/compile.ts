@@ -94,12 +94,13 @@ rmSync(report);
 // These drivers crash when they are closed without a GPU.
 process.kill(process.pid, 'SIGKILL');
 
-function layerLines(kind: string): any[] {
+/** What the layer wrote; it writes these lines in a form of its own. */
+function layerLines(kind: string): Record<string, never>[] {
   if (!existsSync(report)) return [];
   const lines = readFileSync(report, 'utf8')
     .split('\n')
     .filter((line) => line.startsWith(`{"kind":"${kind}"`));
-  return lines.map((line) => JSON.parse(line));
+  return lines.map((line) => JSON.parse(line) as Record<string, never>);
 }
 
 async function timeHost(): Promise<HostTimes> {

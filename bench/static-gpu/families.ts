@@ -90,7 +90,7 @@ export interface Launch {
 }
 
 export function launchOf(family: Family, { folder }: Drivers): Launch {
-  const { VK_ICD_FILENAMES, VK_ADD_DRIVER_FILES, ...inherited } = process.env;
+  const { VK_ICD_FILENAMES: _, VK_ADD_DRIVER_FILES: __, ...inherited } = process.env;
   const root = join(folder, family.vendor === 'nvidia' ? 'root-nvidia' : 'root');
   const libraries = join(root, 'usr/lib/x86_64-linux-gnu');
   const icd = { amd: 'radeon', intel: 'intel', nvidia: 'nouveau' }[family.vendor];

@@ -76,7 +76,7 @@ export class LabelReadback {
   async submit(encoder: GPUCommandEncoder): Promise<LabelMaps> {
     const ranges = this.#images.map((image) => this.#copy(encoder, image));
     const timeRange = this.#timeline && this.#readback.reserve(this.#timeline.bytes);
-    if (timeRange) this.#timeline!.resolve(encoder, this.#readback.buffer, timeRange.offset);
+    if (timeRange) this.#timeline.resolve(encoder, this.#readback.buffer, timeRange.offset);
     this.#gpu.device.queue.submit([encoder.finish()]);
     const { first, gpuTimings } = await this.#readback.read((bytes) => {
       const copyOf = ({ offset, bytes: count }: ReadRange) => bytes.slice(offset, offset + count);
@@ -86,7 +86,7 @@ export class LabelReadback {
           counts: new Uint32Array(copyOf(counts)),
           sums: new Uint32Array(copyOf(sums)),
         })),
-        gpuTimings: timeRange ? this.#timeline!.read(copyOf(timeRange)) : {},
+        gpuTimings: timeRange ? this.#timeline.read(copyOf(timeRange)) : {},
       };
     });
     const maps = first.map(async ({ labels, counts, sums }, index) => {

@@ -315,13 +315,14 @@ function persistentObject(id: unknown, fail: Fail): Storage | PickleGlobal {
  * storage.
  */
 function storageOf(id: unknown, fail: Fail): Storage {
-  const [kind, storageClass, key, , length, view] = Array.isArray(id) ? id : [];
+  const parts: readonly unknown[] = Array.isArray(id) ? id : [];
+  const [kind, storageClass, key, , length, view] = parts;
   const type = storageType(storageClass);
   if (kind !== 'storage' || !type || keyText(key) === '' || !isSize(length)) {
     return fail('damaged: its pickle has a malformed storage');
   }
   if (!Array.isArray(view)) return new Storage(keyText(key), type, length, 0, length);
-  const [, begin, count] = view;
+  const [, begin, count] = view as readonly unknown[];
   if (!isSize(begin) || !isSize(count) || begin + count > length) {
     return fail('damaged: its pickle has a malformed storage view');
   }

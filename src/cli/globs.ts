@@ -41,7 +41,7 @@ const onBytes = {
   },
   realpath(path: string, done: Callback<string>) {
     realpath(onDisk(withBackslashes(path)), 'buffer', (error, bytes) =>
-      done(error, bytes && withoutBackslashes(pathFromBytes(bytes as unknown as Buffer))),
+      done(error, bytes && withoutBackslashes(pathFromBytes(bytes))),
     );
   },
   stat: (path: string, done: (error: NodeJS.ErrnoException | null, info: Stats) => void) =>

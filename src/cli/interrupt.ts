@@ -18,7 +18,8 @@ export function onInterrupt(end: () => Promise<void>): () => void {
   const stopWatching = (): void => {
     for (const signal of endingSignals) process.off(signal, handle);
   };
-  const handle = async (): Promise<void> => {
+  const handle = (): void => void handleOnce();
+  const handleOnce = async (): Promise<void> => {
     if (since !== undefined) {
       if (performance.now() - since > sameSignal) process.exit(exitCodes.someFailed);
       return;

@@ -18,7 +18,9 @@ export function resultLine(
     height,
     regions: regions.map(resultRegion),
     timings: Object.fromEntries(
-      Object.entries(timings).map(([stage, milliseconds]) => [stage, rounded(milliseconds, 3)]),
+      Object.entries(timings as Readonly<Record<string, number>> & typeof timings).map(
+        ([stage, milliseconds]) => [stage, rounded(milliseconds, 3)],
+      ),
     ),
   };
 }

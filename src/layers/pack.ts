@@ -118,7 +118,7 @@ export interface PackedWeights<T> {
    * it
    */
   readonly ready: Promise<void>;
-  dispose(): void;
+  readonly dispose: () => void;
 }
 
 /** Packs weights; whatever is submitted to the device afterwards finds them in place. */

@@ -139,7 +139,7 @@ export class Model {
     options: DetectOptions & StreamOptions = {},
   ): AsyncGenerator<Streamed<Detection, S>, void, undefined> {
     checkOptions('detectAll', options, [...detectNames, ...streamNames]);
-    const { concurrency, onError, ...settings } = options;
+    const { concurrency: _, onError: __, ...settings } = options;
     // For all images, so no matter of `onError`.
     this.#settings(settings);
     yield* streamed(images, (image) => this.detect(image, settings), options, ownPixels);
@@ -170,7 +170,7 @@ export class Model {
     options: SpotOptions & StreamOptions = {},
   ): AsyncGenerator<Streamed<Spotting, S>, void, undefined> {
     checkOptions('spotAll', options, [...spotNames, ...streamNames]);
-    const { concurrency, onError, ...settings } = options;
+    const { concurrency: _, onError: __, ...settings } = options;
     this.#head();
     decodingOf(settings);
     this.#settings(settings);

@@ -39,6 +39,8 @@ export class Turns {
 export function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (!signal) return promise;
   return new Promise((resolve, reject) => {
+    // Whatever the caller gave as reason.
+    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors
     const abort = () => reject(signal.reason);
     if (signal.aborted) abort();
     signal.addEventListener('abort', abort);

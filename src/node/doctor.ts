@@ -89,7 +89,10 @@ export async function diagnose(): Promise<Diagnosis> {
     webgpu: webgpuVersion(),
     embedded: embedded && { package: EMBEDDED_PACKAGE, version: embedded.version },
     environment: Object.fromEntries(
-      DRIVER_VARIABLES.flatMap((name) => [[name, process.env[name]]]).filter(([, value]) => value),
+      DRIVER_VARIABLES.flatMap((name) => {
+        const value = process.env[name];
+        return value ? [[name, value] as const] : [];
+      }),
     ),
     toggles: defaultToggles,
     adapters,

@@ -149,7 +149,7 @@ function collectSpans(labels: Int32Array, width: number, kept: readonly RegionSu
   const spans = kept.map((): Span[] => []);
   const spansOf = new Map(kept.map(({ label }, i) => [label, spans[i]]));
   for (let start = 0, row = 0; start < labels.length; start += width, row++) {
-    for (let left = 0, right = 0; left < width; left = right) {
+    for (let left = 0, right: number; left < width; left = right) {
       const label = labels[start + left];
       for (right = left + 1; right < width && labels[start + right] === label; right++);
       const own = label === 0 ? undefined : spansOf.get(label);

@@ -68,7 +68,7 @@ export class Trial<T> {
     this.#timeline?.reset();
     this.#programs.get(way)!.encode(encoder, this.#timeline);
     const range = this.#timeline && this.#readback.reserve(this.#timeline.bytes);
-    if (range) this.#timeline!.resolve(encoder, this.#readback.buffer, range.offset);
+    if (range) this.#timeline.resolve(encoder, this.#readback.buffer, range.offset);
     const start = performance.now();
     device.queue.submit([encoder.finish()]);
     const ofClock = range

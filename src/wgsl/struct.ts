@@ -82,7 +82,7 @@ export class StructLayout implements TypeLayout {
       for (const member in values) this.field(member, of);
       for (const [member, { type, offset, size, scalar }] of this.fields) {
         const given = values[member];
-        const numbers = [given].flat() as number[];
+        const numbers = (Array.isArray(given) ? given : [given]) as readonly number[];
         if (4 * numbers.length !== size || !numbers.every((value) => fits(value, scalar))) {
           refuse(
             `${of}.${member} is ${type} and can't be ${given === undefined ? 'left out' : String(given)}`,

@@ -37,7 +37,7 @@ export function launch({ executablePath, env }: Installation): Promise<Browser> 
   return chromium.launch({
     executablePath,
     args,
-    env: { ...process.env, ...env } as Record<string, string>,
+    env: { ...process.env, ...env },
   });
 }
 

@@ -527,7 +527,7 @@ describe('inputs', () => {
     );
     const begin = performance.now();
     const child = start(['detect', 'large.png', ...small, ...onAdapter], {
-      NODE_OPTIONS: `--import=${pathToFileURL(inScratch('peak.mjs'))}`,
+      NODE_OPTIONS: `--import=${pathToFileURL(inScratch('peak.mjs')).href}`,
     });
     const { code, stdout } = await finished(child);
     const seconds = (performance.now() - begin) / 1000;

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { evaluate } from '../../src/evaluation/evaluate.js';
 import { formatResults } from '../../src/evaluation/results.js';
-import type { EvaluationResult, OneToOneImage, Protocol } from '../../src/evaluation/types.js';
+import type { Protocol } from '../../src/evaluation/types.js';
 import type { Polygon } from '../../src/shapes/geometry.js';
 import { fileSet } from './cases.js';
 import { type MatInput, MatWriter } from './mat-writer.js';
@@ -63,11 +63,11 @@ describe('Total-Text as text', () => {
       });
       expect([...result.perImage.keys()]).toEqual(['img1']);
     }
-    const { perImage } = evaluate(
+    const { perImage } = evaluate<'totaltext-e2e'>(
       'totaltext-e2e',
       truth(text, end),
       results('totaltext-e2e', fan),
-    ) as EvaluationResult<OneToOneImage>;
+    );
     expect(perImage.get('img1')).toMatchObject({
       gtWords: ['open', "naughty's", '#'],
       gtDontCare: [2],
@@ -86,11 +86,7 @@ describe('Total-Text as text', () => {
     ['[]', '#'],
   ])('has the word of %s', (transcriptions, word) => {
     const lines = [`x: [[1 9 9]], y: [[1 1 9]], ornt: [], transcriptions: ${transcriptions}`];
-    const { perImage } = evaluate(
-      'totaltext-e2e',
-      truth(lines),
-      new Map(),
-    ) as EvaluationResult<OneToOneImage>;
+    const { perImage } = evaluate<'totaltext-e2e'>('totaltext-e2e', truth(lines), new Map());
     expect(perImage.get('img1')!.gtWords).toEqual([word]);
   });
 

@@ -68,7 +68,7 @@ function normalised({ height, width, data }: Image): OnnxTensor {
 async function runOnnx(model: Uint8Array, image: Image): Promise<OnnxTensor> {
   const session = await InferenceSession.create(model, { logSeverityLevel: 3 });
   try {
-    return (await session.run({ image: normalised(image) })).det as OnnxTensor;
+    return (await session.run({ image: normalised(image) })).det;
   } finally {
     await session.release();
   }

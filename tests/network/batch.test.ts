@@ -12,7 +12,7 @@ import { randomPlanes, runLayers } from '../support/run-layer.js';
 import { planes } from '../support/twin.js';
 
 const [images, height, width] = [3, 64, 96];
-describeOnGpus('the network on several images', async (gpu) => {
+describeOnGpus('the network on several images', (gpu) => {
   const { config, tensors } = readWeights(readFileSync(packagedWeights()));
   const weights = uploadWeights(gpu, tensors, config, gpu.profile.f16 ? 'f16' : 'f32');
 

@@ -151,7 +151,7 @@ describe('regions given as shapes', () => {
       ] as Polygon,
       /region 0 is no region: .* finite coordinates/,
     ],
-    [{ left: 0, top: 0, right: Infinity, bottom: 3 } as Box, /region 0 is no region/],
+    [{ left: 0, top: 0, right: Infinity, bottom: 3 }, /region 0 is no region/],
     [
       [
         [50, 1],
@@ -160,7 +160,7 @@ describe('regions given as shapes', () => {
       ] as Polygon,
       /region 0 covers nothing of the image of 40 × 20 pixels/,
     ],
-    [{ left: 5, top: 5, right: 5, bottom: 9 } as Box, /region 0 covers nothing/],
+    [{ left: 5, top: 5, right: 5, bottom: 9 }, /region 0 covers nothing/],
   ])('are refused in one line where they are none: %o', (points, message) => {
     expect(() => shape(points)).toThrow(message);
     expect(() => shape(points)).toThrow(expect.objectContaining({ code: 'argument' }));

@@ -225,7 +225,9 @@ describeOnGpus('methods', (device) => {
       const differences = others.map((map, index) =>
         relativeDifference(map.data, usual[index].data),
       );
-      console.log(`${precision}: ${differences.map((difference) => difference.toExponential(1))}`);
+      console.log(
+        `${precision}: ${differences.map((difference) => difference.toExponential(1)).join(', ')}`,
+      );
       for (const difference of differences) {
         expect(difference).toBeGreaterThan(0);
         expect(difference).toBeLessThan(precision === 'f32' ? 2e-6 : 2e-3);
