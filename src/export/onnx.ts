@@ -42,10 +42,10 @@ export function exportOnnx(
   }
   const graph = new OnnxGraph();
   const image = graph.input('image', [1, 3, rows.image, columns.image]);
-  const ops = new OnnxOps(graph, tensors);
-  const mapOf = (input: string) => detector(config, ops, input).det;
   const isSized = height !== undefined && width !== undefined;
-  const det = isSized ? graph.node('Identity', 'det', [mapOf(image)]) : padded(graph, image, mapOf);
+  const ops = new OnnxOps(graph, tensors, isSized ? 'det' : 'det.padded');
+  const mapOf = (input: string) => detector(config, ops, input).det;
+  const det = isSized ? mapOf(image) : padded(graph, image, mapOf);
   graph.output(det, [1, mapChannels, rows.map, columns.map]);
   return graph.finish('panpp detector', opset, description, { config: JSON.stringify(config) });
 }
@@ -101,6 +101,7 @@ class OnnxOps implements Ops<string> {
   constructor(
     readonly graph: OnnxGraph,
     readonly tensors: FoldedWeights,
+    readonly detName: string,
   ) {}
 
   conv(
@@ -112,6 +113,10 @@ class OnnxOps implements Ops<string> {
     const sum =
       residual === undefined ? filtered : this.add(`${conv.name}.sum`, filtered, residual);
     return relu ? this.#relu(sum) : sum;
+  }
+
+  det(conv: ConvParameters, input: string): string {
+    return this.#conv(conv, input, this.detName);
   }
 
   stem(convs: readonly ConvParameters[], image: string): string {
@@ -145,7 +150,7 @@ class OnnxOps implements Ops<string> {
     );
   }
 
-  #conv({ name, shape, depthwise, stride }: ConvParameters, input: string): string {
+  #conv({ name, shape, depthwise, stride }: ConvParameters, input: string, output = name): string {
     const [outChannels, , kernel] = shape;
     const parameters = [
       this.graph.constant(`${name}.weight`, shape, floats(this.tensors, `${name}.weight`)),
@@ -154,7 +159,7 @@ class OnnxOps implements Ops<string> {
       parameters.push(
         this.graph.constant(`${name}.bias`, [outChannels], floats(this.tensors, `${name}.bias`)),
       );
-    return this.graph.node('Conv', name, [input, ...parameters], {
+    return this.graph.node('Conv', output, [input, ...parameters], {
       ...window(kernel, stride),
       group: depthwise ? outChannels : 1,
     });

@@ -114,9 +114,14 @@ describe('a kernel', () => {
     [
       'an unknown binding',
       { bindings: { ...bindings, more: input } },
-      'test: the shader binds picture, input, output, sizes, not output, picture, input, more and uniforms',
+      'test: the shader does not bind more',
     ],
     ['a missing binding', { bindings: { picture, input } }, 'test: output is not bound'],
+    [
+      'uniforms for which there is no room',
+      { bindings: { ...bindings, sizes: input } },
+      'test: the shader does not bind uniforms',
+    ],
     ['missing uniforms', { uniforms: undefined }, 'test: sizes is not bound'],
     [
       'an unknown member',
