@@ -6,6 +6,7 @@ import { build } from 'esbuild';
 import { execFileSync } from 'node:child_process';
 import { chmod, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
+import { globSync } from 'tinyglobby';
 import { wgslPlugin } from './scripts/wgsl-plugin.mjs';
 
 const shared = {
@@ -15,12 +16,16 @@ const shared = {
   logLevel: 'warning',
 };
 
+// All WGSL stands together at the beginning: compressors look back only so far, and shaders are like one another.
+const shaders = globSync('shaders/**/*.wgsl').sort((a, b) => a.split('/').length - b.split('/').length || (a < b ? 1 : -1));
+const browser = [...shaders.map((path) => `import './${path}';`), "export * from './src/index.ts';"].join('\n');
+
 await rm('dist', { recursive: true, force: true });
 await Promise.all([
   // No dependency is left outside.
   build({
     ...shared,
-    entryPoints: ['src/index.ts'],
+    stdin: { contents: browser, resolveDir: '.', sourcefile: 'browser.js' },
     outfile: 'dist/browser.js',
     platform: 'browser',
     minify: true,

@@ -72,10 +72,8 @@ export function kernel({ label, shader, constants, bindings, uniforms, invocatio
     else if (access === 'uniform' && uniforms && !packed) packed = { binding, bytes: shader.layout(type).pack(uniforms, `${label}: ${type}`) };
     else refuse(`${name} is not bound`);
   }
-  const names = Object.keys(bindings);
-  if (bound.length < names.length || Boolean(uniforms) !== Boolean(packed)) {
-    refuse(`the shader binds ${shader.bindings.map(({ name }) => name).join(', ')}, not ${names.join(', ')}${uniforms ? ' and uniforms' : ''}`);
-  }
+  const unknown = Object.keys(bindings).find((name) => !shader.bindings.some((declared) => declared.name === name));
+  if (unknown ?? (uniforms && !packed)) refuse(`the shader does not bind ${unknown ?? 'uniforms'}`);
   const [count, layers] = invocations ?? [1];
   return { label, shader, constants, bindings: bound, uniforms: packed, workgroups: workgroups ?? gridOf(Math.ceil(count / shader.lanes), layers) };
 }

@@ -9,5 +9,5 @@ export function minifyWgsl(code: string): string {
     result += last && (first.text !== last || more.length !== 1) ? ` ${text}` : text;
     last = text;
   }
-  return `${result}\n`;
+  return result;
 }

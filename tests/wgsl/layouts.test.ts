@@ -82,8 +82,9 @@ describe('a kernel', () => {
   });
 
   it.each([
-    ['an unknown binding', { bindings: { ...bindings, more: input } }, 'test: the shader binds picture, input, output, sizes, not output, picture, input, more and uniforms'],
+    ['an unknown binding', { bindings: { ...bindings, more: input } }, 'test: the shader does not bind more'],
     ['a missing binding', { bindings: { picture, input } }, 'test: output is not bound'],
+    ['uniforms for which there is no room', { bindings: { ...bindings, sizes: input } }, 'test: the shader does not bind uniforms'],
     ['missing uniforms', { uniforms: undefined }, 'test: sizes is not bound'],
     ['an unknown member', { uniforms: { ...uniforms, more: 1 } }, 'test: Sizes has no member more; it has order, shift, share, used'],
     ['a missing member', { uniforms: { order: [1, 2, 3], shift: 1, share: 1 } }, 'test: Sizes.used is vec2u and can’t be left out'],
