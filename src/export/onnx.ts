@@ -67,6 +67,10 @@ class OnnxOps implements Ops<string> {
     return relu ? this.#relu(sum) : sum;
   }
 
+  det(conv: ConvParameters, input: string): string {
+    return this.#conv(conv, input, 'det');
+  }
+
   stem(convs: readonly ConvParameters[], image: string): string {
     const map = convs.reduce((input, conv) => this.conv(conv, input, { relu: true }), image);
     return this.graph.node('MaxPool', 'backbone.maxpool', [map], window(3, 2));
@@ -85,11 +89,11 @@ class OnnxOps implements Ops<string> {
     return this.conv(conv, this.graph.node('Concat', `${conv.name}.fused`, [finest, ...enlarged], { axis: 1 }), { relu: true });
   }
 
-  #conv({ name, shape, depthwise, stride }: ConvParameters, input: string): string {
+  #conv({ name, shape, depthwise, stride }: ConvParameters, input: string, output = name): string {
     const [outChannels, , kernel] = shape;
     const parameters = [this.graph.constant(`${name}.weight`, shape, floats(this.tensors, `${name}.weight`))];
     if (!depthwise) parameters.push(this.graph.constant(`${name}.bias`, [outChannels], floats(this.tensors, `${name}.bias`)));
-    return this.graph.node('Conv', name, [input, ...parameters], { ...window(kernel, stride), group: depthwise ? outChannels : 1 });
+    return this.graph.node('Conv', output, [input, ...parameters], { ...window(kernel, stride), group: depthwise ? outChannels : 1 });
   }
 
   #relu(input: string): string {

@@ -31,6 +31,8 @@ export interface Ops<T> {
   add(name: string, a: T, b: T): T;
   /** relu(conv(all levels upsampled to the finest, one's channels after the other's)). */
   pyramidConv(conv: ConvParameters, levels: Levels<T>): T;
+  /** The last convolution, whose output leaves the network. */
+  det(conv: ConvParameters, input: T): T;
   /** Hears what maps are called: `backbone.c2` … `c5`, `reduce.f1` … `f4`, `fpem1.f1` …, `ffm.f1` … (what heads see), `det`. */
   named?(name: string, map: T): void;
 }
@@ -39,7 +41,7 @@ export interface Ops<T> {
 export function detector<T>(config: Pick<ModelConfig, 'backbone' | 'neck'>, ops: Ops<T>, image: T): { det: T; levels: Levels<T> } {
   const levels = neck(config, ops, resnet(config.backbone, ops, image));
   const hidden = ops.pyramidConv(headConv('det_head.conv1', 'det_head.bn1'), levels);
-  const det = ops.conv(conv('det_head.conv2', [mapChannels, neckChannels, 1], { bias: true }), hidden);
+  const det = ops.det(conv('det_head.conv2', [mapChannels, neckChannels, 1], { bias: true }), hidden);
   ops.named?.('det', det);
   return { det, levels };
 }

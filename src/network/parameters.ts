@@ -9,6 +9,7 @@ export function convolutionsOf(config: ModelConfig): ConvParameters[] {
   const list = (...more: readonly ConvParameters[]) => void convs.push(...more);
   const ops: Ops<void> = {
     conv: (conv) => list(conv),
+    det: (conv) => list(conv),
     stem: (stem) => list(...stem),
     joined: (conv) => list(conv),
     add() {},

@@ -73,9 +73,11 @@ class NetworkPlanner implements Ops<FeatureMap> {
   ) {}
 
   conv({ name }: ConvParameters, input: FeatureMap, options?: ConvOptions): FeatureMap {
-    // The head's map is read by what computes in float32.
-    const precision = name === 'det_head.conv2' ? 'f32' : undefined;
-    return this.take(planConv(name, input, this.weights.conv(name), { ...options, precision }));
+    return this.take(planConv(name, input, this.weights.conv(name), options));
+  }
+
+  det(conv: ConvParameters, input: FeatureMap): FeatureMap {
+    return this.conv(conv, input, { precision: 'f32' });
   }
 
   // In bands of rows: at half the image's size, the stem's maps would be several times larger than any other. Of several small images as many at

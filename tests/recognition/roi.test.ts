@@ -94,7 +94,7 @@ describe('runs of regions', () => {
   });
 
   it('place each mask behind the one before', () => {
-    const packed = packRegions([roi(3), roi(2), roi(1)]);
+    const packed = new Uint32Array(packRegions([roi(3), roi(2), roi(1)]).buffer);
     expect([8, 17, 26].map((at) => packed[at])).toEqual([0, 3, 5]);
     expect(packMasks([roi(3), roi(2), roi(1)])).toHaveLength(6);
   });
