@@ -134,7 +134,7 @@ class AggregationRunner {
     const pinned = [map.slot, plan.settings, plan.labels, plan.listed, plan.sums];
     const program = await Program.create(
       gpu,
-      [{ name: 'aggregation', kernels: plan.kernels }],
+      [{ name: 'aggregation', dispatches: plan.dispatches }],
       pinned,
     );
     gpu.device.queue.writeBuffer(program.bufferOf(map.slot), 0, mapPixels(input));

@@ -134,7 +134,7 @@ function liveBytesOf(gpu: Gpu, model: BenchWeights, image: PixelImage): number {
       gpu.profile,
     );
     return planMemory(
-      stages.flatMap(({ kernels }) => kernels),
+      stages.flatMap(({ dispatches }) => dispatches),
       pinned,
     ).liveBytes;
   } finally {

@@ -35,8 +35,8 @@ export class NetworkRunner {
       const network = planNetwork(model.file.config, weights, resize.output);
       const det = network.maps.get('det')!;
       const stages = [
-        { name: 'preprocess', kernels: resize.kernels },
-        { name: 'network', kernels: network.kernels },
+        { name: 'preprocess', dispatches: resize.dispatches },
+        { name: 'network', dispatches: network.dispatches },
       ];
       const program = await Program.create(gpu, stages, [...inputsOf(resize), det.slot]);
       const timeline = Timeline.create(gpu);

@@ -4,7 +4,7 @@
 //   node bench/dist/static-gpu-compile.js HEIGHTxWIDTH f32|f16 FILE
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { GpuProfile } from '../../src/gpu/context.js';
-import { pipelineKey, pipelineOf } from '../../src/gpu/kernel.js';
+import { pipelineKey, pipelineOf } from '../../src/gpu/dispatch.js';
 import { Program } from '../../src/gpu/program.js';
 import type { Precision } from '../../src/layers/precision.js';
 import { openGpu } from '../../src/node.js';
@@ -65,22 +65,22 @@ const { plan, kernels: planned } = await planPackaged(gpu, size, precision as Pr
 const packing = layerLines('pipeline').length;
 const indices = new Map<string, number>();
 const kernels = [];
-for (const { stage, kernel, work } of planned) {
-  const key = pipelineKey(kernel);
+for (const { stage, dispatch, work } of planned) {
+  const key = pipelineKey(dispatch);
   if (!indices.has(key)) {
-    await pipelineOf(gpu, kernel);
+    await pipelineOf(gpu, dispatch);
     const index = layerLines('pipeline').length - packing - 1;
     if (index !== indices.size)
       throw new Error(
-        `${kernel.label}: ${index + 1} pipelines were compiled where ${indices.size + 1} are expected`,
+        `${dispatch.label}: ${index + 1} pipelines were compiled where ${indices.size + 1} are expected`,
       );
     indices.set(key, index);
   }
-  const [x, y, z] = kernel.workgroups;
+  const [x, y, z] = dispatch.workgroups;
   kernels.push({
     ...work,
     stage,
-    label: kernel.label,
+    label: dispatch.label,
     pipeline: indices.get(key)!,
     workgroups: x * y * z,
   });

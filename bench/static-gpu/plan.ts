@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { type DetectionPlan, planDetection } from '../../src/detection/pass.js';
 import type { Gpu } from '../../src/gpu/context.js';
-import type { Kernel, Resource } from '../../src/gpu/kernel.js';
+import type { Dispatch, Resource } from '../../src/gpu/dispatch.js';
 import { isSlot } from '../../src/gpu/memory.js';
 import { type ConvTile, tileSize } from '../../src/layers/conv/tiles/tile.js';
 import { tileName } from '../../src/layers/conv/tiles/kinds.js';
@@ -19,7 +19,7 @@ import type { DirectConvPlan } from '../../src/layers/conv/direct.js';
 export interface PlannedKernel {
   /** `preprocess`, `network`, `aggregation`, `recognition`. */
   readonly stage: string;
-  readonly kernel: Kernel;
+  readonly dispatch: Dispatch;
   readonly work: Work;
 }
 
@@ -84,16 +84,16 @@ export async function planPackaged(
   convs.length = 0;
   const source = { rows: size.height, columns: size.width, channels: 3 } as const;
   const plan = planDetection(config, weights, source, size, gpu.profile);
-  const kernels = plan.stages.flatMap(({ name, kernels: own }) =>
-    own.map((kernel) => ({ stage: name, kernel })),
+  const kernels = plan.stages.flatMap(({ name, dispatches: own }) =>
+    own.map((dispatch) => ({ stage: name, dispatch })),
   );
   // No packaged model has a recognition head; its kernels are the same whatever its weights.
   const standIn = gpu.device.createBuffer({ size: 16, usage: GPUBufferUsage.STORAGE });
   const head = { encoder: standIn, decoder: standIn, classes: 39 };
   const reading = planRecognition(plan.network.maps.get('ffm.f1')!, size, head, greedy, regions);
-  kernels.push(...reading.kernels.map((kernel) => ({ stage: 'recognition', kernel })));
+  kernels.push(...reading.dispatches.map((dispatch) => ({ stage: 'recognition', dispatch })));
   const works = workOf(
-    kernels.map(({ kernel }) => kernel),
+    kernels.map(({ dispatch }) => dispatch),
     convs,
   );
   return { plan, kernels: kernels.map((each, index) => ({ ...each, work: works[index] })) };
@@ -103,21 +103,21 @@ export async function planPackaged(
  * Convs come in the plan's order and under their kernels' names; Winograd's transforms stand around
  * their products.
  */
-function workOf(kernels: readonly Kernel[], convs: readonly Conv[]): Work[] {
+function workOf(dispatches: readonly Dispatch[], convs: readonly Conv[]): Work[] {
   const productsOf = (label: string) => label.replace(/\.products$/, '');
   const queue = [...convs];
   let last: Conv | undefined;
-  const works = kernels.map((kernel): Work => {
+  const works = dispatches.map((dispatch): Work => {
     const [next] = queue;
-    if (next && next.shape.label === kernel.label) {
+    if (next && next.shape.label === dispatch.label) {
       last = queue.shift()!;
       return convWork(last);
     }
-    if (next && kernel.label === `${productsOf(next.shape.label)}.transformed`)
-      return transformWork(next, 'in', kernel);
-    if (last && last.shape.label === `${kernel.label}.products`)
-      return transformWork(last, 'out', kernel);
-    return { multiplyAdds: 0, bytes: boundBytes(kernel) };
+    if (next && dispatch.label === `${productsOf(next.shape.label)}.transformed`)
+      return transformWork(next, 'in', dispatch);
+    if (last && last.shape.label === `${dispatch.label}.products`)
+      return transformWork(last, 'out', dispatch);
+    return { multiplyAdds: 0, bytes: boundBytes(dispatch) };
   });
   if (queue.length > 0)
     throw new Error(`no kernel is called ${queue[0].shape.label}, for which a tile was chosen`);
@@ -160,7 +160,7 @@ function convWork({ shape, tile }: Conv): Work {
   };
 }
 
-function transformWork({ shape }: Conv, side: 'in' | 'out', { constants }: Kernel): Work {
+function transformWork({ shape }: Conv, side: 'in' | 'out', { constants }: Dispatch): Work {
   const { inChannels, outChannels, sizes, types } = shape;
   const tiles = sizes[3];
   const between =
@@ -177,7 +177,7 @@ function transformWork({ shape }: Conv, side: 'in' | 'out', { constants }: Kerne
   };
 }
 
-function boundBytes({ bindings }: Kernel): number {
+function boundBytes({ bindings }: Dispatch): number {
   const seen = new Map<Resource, number>();
   for (const { resource, range, access } of bindings) {
     if (access === 'texture') continue;

@@ -35,7 +35,7 @@ export async function aggregateWithSums(
   const pinned = [map.slot, plan.settings, plan.labels, plan.listed, plan.sums];
   const program = await Program.create(
     gpu,
-    [{ name: 'aggregation', kernels: plan.kernels }],
+    [{ name: 'aggregation', dispatches: plan.dispatches }],
     pinned,
   );
   const readback = new LabelReadback(gpu, [plan], program);

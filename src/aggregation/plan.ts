@@ -1,4 +1,4 @@
-// Pixel aggregation and region sums as a list of kernels (shaders/aggregation): a fixed number of
+// Pixel aggregation and region sums as a list of dispatches (shaders/aggregation): a fixed number of
 // dispatches, whatever the map holds.
 // Source: spec, Pixel aggregation and Regions; PAN++ paper, pixel aggregation.
 import common from '../../shaders/aggregation/common.wgsl';
@@ -14,7 +14,13 @@ import regionSums from '../../shaders/aggregation/region_sums.wgsl';
 import seed from '../../shaders/aggregation/seed.wgsl';
 import union from '../../shaders/aggregation/union.wgsl';
 import { PanppError } from '../errors.js';
-import { type Bindable, type Kernel, type KernelPlan, type Slot, kernel } from '../gpu/kernel.js';
+import {
+  type Bindable,
+  type Dispatch,
+  type DispatchPlan,
+  type Slot,
+  dispatch,
+} from '../gpu/dispatch.js';
 import type { GpuProfile } from '../gpu/context.js';
 import { type FeatureMap, bindingOf } from '../layers/feature-map.js';
 import { type Shader, shaderOf } from '../wgsl/assemble.js';
@@ -35,7 +41,7 @@ const shaders = {
 };
 
 export interface AggregationPlan {
-  readonly kernels: readonly Kernel[];
+  readonly dispatches: readonly Dispatch[];
   /** Written by the host: `packSettings`. */
   readonly settings: Slot;
   /** Label of every pixel, `u32`; 0 is background. */
@@ -62,7 +68,7 @@ const maxMagnification = 32;
  * Plans the aggregation of one image's map (channels: text logit, kernel logit, 4 of instance
  * vector, 2 unused).
  * @param image size at which areas are counted
- * @param profile a software adapter's kernels grow in queues, each by one invocation; a hardware
+ * @param profile a software adapter grows text kernels in queues, each by one invocation; a hardware
  * one's in parallel, level by level
  */
 export function planAggregation(
@@ -111,15 +117,15 @@ export function planAggregation(
   const uniforms = { height, width, imageHeight: image.height, imageWidth: image.width };
   const step = (
     name: keyof typeof shaders,
-    size: Pick<KernelPlan, 'invocations' | 'workgroups'>,
-  ): Kernel => {
+    size: Pick<DispatchPlan, 'invocations' | 'workgroups'>,
+  ): Dispatch => {
     const shader = shaders[name]({ constants });
     const bindings = Object.fromEntries(
       shader.bindings
         .filter((binding) => binding.name !== 'sizes')
         .map((binding) => [binding.name, all[binding.name]]),
     );
-    return kernel({ label: `aggregation.${name}`, shader, bindings, uniforms, ...size });
+    return dispatch({ label: `aggregation.${name}`, shader, bindings, uniforms, ...size });
   };
   const { STRIP } = constants;
   const eachWord = { invocations: [Math.ceil(height / STRIP) * STRIP * across] } as const;
@@ -130,7 +136,7 @@ export function planAggregation(
     labels,
     listed,
     sums,
-    kernels: [
+    dispatches: [
       step('masks', eachWord),
       step('union', eachWordTwice),
       step('measure', eachWordTwice),

@@ -35,7 +35,7 @@ export function largestSquare(
     );
     return tightestFit(
       device,
-      stages.flatMap(({ kernels }) => kernels),
+      stages.flatMap(({ dispatches }) => dispatches),
     ).share;
   };
   let [fits, tooLarge] = [0, Math.floor(Math.sqrt(DEFAULT_MAX_PIXELS)) + step];

@@ -6,7 +6,7 @@ import type { AggregationPlan } from '../aggregation/plan.js';
 import type { AggregationInput } from '../aggregation/input.js';
 import { PanppError } from '../errors.js';
 import type { Gpu, GpuProfile } from '../gpu/context.js';
-import type { Slot } from '../gpu/kernel.js';
+import type { Slot } from '../gpu/dispatch.js';
 import { Pool } from '../gpu/pool.js';
 import { Program, type Stage } from '../gpu/program.js';
 import { Timeline } from '../gpu/timeline.js';
@@ -60,9 +60,9 @@ export function planDetection(
     aggregations,
     precision: weights.precision,
     stages: [
-      { name: 'preprocess', kernels: resize.kernels },
-      { name: 'network', kernels: network.kernels },
-      { name: 'aggregation', kernels: aggregations.flatMap(({ kernels }) => kernels) },
+      { name: 'preprocess', dispatches: resize.dispatches },
+      { name: 'network', dispatches: network.dispatches },
+      { name: 'aggregation', dispatches: aggregations.flatMap(({ dispatches }) => dispatches) },
     ],
     pinned: [
       ...inputsOf(resize),

@@ -31,7 +31,7 @@ export interface GpuProfile {
   readonly timestamps: boolean;
   /** Memory that a workgroup can share, bytes. */
   readonly maxWorkgroupBytes: number;
-  /** Largest part of a buffer that a kernel can be given, bytes. */
+  /** Largest part of a buffer that a dispatch can be given, bytes. */
   readonly maxBindingBytes: number;
   /** Largest buffer, bytes. */
   readonly maxBufferBytes: number;
@@ -90,7 +90,7 @@ export class Gpu {
    * Gpu was opened with `disabledToggles: ['disable_robustness']`.
    */
   readonly device: GPUDevice;
-  /** Compiled pipelines by kernel identity; see kernel.ts. */
+  /** Compiled pipelines by dispatch identity; see dispatch.ts. */
   readonly pipelines = new Map<string, Promise<GPUComputePipeline>>();
   #lost: string | undefined;
   readonly #release: () => void;

@@ -5,14 +5,14 @@
 // shortest time before or after, which leaves the long gaps of others to slots that last long.
 // Whole buffers are shared rather than ranges of one, because WebGPU forbids reading and writing
 // one buffer in one dispatch.
-import type { Kernel, Resource, Slot } from './kernel.js';
+import type { Dispatch, Resource, Slot } from './dispatch.js';
 
 export interface MemoryPlan {
   /** Bytes of each buffer to create. */
   readonly buffers: readonly number[];
   /** Index into `buffers` for each slot. */
   readonly bufferOf: ReadonlyMap<Slot, number>;
-  /** The largest sum of live slots' bytes over the kernels: the least that any assignment needs. */
+  /** The largest sum of live slots' bytes over the dispatches: the least that any assignment needs. */
   readonly liveBytes: number;
 }
 
@@ -27,16 +27,16 @@ export function isSlot(resource: Resource): resource is Slot {
 }
 
 /**
- * Assigns memory to the slots of `kernels`, run in order. Slots in `pinned` share with no other;
- * those in `kept` live from their first use to the end, so that the last kernels may be run several
+ * Assigns memory to the slots of `dispatches`, run in order. Slots in `pinned` share with no other;
+ * those in `kept` live from their first use to the end, so that the last dispatches may be run several
  * times.
  */
 export function planMemory(
-  kernels: readonly Pick<Kernel, 'bindings'>[],
+  dispatches: readonly Pick<Dispatch, 'bindings'>[],
   pinned: Iterable<Slot>,
   kept: Iterable<Slot> = [],
 ): MemoryPlan {
-  const lifetimes = lifetimesOf(kernels, pinned, kept);
+  const lifetimes = lifetimesOf(dispatches, pinned, kept);
   const buffers: number[] = [];
   const tenants: Lifetime[][] = [];
   const bufferOf = new Map<Slot, number>();
@@ -55,7 +55,7 @@ export function planMemory(
     tenants[best].push(lifetime);
     bufferOf.set(lifetime.slot, best);
   }
-  return { buffers, bufferOf, liveBytes: liveBytesOf(lifetimes, kernels.length) };
+  return { buffers, bufferOf, liveBytes: liveBytesOf(lifetimes, dispatches.length) };
 }
 
 /** Steps from the end of one to the beginning of the other; 0 or less if they meet. */
@@ -64,21 +64,21 @@ function gapBetween(a: Lifetime, b: Lifetime): number {
 }
 
 function lifetimesOf(
-  kernels: readonly Pick<Kernel, 'bindings'>[],
+  dispatches: readonly Pick<Dispatch, 'bindings'>[],
   pinned: Iterable<Slot>,
   kept: Iterable<Slot>,
 ): Lifetime[] {
   const lifetimes = new Map<Slot, Lifetime>();
-  kernels.forEach((kernel, index) => {
-    for (const { resource } of kernel.bindings) {
+  dispatches.forEach((dispatch, index) => {
+    for (const { resource } of dispatch.bindings) {
       if (!isSlot(resource)) continue;
       const known = lifetimes.get(resource);
       if (known) known.last = index;
       else lifetimes.set(resource, { slot: resource, first: index, last: index });
     }
   });
-  for (const slot of kept) lifetimes.get(slot)!.last = kernels.length;
-  for (const slot of pinned) lifetimes.set(slot, { slot, first: 0, last: kernels.length });
+  for (const slot of kept) lifetimes.get(slot)!.last = dispatches.length;
+  for (const slot of pinned) lifetimes.set(slot, { slot, first: 0, last: dispatches.length });
   return [...lifetimes.values()];
 }
 

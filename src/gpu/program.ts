@@ -1,22 +1,22 @@
-// A list of kernels made ready to run again and again: pipelines compiled in parallel, memory
+// A list of dispatches made ready to run again and again: pipelines compiled in parallel, memory
 // assigned, bind groups built.
 import { PanppError } from '../errors.js';
 import type { Gpu, GpuProfile } from './context.js';
 import {
-  type Kernel,
+  type Dispatch,
   type Resource,
   type Slot,
   pipelineDescriptor,
   pipelineKey,
   pipelineOf,
-} from './kernel.js';
+} from './dispatch.js';
 import { type MemoryPlan, isSlot, planMemory } from './memory.js';
 import type { Timeline } from './timeline.js';
 
-/** Kernels that are timed together, for example `network`. */
+/** Dispatches that are timed together, for example `network`. */
 export interface Stage {
   readonly name: string;
-  readonly kernels: readonly Kernel[];
+  readonly dispatches: readonly Dispatch[];
 }
 
 type BufferResource = Exclude<Resource, GPUTextureView>;
@@ -24,7 +24,7 @@ type BufferResource = Exclude<Resource, GPUTextureView>;
 interface Step {
   readonly pipeline: GPUComputePipeline;
   readonly bindGroup: GPUBindGroup;
-  readonly workgroups: Kernel['workgroups'];
+  readonly workgroups: Dispatch['workgroups'];
 }
 
 /** What of a device decides how large its buffers may be. */
@@ -55,7 +55,7 @@ export class Program {
    * Compiles and allocates. `pinned` slots keep their memory to themselves: what the host writes
    * before a run or reads after it. `kept` ones hold their values from their first use on, for
    * stages that are recorded again and again.
-   * @throws PanppError `argument` if a slot is larger than one binding may be; `shader` if a kernel
+   * @throws PanppError `argument` if a slot is larger than one binding may be; `shader` if a dispatch
    * does not compile.
    */
   static async create(
@@ -65,10 +65,10 @@ export class Program {
     kept: readonly Slot[] = [],
   ): Promise<Program> {
     gpu.assertUsable();
-    const kernels = stages.flatMap((stage) => stage.kernels);
-    const memory = planMemory(kernels, pinned, kept);
-    assertFits(gpu, kernels);
-    const pipelines = await settledAll(kernels.map((kernel) => pipelineOf(gpu, kernel)));
+    const dispatches = stages.flatMap((stage) => stage.dispatches);
+    const memory = planMemory(dispatches, pinned, kept);
+    assertFits(gpu, dispatches);
+    const pipelines = await settledAll(dispatches.map((dispatch) => pipelineOf(gpu, dispatch)));
     gpu.assertUsable();
     const { device } = gpu;
     const usage =
@@ -90,18 +90,18 @@ export class Program {
       );
     }
     device.pushErrorScope('validation');
-    const uniforms = packUniforms(device, kernels);
+    const uniforms = packUniforms(device, dispatches);
     const bufferOf = (resource: BufferResource) =>
       isSlot(resource) ? buffers[memory.bufferOf.get(resource)!] : resource;
-    const steps = bindSteps(device, kernels, pipelines, uniforms, bufferOf);
+    const steps = bindSteps(device, dispatches, pipelines, uniforms, bufferOf);
     const fault = await device.popErrorScope();
     if (fault)
       throw new PanppError(
         'shader',
-        `a kernel's bindings don't fit: ${fault.message.split('\n')[0]}`,
+        `a dispatch's bindings don't fit: ${fault.message.split('\n')[0]}`,
       );
     let taken = 0;
-    const timed = stages.map(({ name, kernels: own }) => ({
+    const timed = stages.map(({ name, dispatches: own }) => ({
       name,
       steps: steps.slice(taken, (taken += own.length)),
     }));
@@ -122,7 +122,7 @@ export class Program {
   bufferOf(slot: Slot): GPUBuffer {
     const index = this.#memory.bufferOf.get(slot);
     if (index === undefined)
-      throw new PanppError('argument', `no kernel of this program uses ${slot.label}`);
+      throw new PanppError('argument', `no dispatch of this program uses ${slot.label}`);
     return this.#buffers[index];
   }
 
@@ -142,21 +142,21 @@ export class Program {
 }
 
 /**
- * Runs kernels once on buffers that exist: one command buffer, which is submitted when this
+ * Runs dispatches once on buffers that exist: one command buffer, which is submitted when this
  * returns. Nothing is waited for, so what goes wrong goes to the device's error scopes.
- * @param pipelines one for each kernel, if they are there already
+ * @param pipelines one for each dispatch, if they are there already
  */
 export function submitOnce(
   { device }: Gpu,
   label: string,
-  kernels: readonly Kernel[],
-  pipelines = compiledNow(device, kernels),
+  dispatches: readonly Dispatch[],
+  pipelines = compiledNow(device, dispatches),
 ): void {
-  const uniforms = packUniforms(device, kernels);
+  const uniforms = packUniforms(device, dispatches);
   const encoder = device.createCommandEncoder({ label });
   encodePass(
     encoder,
-    bindSteps(device, kernels, pipelines, uniforms, (resource) => resource as GPUBuffer),
+    bindSteps(device, dispatches, pipelines, uniforms, (resource) => resource as GPUBuffer),
     { label },
   );
   device.queue.submit([encoder.finish()]);
@@ -164,12 +164,12 @@ export function submitOnce(
   uniforms.buffer?.destroy();
 }
 
-function compiledNow(device: GPUDevice, kernels: readonly Kernel[]): GPUComputePipeline[] {
+function compiledNow(device: GPUDevice, dispatches: readonly Dispatch[]): GPUComputePipeline[] {
   const made = new Map<string, GPUComputePipeline>();
-  return kernels.map((kernel) => {
-    const key = pipelineKey(kernel);
+  return dispatches.map((dispatch) => {
+    const key = pipelineKey(dispatch);
     const pipeline =
-      made.get(key) ?? device.createComputePipeline(pipelineDescriptor(device, kernel));
+      made.get(key) ?? device.createComputePipeline(pipelineDescriptor(device, dispatch));
     made.set(key, pipeline);
     return pipeline;
   });
@@ -177,13 +177,13 @@ function compiledNow(device: GPUDevice, kernels: readonly Kernel[]): GPUComputeP
 
 function bindSteps(
   device: GPUDevice,
-  kernels: readonly Kernel[],
+  dispatches: readonly Dispatch[],
   pipelines: readonly GPUComputePipeline[],
   uniforms: ReturnType<typeof packUniforms>,
   bufferOf: (resource: BufferResource) => GPUBuffer,
 ): Step[] {
-  return kernels.map((kernel, index) => {
-    const entries: GPUBindGroupEntry[] = kernel.bindings.map(
+  return dispatches.map((dispatch, index) => {
+    const entries: GPUBindGroupEntry[] = dispatch.bindings.map(
       ({ binding, access, resource, range }) => ({
         binding,
         resource:
@@ -196,16 +196,16 @@ function bindSteps(
               },
       }),
     );
-    if (kernel.uniforms)
+    if (dispatch.uniforms)
       entries.push({
-        binding: kernel.uniforms.binding,
+        binding: dispatch.uniforms.binding,
         resource: { buffer: uniforms.buffer!, ...uniforms.ranges[index] },
       });
     const layout = pipelines[index].getBindGroupLayout(0);
     return {
       pipeline: pipelines[index],
-      bindGroup: device.createBindGroup({ label: kernel.label, layout, entries }),
-      workgroups: kernel.workgroups,
+      bindGroup: device.createBindGroup({ label: dispatch.label, layout, entries }),
+      workgroups: dispatch.workgroups,
     };
   });
 }
@@ -235,19 +235,21 @@ function sizeOf(resource: BufferResource): number {
 }
 
 /**
- * How the largest resource of kernels compares with what a device allows in one binding, or in one
+ * How the largest resource of dispatches compares with what a device allows in one binding, or in one
  * buffer.
  */
 export function tightestFit(
   { maxBindingBytes, maxBufferBytes }: BufferLimits,
-  kernels: readonly Kernel[],
+  dispatches: readonly Dispatch[],
 ) {
   let tightest = { share: 0, label: '', bytes: 0, allowed: 0, what: 'binding' };
   const look = (label: string, bytes: number, what: string, allowed: number) => {
     const share = bytes / allowed;
     if (share > tightest.share) tightest = { share, label, bytes, allowed, what };
   };
-  for (const { resource: any, range, access } of kernels.flatMap((kernel) => kernel.bindings)) {
+  for (const { resource: any, range, access } of dispatches.flatMap(
+    (dispatch) => dispatch.bindings,
+  )) {
     if (access === 'texture') continue;
     const resource = any as BufferResource;
     look(resource.label, range?.bytes ?? sizeOf(resource), 'binding', maxBindingBytes);
@@ -256,8 +258,8 @@ export function tightestFit(
   return tightest;
 }
 
-function assertFits({ profile }: Gpu, kernels: readonly Kernel[]): void {
-  const { share, label, bytes, allowed, what } = tightestFit(profile, kernels);
+function assertFits({ profile }: Gpu, dispatches: readonly Dispatch[]): void {
+  const { share, label, bytes, allowed, what } = tightestFit(profile, dispatches);
   if (share <= 1) return;
   const [needed, most] = [bytes, allowed].map((count) => Math.ceil(count / 2 ** 20));
   throw new PanppError(
@@ -266,12 +268,12 @@ function assertFits({ profile }: Gpu, kernels: readonly Kernel[]): void {
   );
 }
 
-// One buffer for the uniforms of all kernels; a binding's offset must be a multiple of 256.
-function packUniforms(device: GPUDevice, kernels: readonly Kernel[]) {
+// One buffer for the uniforms of all dispatches; a binding's offset must be a multiple of 256.
+function packUniforms(device: GPUDevice, dispatches: readonly Dispatch[]) {
   const align = device.limits.minUniformBufferOffsetAlignment;
   let offset = 0;
-  const ranges = kernels.map((kernel) => {
-    const size = roundUp(kernel.uniforms?.bytes.length ?? 0, 16);
+  const ranges = dispatches.map((dispatch) => {
+    const size = roundUp(dispatch.uniforms?.bytes.length ?? 0, 16);
     const range = { offset, size };
     offset += roundUp(size, align);
     return range;
@@ -284,8 +286,9 @@ function packUniforms(device: GPUDevice, kernels: readonly Kernel[]) {
     mappedAtCreation: true,
   });
   const mapped = buffer.getMappedRange();
-  kernels.forEach((kernel, index) => {
-    if (kernel.uniforms) new Uint8Array(mapped, ranges[index].offset).set(kernel.uniforms.bytes);
+  dispatches.forEach((dispatch, index) => {
+    if (dispatch.uniforms)
+      new Uint8Array(mapped, ranges[index].offset).set(dispatch.uniforms.bytes);
   });
   buffer.unmap();
   return { buffer, ranges };

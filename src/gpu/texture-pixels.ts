@@ -4,7 +4,7 @@ import source from '../../shaders/gather_texels.wgsl';
 import { PanppError } from '../errors.js';
 import type { Gpu } from './context.js';
 import { shaderOf } from '../wgsl/assemble.js';
-import { kernel, pipelineOf } from './kernel.js';
+import { dispatch, pipelineOf } from './dispatch.js';
 import { submitOnce } from './program.js';
 
 /** What WebGPU can copy into a texture by itself. */
@@ -119,7 +119,7 @@ export class TexturePixels {
       buffer.unmap();
       return buffer;
     });
-    const gathering = kernel({
+    const gathering = dispatch({
       ...gatherTexels,
       bindings: { picture: this.#view, rows: rowIndices, columns: columnIndices, pixels: target },
       invocations: [rows.length * columns.length],

@@ -1,6 +1,6 @@
 // What the layers pass to one another: a map on the GPU, row by row, the channels of a pixel
 // together (height, width, channels); of several images one after another.
-import type { ByteRange, Slot } from '../gpu/kernel.js';
+import type { ByteRange, Slot } from '../gpu/dispatch.js';
 import { type Precision, valueBytes } from './precision.js';
 
 export interface FeatureMap {
@@ -64,7 +64,7 @@ export function groupsOf(
   ]);
 }
 
-/** The map's memory, for a kernel to bind. */
+/** The map's memory, for a dispatch to bind. */
 export function bindingOf(map: FeatureMap): { resource: Slot; range?: ByteRange } {
   const range =
     map.offset === undefined
@@ -77,7 +77,7 @@ function rowBytes({ width, channels, precision }: FeatureMap): number {
   return width * channels * valueBytes[precision];
 }
 
-/** The uniforms of a kernel from one map to another. */
+/** The uniforms of a dispatch from one map to another. */
 export function sizesOf(input: FeatureMap, output: FeatureMap) {
   return {
     inHeight: input.height,

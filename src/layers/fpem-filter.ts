@@ -1,7 +1,7 @@
 // First half of an FPEM unit (shaders/fpem_filter.wgsl): a coarser level upsampled and added to a
 // finer one, then filtered depthwise.
 import source from '../../shaders/fpem_filter.wgsl';
-import { type Kernel, type Resource, kernel } from '../gpu/kernel.js';
+import { type Dispatch, type Resource, dispatch } from '../gpu/dispatch.js';
 import { type FeatureMap, bindingOf, featureMap, vec4s } from './feature-map.js';
 import type { Packer } from './pack.js';
 import { shaderOf } from '../wgsl/assemble.js';
@@ -29,7 +29,7 @@ export function planFpemFilter(
   weights: Resource,
   stride: 1 | 2,
   upsampling: 'bilinear' | 'nearest' = 'bilinear',
-): { output: FeatureMap; kernels: Kernel[] } {
+): { output: FeatureMap; dispatches: Dispatch[] } {
   const { images, height, width, channels, precision } = coarse;
   const output = featureMap(
     label,
@@ -40,7 +40,7 @@ export function planFpemFilter(
     images,
   );
   const channels4 = vec4s(channels);
-  const planned = kernel({
+  const planned = dispatch({
     label,
     shader: shader({ types: { input: precision, weight: precision, output: precision } }),
     constants: { STRIDE: stride, CHANNELS4: channels4, FAR: upsampling === 'bilinear' ? 0.25 : 0 },
@@ -53,5 +53,5 @@ export function planFpemFilter(
     uniforms: { height, width },
     invocations: [height * width * channels4, images],
   });
-  return { output, kernels: [planned] };
+  return { output, dispatches: [planned] };
 }

@@ -4,7 +4,7 @@
 import source from '../../shaders/pack_weights.wgsl';
 import { PanppError } from '../errors.js';
 import type { Gpu } from '../gpu/context.js';
-import { type Kernel, type Resource, kernel } from '../gpu/kernel.js';
+import { type Dispatch, type Resource, dispatch } from '../gpu/dispatch.js';
 import { submitOnce } from '../gpu/program.js';
 import { shaderOf } from '../wgsl/assemble.js';
 import { type ConvChoices, defaultChoices } from './conv/method.js';
@@ -60,7 +60,7 @@ export function placeholders(precision: Precision, choices: ConvChoices): Packer
 
 /** Packs on the GPU; see `packWeights`. */
 export class WeightPacker implements Packer {
-  readonly kernels: Kernel[] = [];
+  readonly dispatches: Dispatch[] = [];
   readonly buffers: GPUBuffer[] = [];
   readonly tensors = new Map<Float32Array, GPUBuffer>();
 
@@ -81,8 +81,8 @@ export class WeightPacker implements Packer {
     if (!source)
       this.tensors.set(tensor, (source = this.#create(label, tensor.byteLength, tensor)));
     this.buffers.push(packed);
-    this.kernels.push(
-      kernel({
+    this.dispatches.push(
+      dispatch({
         label,
         shader: shader({ types: { output: this.precision }, counts: { p: 6 } }),
         constants: { WINOGRAD: Number(winograd) },
@@ -135,7 +135,7 @@ export function packWeights<T>(
   const scopes = ['out-of-memory', 'validation'] as const;
   for (const scope of scopes) device.pushErrorScope(scope);
   const packed = pack(packer);
-  submitOnce(gpu, 'weights', packer.kernels);
+  submitOnce(gpu, 'weights', packer.dispatches);
   const ready = Promise.all(scopes.map(() => device.popErrorScope())).then((faults) => {
     const fault = faults.find(Boolean);
     if (!fault) return;

@@ -1,7 +1,7 @@
 // Resize and normalisation of 8-bit images of one size (shaders/resize_normalize.wgsl): from bytes
 // to the network's input.
 import source from '../../shaders/resize_normalize.wgsl';
-import { type Kernel, type Slot, kernel } from '../gpu/kernel.js';
+import { type Dispatch, type Slot, dispatch } from '../gpu/dispatch.js';
 import { shaderOf } from '../wgsl/assemble.js';
 import { type FeatureMap, bindingOf, featureMap, imagesOf } from './feature-map.js';
 
@@ -18,7 +18,7 @@ export interface ResizePlan {
   readonly rowTaps: Slot;
   /** Normalised images: red, green, blue, 0. */
   readonly output: FeatureMap;
-  readonly kernels: readonly Kernel[];
+  readonly dispatches: readonly Dispatch[];
 }
 
 /** Pixels that go up: their rows and columns, and bytes of each. */
@@ -41,8 +41,8 @@ export function planResize(
   const columnTaps: Slot = { label: 'image.columnTaps', bytes: width * tapBytes };
   const rowTaps: Slot = { label: 'image.rowTaps', bytes: height * tapBytes };
   const output = featureMap('image', height, width, 4, 'f32', images);
-  const kernels = pixels.map((slot, index) =>
-    kernel({
+  const dispatches = pixels.map((slot, index) =>
+    dispatch({
       label: 'image.resize',
       shader: shader(),
       constants: { CHANNELS: channels },
@@ -56,5 +56,5 @@ export function planResize(
       invocations: [height * width],
     }),
   );
-  return { pixels, columnTaps, rowTaps, output, kernels };
+  return { pixels, columnTaps, rowTaps, output, dispatches };
 }

@@ -1,6 +1,6 @@
 // Bilinear upsampling (shaders/upsample.wgsl).
 import source from '../../shaders/upsample.wgsl';
-import { type Kernel, kernel } from '../gpu/kernel.js';
+import { type Dispatch, dispatch } from '../gpu/dispatch.js';
 import { type FeatureMap, bindingOf, featureMap, sizesOf, vec4s } from './feature-map.js';
 import { shaderOf } from '../wgsl/assemble.js';
 
@@ -12,11 +12,11 @@ export function planUpsample(
   input: FeatureMap,
   height: number,
   width: number,
-): { output: FeatureMap; kernels: Kernel[] } {
+): { output: FeatureMap; dispatches: Dispatch[] } {
   const { images, precision } = input;
   const output = featureMap(label, height, width, input.channels, precision, images);
   const channels4 = vec4s(input.channels);
-  const planned = kernel({
+  const planned = dispatch({
     label,
     shader: shader({ types: { input: precision, output: precision } }),
     constants: { CHANNELS4: channels4 },
@@ -24,5 +24,5 @@ export function planUpsample(
     uniforms: sizesOf(input, output),
     invocations: [height * width * channels4, images],
   });
-  return { output, kernels: [planned] };
+  return { output, dispatches: [planned] };
 }

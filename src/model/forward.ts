@@ -8,7 +8,7 @@ import type { FeatureMap } from '../layers/feature-map.js';
 import { readValues } from '../layers/precision.js';
 import { planResize } from '../layers/resize.js';
 import { type ModelConfig, mapChannels } from '../network/config.js';
-import { type NetworkPlan, kernelsUpTo, planNetwork } from '../network/plan.js';
+import { type NetworkPlan, dispatchesUpTo, planNetwork } from '../network/plan.js';
 import type { NetworkWeights } from '../network/weights.js';
 import { inputsOf, writeUploads } from '../images/write-uploads.js';
 
@@ -36,10 +36,10 @@ export async function forwardMaps(
   const network = planNetwork(config, weights, resize.output);
   const maps = names.map((name) => mapNamed(network, name));
   const wanted = new Set(maps.map((map) => map.slot));
-  const kernels = [...resize.kernels, ...kernelsUpTo(network, maps)];
+  const dispatches = [...resize.dispatches, ...dispatchesUpTo(network, maps)];
   const program = await Program.create(
     gpu,
-    [{ name: 'network', kernels }],
+    [{ name: 'network', dispatches }],
     [...inputsOf(resize), ...wanted],
   );
   const readback = new Readback(

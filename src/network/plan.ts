@@ -1,12 +1,12 @@
-// The network's description (detector.ts) as a list of kernels. Pure: shapes and weights in,
-// kernels out.
-import type { Kernel } from '../gpu/kernel.js';
+// The network's description (detector.ts) as a list of dispatches. Pure: shapes and weights in,
+// dispatches out.
+import type { Dispatch } from '../gpu/dispatch.js';
 import { isSlot } from '../gpu/memory.js';
 import { planAdd } from '../layers/add.js';
 import { type ConvOptions, planConv } from '../layers/conv/conv.js';
 import { type FeatureMap, groupsOf, imagesOf, rowsOf } from '../layers/feature-map.js';
 import { planFpemFilter } from '../layers/fpem-filter.js';
-import { planMaxPool, pooledMap } from '../layers/pool.js';
+import { planMaxPool, pooledMap } from '../layers/max-pool.js';
 import { valueBytes } from '../layers/precision.js';
 import { type Pyramid, planPyramidConv } from '../layers/conv/pyramid.js';
 import { planUpsample } from '../layers/upsample.js';
@@ -15,7 +15,7 @@ import { type ConvParameters, type Ops, detector, recognitionFeatures } from './
 import type { PlannedWeights } from './weights.js';
 
 export interface NetworkPlan {
-  readonly kernels: readonly Kernel[];
+  readonly dispatches: readonly Dispatch[];
   /**
    * Maps by name: `backbone.c2` … `c5`, `reduce.f1` … `f4`, `fpem1.f1` … , `ffm.f1` … `f4` (what
    * the head sees), and `det`, the 6-channel map at 1/4 (its channel count padded to 8). All but
@@ -44,31 +44,31 @@ export function planNetwork(
     scale === 4
       ? det
       : planner.take(planUpsample('map', det, image.height / scale, image.width / scale));
-  return { kernels: planner.kernels, maps: planner.maps, map };
+  return { dispatches: planner.dispatches, maps: planner.maps, map };
 }
 
-/** The kernels of a plan as far as some of its maps need. */
-export function kernelsUpTo(
-  { kernels }: NetworkPlan,
+/** The dispatches of a plan as far as some of its maps need. */
+export function dispatchesUpTo(
+  { dispatches }: NetworkPlan,
   maps: readonly FeatureMap[],
-): readonly Kernel[] {
+): readonly Dispatch[] {
   const wanted = new Set(maps.map((map) => map.slot));
-  const last = kernels.findLastIndex(({ bindings }) =>
+  const last = dispatches.findLastIndex(({ bindings }) =>
     bindings.some(
       ({ resource, access }) => access === 'write' && isSlot(resource) && wanted.has(resource),
     ),
   );
-  return kernels.slice(0, last + 1);
+  return dispatches.slice(0, last + 1);
 }
 
 /** Plans what the recognition head sees, behind a network's plan. */
 export function planRecognitionFeatures(
   network: NetworkPlan,
   weights: PlannedWeights,
-): { output: FeatureMap; kernels: readonly Kernel[] } {
+): { output: FeatureMap; dispatches: readonly Dispatch[] } {
   const planner = new NetworkPlanner(weights, 0);
   const output = recognitionFeatures(planner, fusedLevels(network));
-  return { output, kernels: planner.kernels };
+  return { output, dispatches: planner.dispatches };
 }
 
 /** What the heads see: four levels, finest first. */
@@ -83,9 +83,9 @@ export function fusedLevels({ maps }: NetworkPlan): Pyramid {
 const stemStride = 4;
 const stemHalo = 2;
 
-/** Makes kernels of the description. */
+/** Makes dispatches of the description. */
 class NetworkPlanner implements Ops<FeatureMap> {
-  readonly kernels: Kernel[] = [];
+  readonly dispatches: Dispatch[] = [];
   readonly maps = new Map<string, FeatureMap>();
 
   constructor(
@@ -138,7 +138,7 @@ class NetworkPlanner implements Ops<FeatureMap> {
       const bottom = Math.min(end + stemHalo, output.height);
       let map = rowsOf(image, stemStride * top, stemStride * (bottom - top));
       for (const conv of convs) map = this.conv(conv, map, { relu: true });
-      this.kernels.push(
+      this.dispatches.push(
         planMaxPool(output.slot.label, map, rowsOf(output, first, end - first), first - top),
       );
     }
@@ -174,8 +174,14 @@ class NetworkPlanner implements Ops<FeatureMap> {
     this.maps.set(name, map);
   }
 
-  take({ output, kernels }: { output: FeatureMap; kernels: readonly Kernel[] }): FeatureMap {
-    this.kernels.push(...kernels);
+  take({
+    output,
+    dispatches,
+  }: {
+    output: FeatureMap;
+    dispatches: readonly Dispatch[];
+  }): FeatureMap {
+    this.dispatches.push(...dispatches);
     return output;
   }
 }

@@ -5,7 +5,7 @@ import { firstHalfOverflow } from '../half.js';
 import type { NamedTensor } from '../checkpoint/tensor.js';
 import { PanppError } from '../errors.js';
 import type { Gpu } from '../gpu/context.js';
-import type { Resource } from '../gpu/kernel.js';
+import type { Resource } from '../gpu/dispatch.js';
 import { type PackedConv, packConv } from '../layers/conv/conv.js';
 import type { ConvChoices } from '../layers/conv/method.js';
 import type { ConvWeights } from '../layers/conv/weights.js';

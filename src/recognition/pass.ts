@@ -5,7 +5,7 @@ import type { ImageInput } from '../images/input.js';
 import { inputsOf, writeUploads } from '../images/write-uploads.js';
 import { type ResizePlan, planResize } from '../layers/resize.js';
 import type { ModelConfig } from '../network/config.js';
-import { fusedLevels, kernelsUpTo, planNetwork } from '../network/plan.js';
+import { fusedLevels, dispatchesUpTo, planNetwork } from '../network/plan.js';
 import type { NetworkWeights } from '../network/weights.js';
 import type { Box, Polygon } from '../shapes/geometry.js';
 import type { DecodingPlan } from './plan.js';
@@ -41,8 +41,8 @@ export class RecognitionPass {
     const program = await Program.create(
       gpu,
       [
-        { name: 'preprocess', kernels: resize.kernels },
-        { name: 'network', kernels: kernelsUpTo(network, fusedLevels(network)) },
+        { name: 'preprocess', dispatches: resize.dispatches },
+        { name: 'network', dispatches: dispatchesUpTo(network, fusedLevels(network)) },
         ...reading.stages,
       ],
       [...inputsOf(resize), ...reading.pinned],

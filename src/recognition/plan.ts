@@ -1,5 +1,5 @@
-// Reading a number of regions as a list of kernels (shaders/recognition): masked RoI, encoder,
-// decoder. Pure: sizes and weights in, kernels out.
+// Reading a number of regions as a list of dispatches (shaders/recognition): masked RoI, encoder,
+// decoder. Pure: sizes and weights in, dispatches out.
 // Source: PAN++ paper, recognition head; spec, Recognition.
 import attention from '../../shaders/recognition/attention.wgsl';
 import beamSearch from '../../shaders/recognition/beam.wgsl';
@@ -8,7 +8,7 @@ import decode from '../../shaders/recognition/decode.wgsl';
 import encode from '../../shaders/recognition/encode.wgsl';
 import lstm from '../../shaders/recognition/lstm.wgsl';
 import maskedRoi from '../../shaders/recognition/masked_roi.wgsl';
-import { type Kernel, type Slot, gridOf, kernel } from '../gpu/kernel.js';
+import { type Dispatch, type Slot, gridOf, dispatch } from '../gpu/dispatch.js';
 import { type FeatureMap, bindingOf } from '../layers/feature-map.js';
 import { type Precision, valueBytes } from '../layers/precision.js';
 import { attentionHeads, lstmCells, neckChannels, specialClasses } from '../network/config.js';
@@ -65,7 +65,7 @@ export interface DecodingPlan {
 export const greedy: DecodingPlan = { beam: 1, length: maxTokens, forced: false };
 
 export interface RecognitionPlan {
-  readonly kernels: readonly Kernel[];
+  readonly dispatches: readonly Dispatch[];
   /** Regions that one run reads at most. */
   readonly capacity: number;
   /** Written by the host: see roi.ts. `masks` has room for `maskWords` 32-bit words. */
@@ -126,8 +126,8 @@ export function planRecognition(
     length,
     forced: Number(forced),
   };
-  const kernels = [
-    kernel({
+  const dispatches = [
+    dispatch({
       label: 'recognition.masked_roi',
       shader: roiShader({ types: { input: features.precision }, constants }),
       bindings: { features: bindingOf(features), regions, masks, crops, settings },
@@ -139,14 +139,14 @@ export function planRecognition(
       },
       workgroups: gridOf((capacity * positions) / positionsPerGroup),
     }),
-    kernel({
+    dispatch({
       label: 'recognition.encode',
       shader: encodeShader({ constants }),
       bindings: { crops, cropValues: crops, weights: weights.encoder, holistic, settings },
       uniforms: sizes,
       workgroups: [capacity, 1, 1],
     }),
-    kernel({
+    dispatch({
       label: 'recognition.decode',
       shader: decodeShader({ constants }),
       bindings: {
@@ -164,7 +164,18 @@ export function planRecognition(
       workgroups: [capacity, 1, 1],
     }),
   ];
-  return { kernels, capacity, regions, masks, maskWords, settings, words, crops, holistic, logits };
+  return {
+    dispatches,
+    capacity,
+    regions,
+    masks,
+    maskWords,
+    settings,
+    words,
+    crops,
+    holistic,
+    logits,
+  };
 }
 
 /** How a region lies in `regions`. */

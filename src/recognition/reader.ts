@@ -1,7 +1,7 @@
 // The recognition head at work: the stages that a program needs for it, and running them for any
 // number of regions.
 import type { Gpu } from '../gpu/context.js';
-import type { Slot } from '../gpu/kernel.js';
+import type { Slot } from '../gpu/dispatch.js';
 import type { Program, Stage } from '../gpu/program.js';
 import { type ReadRange, Readback } from '../gpu/readback.js';
 import { Timeline } from '../gpu/timeline.js';
@@ -56,8 +56,8 @@ export function planReader(
   return {
     recognition,
     stages: [
-      { name: 'features', kernels: features.kernels },
-      { name: 'recognition', kernels: recognition.kernels },
+      { name: 'features', dispatches: features.dispatches },
+      { name: 'recognition', dispatches: recognition.dispatches },
     ],
     pinned: [recognition.regions, recognition.masks, recognition.settings, recognition.words],
     kept: [features.output.slot],

@@ -90,9 +90,9 @@ export class Trial<T> {
   }
 
   async #prepare(way: T, repeats: number): Promise<void> {
-    const kernels = new Array(repeats).fill(this.#ways.kernels(way)).flat();
+    const dispatches = new Array(repeats).fill(this.#ways.dispatches(way)).flat();
     this.#programs.get(way)?.dispose();
-    this.#programs.set(way, await Program.create(this.#gpu, [{ name: stage, kernels }], []));
+    this.#programs.set(way, await Program.create(this.#gpu, [{ name: stage, dispatches }], []));
   }
 
   async #result(way: T): Promise<Float32Array> {

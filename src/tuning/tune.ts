@@ -166,8 +166,8 @@ function plannedShapes(
   { height, width }: TuneSize,
 ): ConvShape[] {
   const network = planNetwork(config, weights, featureMap('image', height, width, 4));
-  const features = config.recognition ? planRecognitionFeatures(network, weights).kernels : [];
-  return [...network.kernels, ...features].flatMap((kernel) => convShapeOf(kernel) ?? []);
+  const features = config.recognition ? planRecognitionFeatures(network, weights).dispatches : [];
+  return [...network.dispatches, ...features].flatMap((dispatch) => convShapeOf(dispatch) ?? []);
 }
 
 function usualSizes({ detection: { shortSide } }: ModelConfig): TuneSize[] {

@@ -1,7 +1,7 @@
 // What a trial compares, on random values: a shape of convolution in any tile, and a convolution by
 // any method.
 import type { Gpu } from '../gpu/context.js';
-import type { Binding, Kernel, Resource } from '../gpu/kernel.js';
+import type { Binding, Dispatch, Resource } from '../gpu/dispatch.js';
 import type { ConvMethod } from '../layers/conv/method.js';
 import type { ConvShape } from '../layers/conv/shape.js';
 import { tileName } from '../layers/conv/tiles/kinds.js';
@@ -14,7 +14,7 @@ import { type Precision, valueBytes } from '../layers/precision.js';
 /** Ways to compute the same on the GPU. */
 export interface Ways<T> {
   /** What a way runs; all of them write `output`. */
-  kernels(way: T): readonly Kernel[];
+  dispatches(way: T): readonly Dispatch[];
   name(way: T): string;
   readonly output: GPUBuffer;
   /** How the output is stored. */
@@ -40,7 +40,7 @@ export function tileWays(gpu: Gpu, shape: ConvShape): Ways<ConvTile> {
   // Where the shape is of a network, it is the whole plan.
   const alone = { bias: undefined, relu: false, residual: undefined };
   return {
-    kernels: (tile) => [
+    dispatches: (tile) => [
       planDirectConv(() => tile, {
         ...shape,
         ...alone,
@@ -74,7 +74,7 @@ export function methodWays(
   const input = createBuffer(gpu, pixels * inChannels, precision);
   const output = createBuffer(gpu, pixels * outChannels, precision);
   return {
-    kernels: (method) =>
+    dispatches: (method) =>
       shapes.flatMap(({ sizes: [height, width] }) => {
         const map = featureMap('input', height, width, inChannels, precision);
         const planned = planConv(method, map, packed.get(method)!);
@@ -87,9 +87,9 @@ export function methodWays(
           ...binding,
           resource: buffers.get(binding.resource) ?? binding.resource,
         });
-        return planned.kernels.map((kernel) => ({
-          ...kernel,
-          bindings: kernel.bindings.map(bound),
+        return planned.dispatches.map((dispatch) => ({
+          ...dispatch,
+          bindings: dispatch.bindings.map(bound),
         }));
       }),
     name: (method) => method,

@@ -305,14 +305,14 @@ describe('planAggregation', () => {
 
   it('has as many kernels for every size', () => {
     for (const { software } of growths) {
-      expect(plan(1, 1, software).kernels).toHaveLength(9);
-      expect(plan(640, 640, software).kernels).toHaveLength(9);
+      expect(plan(1, 1, software).dispatches).toHaveLength(9);
+      expect(plan(640, 640, software).dispatches).toHaveLength(9);
     }
   });
 
   it('has kernels that any WebGPU device takes', () => {
     for (const { software } of growths) {
-      for (const { label, bindings } of plan(184, 328, software).kernels) {
+      for (const { label, bindings } of plan(184, 328, software).dispatches) {
         expect(
           bindings.filter(({ access }) => access !== 'uniform').length,
           label,

@@ -6,7 +6,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { aggregateWithSums } from '../../src/aggregation/aggregate.js';
 import type { AggregationMode } from '../../src/aggregation/input.js';
 import { Model } from '../../src/model/model.js';
-import { kernel } from '../../src/gpu/kernel.js';
+import { dispatch } from '../../src/gpu/dispatch.js';
 import { Program } from '../../src/gpu/program.js';
 import type { PixelImage } from '../../src/images/image.js';
 import { packConv, planConv } from '../../src/layers/conv/conv.js';
@@ -14,7 +14,7 @@ import { candidateTiles, defaultTile, tileName } from '../../src/layers/conv/til
 import type { ConvTile, TileDevice } from '../../src/layers/conv/tiles/tile.js';
 import { packWeights } from '../../src/layers/pack.js';
 import { type ModelConfig, vocabularies } from '../../src/network/config.js';
-import { kernelsUpTo, planNetwork } from '../../src/network/plan.js';
+import { dispatchesUpTo, planNetwork } from '../../src/network/plan.js';
 import { readWeights } from '../../src/network/weights-file.js';
 import { uploadWeights } from '../../src/network/weights.js';
 import { openGpu, packagedWeights } from '../../src/node.js';
@@ -96,12 +96,12 @@ describe('the watch', () => {
       const slots = ['in', 'out'].map((label) => ({ label, bytes: 64 }));
       const main = `@compute @workgroup_size(4) fn main(@builtin(local_invocation_index) lane: u32) { ${statement.replace('INDEX', index)} }`;
       const shader = shaderOf({ name: 'wrong.wgsl', text: `${header} ${declared} ${main}` })();
-      const wrong = kernel({
+      const wrong = dispatch({
         label: 'wrong',
         shader,
         bindings: { input: slots[0], output: slots[1] },
       });
-      const program = await Program.create(gpu, [{ name: 'test', kernels: [wrong] }], slots);
+      const program = await Program.create(gpu, [{ name: 'test', dispatches: [wrong] }], slots);
       const encoder = gpu.device.createCommandEncoder();
       program.encode(encoder);
       gpu.device.queue.submit([encoder.finish()]);
@@ -188,7 +188,7 @@ describe('on SwiftShader', async () => {
     await runLayer(gpu, [randomPlanes(4, 96, 64)], ([map]) => {
       const plan = planNetwork(config, weights, map, 3 * 2 ** 15);
       const output = plan.maps.get('backbone.c2')!;
-      return { output, kernels: kernelsUpTo(plan, [output]) };
+      return { output, dispatches: dispatchesUpTo(plan, [output]) };
     });
     weights.dispose();
     await inBounds(/^backbone.maxpool/);

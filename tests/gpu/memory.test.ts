@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Kernel, type Slot, gridOf } from '../../src/gpu/kernel.js';
+import { type Dispatch, type Slot, gridOf } from '../../src/gpu/dispatch.js';
 import { planMemory } from '../../src/gpu/memory.js';
 import { detectionPresets, resnet18, resnet50 } from '../../src/network/config.js';
 import { planNetwork } from '../../src/network/plan.js';
@@ -13,7 +13,7 @@ import { greedy } from '../../src/recognition/plan.js';
 import { planReader } from '../../src/recognition/reader.js';
 
 const slot = (label: string, bytes: number): Slot => ({ label, bytes });
-const kernel = (reads: Slot[], writes: Slot[]): Pick<Kernel, 'bindings'> => ({
+const kernel = (reads: Slot[], writes: Slot[]): Pick<Dispatch, 'bindings'> => ({
   bindings: [
     ...reads.map((resource, binding) => ({ binding, access: 'read' as const, resource })),
     ...writes.map((resource, at) => ({
@@ -60,14 +60,18 @@ describe('memory plan', () => {
         neck: { fpems: 2, fusion: 'pan++' as const },
         detection: detectionPresets.icdar2015,
       };
-      const { kernels } = planNetwork(config, weightsIn('f32'), featureMap('image', 736, 1312, 4));
-      const plan = planMemory(kernels, []);
+      const { dispatches } = planNetwork(
+        config,
+        weightsIn('f32'),
+        featureMap('image', 736, 1312, 4),
+      );
+      const plan = planMemory(dispatches, []);
       const lastReader = new Map<number, { slot: Slot; until: number }>();
       const lastUse = new Map<Slot, number>();
-      kernels.forEach((k, step) =>
+      dispatches.forEach((k, step) =>
         k.bindings.forEach(({ resource }) => lastUse.set(resource as Slot, step)),
       );
-      kernels.forEach((k, step) => {
+      dispatches.forEach((k, step) => {
         for (const { resource, access } of k.bindings) {
           const buffer = plan.bufferOf.get(resource as Slot);
           if (buffer === undefined) continue;
@@ -94,16 +98,16 @@ describe('memory plan', () => {
       detection: detectionPresets.icdar2015,
     };
     const [wide, narrow] = (['f32', 'f16'] as const).map((precision) => {
-      const { kernels } = planNetwork(
+      const { dispatches } = planNetwork(
         config,
         weightsIn(precision),
         featureMap('image', 736, 1312, 4),
       );
-      const plan = planMemory(kernels, []);
+      const plan = planMemory(dispatches, []);
       return {
         live: plan.liveBytes / 2 ** 20,
         held: bytesOf(plan) / 2 ** 20,
-        kernels: kernels.length,
+        kernels: dispatches.length,
       };
     });
     const mebibytes = ({ live, held }: typeof wide) =>
@@ -136,7 +140,8 @@ describe('memory plan', () => {
       );
       const head = { encoder: {} as GPUBuffer, decoder: {} as GPUBuffer, classes: 97 };
       const reader = planReader(detection.network, weights, head, size, greedy);
-      const kernelsOf = (stages: readonly Stage[]) => stages.flatMap(({ kernels }) => kernels);
+      const kernelsOf = (stages: readonly Stage[]) =>
+        stages.flatMap(({ dispatches }) => dispatches);
       const detector = bytesOf(planMemory(kernelsOf(detection.stages), detection.pinned));
       const spotter = bytesOf(
         planMemory(

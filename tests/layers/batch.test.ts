@@ -11,11 +11,11 @@ import type { ConvTile } from '../../src/layers/conv/tiles/tile.js';
 import type { FeatureMap } from '../../src/layers/feature-map.js';
 import { packDepthwise, planFpemFilter } from '../../src/layers/fpem-filter.js';
 import { type WeightPacker, packWeights } from '../../src/layers/pack.js';
-import { planMaxPool, pooledMap } from '../../src/layers/pool.js';
+import { planMaxPool, pooledMap } from '../../src/layers/max-pool.js';
 import { type Precision, valueBytes } from '../../src/layers/precision.js';
 import { packPyramidConv, planPyramidConv, type Pyramid } from '../../src/layers/conv/pyramid.js';
 import { planUpsample } from '../../src/layers/upsample.js';
-import type { Kernel } from '../../src/gpu/kernel.js';
+import type { Dispatch } from '../../src/gpu/dispatch.js';
 import { describeOnGpus } from '../support/gpu.js';
 import { precisionsOf, randomPlanes, randomValues, runLayers } from '../support/run-layer.js';
 import { type Planes, planes } from '../support/twin.js';
@@ -36,8 +36,8 @@ function testLayers(gpu: Gpu, precision: Precision): void {
     plan: (maps: FeatureMap[]) => Planned,
   ): Promise<void> {
     const shaped = (maps: FeatureMap[]) => {
-      const { output, kernels } = plan(maps);
-      return { output: [output], kernels };
+      const { output, dispatches } = plan(maps);
+      return { output: [output], dispatches };
     };
     const stacks = inputs.map(([channels, height, width], index) =>
       randomPlanes(channels, images * height, width, index + 1),
@@ -121,7 +121,7 @@ function testLayers(gpu: Gpu, precision: Precision): void {
   it('pooling', async () => {
     await expectSame([[8, 5, 7]], ([map]) => {
       const output = pooledMap('pool', map.height, map.width, map.channels, precision, map.images);
-      return { output, kernels: [planMaxPool('pool', map, output)] };
+      return { output, dispatches: [planMaxPool('pool', map, output)] };
     });
   });
 
@@ -159,7 +159,7 @@ function testLayers(gpu: Gpu, precision: Precision): void {
 
 interface Planned {
   readonly output: FeatureMap;
-  readonly kernels: readonly Kernel[];
+  readonly dispatches: readonly Dispatch[];
 }
 
 function imageOf({ channels, height, width, data }: Planes, image: number): Planes {

@@ -6,7 +6,7 @@ import type { ConvWeights } from '../../src/layers/conv/weights.js';
 import type { FeatureMap } from '../../src/layers/feature-map.js';
 import { packDepthwise, planFpemFilter } from '../../src/layers/fpem-filter.js';
 import { packWeights } from '../../src/layers/pack.js';
-import { planMaxPool, pooledMap } from '../../src/layers/pool.js';
+import { planMaxPool, pooledMap } from '../../src/layers/max-pool.js';
 import type { Precision } from '../../src/layers/precision.js';
 import { packPyramidConv, planPyramidConv, type Pyramid } from '../../src/layers/conv/pyramid.js';
 import { planUpsample } from '../../src/layers/upsample.js';
@@ -310,5 +310,5 @@ function testLayers(gpu: Gpu, precision: Precision): void {
 
 function planPool(map: FeatureMap) {
   const output = pooledMap('pool', map.height, map.width, map.channels, map.precision);
-  return { output, kernels: [planMaxPool('pool', map, output)] };
+  return { output, dispatches: [planMaxPool('pool', map, output)] };
 }

@@ -41,7 +41,7 @@ describeOnGpus('resize', (gpu) => {
       const plan = planResize(upload, height, width);
       const program = await Program.create(
         gpu,
-        [{ name: 'resize', kernels: plan.kernels }],
+        [{ name: 'resize', dispatches: plan.dispatches }],
         [...inputsOf(plan), plan.output.slot],
       );
       writeUploads(gpu.device.queue, program, plan, [upload]);

@@ -27,8 +27,8 @@ describeOnGpus('the network on several images', (gpu) => {
       whole.data.fill(0, 3 * images * height * width);
       const run = async (input: typeof whole, count: number) => {
         const plan = (maps: Parameters<typeof planNetwork>[2][]) => {
-          const { kernels, map } = planNetwork(config, weights, maps[0], stemBandBytes);
-          return { output: [map], kernels };
+          const { dispatches, map } = planNetwork(config, weights, maps[0], stemBandBytes);
+          return { output: [map], dispatches };
         };
         return (await runLayers(gpu, [input], plan, 'f32', count))[0];
       };

@@ -70,7 +70,7 @@ async function mapsOf(
   await weights.ready;
   const maps = await runLayers(gpu, [normalised(image)], ([map]) => {
     const plan = planNetwork(own, weights, map);
-    return { output: names.map((name) => plan.maps.get(name)!), kernels: plan.kernels };
+    return { output: names.map((name) => plan.maps.get(name)!), dispatches: plan.dispatches };
   });
   weights.dispose();
   const { bytes } = weights;
@@ -145,7 +145,7 @@ describeOnGpusWith('f16', 'in f16', (gpu) => {
       const unused = { encoder: {} as GPUBuffer, decoder: {} as GPUBuffer, classes: 39 };
       const plan = planRecognition(map, image, unused, greedy, rois.length);
       const [bytes] = await runKernels(gpu, {
-        kernels: plan.kernels.slice(0, 1),
+        dispatches: plan.dispatches.slice(0, 1),
         writes: [
           [map.slot, precision === 'f16' ? floatToHalf(values) : values],
           [plan.regions, packRegions(rois)],

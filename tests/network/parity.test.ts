@@ -13,7 +13,7 @@ import {
   resnet18,
   resnet50,
 } from '../../src/network/config.js';
-import { kernelsUpTo, planNetwork } from '../../src/network/plan.js';
+import { dispatchesUpTo, planNetwork } from '../../src/network/plan.js';
 import { foldCheckpoint, uploadWeights } from '../../src/network/weights.js';
 import { expectClose } from '../support/close.js';
 import { relativeDifference } from '../support/difference.js';
@@ -82,7 +82,7 @@ describeOnGpus('the stem', (gpu) => {
       runLayer(gpu, [image], ([map]) => {
         const plan = planNetwork(config, weights, map, stemBandBytes);
         const output = plan.maps.get('backbone.c2')!;
-        return { output, kernels: kernelsUpTo(plan, [output]) };
+        return { output, dispatches: dispatchesUpTo(plan, [output]) };
       });
     const whole = await stem(2 ** 30);
     // 24 pooled rows of 2¹⁵ bytes: one, three and six to a band. Winograd's tiles begin elsewhere

@@ -276,7 +276,7 @@ async function maskedRoi(
   const unused = { encoder: {} as GPUBuffer, decoder: {} as GPUBuffer, classes: 39 };
   const plan = planRecognition(map, image, unused, greedy, rois.length + 2);
   const [crops] = await runKernels(gpu, {
-    kernels: plan.kernels.filter(({ label }) => label === 'recognition.masked_roi'),
+    dispatches: plan.dispatches.filter(({ label }) => label === 'recognition.masked_roi'),
     writes: [
       [map.slot, toPixels(features)],
       [plan.regions, packRegions(rois)],

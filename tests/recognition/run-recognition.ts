@@ -2,7 +2,7 @@
 import { prepareInput } from '../../src/images/input.js';
 import { inputsOf, writeUploads } from '../../src/images/write-uploads.js';
 import type { Gpu } from '../../src/gpu/context.js';
-import type { Kernel, Slot } from '../../src/gpu/kernel.js';
+import type { Dispatch, Slot } from '../../src/gpu/dispatch.js';
 import { Program } from '../../src/gpu/program.js';
 import { Readback } from '../../src/gpu/readback.js';
 import type { PixelImage } from '../../src/images/image.js';
@@ -15,7 +15,7 @@ import {
   resnet18,
   specialClasses,
 } from '../../src/network/config.js';
-import { fusedLevels, kernelsUpTo, planNetwork } from '../../src/network/plan.js';
+import { fusedLevels, dispatchesUpTo, planNetwork } from '../../src/network/plan.js';
 import { type FoldedWeights, foldCheckpoint, uploadWeights } from '../../src/network/weights.js';
 import { type DecodingPlan, type RecognitionPlan, wordFields } from '../../src/recognition/plan.js';
 import { packSettings, planReader } from '../../src/recognition/reader.js';
@@ -66,7 +66,7 @@ export function livelyWeights(config: ModelConfig, endBias: number): FoldedWeigh
 }
 
 interface Run {
-  readonly kernels: readonly Kernel[];
+  readonly dispatches: readonly Dispatch[];
   /** Slots to write before the kernels run. */
   readonly writes: readonly (readonly [Slot, ArrayBufferView<ArrayBuffer>])[];
   /** Slots to read, from their beginning. */
@@ -79,10 +79,10 @@ interface Run {
 /** Runs kernels once. */
 export async function runKernels(
   gpu: Gpu,
-  { kernels, writes, reads, inputs = [], prepare }: Run,
+  { dispatches, writes, reads, inputs = [], prepare }: Run,
 ): Promise<ArrayBuffer[]> {
   const pinned = [...inputs, ...writes.map(([slot]) => slot), ...reads.map(([slot]) => slot)];
-  const program = await Program.create(gpu, [{ name: 'test', kernels }], pinned);
+  const program = await Program.create(gpu, [{ name: 'test', dispatches }], pinned);
   const readback = new Readback(
     gpu,
     reads.reduce((sum, [, bytes]) => sum + bytes + 8, 0),
@@ -149,10 +149,10 @@ export async function recognizeRois(
         token),
   );
   const [crops, holistic, logits, words] = await runKernels(gpu, {
-    kernels: [
-      ...resize.kernels,
-      ...kernelsUpTo(network, fusedLevels(network)),
-      ...reader.stages.flatMap((stage) => stage.kernels),
+    dispatches: [
+      ...resize.dispatches,
+      ...dispatchesUpTo(network, fusedLevels(network)),
+      ...reader.stages.flatMap((stage) => stage.dispatches),
     ],
     writes: [
       [plan.regions, packRegions(rois)],
@@ -191,7 +191,7 @@ export async function decodeCrops(
 ) {
   const count = crops.length / (256 * 128);
   const [words, holistic] = await runKernels(gpu, {
-    kernels: plan.kernels.filter(({ label }) => !label.endsWith('masked_roi')),
+    dispatches: plan.dispatches.filter(({ label }) => !label.endsWith('masked_roi')),
     writes: [
       [plan.crops, crops],
       [plan.settings, packSettings(count, 1)],

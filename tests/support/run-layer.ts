@@ -1,7 +1,7 @@
 // Runs planned layers on a GPU: planes in, planes out.
 import { floatToHalf, halfToFloat } from '../../src/half.js';
 import type { Gpu } from '../../src/gpu/context.js';
-import type { Kernel } from '../../src/gpu/kernel.js';
+import type { Dispatch } from '../../src/gpu/dispatch.js';
 import { Program } from '../../src/gpu/program.js';
 import { Readback } from '../../src/gpu/readback.js';
 import { type FeatureMap, featureMap } from '../../src/layers/feature-map.js';
@@ -38,7 +38,7 @@ function toPlanes(pixels: Float32Array, { images, channels, height, width }: Fea
 
 interface Layers<T> {
   readonly output: T;
-  readonly kernels: readonly Kernel[];
+  readonly dispatches: readonly Dispatch[];
 }
 
 /**
@@ -55,8 +55,8 @@ export async function runLayer(
     gpu,
     inputs,
     (maps) => {
-      const { output: single, kernels } = plan(maps);
-      return { output: [single], kernels };
+      const { output: single, dispatches } = plan(maps);
+      return { output: [single], dispatches };
     },
     precision,
   );
@@ -84,10 +84,10 @@ export async function runLayers(
       images,
     ),
   );
-  const { output: outputs, kernels } = plan(maps);
+  const { output: outputs, dispatches } = plan(maps);
   const program = await Program.create(
     gpu,
-    [{ name: 'test', kernels }],
+    [{ name: 'test', dispatches }],
     [...maps, ...outputs].map(({ slot }) => slot),
   );
   const readback = new Readback(

@@ -204,7 +204,7 @@ describeOnGpus('methods', (device) => {
             );
             return {
               output: [plan.maps.get('det')!, read.output],
-              kernels: [...plan.kernels, ...read.kernels],
+              dispatches: [...plan.dispatches, ...read.dispatches],
             };
           },
         );

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { globSync } from 'tinyglobby';
 import { afterAll, describe, expect, it } from 'vitest';
 import { requestGpu } from '../../src/gpu/context.js';
-import { pipelineOf } from '../../src/gpu/kernel.js';
+import { pipelineOf } from '../../src/gpu/dispatch.js';
 import { type Source, shaderOf } from '../../src/wgsl/assemble.js';
 import { minifyWgsl } from '../../src/wgsl/minify.js';
 import { tokensOf } from '../../src/wgsl/tokens.js';

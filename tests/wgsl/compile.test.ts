@@ -4,7 +4,7 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { planDetection } from '../../src/detection/pass.js';
 import { type Gpu, requestGpu } from '../../src/gpu/context.js';
-import { type Kernel, pipelineKey, pipelineOf } from '../../src/gpu/kernel.js';
+import { type Dispatch, pipelineKey, pipelineOf } from '../../src/gpu/dispatch.js';
 import { TexturePixels } from '../../src/gpu/texture-pixels.js';
 import { type ConvClass, type ConvMethod, candidateMethods } from '../../src/layers/conv/method.js';
 import type { ConvShape } from '../../src/layers/conv/shape.js';
@@ -39,7 +39,7 @@ const devices: readonly TileDevice[] = [
  * subgroups that it needs.
  */
 interface Planned {
-  readonly kernel: Kernel;
+  readonly dispatch: Dispatch;
   readonly fits: boolean;
 }
 
@@ -81,10 +81,11 @@ async function addKernels(
   precision: 'f32' | 'f16',
   method: ConvMethod,
 ): Promise<void> {
-  const add = (...more: readonly Kernel[]) => {
-    for (const kernel of more) {
-      const key = pipelineKey(kernel);
-      if (!kernels.has(key)) kernels.set(key, { kernel, fits: device.maxWorkgroupBytes === 16384 });
+  const add = (...more: readonly Dispatch[]) => {
+    for (const dispatch of more) {
+      const key = pipelineKey(dispatch);
+      if (!kernels.has(key))
+        kernels.set(key, { dispatch, fits: device.maxWorkgroupBytes === 16384 });
     }
   };
   let device = cpu;
@@ -119,7 +120,7 @@ async function addKernels(
         device,
       );
       const reader = planReader(detection.network, weights, head, size, greedy);
-      for (const stage of [...detection.stages, ...reader.stages]) add(...stage.kernels);
+      for (const stage of [...detection.stages, ...reader.stages]) add(...stage.dispatches);
     }
   }
   weights.dispose();
@@ -154,9 +155,9 @@ describe('every shader that can occur', async () => {
 
   it('becomes a pipeline, by Tint', async () => {
     const faults: string[] = [];
-    for (const { kernel, fits } of kernels.values()) {
-      if (fits) await pipelineOf(gpu, kernel).catch((error: Error) => faults.push(error.message));
-      else createShaderModule({ label: kernel.label, code: kernel.shader.code });
+    for (const { dispatch, fits } of kernels.values()) {
+      if (fits) await pipelineOf(gpu, dispatch).catch((error: Error) => faults.push(error.message));
+      else createShaderModule({ label: dispatch.label, code: dispatch.shader.code });
     }
     expect(faults).toEqual([]);
     const messages = await Promise.all(
@@ -171,7 +172,7 @@ describe('every shader that can occur', async () => {
     const faults: string[] = [];
     let count = 0;
     for (const {
-      kernel: { label, shader, constants },
+      dispatch: { label, shader, constants },
     } of kernels.values()) {
       // What naga does not know.
       if (shader.code.includes('subgroup_matrix')) continue;
@@ -187,7 +188,9 @@ describe('every shader that can occur', async () => {
   });
 
   it('is the same without comments and spaces, by those that are there', async () => {
-    const one = new Map([...kernels.values()].map(({ kernel }) => [kernel.shader.code, kernel]));
+    const one = new Map(
+      [...kernels.values()].map(({ dispatch }) => [dispatch.shader.code, dispatch]),
+    );
     for (const { label, shader, constants } of one.values()) {
       const code = minifyWgsl(shader.code);
       expect((await create({ code }).getCompilationInfo()).messages, label).toEqual([]);
@@ -200,7 +203,7 @@ describe('every shader that can occur', async () => {
  * Overrides as constants, for naga writes no shader whose overrides have no values; and without
  * `enable subgroups`, which it does not know.
  */
-function translate(code: string, constants: Kernel['constants'] = {}): void {
+function translate(code: string, constants: Dispatch['constants'] = {}): void {
   const statements = code
     .replace(/\/\/.*/g, '')
     .replace('enable subgroups;', '')

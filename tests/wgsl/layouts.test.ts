@@ -1,7 +1,7 @@
 // What host and shaders agree on: structs by their members' names, bindings by theirs, and the few
 // layouts that are written by hand.
 import { describe, expect, it } from 'vitest';
-import { kernel } from '../../src/gpu/kernel.js';
+import { dispatch } from '../../src/gpu/dispatch.js';
 import { prepareUpload } from '../../src/images/upload.js';
 import { maxTokens, stepFields, wordFields } from '../../src/recognition/plan.js';
 import { type Source, shaderOf } from '../../src/wgsl/assemble.js';
@@ -92,7 +92,7 @@ describe('a kernel', () => {
   };
   const uniforms = { shift: -2, order: [1, 2, 3], share: 0.5, used: [4, 2 ** 32 - 1] };
   const planned = (change: object) => () =>
-    kernel({ label: 'test', shader, bindings, uniforms, ...change });
+    dispatch({ label: 'test', shader, bindings, uniforms, ...change });
 
   it('is what its shader declares, by names in any order', () => {
     const { bindings: bound, uniforms: packed, workgroups } = planned({ invocations: [65, 3] })();

@@ -1,5 +1,5 @@
 // 2-D convolution: how its weights are packed for the way that it is computed, and its plan.
-import type { Kernel, Resource } from '../../gpu/kernel.js';
+import type { Dispatch, Resource } from '../../gpu/dispatch.js';
 import type { ConvMethod } from './method.js';
 import type { ConvWeights } from './weights.js';
 import type { TileChooser } from './tiles/kinds.js';
@@ -76,7 +76,7 @@ export function planConv(
   input: FeatureMap,
   conv: PackedConv,
   { relu = false, residual, precision = conv.precision }: ConvOptions = {},
-): { output: FeatureMap; kernels: Kernel[] } {
+): { output: FeatureMap; dispatches: Dispatch[] } {
   const { kernel, stride, outChannels } = conv;
   const outSize = (size: number) => Math.floor((size + 2 * (kernel >> 1) - kernel) / stride) + 1;
   const { images } = input;
@@ -89,7 +89,7 @@ export function planConv(
     images,
   );
   if (conv.method === 'winograd')
-    return { output, kernels: planWinograd({ label, input, output, ...conv, relu, residual }) };
+    return { output, dispatches: planWinograd({ label, input, output, ...conv, relu, residual }) };
   // Without a window, images one after another are one high image.
   const isOne = kernel === 1 && stride === 1;
   const [high, wide] = [images * input.height, input.width];
@@ -114,5 +114,5 @@ export function planConv(
     relu,
     residual: residual && bindingOf(residual),
   });
-  return { output, kernels: [planned] };
+  return { output, dispatches: [planned] };
 }

@@ -1,12 +1,12 @@
 // Convolution without a transform, of any kernel and stride (shaders/conv_common.wgsl), and with it
-// the batched matrix product that Winograd's way ends in: its kernel.
+// the batched matrix product that Winograd's way ends in: its dispatch.
 import {
   type Bindable,
-  type Kernel,
+  type Dispatch,
   type Resource,
   gridOf,
-  kernel as plannedKernel,
-} from '../../gpu/kernel.js';
+  dispatch,
+} from '../../gpu/dispatch.js';
 import type { ConvShape } from './shape.js';
 import { type TileChooser, tileShader } from './tiles/kinds.js';
 import { tileSize } from './tiles/tile.js';
@@ -27,18 +27,18 @@ export interface DirectConvPlan extends ConvShape {
   readonly residual?: Bindable;
 }
 
-const shapes = new WeakMap<Kernel, ConvShape>();
+const shapes = new WeakMap<Dispatch, ConvShape>();
 
 /**
- * The shape of the convolution that a kernel computes directly, if it does: what tiles are chosen
+ * The shape of the convolution that a dispatch computes directly, if it does: what tiles are chosen
  * by.
  */
-export function convShapeOf(kernel: Kernel): ConvShape | undefined {
-  return shapes.get(kernel);
+export function convShapeOf(dispatch: Dispatch): ConvShape | undefined {
+  return shapes.get(dispatch);
 }
 
 /** Plans relu(conv(input) + bias + residual), padding kernel / 2. */
-export function planDirectConv(tiles: TileChooser, plan: DirectConvPlan): Kernel {
+export function planDirectConv(tiles: TileChooser, plan: DirectConvPlan): Dispatch {
   const {
     label,
     input,
@@ -62,7 +62,7 @@ export function planDirectConv(tiles: TileChooser, plan: DirectConvPlan): Kernel
   const { shader, constants } = tileShader(tile, types);
   const [x, y] = gridOf(Math.ceil((sizes[2] * sizes[3]) / tilePixels));
   const [inHeight, inWidth, outHeight, outWidth] = sizes;
-  const planned = plannedKernel({
+  const planned = dispatch({
     label,
     shader,
     constants: {

@@ -6,7 +6,7 @@
 import columnsSource from '../../../shaders/tap_columns.wgsl';
 import common from '../../../shaders/tap_common.wgsl';
 import rowsSource from '../../../shaders/tap_rows.wgsl';
-import { type Kernel, kernel } from '../../gpu/kernel.js';
+import { type Dispatch, dispatch } from '../../gpu/dispatch.js';
 import { shaderOf } from '../../wgsl/assemble.js';
 import { type PackedConv, packConv, planConv } from './conv.js';
 import type { ConvWeights } from './weights.js';
@@ -79,7 +79,7 @@ export function planPyramidConv(
   levels: Pyramid,
   weights: Pyramid<PackedConv>,
   bandBytes = 24 * 2 ** 20,
-): { output: FeatureMap; kernels: Kernel[] } {
+): { output: FeatureMap; dispatches: Dispatch[] } {
   const { images, height, width, precision } = levels[0];
   const columns = featureMap(
     `${label}.columns`,
@@ -89,7 +89,7 @@ export function planPyramidConv(
     precision,
     images,
   );
-  const kernels: Kernel[] = [];
+  const dispatches: Dispatch[] = [];
   // Taps of all rows at once would be the network's largest maps, and their sums by rows the next
   // largest. Of several small images as many at once as make a band.
   const rowBytes = (levels[1].width * weights[1].outChannels * valueBytes[precision]) / 2;
@@ -99,11 +99,11 @@ export function planPyramidConv(
     const own = levels.map((level) => imagesOf(level, first, count)) as unknown as Pyramid;
     for (let row = 0; row < height; row += band) {
       const rows = rowsOf(imagesOf(columns, first, count), row, Math.min(band, height - row));
-      kernels.push(...planTaps(label, own, weights, rows, row));
+      dispatches.push(...planTaps(label, own, weights, rows, row));
     }
   }
   const finest = planConv(label, levels[0], weights[0], { relu: true, residual: columns });
-  return { output: finest.output, kernels: [...kernels, ...finest.kernels] };
+  return { output: finest.output, dispatches: [...dispatches, ...finest.dispatches] };
 }
 
 /** What the coarser levels give for a band of rows, from row `first` on. */
@@ -113,8 +113,8 @@ function planTaps(
   weights: Pyramid<PackedConv>,
   output: FeatureMap,
   first: number,
-): Kernel[] {
-  const kernels: Kernel[] = [];
+): Dispatch[] {
+  const dispatches: Dispatch[] = [];
   const { images, height, width, channels, precision } = output;
   const types = { input: precision, output: precision };
   const byRows = [1, 2, 3].map((index) => {
@@ -136,7 +136,7 @@ function planTaps(
       precision,
       images,
     );
-    const summed = kernel({
+    const summed = dispatch({
       label: rows.slot.label,
       shader: rowsShader({ types, counts }),
       constants: { CHANNELS4: vec4s(channels) },
@@ -152,12 +152,12 @@ function planTaps(
       },
       invocations: [Math.ceil(height / pixelsEach) * rows.width * vec4s(rows.channels), images],
     });
-    kernels.push(...taps.kernels, summed);
+    dispatches.push(...taps.dispatches, summed);
     return rows;
   });
   const [level2, level3, level4] = byRows.map(bindingOf);
   const [width2, width3, width4] = byRows.map((map) => map.width);
-  const summed = kernel({
+  const summed = dispatch({
     label: output.slot.label,
     shader: columnsShader({ types, counts }),
     constants: { CHANNELS4: vec4s(channels) },
@@ -165,5 +165,5 @@ function planTaps(
     uniforms: { rows: images * height, width, width2, width3, width4 },
     invocations: [((images * height * width) / pixelsEach) * vec4s(channels)],
   });
-  return [...kernels, summed];
+  return [...dispatches, summed];
 }

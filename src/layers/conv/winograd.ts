@@ -9,7 +9,7 @@
 // Improving the Accuracy of Winograd Convolution for Deep Neural Networks".
 import inputSource from '../../../shaders/winograd_input.wgsl';
 import outputSource from '../../../shaders/winograd_output.wgsl';
-import { type Kernel, type Resource, type Slot, kernel } from '../../gpu/kernel.js';
+import { type Dispatch, type Resource, type Slot, dispatch } from '../../gpu/dispatch.js';
 import { type Source, shaderOf } from '../../wgsl/assemble.js';
 import type { TileChooser } from './tiles/kinds.js';
 import { planDirectConv } from './direct.js';
@@ -57,7 +57,7 @@ export function planWinograd({
   tiles: chooser,
   relu,
   residual,
-}: WinogradPlan): Kernel[] {
+}: WinogradPlan): Dispatch[] {
   const across = Math.ceil(input.width / tile);
   const tiles = input.images * across * Math.ceil(input.height / tile);
   const bytesPerTile = winogradPlaces * (input.channels + output.channels) * valueBytes[precision];
@@ -69,7 +69,7 @@ export function planWinograd({
   });
   const transformed = slot('transformed', input.channels);
   const products = slot('products', output.channels);
-  const kernels: Kernel[] = [];
+  const dispatches: Dispatch[] = [];
   for (let firstTile = 0; firstTile < tiles; firstTile += band) {
     const count = Math.min(band, tiles - firstTile);
     const sizes = {
@@ -79,8 +79,8 @@ export function planWinograd({
       firstTile,
       count,
     };
-    kernels.push(
-      kernel({
+    dispatches.push(
+      dispatch({
         label: transformed.label,
         shader: inputShader({ types: { input: input.precision, output: precision }, counts }),
         bindings: { input: bindingOf(input), output: transformed },
@@ -100,7 +100,7 @@ export function planWinograd({
         stride: 1,
         types: { input: precision, weight: precision, output: precision },
       }),
-      kernel({
+      dispatch({
         label,
         shader: outputShader({ types: { input: precision, output: output.precision }, counts }),
         constants: { RELU: Number(relu), RESIDUAL: Number(residual !== undefined) },
@@ -116,5 +116,5 @@ export function planWinograd({
       }),
     );
   }
-  return kernels;
+  return dispatches;
 }

@@ -1,6 +1,6 @@
 // Max-pooling 3×3, stride 2, padding 1 (shaders/max_pool.wgsl).
 import source from '../../shaders/max_pool.wgsl';
-import { type Kernel, kernel } from '../gpu/kernel.js';
+import { type Dispatch, dispatch } from '../gpu/dispatch.js';
 import { type FeatureMap, bindingOf, featureMap, sizesOf, vec4s } from './feature-map.js';
 import type { Precision } from './precision.js';
 import { shaderOf } from '../wgsl/assemble.js';
@@ -29,9 +29,9 @@ export function planMaxPool(
   input: FeatureMap,
   output: FeatureMap,
   firstRow = 0,
-): Kernel {
+): Dispatch {
   const channels4 = vec4s(input.channels);
-  return kernel({
+  return dispatch({
     label,
     shader: shader({ types: { input: input.precision, output: output.precision } }),
     constants: { CHANNELS4: channels4 },

@@ -1,4 +1,4 @@
-// A kernel is data: a shader, overrides, bindings and workgroup counts. Plans make kernels from
+// A dispatch is data: a shader, overrides, bindings and workgroup counts. Plans make dispatches from
 // shapes alone and are tested without a GPU; program.ts turns a list of them into pipelines, memory
 // and one command buffer.
 import { PanppError } from '../errors.js';
@@ -35,7 +35,7 @@ export interface Binding extends Pick<DeclaredBinding, 'binding' | 'access'> {
   readonly range?: ByteRange;
 }
 
-export interface Kernel {
+export interface Dispatch {
   /** Shown in errors, captures and timings, for example `backbone.layer1.0.conv1`. */
   readonly label: string;
   readonly shader: Shader;
@@ -48,8 +48,8 @@ export interface Kernel {
   readonly workgroups: readonly [x: number, y: number, z: number];
 }
 
-/** A kernel by the names that its shader declares. */
-export interface KernelPlan extends Pick<Kernel, 'label' | 'shader' | 'constants'> {
+/** A dispatch by the names that its shader declares. */
+export interface DispatchPlan extends Pick<Dispatch, 'label' | 'shader' | 'constants'> {
   /** By the names of the shader's variables in `@group(0)`. */
   readonly bindings: Readonly<Record<string, Bindable>>;
   /** Members of the one uniform that `bindings` leaves out. */
@@ -60,15 +60,15 @@ export interface KernelPlan extends Pick<Kernel, 'label' | 'shader' | 'constants
    */
   readonly invocations?: readonly [count: number, layers?: number];
   /** Unless `invocations` are given. */
-  readonly workgroups?: Kernel['workgroups'];
+  readonly workgroups?: Dispatch['workgroups'];
 }
 
 /**
- * Makes a kernel.
+ * Makes a dispatch.
  * @throws PanppError `shader` for names that the shader does not have, names that are left out, and
  * values of the wrong type
  */
-export function kernel({
+export function dispatch({
   label,
   shader,
   constants,
@@ -76,12 +76,12 @@ export function kernel({
   uniforms,
   invocations,
   workgroups,
-}: KernelPlan): Kernel {
+}: DispatchPlan): Dispatch {
   const refuse = (what: string): never => {
     throw new PanppError('shader', `${label}: ${what}`);
   };
   const bound: Binding[] = [];
-  let packed: Kernel['uniforms'];
+  let packed: Dispatch['uniforms'];
   for (const { name, binding, access, type } of shader.bindings) {
     const given = bindings[name];
     if (given)
@@ -118,21 +118,21 @@ export function gridOf(total: number, layers = 1): [number, number, number] {
 }
 
 /** What a pipeline is made of. */
-export type Pipelined = Pick<Kernel, 'label' | 'shader' | 'constants'>;
+export type Pipelined = Pick<Dispatch, 'label' | 'shader' | 'constants'>;
 
-/** The pipeline of a kernel; kernels of the same code and overrides share one. */
-export function pipelineOf(gpu: Gpu, kernel: Pipelined): Promise<GPUComputePipeline> {
-  return gpu.pipelineOf(pipelineKey(kernel), () => compile(gpu.device, kernel));
+/** The pipeline of a dispatch; dispatches of the same code and overrides share one. */
+export function pipelineOf(gpu: Gpu, dispatch: Pipelined): Promise<GPUComputePipeline> {
+  return gpu.pipelineOf(pipelineKey(dispatch), () => compile(gpu.device, dispatch));
 }
 
-/** What kernels that can share a pipeline have in common. */
+/** What dispatches that can share a pipeline have in common. */
 export function pipelineKey({ constants = {}, shader }: Pipelined): string {
   return JSON.stringify(constants) + shader.code;
 }
 
 const bufferTypes = { read: 'read-only-storage', write: 'storage', uniform: 'uniform' } as const;
 
-/** What a kernel's pipeline is made from. */
+/** What a dispatch's pipeline is made from. */
 export function pipelineDescriptor(
   device: GPUDevice,
   { label, shader, constants }: Pipelined,
@@ -157,17 +157,17 @@ export function pipelineDescriptor(
   };
 }
 
-async function compile(device: GPUDevice, kernel: Pipelined): Promise<GPUComputePipeline> {
-  const descriptor = pipelineDescriptor(device, kernel);
+async function compile(device: GPUDevice, dispatch: Pipelined): Promise<GPUComputePipeline> {
+  const descriptor = pipelineDescriptor(device, dispatch);
   try {
     return await device.createComputePipelineAsync(descriptor);
   } catch (cause) {
     const { messages } = await descriptor.compute.module.getCompilationInfo();
     const error = messages.find((message) => message.type === 'error');
     const reason = error
-      ? `${kernel.shader.place(error.lineNum)}: ${error.message}`
+      ? `${dispatch.shader.place(error.lineNum)}: ${error.message}`
       : String((cause as Error).message).split('\n')[0];
-    throw new PanppError('shader', `the shader of ${kernel.label} does not compile: ${reason}`, {
+    throw new PanppError('shader', `the shader of ${dispatch.label} does not compile: ${reason}`, {
       cause,
     });
   }
