@@ -1,5 +1,5 @@
-// WebGPU is not among the types that TypeScript brings; `preserve` puts this line into the
-// declarations that are shipped. / <reference types="@webgpu/types" preserve="true" />
+// TypeScript 5 has no types of WebGPU. `preserve` keeps this line in the published declarations.
+/// <reference types="@webgpu/types" preserve="true" />
 /**
  * panpp's public API that runs anywhere WebGPU does. What only Node has is in `panpp/node`.
  *

@@ -1,7 +1,7 @@
 // The package as npm would publish it: packed from the built tree (`npm run build`), then looked
 // at, installed and used as a stranger would.
 import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
   mkdirSync,
   mkdtempSync,
@@ -84,13 +84,16 @@ const programs = [
   'dist/tuning.js',
 ];
 
+/** Bundled packages that are CommonJS. */
+const vendored = ['dist/cli-progress.cjs', 'dist/commander.cjs', 'dist/pngjs.cjs'];
+
 describe('what is packed', () => {
   it('is what is needed, and nothing else', () => {
-    const generated = /^dist\/(chunks\/.+\.js|types\/.+\.d\.ts)$/;
+    const generated = /^dist\/(chunk-\w+\.js|types\/.+\.d\.ts)$/;
     expect([...files.keys()].filter((path) => !generated.test(path)).sort()).toEqual([
       ...['CHANGELOG.md', 'LICENSE', 'README.md'],
       // The one program that is not readable as it is has a map.
-      ...[...programs, 'dist/browser.js.map'].sort(),
+      ...[...programs, ...vendored, 'dist/browser.js.map', 'dist/THIRD-PARTY-LICENSES.txt'].sort(),
       ...['package.json', 'weights/README.md', 'weights/pan-pp-resnet18.safetensors'],
     ]);
   });
@@ -105,7 +108,7 @@ describe('what is packed', () => {
     };
     programs.forEach(follow);
     expect([...reached].sort()).toEqual(
-      [...files.keys()].filter((path) => /^dist\/.*\.js$/.test(path)).sort(),
+      [...files.keys()].filter((path) => /^dist\/.*\.c?js$/.test(path)).sort(),
     );
   });
 
@@ -131,7 +134,8 @@ describe('what is packed', () => {
     console.log(
       `packed ${tarball.length} bytes; weights ${bytes('weights')}, dist ${bytes('dist')}`,
     );
-    expect(bytes('dist')).toBeLessThan(1_500_000);
+    // Its own programs, their types and map, and the packages that they bundle.
+    expect(bytes('dist')).toBeLessThan(2_000_000);
     expect(tarball.length).toBeLessThan(24_000_000);
   });
 });
@@ -223,6 +227,26 @@ describe('once installed', () => {
     expect(run('--input-type=module', '--eval', code)).toBe(
       `function function function function ${weights}\n`,
     );
+  });
+
+  it('says what to install in Node', () => {
+    const program = join(installed, 'dist/cli.js');
+    const { status, stdout, stderr } = spawnSync(process.execPath, [program, 'detect', 'a.png'], {
+      cwd: folder,
+      encoding: 'utf8',
+      env: { ...process.env, NODE_OPTIONS: '' },
+    });
+    expect({ status, stdout, stderr }).toEqual({
+      status: 2,
+      stdout: '',
+      stderr:
+        'panpp: in Node panpp needs the packages webgpu and sharp: run `npm install webgpu sharp`\n',
+    });
+  });
+
+  it('brings no package but types', () => {
+    expect(Object.keys(manifest().dependencies)).toEqual(['@webgpu/types']);
+    expect(text('dist/THIRD-PARTY-LICENSES.txt')).toMatch(/^commander \d/m);
   });
 
   it('has a command', () => {

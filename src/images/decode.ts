@@ -191,7 +191,8 @@ async function loadSharp(fileName: string): Promise<Decoder> {
   try {
     return (await import('sharp')).default;
   } catch (error) {
-    const todo = 'run `npm install --include=optional sharp`';
+    const isMissing = (error as NodeJS.ErrnoException).code === 'ERR_MODULE_NOT_FOUND';
+    const todo = `run \`npm install ${isMissing ? '' : '--include=optional '}sharp\``;
     throw imageError(
       fileName,
       `sharp, which decodes images, can't be loaded (${reason(error)}); ${todo}`,

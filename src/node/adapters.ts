@@ -233,6 +233,13 @@ async function loadDawn(): Promise<Search['create']> {
   try {
     return (await import('webgpu')).create;
   } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ERR_MODULE_NOT_FOUND') {
+      throw new PanppError(
+        'adapter',
+        'in Node panpp needs the packages webgpu and sharp: run `npm install webgpu sharp`',
+        { cause: error },
+      );
+    }
     const platform = `${process.platform} ${process.arch}`;
     const why = (error as Error).message.split('\n')[0];
     const todo =

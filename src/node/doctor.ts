@@ -59,7 +59,7 @@ export interface Diagnosis {
   /** Version of Node. */
   readonly node: string;
   /** Version of npm `webgpu`, the bindings of Dawn. */
-  readonly webgpu: string;
+  readonly webgpu?: string;
   /** The embedded driver's package, where it is installed. */
   readonly embedded?: { readonly package: string; readonly version: string };
   /** Variables that choose Vulkan drivers, where they are set. */
@@ -109,7 +109,7 @@ export function describeDiagnosis(diagnosis: Diagnosis): string {
   return [
     `platform   ${platform}`,
     `node       ${node}`,
-    `webgpu     ${webgpu} (Dawn)`,
+    `webgpu     ${webgpu ? `${webgpu} (Dawn)` : 'not installed: npm install webgpu sharp'}`,
     `toggles    ${toggles.join(' ')}`,
     `embedded   ${embedded ? `${embedded.package} ${embedded.version}` : 'not installed'}`,
     ...Object.entries(environment).map(([name, value]) => `${name}=${value}`),
@@ -259,8 +259,14 @@ function advise(adapters: readonly AdapterReport[]): string[] {
   return advice;
 }
 
-function webgpuVersion(): string {
-  const main = createRequire(import.meta.url).resolve('webgpu');
+/** Undefined where the package is not installed. */
+function webgpuVersion(): string | undefined {
+  let main: string;
+  try {
+    main = createRequire(import.meta.url).resolve('webgpu');
+  } catch {
+    return undefined;
+  }
   return (
     JSON.parse(readFileSync(join(dirname(main), 'package.json'), 'utf8')) as { version: string }
   ).version;

@@ -1,0 +1,110 @@
+// Bundles src/ into dist/: browser.js, whole, for browsers; index.js, node.js and cli.js, which
+// share chunks, for Node; formats.js and tuning.js, which share them too and run anywhere. Of the
+// packages that src/ uses, those with native code stay outside (`peers`): who only runs panpp in a
+// browser installs none of them. The others are bundled, with their licences beside them.
+// WGSL is inlined as text, so that a browser needs no second request; for browsers without comments
+// and needless spaces. Only that file has a source map, for the rest is readable as it is.
+import { build } from 'esbuild';
+import { execFileSync } from 'node:child_process';
+import { chmod, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { globSync } from 'tinyglobby';
+import { wgslPlugin } from './wgsl-plugin.mjs';
+
+const shared = {
+  bundle: true,
+  format: 'esm',
+  target: 'es2022',
+  logLevel: 'warning',
+};
+
+// All WGSL stands together at the beginning: compressors look back only so far, and shaders are like one another.
+const shaders = globSync('shaders/**/*.wgsl').sort(
+  (a, b) => a.split('/').length - b.split('/').length || (a < b ? 1 : -1),
+);
+const browser = [
+  ...shaders.map((path) => `import './${path}';`),
+  "export * from './src/index.ts';",
+].join('\n');
+
+/** Optional peer dependencies: they have native code. */
+const peers = ['webgpu', 'sharp', '@sparticuz/chromium'];
+
+/**
+ * Packages in CommonJS. Bundled into ES modules they could not require Node's own modules, so each
+ * is a file of its own.
+ */
+const commonJs = ['cli-progress', 'commander', 'pngjs'];
+
+/** Imports of those packages are of their files in dist/. */
+const vendored = {
+  name: 'vendored',
+  setup({ onResolve }) {
+    onResolve({ filter: new RegExp(`^(${commonJs.join('|')})$`) }, ({ path }) => ({
+      path: `./${path}.cjs`,
+      external: true,
+    }));
+  },
+};
+
+await rm('dist', { recursive: true, force: true });
+const built = await Promise.all([
+  build({
+    ...shared,
+    entryPoints: commonJs,
+    outdir: 'dist',
+    outExtension: { '.js': '.cjs' },
+    platform: 'node',
+    format: 'cjs',
+    target: 'node20',
+    metafile: true,
+  }),
+  // No dependency is left outside.
+  build({
+    ...shared,
+    stdin: { contents: browser, resolveDir: '.', sourcefile: 'browser.js' },
+    outfile: 'dist/browser.js',
+    platform: 'browser',
+    minify: true,
+    charset: 'utf8',
+    sourcemap: 'external',
+    plugins: [wgslPlugin({ minify: true })],
+  }),
+  build({
+    ...shared,
+    entryPoints: {
+      index: 'src/index.ts',
+      node: 'src/node.ts',
+      formats: 'src/formats/index.ts',
+      tuning: 'src/tuning/index.ts',
+      cli: 'src/cli/main.ts',
+    },
+    outdir: 'dist',
+    platform: 'node',
+    target: 'node20',
+    external: peers,
+    splitting: true,
+    // Beside the files that they import.
+    chunkNames: '[name]-[hash]',
+    plugins: [wgslPlugin(), vendored],
+    metafile: true,
+  }),
+]);
+await chmod('dist/cli.js', 0o755);
+await writeFile('dist/THIRD-PARTY-LICENSES.txt', await licences(built));
+
+/** The licences of all packages that were bundled. */
+async function licences(results) {
+  const inputs = results.flatMap(({ metafile }) => Object.keys(metafile?.inputs ?? {}));
+  const folders = inputs.map((path) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0]);
+  const texts = [...new Set(folders.filter(Boolean))].sort().map(async (folder) => {
+    const { name, version } = JSON.parse(await readFile(`${folder}/package.json`, 'utf8'));
+    const [file] = (await readdir(folder)).filter((entry) => /^licen[cs]e/i.test(entry));
+    if (!file) throw new Error(`${name} is bundled and has no licence file`);
+    return `${name} ${version}\n\n${(await readFile(`${folder}/${file}`, 'utf8')).trim()}\n`;
+  });
+  return (await Promise.all(texts)).join(`\n${'-'.repeat(78)}\n\n`);
+}
+
+const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
+execFileSync(process.execPath, [tsc, '-p', 'tsconfig.types.json'], { stdio: 'inherit' });
