@@ -60,7 +60,8 @@ export async function regionsFromMap(
   input: MapInput,
 ): Promise<{ regions: Region[]; labels: Int32Array }> {
   const { map, height, width, imageSize, originalSize, settings } = input;
-  checkOptions('settings', settings, mapSettingNames);
+  // A model's own settings, which have the network's input size too, serve as they are.
+  checkOptions('settings', settings, [...mapSettingNames, 'shortSide']);
   const pixels = height * width;
   if (map.length !== mapChannels * pixels) {
     throw new PanppError(

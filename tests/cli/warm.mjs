@@ -62,6 +62,9 @@ const [program] = process.argv.splice(2, 1);
 const { env, argv } = process;
 let runs = 0;
 
+// Every command adds listeners that would end with its own process.
+process.setMaxListeners(0);
+
 process.on('message', async ({ args, end }) => {
   process.argv = [argv[0], program, ...args];
   process.exitCode = undefined;
