@@ -1,7 +1,7 @@
-// Bundles src/ into dist/: browser.js by itself for browsers; index.js, node.js and cli.js, which
-// share chunks, for Node; formats.js and tuning.js, which share them too and run anywhere.
-// WGSL is inlined as text, so that a browser needs no second request; for browsers without comments
-// and needless spaces. Only that file has a source map, for the rest is readable as it is.
+// Bundles src/ into dist/: browser.js for browsers, self-contained; index.js, node.js and cli.js
+// for Node; formats.js and tuning.js, which run anywhere. All except browser.js share chunks.
+// WGSL is inlined as text, so that a browser needs no second request; in browser.js it is minified.
+// Only browser.js has a source map, because the other files are not minified.
 import { build } from 'esbuild';
 import { execFileSync } from 'node:child_process';
 import { chmod, rm } from 'node:fs/promises';
@@ -16,7 +16,8 @@ const shared = {
   logLevel: 'warning',
 };
 
-// All WGSL stands together at the beginning: compressors look back only so far, and shaders are like one another.
+// All WGSL is placed together at the beginning, because shaders resemble one another and
+// compressors look back only a limited distance.
 const shaders = globSync('shaders/**/*.wgsl').sort(
   (a, b) => a.split('/').length - b.split('/').length || (a < b ? 1 : -1),
 );
@@ -27,7 +28,7 @@ const browser = [
 
 await rm('dist', { recursive: true, force: true });
 await Promise.all([
-  // No dependency is left outside.
+  // Every dependency is bundled.
   build({
     ...shared,
     stdin: { contents: browser, resolveDir: '.', sourcefile: 'browser.js' },
