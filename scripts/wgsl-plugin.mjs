@@ -1,18 +1,18 @@
-// Importing a .wgsl file gives its name and its text (`Source` in src/wgsl/assemble.ts). For
-// esbuild, and with it for Vite.
+// Makes an imported .wgsl file a module with its name and text (`Source` in src/wgsl/assemble.ts).
+// For esbuild; Vite uses `wgslModule`.
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
-/** The module that a WGSL file is. */
+/** The JavaScript module for a WGSL file. */
 export function wgslModule(path, text) {
   return `export default ${JSON.stringify({ name: basename(path), text })};`;
 }
 
 /**
- * @param {{ minify?: boolean }} options `minify`: without comments and needless spaces, so that
- * every line is the first one
+ * @param {{ minify?: boolean }} options `minify`: removes comments and needless spaces, so that
+ * each file becomes one line
  */
 export function wgslPlugin({ minify = false } = {}) {
   return {
@@ -27,7 +27,7 @@ export function wgslPlugin({ minify = false } = {}) {
   };
 }
 
-// It reads WGSL by the same tokens as the library, so it is written beside it, in TypeScript.
+// The minifier shares the library's tokenizer, so it is TypeScript in src/ and bundled here first.
 async function loadMinifier() {
   const { outputFiles } = await build({
     entryPoints: [fileURLToPath(new URL('../src/wgsl/minify.ts', import.meta.url))],

@@ -1,5 +1,5 @@
-// Sum of two maps of the same shape, any layout: the FPEM's own input added to its output (PAN++),
-// or FPEMs summed (PAN).
+// Sum of two maps of the same shape, in any layout: an FPEM's input added to its output (PAN++), or
+// FPEM outputs summed (PAN).
 //
 // a, b, output [count]    vec4
 //

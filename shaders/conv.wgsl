@@ -1,6 +1,5 @@
-// Convolution (conv_common.wgsl says what exactly): an invocation computes PIXELS pixels × 4 output
-// channels in registers. Statements with `$p` stand for one each of the pixels
-// (src/wgsl/unroll.ts).
+// Convolution (defined in conv_common.wgsl): an invocation computes PIXELS pixels × 4 output
+// channels in registers. Statements with `$p` are repeated for each pixel (src/wgsl/unroll.ts).
 alias Weight = weight4;
 
 override ROWS: u32;

@@ -1,20 +1,20 @@
-// What conv.wgsl, conv_subgroup8.wgsl, conv_tiled.wgsl and conv_matrix.wgsl share: the
-// convolution's bindings, where its reads lie, and what becomes of a sum.
+// Shared by conv.wgsl, conv_subgroup8.wgsl, conv_tiled.wgsl and conv_matrix.wgsl: the convolution's
+// bindings, addresses of its reads, and what is done with a sum.
 //
 // out = relu(W * in + b + residual): 2-D convolution, square kernel, any stride, padding KERNEL /
 // 2. A batched matrix product, such as the inner one of a Winograd convolution, is a 1×1
-// convolution of several batches, each with weights of its own; where these are SHARED, batches are
+// convolution of several batches, each with its own weights; with SHARED weights, batches are
 // images.
 //
 // input    [batches][inHeight][inWidth][in4]        vec4 of channels
-// weights  [batches][KERNEL·KERNEL][in4·4][out4]    vec4 of output channels, or one by one, as the shader's alias `Weight` says; one batch if SHARED
+// weights  [batches][KERNEL·KERNEL][in4·4][out4]    vec4 of output channels, or single values, as the shader's alias `Weight` says; one batch if SHARED
 // biases   [out4]                                   read if BIAS
 // residual [batches][outHeight][outWidth][out4]     read if RESIDUAL
 // output   [batches][outHeight][outWidth][out4]
 //
-// The lanes of a workgroup (local x) share their pixels and take neighbouring channels: reads of
-// the input are the same for all of them, reads of weights contiguous. Pixels are counted over the
-// whole map, so small maps waste no lanes. Reads outside the map count as zero.
+// The lanes of a workgroup (local x) share pixels and compute neighbouring channels: reads of the
+// input are uniform, reads of weights contiguous. Pixels are numbered over the whole map, so that
+// small maps leave no lanes idle. Reads outside the map are zero.
 // Source: batch norm folded as in the spec; padding as everywhere in ResNet, FPEM and heads.
 override KERNEL: u32;
 override STRIDE: u32;
@@ -46,7 +46,7 @@ fn pixelCount() -> u32 {
   return u32(sizes.outHeight * sizes.outWidth);
 }
 
-// Top left corner of the kernel's window for an output pixel; pixels beyond the last are computed
+// Top left corner of the kernel's window for an output pixel. Pixels beyond the last are computed
 // as the last and not stored.
 fn window(pixel: u32) -> vec2i {
   let inside = min(pixel, pixelCount() - 1u);
@@ -67,7 +67,7 @@ fn fetch(index: u32, inside: bool) -> vec4f {
   return select(vec4f(), vec4f(input[index]), inside);
 }
 
-// Whose weights a batch has.
+// Index of a batch's weights.
 fn weightsOf(batch: u32) -> u32 {
   return select(batch, 0u, SHARED);
 }
@@ -95,7 +95,7 @@ fn store(batch: u32, pixel: u32, channel: u32, sum: vec4f) {
     value += vec4f(residual[at]);
   }
   if (RELU) {
-    // Unlike max(), this keeps NaN, so that it reaches the end and is told.
+    // Unlike max(), this keeps NaN, so that it reaches the output and is reported.
     value = select(value, vec4f(), value < vec4f());
   }
   output[at] = output4(value);

@@ -1,24 +1,24 @@
 enable subgroups;
 enable chromium_experimental_subgroup_matrix;
-// Which subgroup an invocation belongs to is the same in a subgroup, but not in a workgroup, which
-// is all that the analysis knows.
+// The index of a subgroup is uniform in the subgroup, but not in the workgroup, and the uniformity
+// analysis knows only workgroups.
 diagnostic(off, chromium.subgroup_matrix_uniformity);
 
-// Convolution (conv_common.wgsl says what exactly) on subgroup matrices, a GPU's tensor cores:
-// input and weights in 16 bits, sums in float32.
+// Convolution (defined in conv_common.wgsl) on subgroup matrices, a GPU's tensor cores: 16-bit
+// input and weights, float32 sums.
 //
 // A workgroup is DOWN × ACROSS subgroups. Each computes MATRICES matrices of M pixels × N channels
-// down, and 2 across. Step by step, DEPTH input channels of all the workgroup's pixels are brought
-// to workgroup memory, with zeros where a window leaves the map; weights are loaded from where they
-// lie. Sums leave through workgroup memory, where every invocation finds whole vec4s of channels:
-// one matrix down after another. Input channels must be a multiple of DEPTH, output channels of 2 ·
-// N · ACROSS; PIXELS is what a workgroup computes.
+// down, and 2 across. In each step, DEPTH input channels of all the workgroup's pixels are copied
+// to workgroup memory, with zeros where a window leaves the map; weights are loaded directly from
+// their buffer. Sums are stored through workgroup memory, one matrix down after another, so that
+// every invocation writes whole vec4s of channels. Input channels must be a multiple of DEPTH,
+// output channels of 2 · N · ACROSS; PIXELS is the number of pixels per workgroup.
 //
-// M, N, K (a configuration of the device), SUBGROUP (its invocations), DOWN, ACROSS, MATRICES,
-// DEPTH, PIXELS, PITCH (values from one pixel's inputs to the next one's) and HELD (sums of a
-// subgroup in workgroup memory, M × 2 · N) are constants that src/layers/conv/tiles/matrix.ts adds.
-// Statements with `$` stand for several (src/wgsl/unroll.ts): `$p` for the matrices down, `$q` for
-// those across.
+// src/layers/conv/tiles/matrix.ts adds the constants M, N, K (a configuration of the device),
+// SUBGROUP (invocations per subgroup), DOWN, ACROSS, MATRICES, DEPTH, PIXELS, PITCH (values from
+// one pixel's inputs to the next one's) and HELD (sums per subgroup in workgroup memory, M × 2 ·
+// N). Statements with `$p` are repeated for the matrices down, with `$q` for those across
+// (src/wgsl/unroll.ts).
 // Source: im2col as one matrix product; subgroup matrices as in Dawn's
 // docs/dawn/features/subgroup_matrix.md.
 alias Weight = weight1;
@@ -89,8 +89,8 @@ fn main(
   storeSums(batch, first + $pu * M, firstChannel, subgroup, lane, s$p_0, s$p_1);
 }
 
-// Brings one matrix down and two across of every subgroup to their places in the output; `first` is
-// the first subgroup's first pixel.
+// Stores one matrix down and two across of every subgroup to the output; `first` is the first
+// subgroup's first pixel.
 fn storeSums(batch: u32, first: u32, firstChannel: u32, ownSubgroup: u32, lane: u32, low: Sums, high: Sums) {
   subgroupMatrixStore<row_major>(&held, ownSubgroup * HELD, low, 2 * N);
   subgroupMatrixStore<row_major>(&held, ownSubgroup * HELD + N, high, 2 * N);

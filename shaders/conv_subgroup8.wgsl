@@ -1,10 +1,11 @@
 enable subgroups;
 
-// Convolution (conv_common.wgsl says what exactly) for adapters whose subgroups have 8 lanes, which
-// are those that compute on a CPU: there every read that is not known to be the same for all lanes
-// costs one load a lane. So each lane reads one of SUBGROUP pixels and broadcasts it to the others.
-// An invocation computes PIXELS pixels × 4 output channels in registers, in octets: statements with
-// `$o` stand for one each of the octets, with `$l` of their pixels (src/wgsl/unroll.ts). SUBGROUP,
+// Convolution (defined in conv_common.wgsl) for adapters whose subgroups have 8 lanes. These
+// compute on a CPU, where a read costs one load per lane unless it is known to be the same for all
+// lanes. So each lane reads one of SUBGROUP pixels and broadcasts it to the others.
+// An invocation computes PIXELS pixels × 4 output channels in registers, in groups of 8. Statements
+// with `$o` are repeated for each group, with `$l` for each pixel of a group (src/wgsl/unroll.ts).
+// src/layers/conv/tiles/subgroup.ts adds the constant SUBGROUP, which is 8.
 // the 8, is a constant that src/layers/conv/tiles/subgroup.ts adds.
 alias Weight = weight4;
 

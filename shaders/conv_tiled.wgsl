@@ -1,16 +1,17 @@
-// Convolution (conv_common.wgsl says what exactly) for GPUs: a workgroup computes a tile of pixels
-// × channels, and its invocations share what they read. Step by step, DEPTH4 vec4s of input
-// channels are brought to workgroup memory, neighbouring invocations reading neighbouring channels;
-// then an invocation multiplies PIXELS pixels by 4 · VECTORS output channels, sums in registers.
-// The depth runs over all taps and their channels as one row, so that few channels fill a step too.
-// What lies beyond the last pixel or channel is computed and not stored; beyond the depth, input
+// Convolution (defined in conv_common.wgsl) for GPUs: a workgroup computes a tile of pixels ×
+// channels, and its invocations share what they read. In each step, DEPTH4 vec4s of input channels
+// are copied to workgroup memory, with neighbouring invocations reading neighbouring channels. Then
+// an invocation multiplies PIXELS pixels by 4 · VECTORS output channels, with sums in registers.
+// The depth covers all taps and their channels as one sequence, so that few channels also fill a
+// step. Results beyond the last pixel or channel are computed but not stored; beyond the depth,
+// input is zero.
 // counts as zero.
 //
-// The invocations of a tile are LANES across channels and ROWS down pixels; each one's channels lie
-// LANES vec4s apart, its pixels ROWS, so that neighbours read neighbouring words. Statements with
-// `$` stand for several (src/wgsl/unroll.ts): `$i` and `$j` for an invocation's reads of input and
-// weights in a step, `$p` for its pixels, `$c` for its vec4s of channels, `$r` for the 4 input
-// channels of a vec4.
+// A tile has LANES invocations across channels and ROWS down pixels. An invocation's channels are
+// LANES vec4s apart and its pixels ROWS apart, so that neighbours read neighbouring words.
+// Statements with `$` are repeated (src/wgsl/unroll.ts): `$i` and `$j` over an invocation's reads
+// of input and weights in a step, `$p` over its pixels, `$c` over its vec4s of channels, `$r` over
+// the 4 input channels of a vec4.
 // Source: the usual two levels of blocking, as in Volkov and Demmel 2008, "Benchmarking GPUs to
 // Tune Dense Linear Algebra".
 alias Weight = weight4;
@@ -24,8 +25,8 @@ override INVOCATIONS = LANES * ROWS;
 override TILE = PIXELS * ROWS;
 override COLUMNS = VECTORS * LANES;
 
-// [DEPTH4][TILE], each row's pixels exchanged among 8 by an exclusive or, so that both writing
-// along the depth and reading along the pixels meet all banks of the memory evenly.
+// [DEPTH4][TILE]. Pixels are permuted within groups of 8 by an exclusive or with the depth, so that
+// neither writes along the depth nor reads along the pixels cause bank conflicts.
 var<workgroup> inputs: array<vec4f, DEPTH4 * TILE>;
 // [4 · DEPTH4][COLUMNS]
 var<workgroup> factors: array<vec4f, 4u * DEPTH4 * COLUMNS>;
@@ -56,8 +57,8 @@ fn main(
   let firstChannel = group.z % channelGroups * COLUMNS;
   let depth = KERNEL * KERNEL * sizes.in4;
 
-  // What this invocation reads: a place in the depth for several pixels, and a column for several
-  // rows of weights.
+  // What this invocation reads: one place in the depth for several pixels, and one column for
+  // several rows of weights.
   let readDepth = index % DEPTH4;
   let readPixel = index / DEPTH4;
   let pixel$i = readPixel + $iu * (INVOCATIONS / DEPTH4);

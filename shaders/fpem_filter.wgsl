@@ -1,16 +1,16 @@
 // First half of an FPEM unit: depthwise 3×3 convolution, padding 1, stride 1 or 2, of
-// upsample(coarse) + finer, without a map for the sum.
+// upsample(coarse) + finer, without storing the sum.
 //
 // coarse  [images][height][width][CHANNELS4]         vec4 of channels
 // finer   [images][2·height][2·width][CHANNELS4]
 // weights [9][CHANNELS4]
 // output  [images][2·height][2·width][CHANNELS4], with stride 2 [images][height][width][CHANNELS4]
 //
-// One invocation a coarse pixel and a vec4: the sums around it are made of 3 × 3 values of the
-// coarse map and 4 × 4 of the finer one, and give 2 × 2 outputs, or the first of these with stride
-// 2; workgroups' third dimension are the images. Half-pixel centres, clamped at the edges; the
-// convolution takes what lies outside as zero. FAR is the farther coarse pixel's share in an
-// upsampled one: 1/4 (bilinear) or 0 (nearest neighbour).
+// One invocation per coarse pixel and vec4. It reads 3 × 3 values of the coarse map and 4 × 4 of
+// the finer one, and computes 2 × 2 outputs, or only the first of them with stride 2. The third
+// workgroup dimension is the image. Upsampling uses half-pixel centres, clamped at the edges; the
+// convolution pads with zeros. FAR is the weight of the farther coarse pixel: 1/4 (bilinear) or 0
+// (nearest neighbour).
 // Source: U(x, y) and the separable convolution of PAN++'s FPEM; spec, Neck.
 override STRIDE: u32;
 override CHANNELS4: u32;
@@ -27,14 +27,14 @@ struct Sizes {
 @group(0) @binding(3) var<storage, read_write> output: array<output4>;
 @group(0) @binding(4) var<uniform> sizes: Sizes;
 
-// Neighbouring coarse values of a row, or weights of a row of taps.
+// Neighbouring coarse values in a row, or weights of a row of taps.
 struct Three {
   left: vec4f,
   middle: vec4f,
   right: vec4f,
 }
 
-// In these, `first` is the image's first value of the channel.
+// In these functions, `first` is the index of the image's first value of the channel.
 fn coarseRow(y: i32, x: i32, first: u32) -> Three {
   let row = clamp(y, 0, sizes.height - 1) * sizes.width;
   return Three(
@@ -62,7 +62,7 @@ struct Four {
 }
 
 // upsampled + finer in row y of the finer map, from column 2x − 1 on; zero outside. `row` is the
-// coarse map upsampled to that row alone. The inner columns are inside always.
+// coarse map upsampled along y to that row. The inner columns are always inside the map.
 fn joinedRow(row: Three, y: i32, x: i32, first: u32) -> Four {
   let inside = y >= 0 && y < 2 * sizes.height;
   let insideLeft = inside && x > 0;

@@ -1,11 +1,11 @@
-// Chosen texels of a picture in a texture, packed as RGBA bytes: what resizing reads, without the
-// picture leaving the GPU.
+// Selected texels of a texture, packed as RGBA bytes: the pixels that resizing reads, without a
+// copy to the host.
 //
 // picture  any 2-D texture that is read as floats from 0 to 1
 // rows, columns                  texel coordinates, ascending
 // pixels   [rows][columns]       RGBA bytes in a u32, red lowest
 //
-// One invocation a pixel.
+// One invocation per pixel.
 @group(0) @binding(0) var picture: texture_2d<f32>;
 @group(0) @binding(1) var<storage, read> rows: array<u32>;
 @group(0) @binding(2) var<storage, read> columns: array<u32>;

@@ -3,8 +3,8 @@
 // input  [images][inHeight][inWidth][CHANNELS4]    vec4 of channels
 // output [images][outHeight][outWidth][CHANNELS4]
 //
-// One invocation an output vec4, workgroups' third dimension the images. Positions outside the map
-// are left out of the maximum.
+// One invocation per output vec4; the third workgroup dimension is the image. Positions outside the
+// map are ignored.
 // Source: spec, Backbone.
 override CHANNELS4: u32;
 
@@ -13,7 +13,7 @@ struct Sizes {
   inWidth: i32,
   outHeight: i32,
   outWidth: i32,
-  // Which row of the pooled input is the output's first.
+  // Row of the whole pooled map that is row 0 of the output.
   firstRow: i32,
 }
 
@@ -21,7 +21,7 @@ struct Sizes {
 @group(0) @binding(1) var<storage, read_write> output: array<output4>;
 @group(0) @binding(2) var<uniform> sizes: Sizes;
 
-// `row` is the row's first pixel.
+// `row` is the index of the row's first pixel.
 fn rowMaximum(row: i32, left: i32, middle: i32, right: i32, channel: u32) -> vec4f {
   return max(max(at(row + left, channel), at(row + middle, channel)), at(row + right, channel));
 }

@@ -1,13 +1,13 @@
-// Weights from a tensor's order to a layer's own: packed[i][j][k] = tensor[i·strides.x +
-// j·strides.y + k·strides.z + offset]. Of a Winograd convolution, i is a place of the transformed
-// kernel G g Gᵀ, and g the 3 × 3 kernel at tensor[j·strides.y + k·strides.z + offset].
+// Reorders weights from a tensor's order to a layer's: packed[i][j][k] = tensor[i·strides.x +
+// j·strides.y + k·strides.z + offset]. For a Winograd convolution, i is a place of the transformed
+// kernel G g Gᵀ, where g is the 3 × 3 kernel at tensor[j·strides.y + k·strides.z + offset].
 //
-// tensor  [...]                              as a checkpoint has it
+// tensor  [...]                              as stored in a checkpoint
 // packed  [counts.x][counts.y][counts.z]     zero where j or k is not `used`
 //
-// One invocation a j and a k, all i; the statement with `$p` stands for one each of a row's 6
-// places (src/wgsl/unroll.ts).
-// Source: Lavin and Gray 2015, as winograd_input.wgsl.
+// One invocation per j and k computes all i; the statement with `$p` is repeated for the 6 places
+// of a row (src/wgsl/unroll.ts).
+// Source: Lavin and Gray 2015, see winograd_input.wgsl.
 override WINOGRAD: bool;
 
 struct Order {
@@ -21,8 +21,8 @@ struct Order {
 @group(0) @binding(1) var<storage, read_write> packed: array<output1>;
 @group(0) @binding(2) var<uniform> order: Order;
 
-// The powers of the points 0, 5/8, −5/8, 3/2, −3/2, each over the product of its point's distances
-// to the others; then infinity.
+// Powers of the points 0, 5/8, −5/8, 3/2, −3/2, each divided by the product of its point's
+// differences from the others; then infinity.
 const G = array<vec3f, 6>(
   vec3f(256, 0, 0) / 225,
   vec3f(64, 40, 25) * -32 / 2975,

@@ -1,14 +1,16 @@
 // Bilinear resize of an 8-bit image in OpenCV's fixed-point arithmetic, then x = (rgb / 255 − mean)
 // / deviation.
 //
-// pixels   [rows][sourceWidth][CHANNELS]   bytes, four in a u32, the first one lowest: red, green, blue, with 4 CHANNELS alpha; only the rows
-//                                  that some output row reads
-// columnTaps [width]               left and right source column, their weights (11-bit fixed point, sum 2048)
-// rowTaps    [height]              the same for rows
-// output   [height][width][1]      vec4: normalised red, green, blue, and 0
+// pixels     [rows][sourceWidth][CHANNELS]   bytes: red, green, blue, and alpha if CHANNELS is 4
+// columnTaps [width]                         left and right source column, their weights
+// rowTaps    [height]                        the same for rows
+// output     [height][width][1]              vec4: normalised red, green, blue, and 0
 //
-// One invocation an output pixel. The grey levels equal cv2.resize's (INTER_LINEAR, 8-bit):
-// products along x are kept whole, those along y drop 4 and then 16 bits, with rounding at the end.
+// `pixels` has four bytes per u32, the first one lowest, and only the source rows that some output
+// row reads. Weights are 11-bit fixed point; two sum to 2048.
+//
+// One invocation per output pixel. The 8-bit results equal cv2.resize's (INTER_LINEAR): products
+// along x keep all bits; along y, products drop first 4 bits and then 16, with rounding at the end.
 // Source: spec, Input; OpenCV's resize for 8-bit images.
 override CHANNELS: u32;
 

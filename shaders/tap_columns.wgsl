@@ -5,9 +5,9 @@
 // level2, level3, level4 [rows][levelWidth][3 columns of taps][CHANNELS4]   vec4 of channels
 // output                 [rows][width][CHANNELS4]
 //
-// The rows of all images. One invocation four pixels of a row and a vec4: the width is a multiple
-// of 4. Shifted reads outside the upsampled map count as zero. Statements with `$p` stand for one
-// each of the pixels (src/wgsl/unroll.ts).
+// The rows of all images are processed as one map. One invocation computes four pixels of a row and
+// one vec4, so the width must be a multiple of 4. Shifted reads outside the upsampled map are zero.
+// Statements with `$p` are repeated for each of the four pixels (src/wgsl/unroll.ts).
 // Source: spec, Detection head ("a property worth using").
 override CHANNELS4: u32;
 
@@ -25,7 +25,7 @@ struct Sizes {
 @group(0) @binding(3) var<storage, read_write> output: array<output4>;
 @group(0) @binding(4) var<uniform> sizes: Sizes;
 
-// Where the taps of four columns from `low` on begin.
+// Where the taps of four columns begin, from column `low` on.
 fn places(y: u32, low: i32, levelWidth: i32, channel: u32) -> vec4u {
   let columns = clamp(low + vec4i(0, 1, 2, 3), vec4i(0), vec4i(levelWidth - 1));
   return (y * u32(levelWidth) + vec4u(columns)) * 3u * CHANNELS4 + channel;

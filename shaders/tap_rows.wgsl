@@ -1,16 +1,17 @@
 // First of two steps of conv3×3(upsample(f)) computed on the coarse map. Upsampling acts on each
 // channel alone and the conv is a sum over its taps of shifted 1×1 convs, so conv3×3(up(f)) = Σ
-// over taps of shift(up(W_tap · f)), exactly. A 1×1 conv has made W_tap · f for all 9 taps at the
-// coarse size; this step upsamples along y and sums the three rows of taps. tap_columns.wgsl does
-// the same along x.
+// over taps of shift(up(W_tap · f)), exactly. A preceding 1×1 conv computes W_tap · f for all 9
+// taps at the coarse size; this step upsamples along y and sums the three rows of taps.
+// tap_columns.wgsl does the same along x.
 //
 // input  [images][rows from firstTapRow on][width][3 rows of taps][3 columns of taps][CHANNELS4]   vec4 of channels
 // output [images][rows][width][3 columns of taps][CHANNELS4]
 //
-// The maps are bands of rows of a level's inHeight and the finest level's outHeight. What the
-// level's rows in the band give is complete. One invocation four rows and a vec4, workgroups' third
-// dimension the images; statements with `$p` stand for one each of the rows (src/wgsl/unroll.ts).
-// Shifted reads outside the upsampled map count as zero.
+// The maps are bands of rows: the input of a level with inHeight rows, the output of the finest
+// level with outHeight rows. The input has every level row that the output's rows need. One
+// invocation computes four rows of one vec4; the third workgroup dimension is the image. Statements
+// with `$p` are repeated for each of the four rows (src/wgsl/unroll.ts). Shifted reads outside the
+// upsampled map are zero.
 // Source: spec, Detection head ("a property worth using").
 override CHANNELS4: u32;
 

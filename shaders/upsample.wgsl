@@ -1,9 +1,9 @@
-// Bilinear upsampling: the head's map brought to a larger scale.
+// Bilinear upsampling of the head's map to a larger size.
 //
 // input  [images][inHeight][inWidth][CHANNELS4]      vec4 of channels
 // output [images][outHeight][outWidth][CHANNELS4]
 //
-// One invocation an output vec4, workgroups' third dimension the images. Half-pixel centres,
+// One invocation per output vec4; the third workgroup dimension is the image. Half-pixel centres,
 // clamped at the edges (align_corners = false).
 // Source: spec, Detection head; PyTorch's interpolate(mode = 'bilinear').
 override CHANNELS4: u32;
@@ -30,7 +30,7 @@ fn main(
   if (index >= values) {
     return;
   }
-  // The image's first value of the channel.
+  // Index of the image's first value of the channel.
   let first = group.z * u32(sizes.inHeight * sizes.inWidth) * CHANNELS4 + index % CHANNELS4;
   let pixel = i32(index / CHANNELS4);
   let inSize = vec2i(sizes.inWidth, sizes.inHeight);

@@ -1,15 +1,15 @@
 // Winograd convolution F(4×4, 3×3), step 1: every 4 × 4 tile of the output needs a 6 × 6 patch d of
-// the input; this writes Bᵀ d B.
+// the input; this computes Bᵀ d B.
 //
 // input  [images][height][width][channels]
 // output [36][count][channels]       place in the transformed patch, tile
 //
-// One invocation a tile and a channel (not four: drivers that compile for a CPU take many seconds
-// over so long a shader). Statements with `$p` stand for one each of a patch's side
-// (src/wgsl/unroll.ts); tiles `firstTile` … `firstTile + count` in raster order, image after image.
-// Reads outside an image's map count as zero.
-// Source: Lavin and Gray 2015, "Fast Algorithms for Convolutional Neural Networks", section 4.1;
-// winograd.ts on the points 0, ±5/8, ±3/2.
+// One invocation per tile and channel (not per four channels: drivers that compile for a CPU take
+// many seconds for such a long shader). Statements with `$p` are repeated over a patch's side
+// (src/wgsl/unroll.ts). Processes tiles `firstTile` … `firstTile + count − 1` in raster order,
+// image after image. Reads outside an image's map are zero.
+// Source: Lavin and Gray 2015, "Fast Algorithms for Convolutional Neural Networks", section 4.1,
+// with the points 0, ±5/8, ±3/2, infinity (src/layers/conv/winograd.ts says why).
 struct Sizes {
   height: i32,
   width: i32,
@@ -39,7 +39,7 @@ fn transform(d: array<f32, 6>) -> array<f32, 6> {
   );
 }
 
-// `first` is the image's first value of the channel.
+// `first` is the index of the image's first value of the channel.
 fn fetch(y: i32, x: i32, first: u32) -> f32 {
   let inside = y >= 0 && y < sizes.height && x >= 0 && x < sizes.width;
   let at = clamp(y, 0, sizes.height - 1) * sizes.width + clamp(x, 0, sizes.width - 1);

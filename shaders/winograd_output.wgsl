@@ -1,15 +1,15 @@
-// Winograd convolution F(4×4, 3×3), step 3: from the products m of a tile to its 4 × 4 pixels, Aᵀ m
-// A, plus bias and residual, ReLU.
+// Winograd convolution F(4×4, 3×3), step 3: computes the 4 × 4 pixels of a tile from its products
+// m, as Aᵀ m A, and adds bias and residual; then ReLU.
 //
 // products [36][count][channels]       place in the transformed patch, tile
 // bias     [channels]
 // residual [images][height][width][channels]   read if RESIDUAL
 // output   [images][height][width][channels]
 //
-// One invocation a tile and a channel; statements with `$` stand for several (src/wgsl/unroll.ts):
-// `$p` of a patch's side, `$t` of a tile's. Tiles `firstTile` … `firstTile + count` in raster
-// order, image after image.
-// Source: Lavin and Gray 2015, as winograd_input.wgsl.
+// One invocation per tile and channel. Statements with `$` are repeated (src/wgsl/unroll.ts): `$p`
+// over a patch's side, `$t` over a tile's. Processes tiles `firstTile` … `firstTile + count − 1` in
+// raster order, image after image.
+// Source: Lavin and Gray 2015, see winograd_input.wgsl.
 override RELU: bool;
 override RESIDUAL: bool;
 
@@ -49,7 +49,7 @@ fn column(x: u32, tile: u32, channel: u32) -> array<f32, 4> {
   return transform(array<f32, 6>(m0, m1, m2, m3, m4, m5));
 }
 
-// `image` is the image's first pixel.
+// `image` is the index of the image's first pixel.
 fn store(image: u32, y: u32, x: u32, channel: u32, sum: f32) {
   if (y >= sizes.height || x >= sizes.width) {
     return;
@@ -60,7 +60,7 @@ fn store(image: u32, y: u32, x: u32, channel: u32, sum: f32) {
     value += f32(residual[at]);
   }
   if (RELU) {
-    // As in conv_common.wgsl.
+    // As in conv_common.wgsl: keeps NaN.
     value = select(value, 0.0, value < 0.0);
   }
   output[at] = output1(value);

@@ -1,48 +1,47 @@
-// What the kernels of pixel aggregation share; put in front of each of them.
+// Shared by the shaders of pixel aggregation, and put in front of each.
 //
-// Text and kernels are masks, a bit a pixel. A row is ceil(width / 32) words, its first pixel the
-// lowest bit of its first word. There are three masks: text, kernels, and the kernel pixels that
-// growth begins from.
-// A piece is a run of ones within a word, known by its first pixel; pieces, not pixels, are joined
-// into components. A component (of text or of kernel pixels) is known by its root, the piece that
-// comes first in raster order. BLOCK, STRETCH and STRIP are constants that src/aggregation/plan.ts
-// adds.
+// Text and kernels are masks with one bit per pixel. A row is ceil(width / 32) words; its first
+// pixel is the lowest bit of its first word. There are three masks: text, kernels, and the kernel
+// pixels that growth begins from.
+// A piece is a run of ones within a word, identified by its first pixel; pieces, not pixels, are
+// joined into components. A component (of text or of kernel pixels) is identified by its root, its
+// first piece in raster order. src/aggregation/plan.ts adds the constants BLOCK, STRETCH and STRIP.
 // Source: spec, Pixel aggregation; PAN++ paper, pixel aggregation.
 const NONE = 0xffffffffu;
 
 struct Sizes {
   height: u32,
   width: u32,
-  // The resized image's size, at which areas are counted.
+  // Size of the resized image, at which areas are counted.
   imageHeight: u32,
   imageWidth: u32,
 }
 
 struct Settings {
-  // The smallest area of a kernel that is kept, pixels of the map.
+  // Smallest area of a kernel that is kept, in pixels of the map.
   minKernelArea: u32,
   // 1: every kept kernel is flagged (mode `always`); 0: mode `reference`.
   always: u32,
-  // Farthest that a flagged kernel's pixels may lie from its mean, in instance vector space.
+  // Largest distance of a flagged kernel's pixels from its mean, in instance vector space.
   distance: f32,
 }
 
-// What is known of a text component, by its root.
+// A text component, indexed by its root.
 struct TextComponent {
   // Of the kernels that it keeps: smallest and largest area, sum of areas.
   smallest: u32,
   largest: u32,
   area: u32,
-  // The highest number of its kept kernels, 0 if it has none, OPEN once it is listed: its pixels'
-  // label before growth.
+  // The label of its pixels before growth: the highest number of its kept kernels, 0 if it has
+  // none, OPEN once it is listed.
   label: u32,
-  // Bounds of its kept kernels' pixels, once it is listed; none of them is above the root.
+  // Bounds of its kept kernels' pixels, once it is listed; none is above the root.
   left: u32,
   right: u32,
   bottom: u32,
 }
 
-// TextComponent, to be changed by many.
+// TextComponent, with atomic members.
 struct AtomicTextComponent {
   smallest: atomic<u32>,
   largest: atomic<u32>,
@@ -53,34 +52,34 @@ struct AtomicTextComponent {
   bottom: atomic<u32>,
 }
 
-// What is known of a kernel, by its number.
+// A kernel, indexed by its number.
 struct Kernel {
-  // Sum of the instance vectors, fixed point: whole part and 2⁻³² parts, so that no order of
-  // additions matters.
+  // Sum of the instance vectors in fixed point: integer part and 2⁻³² fractions, so that the order
+  // of additions does not matter.
   wholes: vec4i,
   parts: vec4u,
   area: u32,
-  // Its own root and that of its text component.
+  // Its own root and the root of its text component.
   root: u32,
   text: u32,
   // 1: it only takes pixels whose instance vector is close to its mean.
   flagged: u32,
 }
 
-// The text components that are to be grown.
+// The text components that will be grown.
 struct Listed {
-  // How many there are.
+  // Number of these components.
   components: u32,
-  // Entries of the queue that are given out.
+  // Number of queue entries already assigned.
   queued: u32,
-  // Kernel components, dropped ones too: the largest label that can occur.
+  // Number of kernel components, including dropped ones: the largest possible label.
   kernels: u32,
-  // 1 if a value of the map is NaN or infinite: cleared by the host.
+  // 1 if a value of the map is NaN or infinite; cleared by the host.
   infinite: u32,
   entries: array<ListedComponent>,
 }
 
-// Listed, to be changed by many invocations at once.
+// Listed, with atomic members.
 struct AtomicListed {
   components: atomic<u32>,
   queued: atomic<u32>,
@@ -95,18 +94,18 @@ struct ListedComponent {
   begin: u32,
 }
 
-// Label of a pixel that is still to be reached, if any kernel accepts it.
+// Label of a pixel that no kernel has reached yet.
 const OPEN = 0xffffffffu;
 
-// What a region adds up to, by its label.
+// Sums of a region, indexed by its label.
 struct RegionSum {
   area: u32,
-  // Fixed point, 2⁻²⁰, in 64 bits.
+  // Fixed point in units of 2⁻²⁰, 64 bits.
   scoreLow: u32,
   scoreHigh: u32,
 }
 
-// Whether one area is more than 1024 times another: kernels of one text component that differ so
+// Whether one area is more than 1024 times another: kernels of one text component that differ this
 // much check instance vectors.
 fn isFarLarger(area: u32, other: u32) -> bool {
   return (area - 1u) / 1024u >= other;
@@ -120,21 +119,21 @@ fn wordsAcross() -> u32 {
   return (sizes.width + 31u) / 32u;
 }
 
-// Of one mask.
+// Words of one mask.
 fn wordCount() -> u32 {
   return sizes.height * wordsAcross();
 }
 
-// The word of an invocation, in strips of STRIP rows, downwards first: words above one another look
-// most alike, so that invocations side by side do much the same.
+// The word of an invocation: strips of STRIP rows, downwards first. Words above one another are
+// most alike, so neighbouring invocations take similar paths.
 fn wordAt(invocation: u32) -> u32 {
   let strip = STRIP * wordsAcross();
   let place = invocation % strip;
   return (invocation / strip * STRIP + place % STRIP) * wordsAcross() + place / STRIP;
 }
 
-// Kernels' roots are counted by blocks of BLOCK words and by stretches of STRETCH blocks, whose
-// counts follow those of the blocks.
+// Kernel roots are counted per block of BLOCK words and per stretch of STRETCH blocks; the counts
+// of the stretches follow those of the blocks.
 fn blockOf(word: u32) -> u32 {
   return word / BLOCK;
 }
@@ -147,19 +146,19 @@ fn stretchOf(block: u32) -> u32 {
   return blockCount() + block / STRETCH;
 }
 
-// Index of the pixel of a word's lowest bit.
+// Index of the pixel at a word's lowest bit.
 fn firstPixel(word: u32) -> u32 {
   let across = wordsAcross();
   return word / across * sizes.width + word % across * 32u;
 }
 
-// Bits of a word that are pixels.
+// Bits of a word that are pixels of the map.
 fn bitsOf(word: u32) -> u32 {
   return min(32u, sizes.width - word % wordsAcross() * 32u);
 }
 
-// Ones from the lowest bit up to the first zero. (Counting ones is cheap on every adapter, counting
-// zeros at an end is not.)
+// Number of ones from the lowest bit up to the first zero. (Counting ones is cheap on every
+// adapter; counting leading or trailing zeros is not.)
 fn onesFromBelow(bits: u32) -> u32 {
   return countOneBits(bits & ~(bits + 1u));
 }

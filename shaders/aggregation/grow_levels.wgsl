@@ -1,4 +1,4 @@
-// Pixel aggregation 8, for hardware: kernels grow over their text component, level by level.
+// Pixel aggregation 8, for GPU hardware: kernels grow over their text component, level by level.
 //
 // map        [height][width][4]   vec2, see masks.wgsl
 // masks      [3][words]           see common.wgsl
@@ -7,17 +7,18 @@
 // kernels    [pixels / 2 + 1]     by number
 // labels     [height][width]
 // origins    [height][width]      the kernel pixel that a labelled pixel's growth began from
-// queue      [height][width]      each component has its own part; of pixels
+// queue      [height][width]      pixels; each component has its own part
 //
-// One workgroup a text component (they never interact), in turn if there are more. In every level
-// each queued pixel offers its origin to the open neighbours that it may take; the smallest offer
-// wins; whoever offers first queues the neighbour for the next level.
+// One workgroup per text component (components never interact), in a loop if there are more. At
+// every level each queued pixel offers its origin to the open neighbours that it may take. The
+// smallest offer wins; the invocation that makes the first offer queues the neighbour for the next
+// level.
 //
-// Why that is the reference's result: its queue holds a level's pixels in the order of (parent's
-// place, direction), hence of (place of the kernel pixel that growth began from, directions since
-// then), and the kernel pixels in raster order. Two that compete for a pixel with different labels
-// began from different kernel pixels, so the smaller of these decides; with the same label either
-// will do.
+// Why this equals the reference: its queue holds a level's pixels ordered by (parent's place,
+// direction), hence by (place of the kernel pixel that growth began from, directions since then),
+// and the kernel pixels in raster order. Two pixels that compete for a third with different labels
+// began from different kernel pixels, so the smaller origin decides; with the same label the winner
+// does not matter.
 // Source: spec, Pixel aggregation 4.
 @group(0) @binding(0) var<storage, read> map: array<vec2f>;
 @group(0) @binding(1) var<storage, read> masks: array<u32>;
@@ -35,7 +36,7 @@ const LANES = 128u;
 var<workgroup> tail: atomic<u32>;
 var<workgroup> ended: u32;
 
-// A label from OFFER on is an offer: OFFER + the origin; OPEN is larger than all of them.
+// A label of OFFER or more is an offer, OFFER + origin; OPEN is larger than every offer.
 const OFFER = 0x80000000u;
 
 // Queues the pixels of a component that growth begins from.
@@ -67,7 +68,7 @@ fn offer(origin: u32, isFlagged: bool, mean: vec4f, pixel: u32) {
   }
 }
 
-// The end of the queue, once every lane is here.
+// The end of the queue, after all lanes have reached this point.
 fn endOfQueue(lane: u32) -> u32 {
   workgroupBarrier();
   if (lane == 0u) {

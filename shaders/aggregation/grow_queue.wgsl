@@ -1,5 +1,5 @@
 // Pixel aggregation 8, for adapters that compute on the CPU: kernels grow over their text
-// component, each component with a queue.
+// component, with one queue per component.
 //
 // map        [height][width][4]   vec2, see masks.wgsl
 // masks      [3][words]           see common.wgsl
@@ -7,11 +7,11 @@
 // components [height][width]      by root
 // kernels    [pixels / 2 + 1]     by number
 // labels     [height][width]
-// queue      [height][width]      each component has its own part; of places, see columnBits
+// queue      [height][width]      places, see columnBits; each component has its own part
 //
-// One invocation a text component (they never interact), in turn if there are more: the reference's
-// queue as it is, but without the kernel pixels that have nothing to take. No invocation waits for
-// another: that is what costs most on such adapters.
+// One invocation per text component (components never interact), in a loop if there are more. It is
+// the reference's queue without the kernel pixels that have nothing to take. No invocation waits
+// for another: waiting is what costs most on such adapters.
 // Source: spec, Pixel aggregation 4.
 @group(0) @binding(0) var<storage, read> map: array<vec2f>;
 @group(0) @binding(1) var<storage, read> masks: array<u32>;
@@ -23,7 +23,8 @@
 @group(0) @binding(7) var<uniform> settings: Settings;
 @group(0) @binding(8) var<uniform> sizes: Sizes;
 
-// A place is a pixel as row · 2^columnBits + column: no division is needed to tell the two apart.
+// A place is a pixel as row · 2^columnBits + column, so that reading row and column needs no
+// division.
 fn columnBits() -> u32 {
   return 32u - countLeadingZeros(sizes.width - 1u);
 }
@@ -67,7 +68,7 @@ fn growComponent(root: u32, begin: u32, checks: bool) {
       isFlagged = kernels[number].flagged == 1u;
       mean = meanOf(number);
     }
-    // Beyond the map's border the pixel itself, which is not open.
+    // Beyond the map's border, use the pixel itself, which is not open.
     let up = select(pixel, pixel - sizes.width, y > 0u);
     let down = select(pixel, pixel + sizes.width, y + 1u < sizes.height);
     let left = select(pixel, pixel - 1u, x > 0u);
@@ -96,8 +97,8 @@ fn growComponent(root: u32, begin: u32, checks: bool) {
   }
 }
 
-// Components whose kernels check nothing go by themselves: adapters that skip no code, but run it
-// with lanes switched off, would otherwise compute distances at every step.
+// Components whose kernels check no vectors have a path of their own: adapters that mask lanes off
+// instead of skipping code would otherwise compute distances at every step.
 @compute @workgroup_size(8)
 fn main(
   @builtin(workgroup_id) group: vec3u,

@@ -1,4 +1,4 @@
-// What both ways of growing share; put in front of them: which instance vectors are close enough.
+// Shared by both ways of growing and put in front of them: which instance vectors are close enough.
 
 // Whether kernels of a component check instance vectors.
 fn checksIn(root: u32) -> bool {

@@ -1,15 +1,15 @@
-// Pixel aggregation 5: kernels that are too small are dropped (a gap stays in the numbers), and
-// each text component learns about the kernels it keeps.
+// Pixel aggregation 5: drops kernels that are too small (a gap stays in the numbers) and collects
+// the kept kernels of each text component.
 //
 // masks      [3][words]          see common.wgsl
 // parents    [2][height][width]  roots
 // listed                         see common.wgsl
-// areas      [2][height][width]  by root; kernels' numbers, afterwards 0 where dropped
+// areas      [2][height][width]  by root; kernels' numbers, set to 0 where dropped
 // components [height][width]     by text root
 // kernels    [pixels / 2 + 1]    by number
 // sums       [pixels / 2 + 1]    by number; cleared for region_sums.wgsl
 //
-// One invocation a kernel, in turn if there are more.
+// One invocation per kernel, in a loop if there are more.
 @group(0) @binding(0) var<storage, read> masks: array<u32>;
 @group(0) @binding(1) var<storage, read> parents: array<u32>;
 @group(0) @binding(2) var<storage, read> listed: Listed;

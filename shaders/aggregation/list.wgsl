@@ -1,13 +1,13 @@
-// Pixel aggregation 6: which text components are to be grown. One kernel that checks nothing would
-// take every pixel: such components have their label already. The others with kept kernels are
-// listed, with room in the queue for all their pixels.
+// Pixel aggregation 6: lists the text components that will be grown. A single kernel without a
+// vector check would take every pixel, so such a component already has its label. The other
+// components with kept kernels are listed, with room in the queue for all their pixels.
 //
 // areas      [2][height][width]  by text root
 // components [height][width]     by text root
 // kernels    [pixels / 2 + 1]    by number
 // listed                         see common.wgsl
 //
-// One invocation a kernel, in turn if there are more; the one with the highest number speaks for
+// One invocation per kernel, in a loop if there are more; the kernel with the highest number lists
 // its component. A kernel is flagged in mode `always`, or if another kept kernel of its text
 // component is over 1024 times larger or smaller.
 @group(0) @binding(0) var<storage, read> areas: array<u32>;

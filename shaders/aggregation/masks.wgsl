@@ -1,15 +1,15 @@
 // Pixel aggregation 1: text = textLogit > 0, kernel = kernelLogit > 0 and text, as bits; every
-// piece of them becomes its own root.
+// piece becomes its own root.
 //
 // map        [height][width][4]   vec2: text logit, kernel logit | instance vector 0, 1 | 2, 3 | unused
 // masks      [3][words]           see common.wgsl; the first two are written
-// parents    [2][height][width]   by piece, of text and of kernels: a piece of the same component that comes earlier, or itself
-// areas      [2][height][width]   by root; cleared where a root may come to be
-// components [height][width]      by text root; likewise, but for the bounds
+// parents    [2][height][width]   by piece, of text and of kernels: an earlier piece of the same component, or itself
+// areas      [2][height][width]   by root; cleared at every possible root
+// components [height][width]      by text root; likewise, except the bounds
 // counts     [blocks + stretches] cleared for measure.wgsl
 // listed                          `infinite` is set if a value is NaN or infinite
 //
-// One invocation a word.
+// One invocation per word.
 @group(0) @binding(0) var<storage, read> map: array<vec2f>;
 @group(0) @binding(1) var<storage, read_write> masks: array<u32>;
 @group(0) @binding(2) var<storage, read_write> parents: array<u32>;
@@ -19,9 +19,9 @@
 @group(0) @binding(6) var<storage, read_write> listed: AtomicListed;
 @group(0) @binding(7) var<uniform> sizes: Sizes;
 
-// Largest absolute value that the invocation met, as the bits of float32, which have the order of
-// the values. All of infinity and NaN come after all others; to compare floats would not do, as a
-// compiler may assume that there is no NaN.
+// Largest absolute value that the invocation read, as float32 bits, which sort like the values;
+// infinity and NaN sort last. Bits are compared because a compiler may assume that floats are never
+// NaN.
 var<private> largest: vec2u;
 const INFINITE = 0x7f800000u;
 
@@ -48,8 +48,8 @@ fn main(
     return;
   }
   let origin = firstPixel(word);
-  // From the last bit to the first; four a turn, because on some adapters a turn costs more than
-  // what is in it.
+  // From the last bit to the first. Four per iteration, because on some adapters the loop costs
+  // more than its body.
   var both = vec2u();
   for (var at = 32u; at > 0u; at -= 4u) {
     let pixel = origin + at - 4u;
@@ -58,7 +58,7 @@ fn main(
   if (max(largest.x, largest.y) >= INFINITE) {
     atomicStore(&listed.infinite, 1u);
   }
-  // What was read beyond the end of the row is no pixel of this word.
+  // Pixels read beyond the end of the row are not part of this word.
   both &= vec2u(0xffffffffu >> (32u - bitsOf(word)));
   var text = both.x;
   var kernel = both.x & both.y;

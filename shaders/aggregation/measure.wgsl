@@ -1,12 +1,12 @@
-// Pixel aggregation 3: every piece learns its root, areas are counted, and kernels' roots by block
-// and stretch, for their numbers.
+// Pixel aggregation 3: finds the root of every piece, counts areas, and counts kernel roots per
+// block and stretch for numbering.
 //
 // masks   [3][words]          see common.wgsl
 // parents [2][height][width]  see masks.wgsl; afterwards roots
 // areas   [2][height][width]  by root, of text and of kernels
 // counts  [blocks + stretches]  see common.wgsl
 //
-// One invocation a word of text or kernels.
+// One invocation per word of text or kernels.
 @group(0) @binding(0) var<storage, read> masks: array<u32>;
 @group(0) @binding(1) var<storage, read_write> parents: array<atomic<u32>>;
 @group(0) @binding(2) var<storage, read_write> areas: array<atomic<u32>>;
@@ -39,7 +39,7 @@ fn main(
     while (parent != root) {
       root = parent;
       parent = atomicLoad(&parents[root]);
-      // At every step, so that the way gets shorter for those who come through here meanwhile.
+      // Stored at every step, so that the path also gets shorter for other invocations.
       atomicStore(&parents[piece], parent);
     }
     atomicAdd(&areas[root], length);

@@ -1,4 +1,4 @@
-// Pixel aggregation 4: kernels get their numbers 1 … n in raster order of their roots.
+// Pixel aggregation 4: kernels are numbered 1 … n in raster order of their roots.
 //
 // masks   [3][words]            see common.wgsl
 // parents [2][height][width]    roots
@@ -7,7 +7,7 @@
 // kernels [pixels / 2 + 1]      by number; `root` and `area` are written
 // listed                        its first three counts are written
 //
-// One invocation a block of words. It adds up the counts before its block itself; stretches make
+// One invocation per block of words. It sums the counts before its block itself; stretches keep
 // that short.
 @group(0) @binding(0) var<storage, read> masks: array<u32>;
 @group(0) @binding(1) var<storage, read> parents: array<u32>;

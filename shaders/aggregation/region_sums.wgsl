@@ -1,15 +1,16 @@
 // Sums of every region: its area at the resized image's size (each pixel of the map counts for the
-// image pixels that nearest-neighbour sampling gives it) and its text probability, sigmoid(text
-// logit), over those pixels. Text that no kernel took becomes background.
+// image pixels that nearest-neighbour sampling gives it) and the sum of its text probability,
+// sigmoid(text logit), over those pixels. Text that no kernel took becomes background.
 //
 // map    [height][width][4]   vec2, see masks.wgsl
 // masks  [3][words]           see common.wgsl
 // labels [height][width]
 // sums   [pixels / 2 + 1]     by label
 //
-// One invocation a word: it adds up as long as the label stays, so that few additions meet at one
-// address. A word's sum of at most 32 · 1024 probabilities (see maxMagnification in plan.ts) is one
-// of float32, in fixed order; these are added in fixed point.
+// One invocation per word. It sums pixels as long as the label stays the same, so that few atomic
+// additions go to one address. A word's sum of at most 32 · 1024 probabilities (see
+// maxMagnification in plan.ts) is a float32, added in fixed order; sums of words are added in fixed
+// point.
 // Source: spec, Regions.
 @group(0) @binding(0) var<storage, read> map: array<vec2f>;
 @group(0) @binding(1) var<storage, read> masks: array<u32>;
@@ -17,7 +18,7 @@
 @group(0) @binding(3) var<storage, read_write> sums: array<AtomicRegionSum>;
 @group(0) @binding(4) var<uniform> sizes: Sizes;
 
-// RegionSum, to be changed by many.
+// RegionSum, with atomic members.
 struct AtomicRegionSum {
   area: atomic<u32>,
   scoreLow: atomic<u32>,
@@ -26,12 +27,12 @@ struct AtomicRegionSum {
 
 const SCORE_UNIT = 1048576.0;
 
-// How many of `samples` nearest-neighbour samples fall on position `at` of `size`.
+// Number of the `samples` nearest-neighbour samples that fall on position `at` of `size`.
 fn samplesAt(at: u32, size: u32, samples: u32) -> u32 {
   return ((at + 1u) * samples + size - 1u) / size - (at * samples + size - 1u) / size;
 }
 
-// What is left over of a sample before column `at`, in 1 / width of a sample.
+// Remainder of a sample before column `at`, in units of 1 / width of a sample.
 fn remainderAt(at: u32) -> u32 {
   return (at * sizes.imageWidth + sizes.width - 1u) % sizes.width;
 }
@@ -58,7 +59,7 @@ fn main(
   let origin = firstPixel(word);
   let column = word % wordsAcross() * 32u;
   let rows = samplesAt(word / wordsAcross(), sizes.height, sizes.imageHeight);
-  // samplesAt of column after column, without its divisions.
+  // Computes samplesAt for successive columns without divisions.
   let step = sizes.imageWidth / sizes.width;
   let fraction = sizes.imageWidth % sizes.width;
   var text = masks[word];

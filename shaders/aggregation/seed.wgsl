@@ -1,16 +1,16 @@
-// Pixel aggregation 7: labels before growth. In components that are to be grown, kernels' pixels
-// get their numbers, the bounds of kernels are found, the pixels that growth begins from, and
-// flagged kernels' sums of instance vectors.
+// Pixel aggregation 7: labels before growth. In components that will be grown, this writes kernel
+// numbers to kernel pixels, and finds the kernels' bounds, the pixels that growth begins from, and
+// the sums of instance vectors of flagged kernels.
 //
 // map        [height][width][4]   vec2, see masks.wgsl
-// masks      [3][words]           see common.wgsl; out: its third part
+// masks      [3][words]           see common.wgsl; the third part is written
 // parents    [2][height][width]   roots
 // numbers    [2][height][width]   by kernel root: the kernel's number, 0 if dropped
 // components [height][width]      by text root
 // kernels    [pixels / 2 + 1]     by number
 // labels     [height][width]
 //
-// One invocation a word.
+// One invocation per word.
 @group(0) @binding(0) var<storage, read> map: array<vec2f>;
 @group(0) @binding(1) var<storage, read> parents: array<u32>;
 @group(0) @binding(2) var<storage, read> numbers: array<u32>;
@@ -20,7 +20,7 @@
 @group(0) @binding(6) var<storage, read_write> labels: array<u32>;
 @group(0) @binding(7) var<uniform> sizes: Sizes;
 
-// Kernel, to be changed by many.
+// Kernel, with atomic members.
 struct AtomicKernel {
   wholes: array<atomic<i32>, 4>,
   parts: array<atomic<u32>, 4>,
@@ -30,12 +30,13 @@ struct AtomicKernel {
   flagged: u32,
 }
 
-// Text that is no kernel.
+// Text pixels outside kernels.
 fn bare(word: u32) -> u32 {
   return masks[word] & ~masks[wordCount() + word];
 }
 
-// Pixels beside text that is no kernel; at the word's ends without a look at the next words.
+// Pixels beside text that is outside kernels. The first and last bit are always set, so that the
+// neighbouring words need not be read.
 fn besideBare(word: u32) -> u32 {
   let across = wordsAcross();
   let own = bare(word);
@@ -51,7 +52,7 @@ fn addVectors(number: u32, begin: u32, end: u32) {
   for (var pixel = begin; pixel < end; pixel++) {
     let vector = vec4f(map[pixel * 4u + 1u], map[pixel * 4u + 2u]);
     let whole = floor(vector);
-    // Below 1 in float32, so at most 2³² − 256.
+    // The fraction is below 1 in float32, so `part` is at most 2³² − 256.
     let part = vec4u((vector - whole) * 4294967296.0);
     parts += part;
     wholes += vec4i(whole) + select(vec4i(), vec4i(1), parts < part);
@@ -80,9 +81,9 @@ fn main(
     return;
   }
   let origin = firstPixel(word);
-  // Kernel pieces in components that are to be grown.
+  // Kernel pieces in components that will be grown.
   var open = 0u;
-  // The first piece with all of the background, then piece after piece.
+  // The first pass writes the first piece and all of the background; then one piece per pass.
   var text = masks[word];
   var first = 0u;
   var end = bitsOf(word);

@@ -1,19 +1,19 @@
-// Pixel aggregation 2: 4-connected components by union-find: every piece is joined with those it
-// touches in the word before and in the row above.
+// Pixel aggregation 2: 4-connected components by union-find. Every piece is joined with the pieces
+// that it touches in the previous word and in the row above.
 //
 // masks   [3][words]          see common.wgsl
 // parents [2][height][width]  see masks.wgsl
 //
-// One invocation a word of text or kernels. A piece is only ever hung under an earlier one, so in
-// the end a component's root is its first piece in raster order.
+// One invocation per word of text or kernels. A piece's parent always comes earlier, so in the end
+// a component's root is its first piece in raster order.
 // Source: Playne and Hawick 2018, "A New Algorithm for Parallel Connected-Component Labelling on
 // GPUs" (label reduction).
 @group(0) @binding(0) var<storage, read> masks: array<u32>;
 @group(0) @binding(1) var<storage, read_write> parents: array<atomic<u32>>;
 @group(0) @binding(2) var<uniform> sizes: Sizes;
 
-// Lock-free: what `high` hung under when `low` came, by whatever invocation, is joined with `low`
-// next.
+// Lock-free: if another invocation changed the parent of `high` meanwhile, that parent is joined
+// with `low` next.
 fn join(a: u32, b: u32) {
   var high = max(a, b);
   var low = min(a, b);
@@ -47,8 +47,7 @@ fn main(
   let isTop = word < across;
   let above = select(masks[max(index, across) - across], 0u, isTop);
   let before = select(masks[max(index, 1u) - 1u], 0u, isFirst);
-  // Where the row above crosses from word to word at the same place, the two pieces are joined
-  // through it.
+  // Where the row above crosses the same word boundary, the two pieces are joined through that row.
   let beforeAbove = select(masks[max(index, across + 1u) - across - 1u], 0u, isTop || isFirst);
   var crosses = (mask & (before >> 31u) & ~(above & (beforeAbove >> 31u)) & 1u) != 0u;
   var touching = mask & above;

@@ -1,24 +1,24 @@
 // Attention over the 256 positions of a region's crop, 8 heads of 16 channels, for a workgroup of
-// 128 lanes: put in front of encode.wgsl and decode.wgsl, which say what is asked. CHANNELS, HEADS,
-// CROP_HEIGHT and CROP_WIDTH are constants that src/recognition/plan.ts adds.
+// 128 lanes. Put in front of encode.wgsl and decode.wgsl, which set the queries.
+// src/recognition/plan.ts adds the constants CHANNELS, HEADS, CROP_HEIGHT and CROP_WIDTH.
 //
 // crops      [region][256][32]   vec4 of channels
-// cropValues                     the same, one by one
-// weights                        vec4; src/recognition/weights.ts says in what order
+// cropValues                     the same, as single floats
+// weights                        vec4; src/recognition/weights.ts defines the order
 //
-// Keys and values are never made. A head's score of a position m is q · (K m + k): (Kᵀ q) · m, but
-// for q · k, which is the same at every position and so changes no softmax. And Σ a (V m + v) = V
-// (Σ a m) + v. So a query is brought to the crop's 128 channels, and of the crop only the mixture
-// that a head attends to is multiplied. For words of up to 17 tokens this is less work, and it
-// needs no memory.
+// Keys and values are never computed. A head's score of a position m is q · (K m + k) = (Kᵀ q) · m
+// + q · k; the last term is the same at every position, so the softmax cancels it. And Σ a (V m +
+// v) = V (Σ a m) + v. So the query is projected to the crop's 128 channels, and V multiplies only
+// the weighted sum of positions. For words of up to 17 tokens this is less work, and it needs no
+// memory.
 // Source: PAN++ paper, recognition head; spec, Recognition 3 and 4.
 struct Sizes {
-  // The same as constants below, but not known to compilers: they unroll loops whose ends they
-  // know, which takes those of software drivers minutes.
+  // Equal to the constants below, but unknown to compilers, which would unroll loops of constant
+  // length: that takes software drivers minutes.
   channels: u32,
   positions: u32,
   headLanes: u32,
-  // The decoder's LSTM cells, classes, hypotheses, steps at most, and 1 if its tokens are given.
+  // The decoder's LSTM cells, classes, hypotheses, most steps, and 1 if tokens are given.
   cells: u32,
   classes: u32,
   beam: u32,
@@ -38,13 +38,11 @@ const POSITIONS = CROP_HEIGHT * CROP_WIDTH;
 // Vec4s of a 128 → 128 linear layer, [input vec4][output] and then its bias.
 const LINEAR = CHANNELS4 * CHANNELS + CHANNELS4;
 
-// [head][channel]: what each head asks of a position; after attend(), the mixture of positions that
-// it found.
+// [head][channel]: the query of each head; after attend(), the head's weighted sum of positions.
 var<workgroup> queries: array<f32, HEADS * CHANNELS>;
 // [position][heads 0 … 3, heads 4 … 7]
 var<workgroup> attention: array<vec4f, 2u * POSITIONS>;
-// A value of every lane, for all lanes: what a linear layer multiplies, or what is compared or
-// added up.
+// One value per lane, shared by all lanes: the input of a linear layer, or operands of a reduction.
 var<workgroup> exchange: array<f32, LANES>;
 
 // Entry `index` of a vector in the weights.
@@ -52,7 +50,7 @@ fn weightAt(base: u32, index: u32) -> f32 {
   return weights[base + index / 4u][index % 4u];
 }
 
-// Output `lane` of the linear layer at `base` for the vector in `exchange`.
+// Output `lane` of the linear layer at `base`, applied to the vector in `exchange`.
 fn linear(base: u32, lane: u32) -> f32 {
   var sum = weightAt(base + CHANNELS4 * CHANNELS, lane);
   for (var at = 0u; at < sizes.channels; at += 4u) {
@@ -62,13 +60,13 @@ fn linear(base: u32, lane: u32) -> f32 {
   return sum;
 }
 
-// A number for each of the 8 heads.
+// One number per head.
 struct Heads {
   low: vec4f,
   high: vec4f,
 }
 
-// How much all heads together attended to the lane's two positions.
+// Attention to the lane's two positions, summed over all heads.
 var<private> focus: vec2f;
 
 fn scoresOf(region: u32, position: u32) -> Heads {
@@ -86,8 +84,8 @@ fn dotQuery(value: vec4f, head: u32, channel: u32) -> f32 {
   return dot(value, vec4f(queries[at], queries[at + 1u], queries[at + 2u], queries[at + 3u]));
 }
 
-// The largest score of each head, from every lane's larger one of two; every lane looks through
-// all.
+// Each head's largest score over all lanes; every lane passes the larger of its two. Every lane
+// reads all values.
 fn largestOf(own: Heads, lane: u32) -> Heads {
   attention[2u * lane] = own.low;
   attention[2u * lane + 1u] = own.high;
@@ -100,10 +98,10 @@ fn largestOf(own: Heads, lane: u32) -> Heads {
   return largest;
 }
 
-// Channel `lane` of what `queries` get from the region; `output` is where fc_v and fc_o lie. All
-// lanes must have written the queries. Uses `exchange`.
+// Channel `lane` of the attention's output for `queries`; `output` is where fc_v and fc_o begin.
+// All lanes must have written the queries. Overwrites `exchange`.
 fn attend(region: u32, output: u32, lane: u32) -> f32 {
-  // A lane has two positions, all heads.
+  // First, a lane computes two positions for all heads.
   let near = scoresOf(region, lane);
   let far = scoresOf(region, LANES + lane);
   let largest = largestOf(Heads(max(near.low, far.low), max(near.high, far.high)), lane);
@@ -115,7 +113,7 @@ fn attend(region: u32, output: u32, lane: u32) -> f32 {
   attention[2u * (LANES + lane) + 1u] = farShare.high;
   workgroupBarrier();
 
-  // And a lane has a channel, all heads.
+  // Then it computes one channel for all heads.
   var mixture = Heads(vec4f(), vec4f());
   var sum = Heads(vec4f(), vec4f());
   for (var position = 0u; position < sizes.positions; position++) {

@@ -1,5 +1,5 @@
-// The decoder's beam search: which hypotheses go on, and the best one's word; a part of
-// decode.wgsl.
+// The decoder's beam search: selects the hypotheses to continue, and writes the best one's word.
+// Part of decode.wgsl.
 
 const EMPTY = 0u;
 const LIVE = 1u;
@@ -7,10 +7,10 @@ const ENDED = 2u;
 
 struct Hypothesis {
   kind: u32,
-  // Sum of the tokens' log-probabilities, and how many there are.
+  // Sum of the tokens' log-probabilities, and the number of tokens.
   score: f32,
   length: u32,
-  // The last token, and the place that the hypothesis had before that.
+  // The last token, and the hypothesis's place in the previous beam.
   token: u32,
   parent: u32,
 }
@@ -19,8 +19,8 @@ var<workgroup> beam: array<Hypothesis, MAX_BEAM>;
 var<workgroup> chosen: array<Hypothesis, MAX_BEAM>;
 var<workgroup> live: u32;
 
-// Mean log-probability of a candidate; candidate `place` · classes + token is that hypothesis with
-// that token, and an ended one itself is its candidate with token 0.
+// Mean log-probability of a candidate. Candidate `place` · classes + token extends the hypothesis
+// at `place` by that token; an ended hypothesis is its own candidate, with token 0.
 fn valueOf(region: u32, step: u32, index: u32) -> f32 {
   let place = index / sizes.classes;
   let token = index % sizes.classes;
@@ -39,12 +39,12 @@ fn stepAt(region: u32, step: u32, place: u32) -> u32 {
   return (region * LENGTH + step) * sizes.beam + place;
 }
 
-// By one lane: a candidate becomes a hypothesis of the next step.
+// Called by one lane: a candidate becomes a hypothesis of the next step.
 fn choose(region: u32, step: u32, candidate: Candidate, to: u32) {
   let place = candidate.index / sizes.classes;
   let token = candidate.index % sizes.classes;
   if (candidate.value == LOWEST) {
-    // Fewer candidates than places; none at all if the logits are no numbers.
+    // There are fewer candidates than places; none if the logits are NaN.
     chosen[to] = Hypothesis(EMPTY, 0.0, 0u, 0u, 0u);
   } else if (beam[place].kind == ENDED) {
     chosen[to] = beam[place];
@@ -57,8 +57,8 @@ fn choose(region: u32, step: u32, candidate: Candidate, to: u32) {
   }
 }
 
-// The beam's first candidates, one after the other: each is the first of those that come after the
-// one before. Where tokens are given there is only one.
+// Selects the beam's best candidates in order: each is the best of those that rank below the
+// previous one. With given tokens there is only one.
 fn chooseAll(region: u32, step: u32, lane: u32) {
   var before = Candidate(-LOWEST, 0u);
   for (var to = 0u; to < sizes.beam; to++) {
@@ -79,7 +79,7 @@ fn chooseAll(region: u32, step: u32, lane: u32) {
   }
 }
 
-// The chosen hypotheses become the beam; `live` counts those that go on.
+// The chosen hypotheses become the beam; `live` counts those that have not ended.
 fn turnOver(lane: u32) {
   workgroupBarrier();
   if (lane < sizes.beam) {
@@ -93,7 +93,7 @@ fn turnOver(lane: u32) {
   }
 }
 
-// By one lane: follows the best hypothesis, which is in the first place, back through the steps.
+// Called by one lane: traces the best hypothesis, in place 0, back through the steps.
 fn writeWord(region: u32, steps: u32) {
   words[region].length = beam[0].length;
   if (beam[0].kind == EMPTY) {

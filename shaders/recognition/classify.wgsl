@@ -1,13 +1,12 @@
-// The decoder's attention and classifier, from h of the upmost cell to logits; a part of
-// decode.wgsl.
+// The decoder's attention and classifier, from h of the top cell to logits. Part of decode.wgsl.
 
-// By hypothesis, of the current step: log Σ exp(logits), and the position attended to most.
+// By hypothesis, for the current step: log Σ exp(logits), and the position with the most attention.
 var<workgroup> logSum: array<f32, MAX_BEAM>;
 var<workgroup> peak: array<u32, MAX_BEAM>;
-// Beside `exchange`: where a lane's value comes from.
+// Used with `exchange`: the index of a lane's value.
 var<workgroup> indices: array<u32, LANES>;
 
-// Layer norm of h; every lane adds up all of it, which takes no barrier.
+// Layer norm of h. Every lane sums all of h, which needs no barrier.
 fn layerNorm(lane: u32) -> f32 {
   var sum = vec4f();
   for (var at = 0u; at < sizes.channels; at += 4u) {
@@ -23,7 +22,7 @@ fn layerNorm(lane: u32) -> f32 {
   return centred * inverseSqrt(squares / f32(CHANNELS) + 1e-6) * weightAt(LAYER_NORM, lane) + weightAt(LAYER_NORM + CHANNELS4, lane);
 }
 
-// What each head asks, in the crop's channels; a lane takes a vec4 of them for two heads.
+// Each head's query, projected to the crop's channels; a lane computes a vec4 for two heads.
 fn askQueries(lane: u32) {
   exchange[lane] = layerNorm(lane);
   workgroupBarrier();
@@ -47,14 +46,13 @@ fn precedes(value: f32, index: u32, otherValue: f32, otherIndex: u32) -> bool {
   return value > otherValue || (value == otherValue && index < otherIndex);
 }
 
-// A candidate of a lane, or of all of them.
+// A candidate of one lane, or the best of all lanes.
 struct Candidate {
   value: f32,
   index: u32,
 }
 
-// The first of all lanes' candidates; every lane looks through all of them, which takes few
-// barriers.
+// The best of all lanes' candidates. Every lane reads all of them, which needs few barriers.
 fn firstOf(own: Candidate, lane: u32) -> Candidate {
   exchange[lane] = own.value;
   indices[lane] = own.index;
@@ -71,7 +69,7 @@ fn firstOf(own: Candidate, lane: u32) -> Candidate {
   return first;
 }
 
-// log Σ exp over all lanes, of which each has a largest value and Σ exp(value − largest).
+// log Σ exp over all lanes, given each lane's maximum and its Σ exp(value − maximum).
 fn logSumOf(largest: f32, sum: f32, lane: u32) -> f32 {
   exchange[lane] = largest;
   workgroupBarrier();
@@ -90,7 +88,7 @@ fn logSumOf(largest: f32, sum: f32, lane: u32) -> f32 {
   return overall + log(total);
 }
 
-// Notes the position that all heads together attended to most.
+// Stores the position with the most attention, summed over the heads.
 fn notePeak(place: u32, lane: u32) {
   let own = Candidate(max(focus.x, focus.y), select(lane, LANES + lane, focus.y > focus.x));
   let first = firstOf(own, lane);
@@ -99,7 +97,7 @@ fn notePeak(place: u32, lane: u32) {
   }
 }
 
-// Where the logits of a hypothesis lie in a step.
+// Where the logits of a hypothesis begin in a step.
 fn logitsAt(region: u32, step: u32, place: u32) -> u32 {
   if (sizes.forced == 1u) {
     return (region * sizes.length + step) * sizes.classes;
@@ -107,7 +105,7 @@ fn logitsAt(region: u32, step: u32, place: u32) -> u32 {
   return (region * sizes.beam + place) * sizes.classes;
 }
 
-// The logits of a hypothesis from h, and what a softmax of them needs.
+// Computes the logits of a hypothesis from h, and log Σ exp for their softmax.
 fn classify(region: u32, place: u32, step: u32, lane: u32) {
   let at = logitsAt(region, step, place);
   askQueries(lane);

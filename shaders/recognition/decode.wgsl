@@ -1,30 +1,29 @@
-// The decoder: a region's holistic feature and crop to a word, by beam search; with a beam of 1
-// that is greedy decoding. Two stacked LSTM cells; the upper one's state h asks the crop, and a
-// linear layer on [what it got, h] gives the logits of the next token.
+// The decoder: from a region's holistic feature and crop to a word, by beam search (a beam of 1 is
+// greedy decoding). Two stacked LSTM cells; the upper cell's state h is the query of the attention
+// over the crop, and a linear layer on [attended feature, h] gives the logits of the next token.
 //
 // crops, cropValues, weights                 see attention.wgsl; weights: LSTM cells, layer norm, fc_q, fc_k, fc_v, fc_o, cls, embedding
 // holistic [region][128]
-// states   [region][2][beam][4][128]         h and c of the lower cell, h and c of the upper one; two banks, old and new in turn
-// logits   [region][beam or length][classes]   of the last step, by hypothesis; with tokens given, of every step
+// states   [region][2][beam][4][128]         h and c of the lower cell, h and c of the upper one; two banks, old and new, which alternate
+// logits   [region][beam or length][classes]   of the last step, by hypothesis; with given tokens, of every step
 // trail    [region][32][beam]                what each hypothesis added in each step
-// words    [region]                          the best hypothesis; if tokens are given, they are there before
+// words    [region]                          the best hypothesis; given tokens are read from here
 //
 // Parts: lstm.wgsl, classify.wgsl, beam.wgsl.
 //
-// One workgroup a region, which runs all steps until every hypothesis has ended, so short words
-// cost less. A hypothesis is worth the mean log-probability of its tokens, EOS included. In every
-// step the most valuable ones stay, of those that have ended and all continuations of those that
-// have not.
-// LENGTH, the most tokens of a word, MAX_BEAM, the most hypotheses, CELLS, and SPECIAL, the classes
-// that are no characters, are constants that src/recognition/plan.ts adds.
+// One workgroup per region runs all steps until every hypothesis has ended, so short words cost
+// less. A hypothesis scores the mean log-probability of its tokens, EOS included. Every step keeps
+// the best of the ended hypotheses and of all continuations of the others.
+// src/recognition/plan.ts adds the constants LENGTH (most tokens of a word), MAX_BEAM (most
+// hypotheses), CELLS, and SPECIAL (classes that are not characters).
 // Source: PAN++ paper, recognition head; spec, Recognition 4.
 struct Settings {
   // Regions in this run.
   count: u32,
 }
 
-// A token of a hypothesis, and the hypothesis of the step before that it continues. Ended ones go
-// on with no token.
+// A token of a hypothesis, and the hypothesis of the previous step that it continues. Ended
+// hypotheses are carried along with token NONE.
 struct Step {
   parent: u32,
   token: u32,
@@ -36,7 +35,7 @@ struct Reading {
   token: u32,
   // Softmax of the logits.
   probability: f32,
-  // The position, 0 … 255, that the heads together attended to most.
+  // The position, 0 … 255, with the most attention, summed over the heads.
   attention: u32,
 }
 
@@ -79,7 +78,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   }
   let embedding = CLASSIFIER + 2u * CHANNELS4 * sizes.classes + (sizes.classes + 3u) / 4u;
   var steps = 0u;
-  // The step before the first one takes the holistic feature and emits nothing.
+  // The step before the first token takes the holistic feature and emits nothing.
   for (var turn = 0u; turn <= sizes.length; turn++) {
     for (var place = 0u; place < sizes.beam; place++) {
       if (workgroupUniformLoad(&beam[place].kind) == LIVE) {

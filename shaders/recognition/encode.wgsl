@@ -1,10 +1,10 @@
-// The encoder: what the embedding of EOS asks of a region, its holistic feature. The question is
-// the same for every region, so it comes ready made with the weights.
+// The encoder: attention over a region with the embedding of EOS as query gives its holistic
+// feature. The query is the same for every region, so it is precomputed with the weights.
 //
 // crops, cropValues, weights    see attention.wgsl; weights: queries, fc_v, fc_o
 // holistic [region][128]
 //
-// One workgroup a region.
+// One workgroup per region.
 // Source: PAN++ paper, recognition head; spec, Recognition 3.
 @group(0) @binding(3) var<storage, read_write> holistic: array<f32>;
 @group(0) @binding(4) var<uniform> settings: Settings;

@@ -1,7 +1,7 @@
-// The decoder's LSTM cells; a part of decode.wgsl.
+// The decoder's LSTM cells. Part of decode.wgsl.
 
-// What cells and the classifier multiply, for all lanes: an input, then h of the upmost cell or of
-// the one at work.
+// Operands of the cells and the classifier, for all lanes: an input, then h of the top cell or of
+// the current one.
 var<workgroup> operands: array<f32, 2u * CHANNELS>;
 const HIDDEN = CHANNELS;
 
@@ -13,12 +13,12 @@ fn sigmoid(x: f32) -> f32 {
   return 1.0 / (1.0 + exp(-max(x, -80.0)));
 }
 
-// Not the built-in one, which overflows in some drivers.
+// Own implementation, because the built-in one overflows in some drivers.
 fn hyperbolicTangent(x: f32) -> f32 {
   return 2.0 * sigmoid(2.0 * x) - 1.0;
 }
 
-// Unit `lane` of an LSTM cell: its new h and c. A vec4 of weights is what one input gives to the
+// Unit `lane` of an LSTM cell: its new h and c. A vec4 of weights holds one input's weights for the
 // unit's four gates.
 fn lstmCell(base: u32, memory: f32, lane: u32) -> vec2f {
   var gates = weights[base + 2u * CHANNELS * CHANNELS + lane];
@@ -35,13 +35,13 @@ fn stateAt(region: u32, bank: u32, place: u32) -> u32 {
   return ((region * 2u + bank) * sizes.beam + place) * 2u * CELLS * CHANNELS;
 }
 
-// One step of all cells, the lowest on the input, which the lanes are writing; leaves h of the
-// upmost among the operands.
+// One step of all cells; the lowest reads the input, which the lanes have just written. Leaves h of
+// the top cell in the operands.
 fn advance(oldState: u32, newState: u32, isFirst: bool, lane: u32) {
   for (var cell = 0u; cell < sizes.cells; cell++) {
     let hidden = 2u * CHANNELS * cell + lane;
     let memory = hidden + CHANNELS;
-    // A lane reads back only what it wrote itself.
+    // A lane reads only what it wrote itself, so no barrier is needed before.
     operands[HIDDEN + lane] = select(states[oldState + hidden], 0.0, isFirst);
     workgroupBarrier();
     let updated = lstmCell(CELL * cell, select(states[oldState + memory], 0.0, isFirst), lane);

@@ -1,16 +1,16 @@
-// Masked RoI: every region's features, 8 × 32 positions wherever and however large it is: the
-// feature map brought to the image's size (bilinear), times the region's mask, cropped, transposed
-// if the crop stands upright, and resized (bilinear).
+// Masked RoI: the features of every region at 8 × 32 positions, whatever its place and size. The
+// feature map is upsampled to the image's size (bilinear), multiplied by the region's mask,
+// cropped, transposed if the crop is upright, and resized (bilinear).
 //
 // features [mapHeight][mapWidth][32]   vec4 of channels, at 1/4 of the image
 // regions  [count]                     crops in pixels of the image, and where their masks lie
 // masks    [words]                     the regions' masks: bits, row after row, lowest bit first
 // crops    [count][8][32][32]          vec4 of channels
 //
-// Nothing of the image's size is made. One of the 256 positions reads 4 positions of the crop, each
-// of which reads 4 of the feature map. A workgroup takes 16 positions of a region: its lanes find
-// where those read and with what weights, one lane a position of the crop, then sum them, one lane
-// a vec4 of channels.
+// Nothing of the image's size is stored. One of the 256 positions reads 4 positions of the crop,
+// and each of those reads 4 of the feature map. A workgroup computes 16 positions of a region:
+// first each lane finds the reads and weights of one crop position, then each lane sums one vec4 of
+// channels.
 // Source: PAN++ paper, masked RoI; spec, Recognition 2.
 struct Sizes {
   imageHeight: u32,
@@ -22,11 +22,11 @@ struct Sizes {
 struct Settings {
   // Regions in this run.
   count: u32,
-  // Pixels of the image to a pixel of the masks, along each axis.
+  // Image pixels per mask pixel, along each axis.
   maskScale: u32,
 }
 
-// Rows and columns of the crop in the image; the mask's rectangle in its own pixels, and where its
+// Rows and columns of the crop in the image; the mask's rectangle in mask pixels, and where its
 // bits begin.
 struct Region {
   top: u32,
@@ -47,8 +47,8 @@ struct Region {
 @group(0) @binding(4) var<uniform> settings: Settings;
 @group(0) @binding(5) var<uniform> sizes: Sizes;
 
-// CROP_HEIGHT, CROP_WIDTH and CHANNELS are constants that src/recognition/plan.ts adds; OWN too:
-// positions of a workgroup, each with 4 positions of the crop, each with 4 of the feature map.
+// src/recognition/plan.ts adds the constants CROP_HEIGHT, CROP_WIDTH, CHANNELS, and OWN: positions
+// of a workgroup, each with 4 positions of the crop, each with 4 of the feature map.
 const CROP = vec2u(CROP_WIDTH, CROP_HEIGHT);
 const POSITIONS = CROP_HEIGHT * CROP_WIDTH;
 const CHANNELS4 = CHANNELS / 4u;
@@ -84,8 +84,7 @@ fn isMasked(region: Region, y: u32, x: u32) -> bool {
   return ((masks[region.firstWord + bit / 32u] >> (bit % 32u)) & 1u) == 1u;
 }
 
-// The mask 3×3 max-pooled inside the crop; a neighbour beyond the crop is moved to one that is
-// looked at anyway.
+// The mask max-pooled 3×3 inside the crop: neighbours beyond the crop are clamped to its border.
 fn isNearMask(region: Region, y: u32, x: u32) -> bool {
   let last = vec2u(region.left + region.width, region.top + region.height) - 1u;
   let low = max(vec2u(x, y), vec2u(region.left, region.top) + 1u) - 1u;
@@ -100,7 +99,7 @@ fn isNearMask(region: Region, y: u32, x: u32) -> bool {
   return false;
 }
 
-// What a lane's position of the crop reads of the feature map, and how much of it counts.
+// Finds what a lane's position of the crop reads from the feature map, and with what weights.
 fn findReads(region: Region, first: u32, lane: u32) {
   let position = first + lane / 4u;
   let corner = lane % 4u;

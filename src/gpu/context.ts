@@ -1,16 +1,15 @@
-// The one place where a GPU device is negotiated: features, limits and what the adapter calls
-// itself.
+// The only place where a GPU device is negotiated: features, limits and the adapter's name.
 import { PanppError } from '../errors.js';
 import { checkOptions } from '../options.js';
 
 /** What the device is and can do; part of every benchmark record. */
 export interface GpuProfile {
   /**
-   * As the driver names it, for example `NVIDIA H100 80GB HBM3` or `llvmpipe (LLVM 15.0.6, 256
+   * The driver's name for it, for example `NVIDIA H100 80GB HBM3` or `llvmpipe (LLVM 15.0.6, 256
    * bits)`.
    */
   readonly adapter: string;
-  /** As in WebGPU's `GPUAdapterInfo`; so is the next one. */
+  /** As in WebGPU's `GPUAdapterInfo`, like `architecture`. */
   readonly vendor: string;
   /** The family of GPUs, such as `ampere`. */
   readonly architecture: string;
@@ -20,28 +19,27 @@ export interface GpuProfile {
   readonly f16: boolean;
   /** Subgroup operations in shaders (`subgroups`). */
   readonly subgroups: boolean;
-  /** Lanes of a subgroup, where all subgroups have the same number. */
+  /** Lanes of a subgroup, if all subgroups have the same number. */
   readonly subgroupSize?: number;
   /**
-   * The matrices that the GPU's matrix units (tensor cores) multiply, where shaders can use them:
-   * experimental in Dawn, so only with the toggle `allow_unsafe_apis`.
+   * Matrix shape of the GPU's matrix units (tensor cores), if shaders can use them. Experimental in
+   * Dawn: needs the toggle `allow_unsafe_apis`.
    */
   readonly subgroupMatrix?: SubgroupMatrix;
   /** GPU timestamps (`timestamp-query`); without them, timings are wall-clock only. */
   readonly timestamps: boolean;
-  /** Memory that a workgroup can share, bytes. */
+  /** Largest workgroup memory, bytes. */
   readonly maxWorkgroupBytes: number;
-  /** Largest part of a buffer that a dispatch can be given, bytes. */
+  /** Largest part of a buffer that a dispatch can bind, bytes. */
   readonly maxBindingBytes: number;
   /** Largest buffer, bytes. */
   readonly maxBufferBytes: number;
-  /** Dawn toggles that were switched on; none in a browser. */
+  /** Dawn toggles that were enabled; none in a browser. */
   readonly toggles: readonly string[];
 }
 
 /**
- * Rows and columns of matrices of 16-bit floats, M × K times K × N, whose products are summed in
- * float32.
+ * Shape of a matrix product: M × K times K × N in 16-bit floats, summed in float32.
  */
 export interface SubgroupMatrix {
   /** Rows of the left matrix. */
@@ -52,14 +50,13 @@ export interface SubgroupMatrix {
   readonly K: number;
 }
 
-/** Where a device comes from; with neither `adapter` nor `device` from the browser. */
+/** Where a device comes from: the browser, unless `adapter` or `device` is set. */
 export interface GpuRequest {
   /**
-   * An adapter that the caller chose; by default `navigator.gpu` is asked for a high-performance
-   * one.
+   * The adapter to use. Default: a high-performance adapter from `navigator.gpu`.
    */
   adapter?: GPUAdapter;
-  /** An existing device, used as it is and not destroyed by `dispose()`. */
+  /** An existing device, used unchanged and not destroyed by `dispose()`. */
   device?: GPUDevice;
   /** Recorded in the profile. */
   toggles?: readonly string[];
@@ -81,16 +78,16 @@ const wantedLimits = [
   'maxTextureDimension2D',
 ] as const;
 
-/** A GPU device with what panpp keeps for it: compiled pipelines, and whether it is still there. */
+/** A GPU device with its compiled pipelines and its state (usable, lost or disposed). */
 export class Gpu {
   /** What the device is and can do. */
   readonly profile: GpuProfile;
   /**
-   * For one's own work beside panpp's. In Node, indices in its shaders are not clamped unless the
-   * Gpu was opened with `disabledToggles: ['disable_robustness']`.
+   * For a caller's own GPU work. In Node, indices in its shaders are not clamped unless the Gpu was
+   * opened with `disabledToggles: ['disable_robustness']`.
    */
   readonly device: GPUDevice;
-  /** Compiled pipelines by dispatch identity; see dispatch.ts. */
+  /** Compiled pipelines by key; see `pipelineKey` in dispatch.ts. */
   readonly pipelines = new Map<string, Promise<GPUComputePipeline>>();
   #lost: string | undefined;
   readonly #release: () => void;
@@ -107,8 +104,8 @@ export class Gpu {
   }
 
   /**
-   * The pipeline of a key, compiled when it is first asked for. What failed is not kept: it may
-   * compile the next time.
+   * The pipeline of a key, compiled on first use. A failed one is not kept, because it may compile
+   * the next time.
    */
   pipelineOf(key: string, compile: () => Promise<GPUComputePipeline>): Promise<GPUComputePipeline> {
     const known = this.pipelines.get(key);
@@ -121,7 +118,7 @@ export class Gpu {
     return pipeline;
   }
 
-  /** Throws when the device can't be used any more. */
+  /** @throws PanppError `disposed` or `device-lost` if the device can no longer be used */
   assertUsable(): void {
     if (this.#disposed) throw new PanppError('disposed', 'this Gpu was disposed of; open another');
     if (this.#lost !== undefined) {
@@ -149,7 +146,7 @@ export class Gpu {
 export async function requestGpu(request: GpuRequest = {}): Promise<Gpu> {
   checkOptions('requestGpu', request, ['adapter', 'device', 'toggles']);
   if (request.device) {
-    // Not every browser's devices tell of their adapter; in Safari 26.0 they don't.
+    // `adapterInfo` is missing in some browsers, such as Safari 26.0.
     const info = request.device.adapterInfo ?? request.adapter?.info;
     return new Gpu(request.device, profileOf(request.device, info, request.toggles), () => {});
   }
@@ -163,14 +160,14 @@ async function defaultAdapter(): Promise<GPUAdapter> {
   if (!gpu) {
     throw new PanppError(
       'adapter',
-      "there is no WebGPU here; in Node use openGpu() from 'panpp/node', else a browser with WebGPU",
+      "WebGPU is not available; in Node use openGpu() from 'panpp/node', else a browser with WebGPU",
     );
   }
   const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
   if (!adapter)
     throw new PanppError(
       'adapter',
-      'WebGPU is there, but it offers no adapter; check the GPU driver',
+      'WebGPU is available, but it offers no adapter; check the GPU driver',
     );
   return adapter;
 }
@@ -185,16 +182,16 @@ async function openDevice(adapter: GPUAdapter): Promise<GPUDevice> {
   } catch (cause) {
     throw new PanppError(
       'adapter',
-      `the adapter ${adapterName(adapter.info)} refused a device: ${firstLine(cause)}`,
+      `the adapter ${adapterName(adapter.info)} did not create a device: ${firstLine(cause)}`,
       { cause },
     );
   }
 }
 
-/** What an adapter tells of itself; perhaps nothing. */
+/** What an adapter reports; possibly nothing. */
 type AdapterInfo = Partial<GPUAdapterInfo>;
 
-/** What an adapter calls itself, in words. */
+/** An adapter's name for messages and records. */
 export function adapterName(info: AdapterInfo): string {
   return (
     info.description ||
@@ -246,8 +243,8 @@ function fixedSubgroupSize({ subgroupMinSize, subgroupMaxSize }: AdapterInfo): n
 
 const largestSide = 16;
 
-// The largest of 16-bit floats with sums in float32: the fewest loads for as many multiplications.
-// Beyond 16, tiles of several would not fit in workgroup memory.
+// The largest shape with 16-bit inputs and float32 sums, because it needs the fewest loads per
+// multiplication. Beyond 16, a tile of several matrices would not fit in workgroup memory.
 function subgroupMatrixOf(info: AdapterInfo): SubgroupMatrix | undefined {
   const { subgroupMatrixConfigs = [] } = info as {
     subgroupMatrixConfigs?: readonly SubgroupMatrixConfig[];

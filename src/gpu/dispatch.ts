@@ -8,15 +8,14 @@ import type { Values } from '../wgsl/struct.js';
 import type { Gpu } from './context.js';
 
 /**
- * A buffer that does not exist yet: identity and size. Memory is assigned when a program is built
- * (see memory.ts).
+ * A planned buffer: identity and size. Memory is assigned when a program is built (see memory.ts).
  */
 export interface Slot {
   readonly label: string;
   readonly bytes: number;
 }
 
-/** What a binding refers to: a planned buffer, or what exists already (weights, for example). */
+/** What a binding refers to: a planned buffer or an existing resource (weights, for example). */
 export type Resource = Slot | GPUBuffer | GPUTextureView;
 
 /** A part of a buffer; the offset is a multiple of 256. */
@@ -28,10 +27,10 @@ export interface ByteRange {
 /** A resource, or a part of it. */
 export type Bindable = Resource | { readonly resource: Resource; readonly range?: ByteRange };
 
-/** A binding of a shader with what it refers to. */
+/** A binding of a shader with its resource. */
 export interface Binding extends Pick<DeclaredBinding, 'binding' | 'access'> {
   readonly resource: Resource;
-  /** The whole resource unless given. */
+  /** Default: the whole resource. */
   readonly range?: ByteRange;
 }
 
@@ -39,34 +38,33 @@ export interface Dispatch {
   /** Shown in errors, captures and timings, for example `backbone.layer1.0.conv1`. */
   readonly label: string;
   readonly shader: Shader;
-  /** Values of the WGSL `override` declarations: what a pipeline is specialised on. */
+  /** Values of the WGSL `override` declarations, which specialise the pipeline. */
   readonly constants?: Readonly<Record<string, number>>;
-  /** All of the shader's bindings but that of `uniforms`. */
+  /** All of the shader's bindings except that of `uniforms`. */
   readonly bindings: readonly Binding[];
-  /** What changes with the image's size, as the shader has it in memory. */
+  /** Values that change with the image's size, in the shader's memory layout. */
   readonly uniforms?: { readonly binding: number; readonly bytes: Uint8Array };
   readonly workgroups: readonly [x: number, y: number, z: number];
 }
 
-/** A dispatch by the names that its shader declares. */
+/** A dispatch described with the names that its shader declares. */
 export interface DispatchPlan extends Pick<Dispatch, 'label' | 'shader' | 'constants'> {
   /** By the names of the shader's variables in `@group(0)`. */
   readonly bindings: Readonly<Record<string, Bindable>>;
-  /** Members of the one uniform that `bindings` leaves out. */
+  /** Members of the one uniform that is not in `bindings`. */
   readonly uniforms?: Values;
   /**
-   * How many invocations there are, where the shader's workgroup size is a number; and how often,
-   * along the third dimension.
+   * Number of invocations, for shaders whose workgroup size is a literal; `layers` is the third
+   * dimension of the workgroup grid.
    */
   readonly invocations?: readonly [count: number, layers?: number];
-  /** Unless `invocations` are given. */
+  /** Used instead of `invocations`. */
   readonly workgroups?: Dispatch['workgroups'];
 }
 
 /**
  * Makes a dispatch.
- * @throws PanppError `shader` for names that the shader does not have, names that are left out, and
- * values of the wrong type
+ * @throws PanppError `shader` for unknown or missing names and for values of the wrong type
  */
 export function dispatch({
   label,
@@ -108,8 +106,8 @@ export function dispatch({
 const maxWorkgroups = 65535;
 
 /**
- * Workgroup counts for `total` workgroups in a row, of each of `layers`: the second dimension takes
- * what the first can't hold.
+ * The workgroup grid for `total` workgroups in each of `layers`. The second dimension is used where
+ * the first would exceed its limit.
  */
 export function gridOf(total: number, layers = 1): [number, number, number] {
   if (total <= maxWorkgroups) return [Math.max(total, 1), 1, layers];
@@ -117,7 +115,7 @@ export function gridOf(total: number, layers = 1): [number, number, number] {
   return [Math.ceil(total / rows), rows, layers];
 }
 
-/** What a pipeline is made of. */
+/** The parts of a dispatch that define its pipeline. */
 export type Pipelined = Pick<Dispatch, 'label' | 'shader' | 'constants'>;
 
 /** The pipeline of a dispatch; dispatches of the same code and overrides share one. */
@@ -125,14 +123,14 @@ export function pipelineOf(gpu: Gpu, dispatch: Pipelined): Promise<GPUComputePip
   return gpu.pipelineOf(pipelineKey(dispatch), () => compile(gpu.device, dispatch));
 }
 
-/** What dispatches that can share a pipeline have in common. */
+/** A key that is equal for dispatches that can share a pipeline. */
 export function pipelineKey({ constants = {}, shader }: Pipelined): string {
   return JSON.stringify(constants) + shader.code;
 }
 
 const bufferTypes = { read: 'read-only-storage', write: 'storage', uniform: 'uniform' } as const;
 
-/** What a dispatch's pipeline is made from. */
+/** The WebGPU descriptor of a dispatch's pipeline. */
 export function pipelineDescriptor(
   device: GPUDevice,
   { label, shader, constants }: Pipelined,

@@ -1,8 +1,8 @@
-// Which planned buffers may share memory: two whose lifetimes do not meet. Lifetimes are known
-// before anything runs, so the assignment is a pure function. Greedy by size over shared objects
-// (Pisarchyk and Lee 2020, "Efficient Memory Management for Deep Neural Net Inference", section
-// 4.3): the largest slot first, each into the buffer that is free throughout and unused for the
-// shortest time before or after, which leaves the long gaps of others to slots that last long.
+// Assigns memory to planned buffers (slots); slots whose lifetimes do not overlap may share a
+// buffer. Lifetimes are known before anything runs, so the assignment is a pure function. Greedy by
+// size over shared objects (Pisarchyk and Lee 2020, "Efficient Memory Management for Deep Neural
+// Net Inference", section 4.3): slots are placed largest first, each into the free buffer with the
+// shortest idle gap before or after the slot, which leaves long gaps to long-lived slots.
 // Whole buffers are shared rather than ranges of one, because WebGPU forbids reading and writing
 // one buffer in one dispatch.
 import type { Dispatch, Resource, Slot } from './dispatch.js';
@@ -12,7 +12,7 @@ export interface MemoryPlan {
   readonly buffers: readonly number[];
   /** Index into `buffers` for each slot. */
   readonly bufferOf: ReadonlyMap<Slot, number>;
-  /** The largest sum of live slots' bytes over the dispatches: the least that any assignment needs. */
+  /** Peak of the live slots' bytes over the dispatches: a lower bound for any assignment. */
   readonly liveBytes: number;
 }
 
@@ -27,8 +27,8 @@ export function isSlot(resource: Resource): resource is Slot {
 }
 
 /**
- * Assigns memory to the slots of `dispatches`, run in order. Slots in `pinned` share with no other;
- * those in `kept` live from their first use to the end, so that the last dispatches may be run several
+ * Assigns memory to the slots of `dispatches`, which run in order. Slots in `pinned` never share;
+ * slots in `kept` live from their first use to the end, so that the last dispatches can run several
  * times.
  */
 export function planMemory(
@@ -41,7 +41,7 @@ export function planMemory(
   const tenants: Lifetime[][] = [];
   const bufferOf = new Map<Slot, number>();
   for (const lifetime of [...lifetimes].sort((a, b) => b.slot.bytes - a.slot.bytes)) {
-    // Sizes fall, so every buffer there is large enough.
+    // Sizes decrease, so every existing buffer is large enough.
     let best = -1;
     let shortest = Infinity;
     for (let index = 0; index < buffers.length; index++) {
@@ -58,7 +58,7 @@ export function planMemory(
   return { buffers, bufferOf, liveBytes: liveBytesOf(lifetimes, dispatches.length) };
 }
 
-/** Steps from the end of one to the beginning of the other; 0 or less if they meet. */
+/** Dispatches from the end of one to the beginning of the other; 0 or less if they overlap. */
 function gapBetween(a: Lifetime, b: Lifetime): number {
   return Math.max(b.first - a.last, a.first - b.last);
 }

@@ -1,5 +1,4 @@
-// A few things of a kind that are handed out, used and given back; who finds none left waits for
-// one.
+// A bounded pool of reusable items. A caller waits while all items are in use.
 
 export class Pool<T> {
   readonly #all: T[] = [];
@@ -8,13 +7,13 @@ export class Pool<T> {
   readonly #most: number;
   readonly #make: () => T;
 
-  /** @param make called when one is needed and fewer than `most` are there */
+  /** @param make called when an item is needed and fewer than `most` exist */
   constructor(most: number, make: () => T) {
     this.#most = most;
     this.#make = make;
   }
 
-  /** The next one that is free, in the order of asking. */
+  /** The next free item; callers are served in order. */
   async take(): Promise<T> {
     const idle = this.#idle.pop();
     if (idle !== undefined) return idle;
@@ -32,7 +31,7 @@ export class Pool<T> {
     else this.#idle.push(item);
   }
 
-  /** Does something with all that were made. */
+  /** Calls `use` with every item made so far, in use or not. */
   each(use: (item: T) => void): void {
     this.#all.forEach(use);
   }

@@ -1,5 +1,5 @@
-// A list of dispatches made ready to run again and again: pipelines compiled in parallel, memory
-// assigned, bind groups built.
+// Prepares a list of dispatches for repeated runs: compiles pipelines in parallel, assigns memory,
+// builds bind groups.
 import { PanppError } from '../errors.js';
 import type { Gpu, GpuProfile } from './context.js';
 import {
@@ -27,7 +27,7 @@ interface Step {
   readonly workgroups: Dispatch['workgroups'];
 }
 
-/** What of a device decides how large its buffers may be. */
+/** The limits of a device on buffer sizes. */
 export type BufferLimits = Pick<GpuProfile, 'maxBindingBytes' | 'maxBufferBytes'>;
 
 export class Program {
@@ -52,11 +52,11 @@ export class Program {
   }
 
   /**
-   * Compiles and allocates. `pinned` slots keep their memory to themselves: what the host writes
-   * before a run or reads after it. `kept` ones hold their values from their first use on, for
-   * stages that are recorded again and again.
-   * @throws PanppError `argument` if a slot is larger than one binding may be; `shader` if a dispatch
-   * does not compile.
+   * Compiles and allocates. `pinned` slots never share memory, because the host writes them before
+   * a run or reads them after it. `kept` slots hold their values from their first use on, for
+   * stages that are recorded repeatedly.
+   * @throws PanppError `argument` if a slot exceeds the binding or buffer limit or memory runs out;
+   * `shader` if a dispatch does not compile or its bindings are invalid
    */
   static async create(
     gpu: Gpu,
@@ -86,7 +86,7 @@ export class Program {
       const needed = Math.ceil(memory.buffers.reduce((sum, bytes) => sum + bytes, 0) / 2 ** 20);
       throw new PanppError(
         'argument',
-        `${needed} MiB of GPU memory are needed, which ${gpu.profile.adapter} can't give; use a smaller short side, or a smaller batch`,
+        `${gpu.profile.adapter} can't allocate the ${needed} MiB of GPU memory needed; use a smaller short side, or a smaller batch`,
       );
     }
     device.pushErrorScope('validation');
@@ -108,17 +108,17 @@ export class Program {
     return new Program(gpu, timed, buffers, uniforms.buffer, memory);
   }
 
-  /** Bytes of GPU memory that this program holds, weights not counted. */
+  /** Bytes of GPU memory that this program holds, without weights. */
   get bytes(): number {
     return this.#memory.buffers.reduce((sum, bytes) => sum + bytes, 0);
   }
 
-  /** The least bytes that its widest point needs. */
+  /** Peak of the live slots' bytes: a lower bound for `bytes`. */
   get liveBytes(): number {
     return this.#memory.liveBytes;
   }
 
-  /** The buffer that holds a slot. It is only the slot's own if the slot was pinned. */
+  /** The buffer that holds a slot; shared with other slots unless the slot is pinned. */
   bufferOf(slot: Slot): GPUBuffer {
     const index = this.#memory.bufferOf.get(slot);
     if (index === undefined)
@@ -142,9 +142,9 @@ export class Program {
 }
 
 /**
- * Runs dispatches once on buffers that exist: one command buffer, which is submitted when this
- * returns. Nothing is waited for, so what goes wrong goes to the device's error scopes.
- * @param pipelines one for each dispatch, if they are there already
+ * Runs dispatches once on existing buffers, in one command buffer that is submitted before this
+ * returns. It does not wait for the GPU, so errors go to the device's error scopes.
+ * @param pipelines one per dispatch; default: compiled here
  */
 export function submitOnce(
   { device }: Gpu,
@@ -160,7 +160,7 @@ export function submitOnce(
     { label },
   );
   device.queue.submit([encoder.finish()]);
-  // Buffers live on until the GPU is done with them.
+  // The GPU still finishes submitted work that uses the buffer.
   uniforms.buffer?.destroy();
 }
 
@@ -224,7 +224,7 @@ function encodePass(
   pass.end();
 }
 
-// Waits for all before it throws: a device must not go away while pipelines are being compiled.
+// Waits for all before it throws, because a device must not be destroyed while pipelines compile.
 async function settledAll<T>(promises: readonly Promise<T>[]): Promise<T[]> {
   await Promise.allSettled(promises);
   return Promise.all(promises);
@@ -235,8 +235,8 @@ function sizeOf(resource: BufferResource): number {
 }
 
 /**
- * How the largest resource of dispatches compares with what a device allows in one binding, or in one
- * buffer.
+ * The resource that comes closest to a device's limit on one binding or one buffer, as a share of
+ * that limit.
  */
 export function tightestFit(
   { maxBindingBytes, maxBufferBytes }: BufferLimits,
@@ -268,7 +268,7 @@ function assertFits({ profile }: Gpu, dispatches: readonly Dispatch[]): void {
   );
 }
 
-// One buffer for the uniforms of all dispatches; a binding's offset must be a multiple of 256.
+// One buffer for the uniforms of all dispatches. Offsets are aligned to the device's limit.
 function packUniforms(device: GPUDevice, dispatches: readonly Dispatch[]) {
   const align = device.limits.minUniformBufferOffsetAlignment;
   let offset = 0;

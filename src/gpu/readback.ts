@@ -1,5 +1,4 @@
-// Reading results back: copies of several buffers gathered in one mapped buffer, one wait for all
-// of them.
+// Reads results back: several buffers are copied into one mapped buffer, with a single wait.
 import { PanppError } from '../errors.js';
 import type { Gpu } from './context.js';
 
@@ -15,8 +14,7 @@ export class Readback {
   #filled = 0;
 
   /**
-   * @param capacity bytes that one read gathers at most; every range is rounded up to a multiple of
-   * 8
+   * @param capacity most bytes of one read; every range is rounded up to a multiple of 8
    */
   constructor(gpu: Gpu, capacity: number) {
     this.#gpu = gpu;
@@ -27,14 +25,14 @@ export class Readback {
     });
   }
 
-  /** Records the copy of the first `bytes` of `source` (or of those from `from` on). */
+  /** Records the copy of `bytes` bytes of `source`, starting at byte `from`. */
   copy(encoder: GPUCommandEncoder, source: GPUBuffer, bytes: number, from = 0): ReadRange {
     const range = this.reserve(bytes);
     encoder.copyBufferToBuffer(source, from, this.#buffer, range.offset, roundUp(bytes, 4));
     return range;
   }
 
-  /** Room for bytes that something else copies into `buffer`. */
+  /** Reserves room for bytes that the caller copies into `buffer`. */
   reserve(bytes: number): ReadRange {
     const range = { offset: this.#filled, bytes };
     this.#filled = roundUp(this.#filled + bytes, 8);
@@ -46,15 +44,15 @@ export class Readback {
   }
 
   /**
-   * Waits for the submitted copies and calls `use` with the mapped bytes, which are gone when it
-   * returns.
+   * Waits for the submitted copies and calls `use` with the mapped bytes, which are valid only
+   * during that call.
    * @throws PanppError `device-lost`
    */
   async read<T>(use: (bytes: ArrayBuffer) => T): Promise<T> {
     try {
       await this.#buffer.mapAsync(GPUMapMode.READ, 0, this.#filled);
     } catch (cause) {
-      // A lost device says so itself once its promise has settled.
+      // Lets the `lost` promise settle first, so that a lost device is reported as such.
       await Promise.resolve();
       this.#gpu.assertUsable();
       throw new PanppError(

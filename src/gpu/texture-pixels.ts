@@ -1,4 +1,4 @@
-// A picture that lies in a texture: its pixels go to a buffer without leaving the GPU
+// Images in textures: their pixels are copied to a buffer without leaving the GPU
 // (shaders/gather_texels.wgsl).
 import source from '../../shaders/gather_texels.wgsl';
 import { PanppError } from '../errors.js';
@@ -7,7 +7,7 @@ import { shaderOf } from '../wgsl/assemble.js';
 import { dispatch, pipelineOf } from './dispatch.js';
 import { submitOnce } from './program.js';
 
-/** What WebGPU can copy into a texture by itself. */
+/** Image sources that WebGPU can copy into a texture directly. */
 export type ExternalPicture = GPUCopyExternalImageSource;
 
 const gatherTexels = { label: 'panpp texels', shader: shaderOf(source)() };
@@ -32,7 +32,7 @@ export class TexturePixels {
   }
 
   /**
-   * A caller's texture, which is read when its turn comes and left as it is.
+   * Uses a caller's texture, which is read when `gather` runs and is never changed.
    * @throws PanppError `argument` if it belongs to another device, or can't be read as 8-bit
    * colours
    */
@@ -70,9 +70,9 @@ export class TexturePixels {
   }
 
   /**
-   * A copy of what a browser shows, as it is at the call. Undefined where the picture is too large
+   * Copies a browser's image source at the time of the call. Undefined if the image is too large
    * for a texture.
-   * @throws DOMException as `copyExternalImageToTexture`, at once
+   * @throws DOMException as `copyExternalImageToTexture`, synchronously
    */
   static ofExternal(
     gpu: Gpu,
@@ -105,7 +105,7 @@ export class TexturePixels {
     );
   }
 
-  /** Puts the pixels of some rows and columns into a buffer, as RGBA bytes; submitted at once. */
+  /** Copies the pixels of some rows and columns to a buffer, as RGBA bytes; submitted at once. */
   gather(rows: Uint32Array, columns: Uint32Array, target: GPUBuffer): void {
     const { device } = this.#gpu;
     const [rowIndices, columnIndices] = [rows, columns].map((values) => {
@@ -129,7 +129,7 @@ export class TexturePixels {
     columnIndices.destroy();
   }
 
-  /** Frees the copy of `ofExternal`; what is submitted is still done. */
+  /** Frees the copy of `ofExternal`; submitted work still completes. */
   dispose(): void {
     if (this.#isOwn) this.#texture.destroy();
   }

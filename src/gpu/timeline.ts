@@ -23,7 +23,7 @@ export class Timeline {
     return gpu.profile.timestamps ? new Timeline(gpu.device) : undefined;
   }
 
-  /** Stages of a run that can be timed; later ones are not. */
+  /** Most stages of a run that are timed; later ones are not. */
   get capacity(): number {
     return maxStages;
   }
@@ -55,8 +55,8 @@ export class Timeline {
   }
 
   /**
-   * Milliseconds by stage from the bytes that `resolve` left. Stages whose clock went backwards or
-   * stood still are left out.
+   * Milliseconds by stage, from the bytes that `resolve` wrote. Stages with a zero or negative time
+   * are omitted.
    */
   read(bytes: ArrayBuffer): Record<string, number> {
     const nanoseconds = new BigInt64Array(bytes);

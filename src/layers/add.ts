@@ -1,4 +1,4 @@
-// Sum of two maps of one shape (shaders/add.wgsl).
+// Sum of two maps of the same shape (shaders/add.wgsl).
 import source from '../../shaders/add.wgsl';
 import { type Dispatch, dispatch } from '../gpu/dispatch.js';
 import { type FeatureMap, bindingOf, featureMap, vec4s } from './feature-map.js';

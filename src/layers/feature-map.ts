@@ -1,5 +1,4 @@
-// What the layers pass to one another: a map on the GPU, row by row, the channels of a pixel
-// together (height, width, channels); of several images one after another.
+// Feature maps, which layers pass to one another: on the GPU, as [images][height][width][channels].
 import type { ByteRange, Slot } from '../gpu/dispatch.js';
 import { type Precision, valueBytes } from './precision.js';
 
@@ -13,7 +12,7 @@ export interface FeatureMap {
   readonly channels: number;
   /** How its values are stored. */
   readonly precision: Precision;
-  /** Bytes of the slot before the first row, where the map is some rows of a larger one. */
+  /** Bytes from the slot's start to the first row, if the map is a part of a larger one. */
   readonly offset?: number;
 }
 
@@ -36,21 +35,21 @@ export function featureMap(
 }
 
 /**
- * Some rows of an image's map (all rows of several images' maps), as a map of its own in the same
- * memory. A row's bytes must be a multiple of 256 unless it is the first.
+ * Some rows of an image's map (for several images: all rows) as a map that shares its memory.
+ * `first` times a row's bytes must be a multiple of 256.
  */
 export function rowsOf(map: FeatureMap, first: number, count: number): FeatureMap {
   return { ...map, height: count, offset: (map.offset ?? 0) + first * rowBytes(map) };
 }
 
-/** The maps of some of the images, likewise. */
+/** Some images of a map, likewise; an image's offset must be a multiple of 256 bytes. */
 export function imagesOf(map: FeatureMap, first: number, count: number): FeatureMap {
   return { ...map, images: count, offset: (map.offset ?? 0) + first * map.height * rowBytes(map) };
 }
 
 /**
- * A map's images in groups that take at most `limit` bytes, with `bytes` for a row: first image and
- * count of each; one image at least.
+ * Splits a map's images into groups of at most `limit` bytes, at `bytes` per row; a group has at
+ * least one image.
  */
 export function groupsOf(
   { images, height }: FeatureMap,
@@ -64,7 +63,7 @@ export function groupsOf(
   ]);
 }
 
-/** The map's memory, for a dispatch to bind. */
+/** The map's memory, as a binding of a dispatch. */
 export function bindingOf(map: FeatureMap): { resource: Slot; range?: ByteRange } {
   const range =
     map.offset === undefined
@@ -77,7 +76,7 @@ function rowBytes({ width, channels, precision }: FeatureMap): number {
   return width * channels * valueBytes[precision];
 }
 
-/** The uniforms of a dispatch from one map to another. */
+/** The size uniforms of a dispatch from one map to another. */
 export function sizesOf(input: FeatureMap, output: FeatureMap) {
   return {
     inHeight: input.height,
@@ -87,7 +86,7 @@ export function sizesOf(input: FeatureMap, output: FeatureMap) {
   };
 }
 
-/** Four channels to a vec4; also how many channels a packed array has room for. */
+/** Number of vec4s that hold `channels` channels. */
 export function vec4s(channels: number): number {
   return Math.ceil(channels / 4);
 }

@@ -1,5 +1,5 @@
-// First half of an FPEM unit (shaders/fpem_filter.wgsl): a coarser level upsampled and added to a
-// finer one, then filtered depthwise.
+// First half of an FPEM unit (shaders/fpem_filter.wgsl): upsamples a coarser level, adds it to a
+// finer one, then applies a depthwise filter.
 import source from '../../shaders/fpem_filter.wgsl';
 import { type Dispatch, type Resource, dispatch } from '../gpu/dispatch.js';
 import { type FeatureMap, bindingOf, featureMap, vec4s } from './feature-map.js';
@@ -8,7 +8,7 @@ import { shaderOf } from '../wgsl/assemble.js';
 
 const shader = shaderOf(source);
 
-/** [tap][channel] from PyTorch's channels × 1 × 3 × 3. */
+/** Packs PyTorch's channels × 1 × 3 × 3 as [tap][channel]. */
 export function packDepthwise(
   packer: Packer,
   label: string,
@@ -20,7 +20,7 @@ export function packDepthwise(
 
 /**
  * Plans depthwise3×3(upsample(coarse) + finer) with padding 1. `finer` is twice as high and wide as
- * `coarse`. The weights are stored as the maps are.
+ * `coarse`. Weights and maps have the same precision.
  */
 export function planFpemFilter(
   label: string,

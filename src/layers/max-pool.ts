@@ -7,7 +7,7 @@ import { shaderOf } from '../wgsl/assemble.js';
 
 const shader = shaderOf(source);
 
-/** The map that pooling a map of these sizes gives. */
+/** The pooled map of an input with these sizes. */
 export function pooledMap(
   label: string,
   height: number,
@@ -21,8 +21,8 @@ export function pooledMap(
 }
 
 /**
- * Plans the pooling of `input` to `output`, which is stored alike and whose first row is the pooled
- * input's `firstRow`.
+ * Plans the pooling of `input` to `output`. The first row of `output` is row `firstRow` of the
+ * whole pooled map.
  */
 export function planMaxPool(
   label: string,

@@ -1,5 +1,5 @@
-// Weights on the GPU in the order that the layers' shaders read them (shaders/pack_weights.wgsl).
-// Tensors go up as they are; the GPU reorders, transforms and narrows them, all in one command
+// Packs weights on the GPU in the order that the layers' shaders read (shaders/pack_weights.wgsl).
+// Tensors are uploaded unchanged; the GPU reorders, transforms and narrows them in one command
 // buffer.
 import source from '../../shaders/pack_weights.wgsl';
 import { PanppError } from '../errors.js';
@@ -21,30 +21,31 @@ type Triple = readonly [number, number, number];
  */
 export interface PackOrder {
   readonly counts: Triple;
-  /** As many of j and k; all unless given. */
+  /** Counts of j and k that have weights. Default: all. */
   readonly used?: readonly [number, number];
   readonly strides: Triple;
   readonly offset?: number;
   /**
-   * i is one of 36 places in a transformed 3×3 kernel, whose 9 values lie together in the tensor.
+   * i is one of the 36 places of a transformed 3×3 kernel, whose 9 values are contiguous in the
+   * tensor.
    */
   readonly winograd?: boolean;
 }
 
-/** What layers pack their weights with. */
+/** Packs the weights of layers. */
 export interface Packer {
-  /** How weights are stored; biases are float32 always. */
+  /** How weights are stored; biases are always float32. */
   readonly precision: Precision;
   /** How convolutions are computed. */
   readonly choices: ConvChoices;
-  /** A tensor in another order. */
+  /** Packs a tensor in another order. */
   pack(label: string, tensor: Float32Array, order: PackOrder): Resource;
-  /** A bias, padded with zeros to fours. */
+  /** Packs a bias, padded with zeros to a multiple of 4. */
   bias(label: string, values: Float32Array): Resource;
 }
 
 /**
- * Packs nothing: places of the sizes that packed weights have, for plans that are only looked at.
+ * A packer that only returns slots of the packed sizes, for plans that are inspected but not run.
  */
 export function placeholders(precision: Precision, choices: ConvChoices): Packer {
   return {
@@ -114,14 +115,14 @@ export interface PackedWeights<T> {
   /** Bytes of GPU memory held. */
   readonly bytes: number;
   /**
-   * Kept when the device has accepted them. @throws PanppError `adapter` if they are too much for
-   * it
+   * Resolves when the device has accepted the weights. Rejects with PanppError `adapter` if it
+   * can't store them.
    */
   readonly ready: Promise<void>;
   readonly dispose: () => void;
 }
 
-/** Packs weights; whatever is submitted to the device afterwards finds them in place. */
+/** Packs weights. They are complete for all work submitted to the device afterwards. */
 export function packWeights<T>(
   gpu: Gpu,
   precision: Precision,
@@ -142,7 +143,7 @@ export function packWeights<T>(
     dispose();
     throw new PanppError(
       'adapter',
-      `${gpu.profile.adapter} does not take the weights: ${fault.message.split('\n')[0]}`,
+      `${gpu.profile.adapter} can't store the weights: ${fault.message.split('\n')[0]}`,
     );
   });
   tensors.forEach((tensor) => tensor.destroy());

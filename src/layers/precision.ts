@@ -1,24 +1,24 @@
-// How values lie in the GPU's memory: in 32 bits or in 16, half the memory and half the traffic.
-// Shaders compute and sum in float32 either way, and name the types of what they read and write
-// (`Variant.types` in src/wgsl/assemble.ts).
+// Storage precision of values in GPU memory: 32 bits, or 16 bits for half the memory and traffic.
+// Shaders always compute and sum in float32; `Variant.types` (src/wgsl/assemble.ts) sets the types
+// of what they read and write.
 import { halfToFloat } from '../half.js';
 import { PanppError } from '../errors.js';
 import type { GpuProfile } from '../gpu/context.js';
 
-/** How values are stored: in 32 bits or in 16. */
+/** How values are stored: in 32 or 16 bits. */
 export type Precision = 'f32' | 'f16';
 
 /**
- * What a caller may ask for. `auto`: f16 on hardware that has it, else f32; adapters that compute
- * on a CPU gain nothing by it.
+ * A caller's choice. `auto`: f16 on GPU hardware that supports it, else f32; adapters that compute
+ * on a CPU gain nothing from f16.
  */
 export type PrecisionChoice = Precision | 'auto';
 
 export const valueBytes: Readonly<Record<Precision, number>> = { f32: 4, f16: 2 };
 
 /**
- * The precision that a choice means on a device. @throws PanppError `adapter` if it has no f16,
- * `argument` for another word
+ * The precision of a choice on a device.
+ * @throws PanppError `adapter` if it has no f16, `argument` for an unknown choice
  */
 export function choosePrecision(
   choice: PrecisionChoice,
@@ -30,14 +30,14 @@ export function choosePrecision(
   if (choice === 'f16' && !profile.f16) {
     throw new PanppError(
       'adapter',
-      `${profile.adapter} has no shader-f16, which f16 needs; take auto or f32, or open a device that has it (in Dawn on NVIDIA it takes the ` +
+      `${profile.adapter} has no shader-f16, which f16 needs; take auto or f32, or open a device that has it (in Dawn on NVIDIA it needs the ` +
         'toggle vulkan_enable_f16_on_nvidia)',
     );
   }
   return choice;
 }
 
-/** `count` values from bytes that came from the GPU. */
+/** `count` values from bytes that were read back from the GPU; `offset` is in bytes. */
 export function readValues(
   precision: Precision,
   bytes: ArrayBuffer,

@@ -1,5 +1,5 @@
-// Resize and normalisation of 8-bit images of one size (shaders/resize_normalize.wgsl): from bytes
-// to the network's input.
+// Resizes and normalises 8-bit images of one size (shaders/resize_normalize.wgsl): from bytes to
+// the network's input.
 import source from '../../shaders/resize_normalize.wgsl';
 import { type Dispatch, type Slot, dispatch } from '../gpu/dispatch.js';
 import { shaderOf } from '../wgsl/assemble.js';
@@ -8,10 +8,10 @@ import { type FeatureMap, bindingOf, featureMap, imagesOf } from './feature-map.
 const shader = shaderOf(source);
 
 export interface ResizePlan {
-  /** For each image, bytes of `sourceRows` rows, `sourceWidth` wide. */
+  /** For each image, the bytes of the uploaded rows and columns. */
   readonly pixels: readonly Slot[];
   /**
-   * A tap for every output column, and for every output row; rows count within the rows of
+   * One tap per output column; `rowTaps` has one per output row. Source indices count within
    * `pixels`.
    */
   readonly columnTaps: Slot;
@@ -21,14 +21,14 @@ export interface ResizePlan {
   readonly dispatches: readonly Dispatch[];
 }
 
-/** Pixels that go up: their rows and columns, and bytes of each. */
+/** Size of the uploaded pixels; `channels` is bytes per pixel. */
 export interface ResizeSource {
   readonly rows: number;
   readonly columns: number;
   readonly channels: 3 | 4;
 }
 
-/** Plans the resize of an image, or several, to `height` × `width`, and the normalisation. */
+/** Plans the resize of one or several images to `height` × `width`, and the normalisation. */
 export function planResize(
   { rows, columns, channels }: ResizeSource,
   height: number,

@@ -6,7 +6,7 @@ import { shaderOf } from '../wgsl/assemble.js';
 
 const shader = shaderOf(source);
 
-/** Plans the upsampling of `input` to a height and width. */
+/** Plans the upsampling of `input` to `height` × `width`. */
 export function planUpsample(
   label: string,
   input: FeatureMap,

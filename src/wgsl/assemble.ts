@@ -1,34 +1,34 @@
-// Shaders put together from files: common parts, what a variant adds, and statements written out.
-// Lines of the result lead back to the files.
+// Assembles shaders from files: joins common parts, adds a variant's declarations, and unrolls
+// statements. Lines of the result can be traced back to the files.
 import { type DeclaredBinding, declarationsOf } from './declarations.js';
 import { StructLayout } from './struct.js';
 import { tokensOf } from './tokens.js';
 import { unrolled } from './unroll.js';
 
-/** A WGSL file, as importing it gives it (scripts/wgsl-plugin.mjs). */
+/** A WGSL file, in the form that importing it gives (scripts/wgsl-plugin.mjs). */
 export interface Source {
-  /** Its name, as in `add.wgsl`. */
+  /** The file's name, such as `add.wgsl`. */
   readonly name: string;
   readonly text: string;
 }
 
-/** What one use of a shader adds to its files. */
+/** What a variant of a shader adds to its files. */
 export interface Variant {
   /**
-   * How values are stored: of `{ input: 'f16' }` the shader knows the types `input1`, one value,
-   * and `input4`, four. So types are another shader, not a branch.
+   * How values are stored: `{ input: 'f16' }` declares the aliases `input1` (a scalar) and `input4`
+   * (a vec4). So other types are another shader, not a branch.
    */
   readonly types?: Readonly<Record<string, 'f32' | 'f16'>>;
   /**
-   * Declared as `const` of `u32`, for what can't be an `override`: lengths of arrays in structs,
-   * sizes of matrices.
+   * Declared as `const` of `u32`, for values that can't be an `override`: lengths of arrays in
+   * structs, sizes of matrices.
    */
   readonly constants?: Readonly<Record<string, number>>;
-  /** How often statements stand; see unroll.ts. */
+  /** How often statements are repeated, by letter; see unroll.ts. */
   readonly counts?: Readonly<Record<string, number>>;
 }
 
-/** WGSL to compile, and what the host must know of it. */
+/** WGSL to compile, with the declarations that the host needs. */
 export class Shader {
   readonly code: string;
   readonly #sources: readonly Source[];
@@ -38,7 +38,7 @@ export class Shader {
   #bindings: readonly DeclaredBinding[] | undefined;
 
   constructor(sources: readonly Source[], { types = {}, constants = {}, counts = {} }: Variant) {
-    // Directives must stand before all declarations, whichever file has them.
+    // WGSL allows directives only before all declarations, so they are moved to the front.
     let directives = Object.values(types).includes('f16') ? 'enable f16;' : '';
     let body = '';
     let line = 2;
@@ -60,14 +60,14 @@ export class Shader {
     this.#constants = constants;
   }
 
-  /** The bindings that its files declare, in the order of their numbers. */
+  /** The bindings that its files declare, sorted by number. */
   get bindings(): readonly DeclaredBinding[] {
     return (this.#bindings ??= this.#sources
       .flatMap((source) => declarationsOf(source).bindings)
       .sort((a, b) => a.binding - b.binding));
   }
 
-  /** Invocations of a workgroup, where its size is a number. */
+  /** Invocations of a workgroup along x; 1 if the size is not a literal. */
   get lanes(): number {
     return Math.max(...this.#sources.map((source) => declarationsOf(source).lanes));
   }
@@ -84,16 +84,16 @@ export class Shader {
     return layout;
   }
 
-  /** Where a line of the code comes from, for example `conv_tiled.wgsl:41`. */
+  /** The file and line that a line of `code` comes from, for example `conv_tiled.wgsl:41`. */
   place(line: number): string {
     const index = this.#firstLines.findLastIndex((first) => first <= line);
     return index < 0
-      ? `what is added to ${this.#sources[0].name}`
+      ? `code added to ${this.#sources[0].name}`
       : `${this.#sources[index].name}:${line - this.#firstLines[index] + 1}`;
   }
 }
 
-/** A shader of some files, in all its variants, each of which is made once. */
+/** Returns a function that assembles a variant of these files; each variant is made only once. */
 export function shaderOf(...sources: readonly Source[]): (variant?: Variant) => Shader {
   const made = new Map<string, Shader>();
   return (variant = {}) => {
@@ -104,7 +104,7 @@ export function shaderOf(...sources: readonly Source[]): (variant?: Variant) => 
   };
 }
 
-/** The directives at a file's beginning, and the text with spaces in their place. */
+/** The directives at a file's beginning, and the text with spaces instead, so that columns stay. */
 function withoutDirectives(text: string): { own: string; rest: string } {
   let own = '';
   let rest = text;

@@ -1,11 +1,11 @@
-// What a WGSL file declares that its host must know: structs and bindings.
+// Declarations of a WGSL file that its host needs: structs, bindings and the workgroup size.
 import type { Source } from './assemble.js';
 import { tokensOf } from './tokens.js';
 
-/** Members' names and types; a type is text without spaces, such as `array<atomic<u32>,4>`. */
+/** Members' names and types; a type has no spaces, for example `array<atomic<u32>,4>`. */
 export type Members = readonly (readonly [name: string, type: string])[];
 
-/** `@group(0) @binding(1) var<storage, read> input: array<u32>;` */
+/** For example `@group(0) @binding(1) var<storage, read> input: array<u32>;`. */
 export interface DeclaredBinding {
   readonly name: string;
   readonly binding: number;
@@ -16,13 +16,13 @@ export interface DeclaredBinding {
 export interface Declarations {
   readonly structs: ReadonlyMap<string, Members>;
   readonly bindings: readonly DeclaredBinding[];
-  /** The first number of `@workgroup_size`; 1 unless it is a number. */
+  /** The first argument of `@workgroup_size`; 1 if it is not a literal. */
   readonly lanes: number;
 }
 
 const known = new WeakMap<Source, Declarations>();
 
-/** The declarations of a file, which is read once. */
+/** The declarations of a file, which is parsed only once. */
 export function declarationsOf(source: Source): Declarations {
   let declarations = known.get(source);
   if (!declarations) known.set(source, (declarations = parse(source.text)));
@@ -33,7 +33,7 @@ function parse(code: string): Declarations {
   const structs = new Map<string, Members>();
   const bindings: DeclaredBinding[] = [];
   let lanes = 1;
-  // The tokens of a declaration, and how deep in braces it is.
+  // The tokens of the current declaration, and the depth of its braces.
   let own: string[] = [];
   let depth = 0;
   for (const { text } of tokensOf(code)) {
@@ -60,7 +60,7 @@ function membersOf(tokens: readonly string[]): Members {
     .map((member) => member.split(':') as [string, string]);
 }
 
-// var < storage , read_write > name : type, or, of a texture, var name : type
+// var < storage , read_write > name : type; for a texture: var name : type
 function bindingOf(tokens: readonly string[], binding: number): DeclaredBinding {
   const colon = tokens.indexOf(':');
   const access =

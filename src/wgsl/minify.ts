@@ -1,5 +1,5 @@
-// WGSL in fewer bytes, the same tokens: no comments, and spaces only where two tokens would become
-// one, or others. For the build.
+// Minifies WGSL for the build. The tokens stay the same: comments go, and a space stays only where
+// two tokens would otherwise be read as others.
 import { tokensOf } from './tokens.js';
 
 export function minifyWgsl(code: string): string {

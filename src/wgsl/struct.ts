@@ -1,23 +1,23 @@
-// How the values of a WGSL struct lie in memory: read off its declaration, so that the host names
-// members and counts no bytes.
+// Memory layout of WGSL structs, derived from their declarations, so that the host uses member
+// names instead of byte offsets.
 // Source: WGSL specification, Alignment and Size.
 import { PanppError } from '../errors.js';
 import type { Members } from './declarations.js';
 
-/** Values by the members' names; a vector's as a list. */
+/** Values by member name; a vector is a list. */
 export type Values = Readonly<Record<string, number | readonly number[]>>;
 
-/** How a type lies in memory. */
+/** Memory layout of a type, in bytes. */
 interface TypeLayout {
   readonly size: number;
   readonly align: number;
-  /** Bytes from an array's entry to the next. */
+  /** Bytes from one array element to the next. */
   readonly stride?: number;
-  /** `u32`, `i32`, `f32` of what is packed from numbers: one, or a vector's two to four. */
+  /** The component type, `u32`, `i32` or `f32`, of a scalar or vector. */
   readonly scalar?: string;
 }
 
-/** Where a member lies. */
+/** A member's layout and offset. */
 export interface Field extends TypeLayout {
   readonly type: string;
   /** Bytes before it. */
@@ -26,14 +26,13 @@ export interface Field extends TypeLayout {
 
 export class StructLayout implements TypeLayout {
   readonly fields = new Map<string, Field>();
-  /** Bytes of one value, and from one to the next in an array. */
+  /** Bytes of one value; also the stride in an array. */
   readonly size: number;
   readonly align: number;
 
   /**
-   * @param constants lengths of arrays that are declared by name
-   * @throws PanppError `shader` if there is no such struct, or the layout of a member's type is not
-   * known
+   * @param constants lengths of arrays whose length is a named constant
+   * @throws PanppError `shader` for an unknown struct or a member type that is not supported
    */
   constructor(
     readonly name: string,
@@ -52,7 +51,11 @@ export class StructLayout implements TypeLayout {
     this.size = roundUp(end, align);
   }
 
-  /** A member's place. */
+  /**
+   * The layout of a member.
+   * @param of named in errors
+   * @throws PanppError `shader` for an unknown member
+   */
   field(member: string, of = this.name): Field {
     return (
       this.fields.get(member) ??
@@ -60,7 +63,7 @@ export class StructLayout implements TypeLayout {
     );
   }
 
-  /** A member's index among 32-bit words. */
+  /** A member's offset in 32-bit words. */
   word(member: string): number {
     return this.field(member).offset / 4;
   }
@@ -68,7 +71,7 @@ export class StructLayout implements TypeLayout {
   /**
    * The bytes of a value.
    * @param of named in errors
-   * @throws PanppError `shader` for a member that is unknown, missing or of another type
+   * @throws PanppError `shader` for a member that is unknown, missing or of the wrong type
    */
   pack(values: Values, of = this.name): Uint8Array<ArrayBuffer> {
     return this.packAll([values], of);
@@ -115,7 +118,7 @@ function layoutOf(
     const { size, align, scalar } = layoutOf(inner, structs, constants);
     if (wrapper === 'atomic') return { size, align, scalar };
     const stride = roundUp(size, align);
-    // An array without a length, which is a struct's last member, adds nothing to it.
+    // A runtime-sized array, which can only be the last member, adds nothing to the size.
     return {
       size: stride * (length ? (constants[length] ?? Number.parseInt(length, 10)) : 0),
       align,

@@ -1,14 +1,14 @@
-// WGSL as tokens. Whatever reads WGSL here (assembly, unrolling, struct layouts, the minifier of
-// the build, the bounds check of the tests) reads these.
+// The WGSL tokenizer. All code that reads WGSL uses it: assembly, unrolling, struct layouts, the
+// build's minifier, and the tests' bounds check.
 
-/** A word, a number or a symbol. Comments and white space are what lies between two tokens. */
+/** A word, a number or a symbol. Comments and white space are not tokens. */
 export interface Token {
   readonly text: string;
   /** Index of its first character. */
   readonly at: number;
 }
 
-// Comments and spaces, or a token: longest first, as WGSL reads them. `$` belongs to words: see
+// Comments and spaces, or a token; longer tokens first, as in WGSL. `$` is part of words: see
 // unroll.ts.
 const pattern =
   /\/\/.*|\/\*[^]*?\*\/|\s+|([A-Za-z_$][\w$]*|(?:0[xX][\da-fA-F]+|\d*\.?\d+(?:[eE][+-]?\d+)?\.?)[iufh]?|<<=|>>=|->|[+\-*/%&|^<>=!]=|&&|\|\||\+\+|--|<<|>>|[^])/g;

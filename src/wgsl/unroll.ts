@@ -1,12 +1,12 @@
-// Statements written out, so that a shader's sums are variables by name: arrays that are indexed in
-// a loop stay in memory with compilers that do not unroll it (SwiftShader's).
+// Unrolls statements, so that a shader's sums are named variables: compilers that do not unroll
+// loops (SwiftShader's) keep arrays indexed in a loop in memory, not in registers.
 import { tokensOf } from './tokens.js';
 
 /**
- * WGSL whose statements with a `$` and a letter stand once for every number from 0 up to that
- * letter's count, the number in the place of both: `let p$p = window(first + $pu);` with `{ p: 2 }`
- * is `let p0 = window(first + 0u); let p1 = window(first + 1u);`. A statement with several letters
- * stands for every combination, in the order of loops within loops. Every line keeps its number.
+ * Repeats every statement that contains `$` and a letter, once for each number from 0 to that
+ * letter's count − 1, which replaces both: `let p$p = window(first + $pu);` with `{ p: 2 }` becomes
+ * `let p0 = window(first + 0u); let p1 = window(first + 1u);`. A statement with several letters is
+ * repeated for every combination, in the order of nested loops. Line numbers do not change.
  */
 export function unrolled(code: string, counts: Readonly<Record<string, number>>): string {
   let result = '';
@@ -31,7 +31,7 @@ export function unrolled(code: string, counts: Readonly<Record<string, number>>)
 }
 
 function repeated(statement: string, counts: Readonly<Record<string, number>>): string {
-  // The last letter first.
+  // The last letter is the innermost loop.
   return Object.entries(counts).reduceRight((text, [letter, count]) => {
     const name = `$${letter}`;
     return text.includes(name)

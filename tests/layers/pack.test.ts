@@ -131,7 +131,7 @@ describeOnGpus('packed weights', (gpu) => {
     );
     await expect(ready).rejects.toMatchObject({
       name: 'PanppError',
-      message: expect.stringContaining('does not take the weights: '),
+      message: expect.stringContaining("can't store the weights: "),
     });
   });
 });

@@ -130,7 +130,7 @@ describe('a shader', () => {
       shader.place(lines.findIndex((line) => line.includes(text)) + 1);
     expect(placeOf('FAULT')).toBe('main.wgsl:8');
     expect(placeOf('return 2.0')).toBe('common.wgsl:3');
-    expect(placeOf('alias')).toBe('what is added to main.wgsl');
+    expect(placeOf('alias')).toBe('code added to main.wgsl');
   });
 
   describe('that does not compile', async () => {

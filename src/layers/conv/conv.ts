@@ -1,4 +1,4 @@
-// 2-D convolution: how its weights are packed for the way that it is computed, and its plan.
+// 2-D convolution: packs its weights for the chosen method, and plans its dispatches.
 import type { Dispatch, Resource } from '../../gpu/dispatch.js';
 import type { ConvMethod } from './method.js';
 import type { ConvWeights } from './weights.js';
@@ -10,8 +10,8 @@ import type { Precision } from '../precision.js';
 import { planWinograd, winogradPlaces } from './winograd.js';
 
 /**
- * Packed weights on the GPU, with what a plan needs to know of them. Channels are counted with
- * padding to a multiple of 4.
+ * Packed weights on the GPU, with their properties for plans. Channel counts are padded to a
+ * multiple of 4.
  */
 export interface PackedConv {
   readonly method: ConvMethod;
@@ -26,7 +26,7 @@ export interface PackedConv {
   readonly stride: number;
 }
 
-/** Packs a conv for its method: the packer's choice unless given. */
+/** Packs a conv for its method; `given` overrides the packer's choice. */
 export function packConv(
   packer: Packer,
   label: string,
@@ -64,13 +64,13 @@ export function packConv(
 
 export interface ConvOptions {
   relu?: boolean;
-  /** Added before the ReLU; of the output's shape and precision. */
+  /** Added before the ReLU; has the output's shape and precision. */
   residual?: FeatureMap;
-  /** How the output is stored; as the weights are unless given. */
+  /** How the output is stored. Default: the weights' precision. */
   precision?: Precision;
 }
 
-/** Plans `relu(conv(input) + bias + residual)`, padding kernel / 2. */
+/** Plans `relu(conv(input) + bias + residual)` with padding kernel / 2. */
 export function planConv(
   label: string,
   input: FeatureMap,
@@ -90,7 +90,7 @@ export function planConv(
   );
   if (conv.method === 'winograd')
     return { output, dispatches: planWinograd({ label, input, output, ...conv, relu, residual }) };
-  // Without a window, images one after another are one high image.
+  // A 1×1 conv with stride 1 can process consecutive images as one tall image.
   const isOne = kernel === 1 && stride === 1;
   const [high, wide] = [images * input.height, input.width];
   const planned = planDirectConv(conv.tiles, {

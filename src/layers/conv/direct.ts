@@ -1,5 +1,5 @@
-// Convolution without a transform, of any kernel and stride (shaders/conv_common.wgsl), and with it
-// the batched matrix product that Winograd's way ends in: its dispatch.
+// Plans the dispatch of a convolution without a transform, of any kernel and stride
+// (shaders/conv_common.wgsl). Winograd convolution uses it for its batched matrix product.
 import {
   type Bindable,
   type Dispatch,
@@ -15,29 +15,28 @@ export interface DirectConvPlan extends ConvShape {
   readonly label: string;
   /** [batches][height][width][inChannels] */
   readonly input: Bindable;
-  /** [batches][kernel · kernel][inChannels][outChannels], of one batch if they are shared */
+  /** [batches][kernel · kernel][inChannels][outChannels]; one batch with `sharedWeights` */
   readonly weights: Resource;
   /** [batches][height][width][outChannels] */
   readonly output: Bindable;
-  /** All batches have the same weights: they are images. */
+  /** All batches use the same weights: batches are images. */
   readonly sharedWeights?: boolean;
   readonly bias?: Resource;
   readonly relu?: boolean;
-  /** Added before the ReLU; of the output's shape and type. */
+  /** Added before the ReLU; has the output's shape and type. */
   readonly residual?: Bindable;
 }
 
 const shapes = new WeakMap<Dispatch, ConvShape>();
 
 /**
- * The shape of the convolution that a dispatch computes directly, if it does: what tiles are chosen
- * by.
+ * The shape by which the tile of a direct convolution is chosen; undefined for other dispatches.
  */
 export function convShapeOf(dispatch: Dispatch): ConvShape | undefined {
   return shapes.get(dispatch);
 }
 
-/** Plans relu(conv(input) + bias + residual), padding kernel / 2. */
+/** Plans relu(conv(input) + bias + residual) with padding kernel / 2. */
 export function planDirectConv(tiles: TileChooser, plan: DirectConvPlan): Dispatch {
   const {
     label,
@@ -74,7 +73,7 @@ export function planDirectConv(tiles: TileChooser, plan: DirectConvPlan): Dispat
       RELU: Number(relu),
       RESIDUAL: Number(residual !== undefined),
     },
-    // Something must be bound where there is no bias or residual; it is not read.
+    // Without bias or residual, a placeholder is bound that the shader does not read.
     bindings: { input, weights, biases: bias ?? weights, residual: residual ?? weights, output },
     uniforms: { inHeight, inWidth, outHeight, outWidth, in4: inChannels / 4, out4 },
     workgroups: [x, y, Math.ceil(out4 / tileOut4) * batches],

@@ -1,7 +1,7 @@
-// 3×3 convolution of a feature pyramid's levels upsampled to the finest and concatenated, without
-// making that map: each coarser level is multiplied by the nine taps of its weights at its own
-// size, then shifted and upsampled (shaders/tap_rows.wgsl, shaders/tap_columns.wgsl). Exact, and
-// about three times fewer multiplications for four levels.
+// 3×3 convolution of a feature pyramid's levels, upsampled to the finest and concatenated, without
+// storing that map: each coarser level is multiplied by the nine taps of its weights at its own
+// size, then shifted and upsampled (shaders/tap_rows.wgsl, shaders/tap_columns.wgsl). Exact, with
+// about a third of the multiplications for four levels.
 // Source: spec, Detection head ("a property worth using").
 import columnsSource from '../../../shaders/tap_columns.wgsl';
 import common from '../../../shaders/tap_common.wgsl';
@@ -29,8 +29,8 @@ const columnsShader = shaderOf(columnsSource, common);
 export type Pyramid<T = FeatureMap> = readonly [T, T, T, T];
 
 /**
- * Packs a 3×3 conv on four concatenated levels, taken apart: a 3×3 conv with the bias for the
- * finest level, and for each coarser one a 1×1 conv to nine times the channels, tap by tap.
+ * Splits and packs a 3×3 conv on four concatenated levels: a 3×3 conv with the bias for the finest
+ * level, and for each coarser one a 1×1 conv to nine times the channels, one set per tap.
  */
 export function packPyramidConv(
   packer: Packer,
@@ -60,7 +60,7 @@ export function packPyramidConv(
   return [finest, taps(2), taps(3), taps(4)];
 }
 
-/** Rows of the finest level to one of the coarsest. */
+/** Rows of the finest level per row of the coarsest. */
 const rowsToCoarsest = 8;
 
 /**
@@ -70,9 +70,9 @@ const pixelsEach = 4;
 const counts = { p: pixelsEach };
 
 /**
- * Plans relu(conv3×3(concatenate(upsample(levels))) + bias) from the split weights. A level is half
- * as high and wide as the finer one, the finest one's sides are multiples of 8.
- * @param bandBytes what the nine taps of level 2 may take in a band of rows
+ * Plans relu(conv3×3(concatenate(upsample(levels))) + bias) from the split weights. Each level is
+ * half as high and wide as the next finer one; the finest one's sides are multiples of 8.
+ * @param bandBytes most bytes of the nine taps of level 2 in a band of rows
  */
 export function planPyramidConv(
   label: string,
@@ -90,8 +90,8 @@ export function planPyramidConv(
     images,
   );
   const dispatches: Dispatch[] = [];
-  // Taps of all rows at once would be the network's largest maps, and their sums by rows the next
-  // largest. Of several small images as many at once as make a band.
+  // The taps of all rows at once would be the network's largest maps, and their row sums the next
+  // largest. So large maps are processed in bands, and small images in groups.
   const rowBytes = (levels[1].width * weights[1].outChannels * valueBytes[precision]) / 2;
   const bands = Math.ceil((height * rowBytes) / bandBytes);
   const band = Math.ceil(height / bands / rowsToCoarsest) * rowsToCoarsest;
@@ -106,7 +106,7 @@ export function planPyramidConv(
   return { output: finest.output, dispatches: [...dispatches, ...finest.dispatches] };
 }
 
-/** What the coarser levels give for a band of rows, from row `first` on. */
+/** Plans the coarser levels' contribution to a band of rows, from row `first` on. */
 function planTaps(
   label: string,
   levels: Pyramid,
@@ -120,7 +120,7 @@ function planTaps(
   const byRows = [1, 2, 3].map((index) => {
     const level = levels[index];
     const factor = levels[0].height / level.height;
-    // An output row reads one level row beyond its own on either side.
+    // An output row also reads one level row beyond its own on each side.
     const top = Math.max(0, first / factor - 1);
     const bottom = Math.min((first + height) / factor + 1, level.height);
     const taps = planConv(

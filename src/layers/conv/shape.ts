@@ -1,13 +1,13 @@
-// What convolutions are told apart by.
+// The shape of a convolution, and its keys for tuning.
 import type { Precision } from '../precision.js';
 
-/** What a tile is chosen by. Channels are multiples of 4. */
+/** The properties by which a tile is chosen. Channels are multiples of 4. */
 export interface ConvShape {
   readonly kernel: number;
   readonly stride: number;
   readonly inChannels: number;
   readonly outChannels: number;
-  /** 1 unless given. */
+  /** Default: 1. */
   readonly batches?: number;
   /** Heights and widths: `inHeight, inWidth, outHeight, outWidth`. */
   readonly sizes: readonly [number, number, number, number];
@@ -20,14 +20,14 @@ export interface ConvShape {
 }
 
 /**
- * Output pixels of one batch, up to the next power of two: shapes that differ in less get the same
+ * Output pixels of one batch, rounded up to a power of two: shapes in the same bucket get the same
  * tile.
  */
 export function pixelBucket({ sizes }: ConvShape): number {
   return 2 ** Math.ceil(Math.log2(sizes[2] * sizes[3]));
 }
 
-/** What convolutions of one kind have in common, in words: `3x3/2 64>128`. */
+/** Kernel, stride and channels as text: `3x3/2 64>128`. */
 export function convName({
   kernel,
   stride,
@@ -38,8 +38,7 @@ export function convName({
 }
 
 /**
- * What shapes that get the same tile have in common, in words: `1x1/1 64>128 x36 1024px f32 f32
- * f32`.
+ * A key that is equal for shapes that get the same tile: `1x1/1 64>128 x36 1024px f32 f32 f32`.
  */
 export function shapeKey(shape: ConvShape): string {
   const { batches = 1, types } = shape;

@@ -7,8 +7,8 @@ export interface ConvWeights {
   readonly inChannels: number;
   readonly kernel: number;
   /**
-   * Values from one output channel's weights to the next one's, where these are the first input
-   * channels of a conv with more.
+   * Values from one output channel's weights to the next one's. Set if these are the first input
+   * channels of a larger conv. Default: inChannels · kernel².
    */
   readonly outStride?: number;
 }

@@ -1,12 +1,12 @@
 // 3×3 convolution with stride 1 as Winograd's F(4×4, 3×3): a quarter of the multiplications
-// (shaders/winograd_input.wgsl, conv.wgsl, winograd_output.wgsl), in bands of tiles so that the
-// transformed maps take little memory.
-// Source: Lavin and Gray 2015, "Fast Algorithms for Convolutional Neural Networks". The points that
-// the polynomials are taken at are 0, ±5/8, ±3/2 and infinity where they have 0, ±1, ±2 and
-// infinity: exact in binary too, but they make rounding errors 4.8 times as large, not 10.8 (root
-// mean squares, independent values), so that transformed maps and products can be stored in 16
-// bits. Why points matter: Barabasz, Anderson, Soodhalter and Gregg 2020, "Error Analysis and
-// Improving the Accuracy of Winograd Convolution for Deep Neural Networks".
+// (shaders/winograd_input.wgsl, the conv shaders, winograd_output.wgsl). Works in bands of tiles,
+// so that the transformed maps take little memory.
+// Source: Lavin and Gray 2015, "Fast Algorithms for Convolutional Neural Networks". The
+// interpolation points here are 0, ±5/8, ±3/2 and infinity; theirs are 0, ±1, ±2 and infinity. Both
+// are exact in binary, but ours multiply rounding errors by 4.8 instead of 10.8 (root mean square,
+// independent values), so that transformed maps and products can be stored in 16 bits. Why points
+// matter: Barabasz, Anderson, Soodhalter and Gregg 2020, "Error Analysis and Improving the Accuracy
+// of Winograd Convolution for Deep Neural Networks".
 import inputSource from '../../../shaders/winograd_input.wgsl';
 import outputSource from '../../../shaders/winograd_output.wgsl';
 import { type Dispatch, type Resource, type Slot, dispatch } from '../../gpu/dispatch.js';
@@ -16,13 +16,13 @@ import { planDirectConv } from './direct.js';
 import { type FeatureMap, bindingOf } from '../feature-map.js';
 import { type Precision, valueBytes } from '../precision.js';
 
-/** The WGSL around the products. */
+/** The WGSL of the input and output transforms. */
 export const winogradSources: readonly Source[] = [inputSource, outputSource];
 
 const inputShader = shaderOf(inputSource);
 const outputShader = shaderOf(outputSource);
 
-/** Pixels of a tile's side, and of the patch that it needs. */
+/** Pixels of a tile's side, and of the input patch's side. */
 const tile = 4;
 const patch = 6;
 
@@ -44,7 +44,7 @@ export interface WinogradPlan {
   readonly residual?: FeatureMap;
 }
 
-/** Of the transformed input and the products of a band together. */
+/** Most bytes of a band's transformed input and products together. */
 const bandBytes = 32 * 2 ** 20;
 
 export function planWinograd({
@@ -104,7 +104,7 @@ export function planWinograd({
         label,
         shader: outputShader({ types: { input: precision, output: output.precision }, counts }),
         constants: { RELU: Number(relu), RESIDUAL: Number(residual !== undefined) },
-        // Something must be bound where there is no residual; it is not read.
+        // Without a residual, a placeholder is bound that the shader does not read.
         bindings: {
           products,
           bias,

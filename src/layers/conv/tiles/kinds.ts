@@ -1,5 +1,5 @@
-// All kinds of tiles, and which tile a shape gets. Which is fastest depends on the adapter, so a
-// tuning (src/tuning) can choose another.
+// All kinds of tiles, and the default tile of a shape. The fastest tile depends on the adapter, so
+// a tuning (src/tuning) can choose another.
 import common from '../../../../shaders/conv_common.wgsl';
 import type { Shader, Source } from '../../../wgsl/assemble.js';
 import { type ConvShape, pixelBucket } from '../shape.js';
@@ -31,7 +31,7 @@ export function candidateTiles(shape: ConvShape, device: TileDevice): ConvTile[]
   return Object.values(kinds).flatMap((kind) => kind.candidates(shape, device));
 }
 
-/** The shader and the overrides that a tile is computed by. */
+/** The shader and the overrides of a tile. */
 export function tileShader(
   tile: ConvTile,
   types: ConvShape['types'],
@@ -43,31 +43,31 @@ export function tileShader(
   };
 }
 
-/** The WGSL that tiles are made of. */
+/** The WGSL of all tile kinds. */
 export const tileSources: readonly Source[] = [
   common,
   ...Object.values(kinds).map(({ source }) => source),
 ];
 
 /**
- * The tile that a shape gets without a tuning. On adapters that compute on a CPU it has been
- * measured; on GPUs it follows from how many values an invocation must read for a multiplication
- * (docs/tuning.md), and has not.
+ * The tile of a shape without a tuning. For adapters that compute on a CPU the choice is measured.
+ * For GPUs it is not: it follows from the number of values that an invocation reads per
+ * multiplication (docs/tuning.md).
  */
 export function defaultTile(shape: ConvShape, device: TileDevice): ConvTile {
   const lanes = lanesFor(shape);
   if (suitsSubgroups(lanes, device)) return subgroupTile(16, lanes);
   const fitting = [matrix, tiled].map((kind) => {
     const tiles = kind.candidates(shape, device);
-    // 128 or 64 pixels × 64 channels; for few pixels, fewer.
+    // 128 or 64 pixels × 64 channels; smaller tiles for small maps.
     return tiles.find(({ pixels, rows }) => pixels * rows <= pixelBucket(shape)) ?? tiles[0];
   });
   return fitting.find(Boolean) ?? plainTile(8, lanes);
 }
 
 /**
- * A tile in words, no two alike: `tiled 64x64 by 8x8, 16 deep` is 64 pixels × 64 channels, 8 × 8 of
- * them an invocation.
+ * A tile's unique name: `tiled 64x64 by 8x8, 16 deep` is 64 pixels × 64 channels, 8 × 8 per
+ * invocation, in steps of 16 input channels.
  */
 export function tileName(tile: ConvTile): string {
   const [pixels, out4] = tileSize(tile);

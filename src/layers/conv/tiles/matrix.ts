@@ -5,19 +5,18 @@ import { shaderOf } from '../../../wgsl/assemble.js';
 import { type ConvShape, pixelBucket } from '../shape.js';
 import { type ConvTile, type TileDevice, type TileKind, tileSize } from './tile.js';
 
-/** Matrices of a subgroup across; the shader stores two at a time. */
+/** Matrices per subgroup across; the shader stores two at a time. */
 const matricesAcross = 2;
-/** Steps of K input channels that are brought to workgroup memory at a time. */
+/** Blocks of K input channels that are copied to workgroup memory at a time. */
 const steps = 2;
 /**
- * Values between one pixel's inputs and the next one's: they spread pixels over the banks of the
- * memory.
+ * Padding values after each pixel's inputs, which spread pixels over the memory banks.
  */
 const gap = 8;
 /** Most invocations of a workgroup. */
 const largestGroup = 256;
 
-// Subgroups down and across, and the matrices of each of them down.
+// Subgroups down, subgroups across, and matrices down per subgroup.
 const layouts = [
   [2, 2, 4],
   [2, 2, 2],
@@ -43,7 +42,7 @@ function tilesOf({ subgroupSize, subgroupMatrix }: TileDevice): ConvTile[] {
   }));
 }
 
-/** What the shader declares its arrays with. */
+/** The shader's constants, which size its arrays. */
 function constantsOf({ pixels, rows, lanes, depth, matrix }: ConvTile) {
   const { M, N, K, subgroup } = matrix!;
   return {
@@ -55,7 +54,7 @@ function constantsOf({ pixels, rows, lanes, depth, matrix }: ConvTile) {
     ACROSS: lanes,
     MATRICES: pixels / M,
     DEPTH: depth,
-    // Workgroup memory: pixels; values from one pixel's inputs to the next one's; sums of a
+    // Workgroup memory: pixels; values from one pixel's inputs to the next one's; sums per
     // subgroup.
     PIXELS: pixels * rows,
     PITCH: depth + gap,
@@ -63,14 +62,14 @@ function constantsOf({ pixels, rows, lanes, depth, matrix }: ConvTile) {
   };
 }
 
-/** Bytes of workgroup memory: corners, inputs, held. */
+/** Bytes of workgroup memory: window corners, inputs, and held sums. */
 function memoryOf(tile: ConvTile): number {
   const { PIXELS, PITCH, HELD, DOWN, ACROSS } = constantsOf(tile);
   return 8 * PIXELS + 2 * PIXELS * PITCH + 4 * DOWN * ACROSS * HELD;
 }
 
-// Whole steps of the depth and whole workgroups across; no more than half of the pixels beyond the
-// shape's.
+// The channels must be whole steps and whole workgroups, and more than half of a tile's pixels must
+// lie in the shape.
 function suits(tile: ConvTile, shape: ConvShape, { maxWorkgroupBytes }: TileDevice): boolean {
   const [pixels, out4] = tileSize(tile);
   return (
@@ -89,7 +88,7 @@ export const matrix: TileKind = {
   shader: shaderOf(source, common),
   candidates: (shape, device) =>
     device.software ? [] : tilesOf(device).filter((tile) => suits(tile, shape, device)),
-  // WGSL's matrix types take constants, not overrides.
+  // WGSL's subgroup matrix types need constants, not overrides.
   variant: (tile) => ({
     counts: { p: tile.pixels / tile.matrix!.M, q: matricesAcross },
     constants: constantsOf(tile),

@@ -5,7 +5,7 @@ import { shaderOf } from '../../../wgsl/assemble.js';
 import { type ConvTile, type TileKind, distinct, lanesFor } from './tile.js';
 import { subgroup } from './subgroup.js';
 
-/** Invocations of a workgroup, about. */
+/** Approximate number of invocations per workgroup. */
 const groupSize = 64;
 
 export function plainTile(pixels: number, lanes: number): ConvTile {
@@ -23,8 +23,8 @@ export const plain: TileKind = {
   source,
   shader: shaderOf(source, common),
   candidates(shape, device) {
-    // On a CPU the subgroup's kind is at least twice as fast where there is one, and 16 pixels do
-    // not fit the registers.
+    // On a CPU the kind subgroup8 is at least twice as fast where it is available, and 16 pixels do
+    // not fit in registers.
     if (device.software && subgroup.candidates(shape, device).length > 0) return [];
     const lanes = distinct([lanesFor(shape), lanesFor(shape, 8)]);
     return lanes.flatMap((count) =>

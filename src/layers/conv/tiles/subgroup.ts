@@ -1,5 +1,5 @@
-// Tiles in registers, for adapters whose subgroups have 8 lanes, which are those that compute on a
-// CPU (shaders/conv_subgroup8.wgsl).
+// Tiles in registers for adapters whose subgroups have 8 lanes; these compute on a CPU
+// (shaders/conv_subgroup8.wgsl).
 import common from '../../../../shaders/conv_common.wgsl';
 import source from '../../../../shaders/conv_subgroup8.wgsl';
 import { shaderOf } from '../../../wgsl/assemble.js';
@@ -12,7 +12,7 @@ export function subgroupTile(pixels: number, lanes: number): ConvTile {
   return { kind: 'subgroup8', pixels, vectors: 1, lanes, rows: 1, depth: 0 };
 }
 
-/** Whether a workgroup of so many invocations across is whole subgroups of the device. */
+/** Whether `lanes` invocations across are whole subgroups of the device. */
 export function suitsSubgroups(lanes: number, device: { readonly subgroupSize?: number }): boolean {
   return device.subgroupSize === subgroupSize && lanes % subgroupSize === 0;
 }

@@ -1,6 +1,6 @@
 // A tile says which outputs of a convolution each workgroup and each invocation computes. Tiles are
-// plain data; each kind (plain.ts, subgroup.ts, tiled.ts, matrix.ts) has its shader, what it asks
-// of shape and device, and the memory that it takes. Results are the same for all tiles.
+// plain data; each kind (plain.ts, subgroup.ts, tiled.ts, matrix.ts) has its own shader,
+// requirements on shape and device, and memory use. All tiles compute the same convolution.
 import type { GpuProfile, SubgroupMatrix } from '../../../gpu/context.js';
 import type { Shader, Source, Variant } from '../../../wgsl/assemble.js';
 import type { ConvShape } from '../shape.js';
@@ -12,49 +12,50 @@ import type { ConvShape } from '../shape.js';
 export type TileKindName = 'plain' | 'subgroup8' | 'tiled' | 'matrix';
 
 /**
- * A tile: an invocation computes `pixels` × 4 · `vectors` channels, a workgroup has `lanes` across
- * channels and `rows` down pixels. For the kind `matrix`, a subgroup stands for an invocation.
+ * A tile: an invocation computes `pixels` × 4 · `vectors` channels; a workgroup has `lanes`
+ * invocations across channels and `rows` down pixels. For the kind `matrix`, read "subgroup"
+ * instead of "invocation".
  */
 export interface ConvTile {
   /** Which shader. */
   readonly kind: TileKindName;
   /** Pixels that an invocation computes. */
   readonly pixels: number;
-  /** Fours of channels that an invocation computes. */
+  /** Vec4s of channels that an invocation computes. */
   readonly vectors: number;
   /** Invocations of a workgroup across channels. */
   readonly lanes: number;
   /** Invocations of a workgroup down pixels. */
   readonly rows: number;
-  /** Input channels that a workgroup brings to its memory at a time; 0 for kinds without. */
+  /** Input channels that a workgroup copies to its memory at a time; 0 for kinds that do not. */
   readonly depth: number;
-  /** What the kind `matrix` is made of: the matrices, and the invocations of a subgroup. */
+  /** For the kind `matrix`: the matrix shape, and the invocations of a subgroup. */
   readonly matrix?: SubgroupMatrix & { readonly subgroup: number };
 }
 
-/** What of a device decides which tiles there are. */
+/** The device properties by which tiles are chosen. */
 export type TileDevice = Pick<
   GpuProfile,
   'software' | 'subgroupSize' | 'subgroupMatrix' | 'maxWorkgroupBytes'
 >;
 
-/** A kind of tile: all that planning, tuning and tests know of it. */
+/** A kind of tile: the interface that planning, tuning and tests use. */
 export interface TileKind {
-  /** Its own WGSL; conv_common.wgsl is behind it. */
+  /** Its own WGSL, which conv_common.wgsl follows. */
   readonly source: Source;
   readonly shader: (variant: Variant) => Shader;
   /**
-   * What may be fastest for a shape on a device; empty where the kind does not work on it or makes
-   * no sense for it.
+   * The tiles that may be fastest for a shape on a device; empty if the kind does not work or makes
+   * no sense there.
    */
   candidates(shape: ConvShape, device: TileDevice): ConvTile[];
-  /** What a tile adds to the shader. */
+  /** The shader variant of a tile. */
   variant(tile: ConvTile): Variant;
   /** Values of the shader's own overrides. */
   overrides(tile: ConvTile): Record<string, number>;
 }
 
-/** Pixels, and fours of channels, that a workgroup computes. */
+/** Pixels and vec4s of channels that a workgroup computes. */
 export function tileSize({
   pixels,
   vectors,
@@ -64,11 +65,11 @@ export function tileSize({
   return [pixels * rows, vectors * lanes];
 }
 
-/** Most invocations across channels, of kinds that share no memory. */
+/** Most invocations across channels, for kinds that do not use workgroup memory. */
 const lanesAcross = 32;
 
 /**
- * The largest number of invocations across channels that leaves none without work, at most `most`.
+ * The largest number of invocations across channels, up to `most`, that leaves none idle.
  */
 export function lanesFor(
   { outChannels }: Pick<ConvShape, 'outChannels'>,

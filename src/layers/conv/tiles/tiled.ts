@@ -5,9 +5,9 @@ import { shaderOf } from '../../../wgsl/assemble.js';
 import { type ConvShape, pixelBucket } from '../shape.js';
 import { type ConvTile, type TileDevice, type TileKind, tileSize } from './tile.js';
 
-// Of 64 to 256 invocations, each with 16 to 64 sums. Invocations read the depth of a pixel in turns
-// and whole rows of columns, so lanes · rows is a multiple of depth / 4, pixels · depth / 4 of
-// lanes, rows of vectors.
+// 64 to 256 invocations with 16 to 64 sums each. Invocations take turns along the depth of a pixel
+// and read whole rows of columns, so lanes · rows must be a multiple of depth / 4, pixels · depth /
+// 4 of lanes, and rows of vectors.
 const tiles = (
   [
     // pixels, vectors, lanes, rows, depth
@@ -29,14 +29,14 @@ const tiles = (
   depth,
 }));
 
-/** Bytes of workgroup memory: a step's inputs of all pixels, and its weights of all channels. */
+/** Bytes of workgroup memory: one step's inputs of all pixels and weights of all channels. */
 function memoryOf(tile: ConvTile): number {
   const [pixels, out4] = tileSize(tile);
   return (pixels + 4 * out4) * tile.depth * 4;
 }
 
-// What fits a device, with no more than half of the tile's pixels, channels or depth beyond the
-// shape's.
+// The tile must fit in workgroup memory, and more than half of its pixels, channels and depth must
+// lie in the shape.
 function suits(tile: ConvTile, shape: ConvShape, { maxWorkgroupBytes }: TileDevice): boolean {
   const [pixels, out4] = tileSize(tile);
   return (
@@ -50,12 +50,12 @@ function suits(tile: ConvTile, shape: ConvShape, { maxWorkgroupBytes }: TileDevi
 export const tiled: TileKind = {
   source,
   shader: shaderOf(source, common),
-  // On a CPU workgroup memory is no faster than any other, and barriers cost.
+  // On a CPU, workgroup memory is no faster than other memory, and barriers are expensive.
   candidates: (shape, device) =>
     device.software ? [] : tiles.filter((tile) => suits(tile, shape, device)),
   variant: ({ pixels, vectors, lanes, rows, depth }) => ({
-    // An invocation's reads of input and weights in a step, its pixels, its vec4s of channels, the
-    // input channels of a vec4.
+    // An invocation's reads of input and of weights in a step, its pixels, its vec4s of channels,
+    // the input channels of a vec4.
     counts: {
       i: (pixels * depth) / 4 / lanes,
       j: (depth * vectors) / rows,
