@@ -1,7 +1,7 @@
-// WebGPU is not among the types that TypeScript brings; `preserve` puts this line into the
-// declarations that are shipped. / <reference types="@webgpu/types" preserve="true" />
+// TypeScript has no WebGPU types; `preserve` keeps the next line in the shipped declarations.
+/// <reference types="@webgpu/types" preserve="true" />
 /**
- * panpp's public API that runs anywhere WebGPU does. What only Node has is in `panpp/node`.
+ * panpp's public API for every platform with WebGPU. Node-only functions are in `panpp/node`.
  *
  * @module panpp
  */
