@@ -1,9 +1,9 @@
-// Bundles src/ into dist/: browser.js, whole, for browsers; index.js, node.js and cli.js, which
-// share chunks, for Node; formats.js and tuning.js, which share them too and run anywhere. Of the
-// packages that src/ uses, those with native code stay outside (`peers`): who only runs panpp in a
-// browser installs none of them. The others are bundled, with their licences beside them.
-// WGSL is inlined as text, so that a browser needs no second request; for browsers without comments
-// and needless spaces. Only that file has a source map, for the rest is readable as it is.
+// Bundles src/ into dist/: browser.js for browsers, self-contained; index.js, node.js and cli.js
+// for Node; formats.js and tuning.js, which run anywhere. All except browser.js share chunks.
+// Packages with native code stay outside, so that a project for browsers does not install them.
+// The others are bundled, with their licences beside them.
+// WGSL is inlined as text, so that a browser needs no second request; in browser.js it is minified.
+// Only browser.js has a source map, because the other files are not minified.
 import { build } from 'esbuild';
 import { execFileSync } from 'node:child_process';
 import { chmod, readFile, readdir, rm, writeFile } from 'node:fs/promises';
@@ -18,7 +18,8 @@ const shared = {
   logLevel: 'warning',
 };
 
-// All WGSL stands together at the beginning: compressors look back only so far, and shaders are like one another.
+// All WGSL is placed together at the beginning, because shaders resemble one another and
+// compressors look back only a limited distance.
 const shaders = globSync('shaders/**/*.wgsl').sort(
   (a, b) => a.split('/').length - b.split('/').length || (a < b ? 1 : -1),
 );
@@ -36,7 +37,7 @@ const peers = ['webgpu', 'sharp', '@sparticuz/chromium'];
  */
 const commonJs = ['cli-progress', 'commander', 'pngjs'];
 
-/** Imports of those packages are of their files in dist/. */
+/** Imports of those packages become imports of their files in dist/. */
 const vendored = {
   name: 'vendored',
   setup({ onResolve }) {
@@ -59,7 +60,7 @@ const built = await Promise.all([
     target: 'node20',
     metafile: true,
   }),
-  // No dependency is left outside.
+  // Every dependency is bundled.
   build({
     ...shared,
     stdin: { contents: browser, resolveDir: '.', sourcefile: 'browser.js' },

@@ -1,26 +1,26 @@
-/** What kind of thing failed; programs can branch on it, the message is for people. */
+/** The kind of error: programs can branch on the code, the message is for people. */
 export type ErrorCode =
   | 'adapter' // no usable GPU adapter, or it lacks a feature or limit
-  | 'device-lost' // the GPU device went away; load the model again
+  | 'device-lost' // the GPU device was lost; load the model again
   | 'shader' // a WGSL module or pipeline did not compile
-  | 'disposed' // used after dispose()
+  | 'disposed' // an object was used after dispose()
   | 'checkpoint' // a PyTorch or safetensors file can't be read
-  | 'weights' // tensors read, but they are not the expected architecture
+  | 'weights' // tensors can be read, but don't fit the expected architecture
   | 'image' // an image can't be decoded or has an unusable size
-  | 'argument' // a caller's value is out of its range
+  | 'argument' // a caller's value is invalid
   | 'evaluation' // a ground-truth or result file can't be read
   | 'file'; // a file or folder can't be read or written
 
 /**
- * Every error that panpp raises on purpose: one line that says what failed, for which input, and
- * what to do.
+ * Every error that panpp raises on purpose. The message is one line: what failed, for which input,
+ * and what to do.
  */
 export class PanppError extends Error {
-  /** `PanppError`. */
+  /** Always `PanppError`. */
   override readonly name = 'PanppError';
 
   constructor(
-    /** What kind of thing failed. */
+    /** The kind of error. */
     readonly code: ErrorCode,
     message: string,
     options?: ErrorOptions,

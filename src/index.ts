@@ -1,7 +1,7 @@
 // TypeScript 5 has no types of WebGPU. `preserve` keeps this line in the published declarations.
 /// <reference types="@webgpu/types" preserve="true" />
 /**
- * panpp's public API that runs anywhere WebGPU does. What only Node has is in `panpp/node`.
+ * panpp's public API for every platform with WebGPU. Node-only functions are in `panpp/node`.
  *
  * @module panpp
  */

@@ -1,9 +1,9 @@
-// Whoever writes JavaScript may pass anything: an option under a wrong name would be left out
-// without a word.
+// Checks options at run time: JavaScript callers may pass anything, and a misspelt option would be
+// silently ignored.
 import { PanppError } from './errors.js';
 
 /**
- * @throws PanppError `argument` for options that are no object, or have a name that `call` does not
+ * @throws PanppError `argument` if `options` is not an object or has a name that `call` does not
  * know
  */
 export function checkOptions(call: string, options: object, names: readonly string[]): void {
@@ -23,7 +23,7 @@ export function checkOptions(call: string, options: object, names: readonly stri
   );
 }
 
-/** @throws PanppError `argument` for what is no number from `least` to `most` */
+/** @throws PanppError `argument` if `value` is not a number from `least` to `most` */
 export function checkNumber(name: string, value: number, least: number, most: number): void {
   if (typeof value === 'number' && value >= least && value <= most) return;
   throw new PanppError(
@@ -32,7 +32,7 @@ export function checkNumber(name: string, value: number, least: number, most: nu
   );
 }
 
-/** What is given as undefined is left out. */
+/** Copies `options` without properties that are undefined. */
 export function withoutUndefined<T extends object>(options: T): Partial<T> {
   return Object.fromEntries(
     Object.entries(options).filter(([, value]) => value !== undefined),

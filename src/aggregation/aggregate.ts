@@ -1,4 +1,4 @@
-// Pixel aggregation by itself, for maps that come from elsewhere.
+// Standalone pixel aggregation, for maps from other sources.
 import type { Gpu, GpuProfile } from '../gpu/context.js';
 import { Program } from '../gpu/program.js';
 import { featureMap } from '../layers/feature-map.js';
@@ -6,11 +6,11 @@ import { type LabelMap, LabelReadback } from './label-readback.js';
 import { packSettings, planAggregation } from './plan.js';
 import { type AggregationInput, type AggregationResult, checkAggregationInput } from './input.js';
 
-/** Channels of a map on the GPU: six of the head, two of padding. */
+/** Channels of a map on the GPU: six from the head, two of padding. */
 const paddedMapChannels = 8;
 
 /**
- * Grows text kernels into text instances on the GPU, equal to the reference in every pixel.
+ * Grows text kernels into text instances on the GPU; every pixel equals the reference.
  * Shapes, units and modes: see `AggregationInput`. Source: spec, Pixel aggregation.
  * @throws PanppError `argument` if an array's length does not fit the size.
  */
@@ -22,7 +22,7 @@ export async function aggregatePixels(
   return { labels, kernelCount };
 }
 
-/** As `aggregatePixels`, with every region's sums at the size of `image`. */
+/** Like `aggregatePixels`, with the sums of every region at the size of `image`. */
 export async function aggregateWithSums(
   gpu: Gpu,
   input: AggregationInput,
@@ -52,7 +52,7 @@ export async function aggregateWithSums(
   }
 }
 
-/** Planes to pixels: text, kernel, instance vector, padding. */
+/** Converts planes to interleaved pixels: text, kernel, instance vector, padding. */
 function interleave({
   text,
   kernel,

@@ -1,41 +1,41 @@
-// What pixel aggregation takes and gives, on the GPU and in its sequential twin.
+// Input and result of pixel aggregation, on the GPU and in its sequential counterpart.
 import { PanppError } from '../errors.js';
 
 /**
- * Which kernels check the instance vectors of the pixels they grow into: `reference` only those the
- * authors' code flags (two kernels of one text component whose areas differ more than 1024 times),
- * `always` every one of them.
+ * Which kernels check the instance vectors of the pixels they grow into: `reference` only those
+ * that the authors' code flags (two kernels of one text component whose areas differ by a factor of
+ * more than 1024), `always` every kernel.
  */
 export type AggregationMode = 'reference' | 'always';
 
-/** What pixel aggregation works on, all maps of `height` × `width` values, row by row. */
+/** Input of pixel aggregation; all maps have `height` × `width` values, row by row. */
 export interface AggregationInput {
-  /** Text logits; text is where they are above 0. */
+  /** Text logits; text where above 0. */
   readonly text: Float32Array;
-  /** Kernel logits; a kernel is where they are above 0 inside text. */
+  /** Kernel logits; kernel where above 0 inside text. */
   readonly kernel: Float32Array;
   /** Instance vectors, four planes one after the other; read only inside text. */
   readonly embedding: Float32Array;
-  /** Rows. */
+  /** Height of the map in pixels. */
   readonly height: number;
-  /** Pixels of a row. */
+  /** Width of the map in pixels. */
   readonly width: number;
-  /** Kernels of fewer pixels are dropped; the settings' bound already divided by scale². */
+  /** Kernels with fewer pixels are dropped; the setting is already divided by scale². */
   readonly minKernelArea: number;
   /** Which kernels check instance vectors. */
   readonly mode: AggregationMode;
-  /** Largest Euclidean distance of an instance vector to the mean of a kernel that checks it. */
+  /** Maximum Euclidean distance between an instance vector and the mean of a checking kernel. */
   readonly distance: number;
 }
 
-/** What pixel aggregation gives. */
+/** Result of pixel aggregation. */
 export interface AggregationResult {
   /**
-   * The label map, `height` × `width`; 0 is background. Labels are kernels' numbers, so they may
-   * have gaps.
+   * The label map, `height` × `width`; 0 is background. Labels are kernel numbers and may have
+   * gaps.
    */
   readonly labels: Int32Array;
-  /** Kernels found, dropped ones included. */
+  /** Number of kernels found, including dropped ones. */
   readonly kernelCount: number;
 }
 
@@ -44,12 +44,13 @@ function fail(what: string): never {
 }
 
 /**
- * @throws PanppError `argument` that names what does not fit, or the first value that means nothing
+ * @throws PanppError `argument` that names what does not fit, or the position of the first invalid
+ * value
  */
 export function checkAggregationInput(input: AggregationInput): void {
   const { text, kernel, embedding, height, width } = input;
   if (!(Number.isInteger(height) && Number.isInteger(width) && height > 0 && width > 0))
-    fail(`a map of ${height} × ${width} is no map`);
+    fail(`a map of ${height} × ${width} is invalid; both sides must be positive integers`);
   const planes = { text: [text, 1], kernel: [kernel, 1], embedding: [embedding, 4] } as const;
   for (const [name, [data, count]] of Object.entries(planes)) {
     const needed = count * height * width;
@@ -64,7 +65,7 @@ export function checkAggregationInput(input: AggregationInput): void {
     );
 }
 
-// A logit may be infinite. Of what is no text nothing but that is read.
+// A logit may be infinite. Outside text only the text logit is read.
 function isSound({ text, kernel, embedding }: AggregationInput, pixel: number): boolean {
   if (!(text[pixel] > 0)) return !Number.isNaN(text[pixel]);
   return (
@@ -87,7 +88,7 @@ export function checkAggregationSettings({
     fail(`mode is ${String(mode)}; it must be reference or always`);
 }
 
-// Of JavaScript's callers some give texts.
+// JavaScript callers may pass strings.
 function isNumber(value: unknown): value is number {
   return typeof value === 'number';
 }

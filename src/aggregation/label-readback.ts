@@ -1,5 +1,5 @@
-// What comes back to the host after aggregation: of each image the label map, the number of
-// kernels, and every region's sums; the run's timestamps. One read, but for maps with thousands of
+// Reads back the result of aggregation: for each image the label map, the number of kernels and the
+// sums of every region, and the run's timestamps. One read, except for maps with thousands of
 // kernels.
 import type { Gpu } from '../gpu/context.js';
 import type { Program } from '../gpu/program.js';
@@ -17,14 +17,14 @@ import {
 } from './plan.js';
 import type { AggregationResult } from './input.js';
 
-/** Result of aggregation with the sums of every label that has pixels. */
+/** Result of aggregation, with the sums of every label that has pixels. */
 export interface LabelMap extends AggregationResult {
   readonly sums: RegionSum[];
-  /** Whether all values of the map that the labels come from are finite. */
+  /** Whether all values of the network's map are finite. */
   readonly isFinite: boolean;
 }
 
-/** Results of a run. */
+/** Results of one run. */
 export interface LabelMaps {
   /** One for each image. */
   readonly maps: LabelMap[];
@@ -32,15 +32,15 @@ export interface LabelMaps {
   readonly gpuTimings: Readonly<Record<string, number>>;
 }
 
-/** Labels whose sums come back with the first read; more need a second one. */
+/** Number of labels whose sums fit the first read; more labels need a second read. */
 const sumsAtOnce = 4096;
 
-/** What is read of one image. */
+/** What is read back for one image. */
 interface ImageRead {
   readonly plan: AggregationPlan;
   /**
-   * A copy of the sums where one read may not be enough: by the second, another run may have begun
-   * to overwrite them.
+   * A copy of the sums, if one read may not be enough: before the second read, another run may
+   * already overwrite them.
    */
   readonly allSums?: GPUBuffer;
 }
@@ -72,7 +72,7 @@ export class LabelReadback {
     });
   }
 
-  /** Submits what `encoder` holds with the copies of the results, and waits for them. */
+  /** Submits the commands of `encoder` and the copies of the results, and waits for them. */
   async submit(encoder: GPUCommandEncoder): Promise<LabelMaps> {
     const ranges = this.#images.map((image) => this.#copy(encoder, image));
     const timeRange = this.#timeline && this.#readback.reserve(this.#timeline.bytes);
@@ -115,7 +115,7 @@ export class LabelReadback {
       counts: this.#readback.copy(encoder, listed, countsBytes()),
       sums: this.#readback.copy(encoder, sums, firstSumBytes(plan)),
     };
-    // For the next run; a new buffer is all zeros.
+    // Reset for the next run; a new buffer is already zero.
     const { offset, size } = infiniteField();
     encoder.clearBuffer(listed, offset, size);
     return ranges;

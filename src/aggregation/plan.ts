@@ -1,5 +1,5 @@
-// Pixel aggregation and region sums as a list of dispatches (shaders/aggregation): a fixed number of
-// dispatches, whatever the map holds.
+// Plans pixel aggregation and region sums as a list of dispatches (shaders/aggregation). Their
+// number is fixed and does not depend on the map's content.
 // Source: spec, Pixel aggregation and Regions; PAN++ paper, pixel aggregation.
 import common from '../../shaders/aggregation/common.wgsl';
 import growLevels from '../../shaders/aggregation/grow_levels.wgsl';
@@ -47,29 +47,29 @@ export interface AggregationPlan {
   /** Label of every pixel, `u32`; 0 is background. */
   readonly labels: Slot;
   /**
-   * `countsBytes` that the host reads, then what only the GPU does; see `readKernelCount` and
-   * `readsFinite`.
+   * First `countsBytes` for the host (see `readKernelCount` and `readsFinite`), then data that only
+   * the GPU reads.
    */
   readonly listed: Slot;
-  /** `sumBytes` for every label from 0 on; see `readSum`. */
+  /** `sumBytes` for each label, starting at 0; see `readSum`. */
   readonly sums: Slot;
 }
 
-/** Pixels of a mask's word. */
+/** Pixels per word of a mask. */
 const wordBits = 32;
-/** Words of a block, blocks of a stretch, and rows that are taken together; see common.wgsl. */
+/** Words per block, blocks per stretch, and rows per strip; see common.wgsl. */
 const constants = { BLOCK: 8, STRETCH: 64, STRIP: 8 };
-/** Workgroups that share out all kernels, or all components that are to be grown. */
+/** Numbers of workgroups that share all kernels, or all components to be grown. */
 const groups = { kernels: 4, growQueue: 16, growLevels: 256 };
-/** Largest factor per axis from map to image; region_sums.wgsl's sums hold that much. */
+/** Largest factor per axis from map to image, so that sums in region_sums.wgsl don't overflow. */
 const maxMagnification = 32;
 
 /**
  * Plans the aggregation of one image's map (channels: text logit, kernel logit, 4 of instance
  * vector, 2 unused).
  * @param image size at which areas are counted
- * @param profile a software adapter grows text kernels in queues, each by one invocation; a hardware
- * one's in parallel, level by level
+ * @param profile on a software adapter, each component is grown with a queue by one invocation; on
+ * hardware, in parallel and level by level
  */
 export function planAggregation(
   map: FeatureMap,
@@ -86,8 +86,8 @@ export function planAggregation(
   const pixels = height * width;
   const across = Math.ceil(width / wordBits);
   const words = height * across;
-  // No two 4-connected components touch, so at most every second pixel is a root (and every pixel
-  // of a 1-pixel map).
+  // 4-connected components never touch, so at most every second pixel is a root (rounded up for a
+  // 1-pixel map).
   const roots = Math.ceil(pixels / 2);
   const slot = (label: string, bytes: number): Slot => ({ label: `aggregation.${label}`, bytes });
   const perPixel = (label: string, bytes = 4) => slot(label, pixels * bytes);
@@ -97,7 +97,7 @@ export function planAggregation(
   const listed = slot('listed', countsBytes() + roots * layoutOf('ListedComponent').size);
   const sums = slot('sums', (roots + 1) * sumBytes());
   const settings = slot('settings', layoutOf('Settings').size);
-  /** By the names that the shaders have for them. */
+  /** By their names in the shaders. */
   const all: Readonly<Record<string, Bindable>> = {
     map: bindingOf(map),
     masks: slot('masks', 3 * words * 4),
@@ -154,24 +154,23 @@ export function planAggregation(
 
 let known: Shader | undefined;
 
-/** A struct of common.wgsl. */
+/** Layout of a struct in common.wgsl. */
 function layoutOf(struct: string): StructLayout {
   return (known ??= shaders.keep({ constants })).layout(struct);
 }
 
-/** Bytes of `listed` that the host reads. */
+/** Number of bytes of `listed` that the host reads. */
 export function countsBytes(): number {
   return layoutOf('Listed').size;
 }
 
-/** Bytes of a label in `sums`. */
+/** Bytes per label in `sums`. */
 export function sumBytes(): number {
   return layoutOf('RegionSum').size;
 }
 
 /**
- * The settings as the shaders read them. Areas are whole, so a bound between two areas is the
- * larger one.
+ * Packs the settings for the shaders. Areas are integers, so a fractional bound is rounded up.
  */
 export function packSettings({
   minKernelArea,
@@ -185,22 +184,22 @@ export function packSettings({
   });
 }
 
-/** How many kernels there are, dropped ones too, from the bytes of `listed`'s counts. */
+/** Number of kernels, including dropped ones, from the counts in `listed`. */
 export function readKernelCount(counts: Uint32Array): number {
   return counts[layoutOf('Listed').word('kernels')];
 }
 
-/** The count among `listed` that the host clears before every run. */
+/** The field of `listed` that the host must clear before every run. */
 export function infiniteField(): Field {
   return layoutOf('Listed').field('infinite');
 }
 
-/** Whether all values of the map were numbers, from the bytes of `listed`'s counts. */
+/** Whether all values of the map were finite, from the counts in `listed`. */
 export function readsFinite(counts: Uint32Array): boolean {
   return counts[layoutOf('Listed').word('infinite')] === 0;
 }
 
-/** A label's area and sum of text probability, from the bytes of `sums`. */
+/** Reads a label's area and sum of text probability from `sums`. */
 export function readSum(
   sums: Uint32Array,
   label: number,

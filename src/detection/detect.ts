@@ -1,4 +1,4 @@
-// Images through a detection pass: pixels in, regions out.
+// Runs images through a detection pass: pixels in, regions out.
 import type { ImageInput } from '../images/input.js';
 import { type Region, regionsFromLabels } from '../shapes/regions.js';
 import type { DetectionPass } from './pass.js';
@@ -6,16 +6,16 @@ import { type MapSettings, aggregationSettings } from './regions-from-map.js';
 
 export interface DetectedRegions {
   readonly regions: Region[];
-  /** The label map that they come from, of the pass's `mapSize`. */
+  /** The label map of the regions; its size is the pass's `mapSize`. */
   readonly labels: Int32Array;
 }
 
 /**
  * Finds the regions of images.
- * @param inputs as many as the pass is for, of one size
- * @param onSubmitted called when the GPU has the work, and may be given more
- * @returns one for each image; milliseconds of all together: the GPU's stages, and the regions'
- * shapes on the CPU
+ * @param inputs as many images as the pass was created for, all the same size
+ * @param onSubmitted called once the GPU work is submitted and another run may start
+ * @returns one result for each image; timings of all images together in milliseconds: GPU stages,
+ * and region shapes on the CPU
  */
 export async function detectRegions(
   pass: DetectionPass,

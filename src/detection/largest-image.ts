@@ -1,4 +1,5 @@
-// How large an image a device can look at: found by planning, so that it is what the plan is.
+// Finds the largest image that a device can process. It uses real plans, so the result always
+// matches them.
 import { type BufferLimits, tightestFit } from '../gpu/program.js';
 import { DEFAULT_MAX_PIXELS } from '../images/size.js';
 import { defaultChoices } from '../layers/conv/method.js';
@@ -8,12 +9,12 @@ import type { ModelConfig } from '../network/config.js';
 import { planWeights } from '../network/weights.js';
 import { planDetection } from './pass.js';
 
-/** What the network's sides are multiples of. */
+/** The sides of the network's input are multiples of this. */
 const step = 32;
 
 /**
- * The side in pixels of the largest square, after resizing, whose maps fit a device's bindings. The
- * memory that it has is another matter.
+ * Side in pixels of the largest square image (after resizing) whose maps fit a device's binding
+ * limits. Available memory is not considered.
  */
 export function largestSquare(
   config: ModelConfig,
@@ -21,10 +22,10 @@ export function largestSquare(
   device: BufferLimits & TileDevice,
 ): number {
   const weights = planWeights(config, precision, defaultChoices(device));
-  // Of what the device allows, how much the largest map takes: about as the image's area grows, so
-  // few plans are enough.
+  // Share of the device's limit that the largest map takes. It grows about like the image's area,
+  // so a few plans are enough.
   const shareOf = (side: number): number => {
-    // Resizing reads two pixels of the original for one at most, each way.
+    // Resizing reads at most two source pixels for each result pixel, along each axis.
     const original = { rows: 2 * side, columns: 2 * side, channels: 4 } as const;
     const { stages } = planDetection(
       config,
@@ -40,7 +41,8 @@ export function largestSquare(
   };
   let [fits, tooLarge] = [0, Math.floor(Math.sqrt(DEFAULT_MAX_PIXELS)) + step];
   let side = tooLarge - step;
-  // Where that is wrong, as where weights are the largest, halving the range now and then ends it.
+  // That estimate can be wrong, for example if weights are the largest buffer; occasional bisection
+  // guarantees an end.
   for (let turn = 1; tooLarge - fits > step; turn++) {
     const share = shareOf(side);
     if (share <= 1) fits = side;

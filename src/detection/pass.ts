@@ -1,4 +1,4 @@
-// Images of one size through the GPU, for one size of network input: resize, network, aggregation,
+// Runs images of one size on the GPU for one network input size: resize, network, aggregation,
 // region sums; one submit.
 import { type LabelMaps, LabelReadback } from '../aggregation/label-readback.js';
 import { packSettings, planAggregation } from '../aggregation/plan.js';
@@ -19,7 +19,7 @@ import type { ModelConfig } from '../network/config.js';
 import { type NetworkPlan, planNetwork } from '../network/plan.js';
 import type { NetworkWeights, PlannedWeights } from '../network/weights.js';
 
-/** Aggregation's settings, areas in pixels of the map. */
+/** Settings of aggregation; areas in map pixels. */
 export type PassSettings = Pick<AggregationInput, 'minKernelArea' | 'mode' | 'distance'>;
 
 interface Size {
@@ -40,7 +40,7 @@ export interface DetectionPlan {
   readonly pinned: readonly Slot[];
 }
 
-/** Plans the detection of text in `images` at once, looked at at `size`. */
+/** Plans the detection of text in `images` images at once, resized to `size`. */
 export function planDetection(
   config: ModelConfig,
   weights: PlannedWeights,
@@ -77,12 +77,12 @@ export function planDetection(
 }
 
 /**
- * Runs that the GPU may have at a time: while it works on one, the host readies the next and shapes
- * the last one's regions.
+ * Runs in flight on the GPU: while it works on one, the host prepares the next and shapes the
+ * previous one's regions.
  */
 const runsAtOnce = 2;
 
-/** Where one run's results and timestamps go. */
+/** Destination of one run's results and timestamps. */
 interface Outcome {
   readonly readback: LabelReadback;
   readonly timeline: Timeline | undefined;
@@ -96,7 +96,7 @@ export class DetectionPass {
   /** Size of the label map. */
   readonly mapSize: Size;
 
-  /** @param program has the plan's stages, and perhaps more; it goes when the pass does */
+  /** @param program has at least the plan's stages; disposed of together with the pass */
   constructor(gpu: Gpu, plan: DetectionPlan, program: Program) {
     this.#gpu = gpu;
     this.#plan = plan;
@@ -108,7 +108,7 @@ export class DetectionPass {
     });
   }
 
-  /** Plans, compiles and allocates; the arguments are `planDetection`'s. */
+  /** Plans, compiles and allocates; same arguments as `planDetection`. */
   static async create(
     gpu: Gpu,
     config: ModelConfig,
@@ -121,16 +121,16 @@ export class DetectionPass {
     return new DetectionPass(gpu, plan, await Program.create(gpu, plan.stages, plan.pinned));
   }
 
-  /** Bytes of GPU memory held, and the least that the widest point needs; weights not counted. */
+  /** GPU memory in bytes: allocated, and the maximum live at any point; without weights. */
   get memory(): { bytes: number; liveBytes: number } {
     return { bytes: this.#program.bytes, liveBytes: this.#program.liveBytes };
   }
 
   /**
-   * Stages timed on the GPU: `preprocess`, `network`, `aggregation`.
-   * @param uploads as many as planned for
-   * @param onSubmitted called when the GPU has the work: another run may begin
-   * @throws PanppError `weights` if the network's map has values that are no numbers
+   * Runs the stages `preprocess`, `network` and `aggregation`, timed on the GPU.
+   * @param uploads as many as planned
+   * @param onSubmitted called once the GPU work is submitted and another run may start
+   * @throws PanppError `weights` if the network's map has NaN or infinity
    */
   async run(
     uploads: readonly ImageUpload[],
@@ -165,7 +165,7 @@ export class DetectionPass {
     }
   }
 
-  /** Not while a run is under way. */
+  /** Must not be called during a run. */
   dispose(): void {
     this.#program.dispose();
     this.#outcomes.each(({ readback, timeline }) => {

@@ -1,5 +1,5 @@
-// From a head's map to regions, for maps that come from elsewhere: aggregation on the GPU, then
-// shapes.
+// Computes regions from the detection head's map, for maps from other sources: aggregation on the
+// GPU, then shapes.
 import { aggregateWithSums } from '../aggregation/aggregate.js';
 import type { AggregationMode } from '../aggregation/input.js';
 import { PanppError } from '../errors.js';
@@ -13,10 +13,11 @@ import type { RegionSettings } from '../shapes/settings.js';
 export interface MapSettings extends RegionSettings {
   /** Kernels with fewer pixels than this, divided by scale², are dropped. */
   readonly minKernelArea: number;
-  /** Which kernels check instance vectors; `reference` unless given. */
+  /** Which kernels check instance vectors while growing; default: `reference`. */
   readonly mode?: AggregationMode;
   /**
-   * Farthest that a checked pixel's instance vector may lie from its kernel's mean; 3 unless given.
+   * Maximum Euclidean distance between a checked pixel's instance vector and its kernel's mean;
+   * default: 3.
    */
   readonly distance?: number;
 }
@@ -32,28 +33,28 @@ export const mapSettingNames = [
   'distance',
 ] as const satisfies readonly (keyof MapSettings)[];
 
-/** The authors' code's distance; the first paper says 6. */
+/** The distance in the authors' code; the first paper says 6. */
 export const defaultDistance = 3;
 
-/** A head's map with the sizes that belong to it. */
+/** A detection head's map with its sizes and settings. */
 export interface MapInput {
   /** 6 × `height` × `width`: text logit, kernel logit, instance vector. */
   readonly map: Float32Array;
-  /** Rows of the map. */
+  /** Height of the map in pixels. */
   readonly height: number;
-  /** Pixels of the map's rows. */
+  /** Width of the map in pixels. */
   readonly width: number;
-  /** The resized image: what the network saw; areas are counted at this size. */
+  /** Size of the resized image (the network's input); areas are counted at this size. */
   readonly imageSize: { readonly height: number; readonly width: number };
-  /** The image that the regions' coordinates are for. */
+  /** Size of the original image; the regions' coordinates are in its pixels. */
   readonly originalSize: { readonly height: number; readonly width: number };
   /** How the map becomes regions. */
   readonly settings: MapSettings;
 }
 
 /**
- * The regions of a head's map, and the label map they come from. @throws PanppError `argument` for
- * sizes or settings out of range.
+ * Returns the regions of a detection head's map, and their label map.
+ * @throws PanppError `argument` for sizes or settings out of range
  */
 export async function regionsFromMap(
   gpu: Gpu,
@@ -95,7 +96,7 @@ export async function regionsFromMap(
   return { regions, labels };
 }
 
-/** What aggregation needs of the settings, areas in pixels of the map. */
+/** The settings that aggregation needs; areas in map pixels. */
 export function aggregationSettings({
   minKernelArea,
   scale,

@@ -1,17 +1,17 @@
-// An image file as a data: URL, for files that hold their picture.
+// Turns an image file into a data: URL, for output files that embed their image.
 import type { PixelImage } from './image.js';
 import { encodePng } from './encode.js';
 import { imageFormat } from './format.js';
 
-/** Hardly to be told from the original. */
+/** Visually almost lossless. */
 const jpegQuality = 95;
 
 /**
- * The file as it is, where every reader shows it like `image`: a JPEG or PNG that lies upright. One
- * with an EXIF orientation is turned and encoded again, for browsers apply that to what an SVG
- * embeds and librsvg does not; a WebP becomes a PNG, for many readers don't know it.
+ * Embeds a JPEG or PNG file unchanged if it is upright. A file with an EXIF orientation is rotated
+ * and encoded again, because browsers apply the orientation of an image in an SVG and librsvg does
+ * not. A WebP becomes a PNG, because many SVG readers don't support WebP.
  * @param bytes a PNG, JPEG or WebP file
- * @param image what `decodeImage` made of it, so the file is sound
+ * @param image the result of `decodeImage` for these bytes, so the file is known to be valid
  */
 export async function dataUrl(bytes: Uint8Array, image: PixelImage): Promise<string> {
   const format = imageFormat(bytes);

@@ -1,9 +1,9 @@
-// Image files to 8-bit RGB as spec "Input" 1 asks and as OpenCV's imread gives it: colour profiles
-// and gamma ignored, alpha dropped over the raw colour, grey repeated, 16 bits cut to their high
-// byte, EXIF orientation applied. By sharp, for it uses the same libraries as OpenCV (libpng,
-// libjpeg-turbo, libwebp: the same bytes) and, unlike them by themselves, reports lost data. It is
-// native code and is loaded when the first image comes. JPEGs of which only the markers are wrong
-// are put right first (jpeg-repair.ts).
+// Decodes image files to 8-bit RGB as spec "Input" 1 requires and as OpenCV's imread does: colour
+// profiles and gamma are ignored, alpha is dropped (the raw colour is kept), grey is repeated, 16
+// bits are cut to their high byte, EXIF orientation is applied. Uses sharp, because it has the same
+// libraries as OpenCV (libpng, libjpeg-turbo, libwebp: the same bytes) and also reports lost data.
+// sharp is native code and is loaded with the first image. JPEGs with only broken markers are
+// repaired first (jpeg-repair.ts).
 import type { Sharp, SharpOptions } from 'sharp';
 
 import { PanppError } from '../errors.js';
@@ -12,25 +12,25 @@ import type { PixelImage } from './image.js';
 import { continuations, repairedJpeg, withoutSuperfluous } from './jpeg-repair.js';
 
 /**
- * Images with more pixels than this (2²⁸, 268 megapixels) are refused before anything is unpacked.
+ * Images with more pixels than this (2²⁸, 268 megapixels) are rejected before decompression.
  */
 export const MAX_PIXELS = 2 ** 28;
 
 const COPY_AGAIN = 'copy or download the file again';
 
-/** Decodings that one JPEG with superfluous bytes may cost. */
+/** Maximum number of decoding attempts for one JPEG with superfluous bytes. */
 const MAX_ATTEMPTS = 32;
 
 type Decoder = (input: Uint8Array, options: SharpOptions) => Sharp;
 
 /**
- * Decodes a PNG, JPEG or WebP file, recognised by its content; of an animation the first (for APNG:
- * the default) image.
- * @param file the whole file
- * @param fileName named in errors
- * @returns 3 or 4 channels, whichever cost less; the fourth means nothing
- * @throws PanppError `image`: empty, truncated, damaged, another format, or more than `MAX_PIXELS`
- * pixels; `argument`: no bytes
+ * Decodes a PNG, JPEG or WebP file, recognised by its content. For an animation, decodes the first
+ * frame (APNG: the default image).
+ * @param file the bytes of the whole file
+ * @param fileName name used in error messages
+ * @returns an image with 3 or 4 channels, whichever is cheaper; ignore the fourth
+ * @throws PanppError `image` if the file is empty, truncated, damaged, in another format or has
+ * more than `MAX_PIXELS` pixels; `argument` if `file` is not bytes
  */
 export async function decodeImage(
   file: Uint8Array | ArrayBuffer,
@@ -71,15 +71,14 @@ export async function decodeImage(
 }
 
 /**
- * @throws the library's error if it has anything to complain about, PanppError `image` for too many
+ * @throws the library's error for any decoder warning or error; PanppError `image` for too many
  * pixels
  */
 async function decodeWhole(
   sharp: Decoder,
   bytes: Uint8Array,
   fileName: string,
-  // A warning of a decoder means lost data (a picture grey from the middle on), so it counts as an
-  // error.
+  // A decoder's warning means lost data (for example a grey lower half), so it counts as an error.
   failOn: SharpOptions['failOn'] = 'warning',
 ): Promise<PixelImage> {
   const options = { failOn, ignoreIcc: true, limitInputPixels: false };
@@ -90,9 +89,9 @@ async function decodeWhole(
 }
 
 /**
- * A JPEG that failed with `error`, decoded if only its markers are wrong, or if superfluous bytes
- * follow a scan's data: what is decoded in the end is complete and gives no warning. Undefined
- * otherwise.
+ * Decodes a JPEG that failed with `error` if only its markers are wrong or if superfluous bytes
+ * follow a scan's data. The repaired file must decode completely and without warnings; otherwise
+ * the result is undefined.
  */
 async function decodeRepaired(
   sharp: Decoder,
@@ -131,8 +130,8 @@ async function decodeRepaired(
 }
 
 /**
- * Whether `image` depends on nothing but the data that are there: sharp says nothing about an
- * image's last rows.
+ * Whether `image` depends only on data that the file contains: sharp doesn't warn if the last rows
+ * are missing.
  */
 async function isWhole(
   sharp: Decoder,
@@ -171,8 +170,8 @@ async function rgb(image: Sharp): Promise<PixelImage> {
 }
 
 /**
- * Ink to light without a profile, in the integers that OpenCV uses: each light is (255 − K) − (ink
- * · (255 − K) >> 8).
+ * Converts CMYK to RGB without a profile, in OpenCV's integer arithmetic: each of R, G, B is
+ * (255 − K) − (ink · (255 − K) >> 8).
  */
 async function rgbFromCmyk(image: Sharp): Promise<PixelImage> {
   const { data, info } = await image
@@ -202,8 +201,8 @@ async function loadSharp(fileName: string): Promise<Decoder> {
 }
 
 /**
- * What the library says, on one line, without the names of its inner parts and its warnings'
- * preface.
+ * The library's message on one line, without names of its internal parts and without the prefix of
+ * warnings.
  */
 function reason(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
@@ -213,5 +212,5 @@ function reason(error: unknown): string {
       .replace(/^Input buffer has corrupt header:/, '')
       .replace(/^\s*(\w+: )*/, ''),
   );
-  return lines.find((line) => line !== '') ?? 'its header makes no sense';
+  return lines.find((line) => line !== '') ?? 'its header is invalid';
 }

@@ -1,41 +1,41 @@
-// Regions drawn over an image, and as label masks. Pixel (x, y) has its centre at the point (x, y),
+// Draws regions over an image or as label masks. Pixel (x, y) has its centre at the point (x, y),
 // as in the contours that the polygons come from.
 import { PanppError } from '../errors.js';
 import type { Polygon } from '../shapes/geometry.js';
 import { checkNumber, checkOptions } from '../options.js';
 import { type PixelImage, checkImage } from './image.js';
 
-/** A label per pixel, row by row: 0 is background, k + 1 is region k. */
+/** One label per pixel, row by row: 0 is background, k + 1 is region k. */
 export interface LabelMask {
-  /** Pixels of a row. */
+  /** Width in pixels. */
   readonly width: number;
-  /** Rows. */
+  /** Height in pixels. */
   readonly height: number;
-  /** [height][width]; 16 bits where there are more than 255 regions. */
+  /** [height][width]; 16 bits if there are more than 255 regions. */
   readonly labels: Uint8Array | Uint16Array;
 }
 
 /** How regions are drawn over an image. */
 export interface DrawOptions {
-  /** Width of the outlines in pixels; by default 1/320 of the image's shorter side, at least 2. */
+  /** Width of the outlines in pixels; default: 1/320 of the image's shorter side, at least 2. */
   readonly lineWidth?: number;
-  /** Opacity of the filled inside, 0 to 1; by default 0.22. */
+  /** Opacity of the fill, 0 to 1; default: 0.22. */
   readonly fillOpacity?: number;
 }
 
 type Colour = readonly [red: number, green: number, blue: number];
 
 export const DEFAULT_FILL_OPACITY = 0.22;
-const SATURATION = 0.78; // less than 1, or blue would be too dark on dark ground
+const SATURATION = 0.78; // below 1, because pure blue is too dark on a dark background
 const HALO: Colour = [0, 0, 0];
 const HALO_OPACITY = 0.65;
 
 /**
- * A copy of the image with every region outlined and tinted in a colour of its own; a dark rim
- * around the line keeps it readable on light ground. Points outside the image are cut off.
- * @param image left as it is; the copy has as many channels, a fourth one opaque
- * @param regions polygons in pixels of the image
- * @throws PanppError `argument` for what is no image, and for options that are none
+ * Returns a copy of the image with each region outlined and tinted in its own colour. A dark rim
+ * around the line keeps it visible on a light background. Parts outside the image are clipped.
+ * @param image stays unchanged; the copy has the same number of channels, a fourth one opaque
+ * @param regions polygons in image pixels
+ * @throws PanppError `argument` for an invalid image or invalid options
  */
 export function drawRegions(
   image: PixelImage,
@@ -64,10 +64,10 @@ export function drawRegions(
 }
 
 /**
- * The regions' polygons filled with 1, 2, 3 … in order, later ones on top: every pixel whose centre
- * lies in the polygon (even-odd rule) or on its border. 8 bits a pixel for up to 255 regions, else
- * 16.
- * @param regions polygons in pixels of the mask
+ * Fills the regions' polygons with 1, 2, 3 … in order, later ones on top: every pixel whose centre
+ * lies in the polygon (even-odd rule) or on its border. The mask has 8 bits per pixel for up to 255
+ * regions, else 16.
+ * @param regions polygons in mask pixels
  * @throws PanppError `argument` for more than 65535 regions
  */
 export function drawMask(
@@ -107,8 +107,7 @@ function blend(
 }
 
 /**
- * Hues a golden angle apart: neighbours in the list differ most, and no number of regions repeats
- * one.
+ * Hues are a golden angle apart: neighbours in the list differ most, and no hue ever repeats.
  */
 export function regionColour(index: number): Colour {
   const hue = (145 + index * 137.508) % 360;
@@ -120,8 +119,8 @@ export function regionColour(index: number): Colour {
 }
 
 /**
- * Calls back with the disjoint runs of pixels (ends included, clipped to the image) whose centres
- * lie in or on the polygon.
+ * Calls back with disjoint runs of pixels (ends inclusive, clipped to the image) whose centres lie
+ * in or on the polygon.
  */
 function forEachSpan(
   polygon: Polygon,
@@ -135,8 +134,7 @@ function forEachSpan(
   for (let y = first; y <= last; y++) {
     let next = 0;
     for (const [left, right] of rowIntervals(polygon, y)) {
-      // Crossings carry rounding errors of about 1e-13; a centre on the border must not be lost to
-      // one.
+      // Rounding errors of crossings (about 1e-13) must not exclude a centre on the border.
       const from = Math.max(next, Math.ceil(left - 1e-9));
       const to = Math.min(width - 1, Math.floor(right + 1e-9));
       if (from <= to) callback(y, from, to);
@@ -146,7 +144,7 @@ function forEachSpan(
 }
 
 /**
- * Where the line at height y runs in or on the polygon, from left to right; intervals may overlap.
+ * Intervals of the line at height y in or on the polygon, from left to right; they may overlap.
  */
 function rowIntervals(polygon: Polygon, y: number): (readonly [left: number, right: number])[] {
   const crossings: number[] = [];
@@ -154,7 +152,7 @@ function rowIntervals(polygon: Polygon, y: number): (readonly [left: number, rig
   polygon.forEach(([x1, y1], i) => {
     const [x0, y0] = polygon.at(i - 1)!;
     if (y0 <= y !== y1 <= y) crossings.push(x0 + ((y - y0) * (x1 - x0)) / (y1 - y0));
-    // The crossings' half-open rule leaves out lowest points and level edges.
+    // The half-open rule for crossings leaves out lowest points and horizontal edges.
     if (y1 === y) intervals.push(y0 === y ? [Math.min(x0, x1), Math.max(x0, x1)] : [x1, x1]);
   });
   crossings.sort((a, b) => a - b);
@@ -175,13 +173,13 @@ function drawOutline(canvas: Canvas, polygon: Polygon, lineWidth: number, colour
 }
 
 /**
- * How much of a pixel a shape covers whose border is `inside` pixels away from the pixel's centre.
+ * Share of a pixel that a shape covers if the pixel's centre is `inside` pixels within its border.
  */
 const coverage = (inside: number): number => Math.min(Math.max(inside + 0.5, 0), 1);
 
 /**
- * Distance to the outline of each pixel that is nearer than `reach`, by pixel index; a pixel is
- * drawn once for all edges.
+ * Distance to the outline for each pixel nearer than `reach`, by pixel index: each pixel is blended
+ * once, even if several edges are near.
  */
 function outlineDistances(
   { width, height }: Canvas,
@@ -211,8 +209,8 @@ function outlineDistances(
 }
 
 /**
- * The columns of row y that can be nearer than `reach` to an edge, so that a long diagonal doesn't
- * cost its whole box.
+ * The columns of row y that can be nearer than `reach` to an edge: a long diagonal need not be
+ * tested in its whole bounding box.
  */
 function strip(
   x0: number,

@@ -1,4 +1,4 @@
-// PNG files from images and label masks (pngjs).
+// Encodes images and label masks as PNG files (pngjs).
 import { PNG } from 'pngjs';
 
 import type { LabelMask } from './draw.js';
@@ -6,13 +6,13 @@ import { type PixelImage, checkImage } from './image.js';
 
 const COLOUR_GREY = 0;
 const COLOUR_RGB = 2;
-/** The filter that wins nearly everywhere on photographs; trying all five takes twice as long. */
+/** The best filter for almost all photographs; trying all five takes twice as long. */
 const PAETH = 4;
 
 /**
- * A PNG file: 8-bit RGB of an image (a fourth channel is left out), 8- or 16-bit grey of a label
- * mask.
- * @throws PanppError `argument` for what is no image
+ * Encodes an image as an 8-bit RGB PNG (a fourth channel is dropped), or a label mask as an 8- or
+ * 16-bit grey PNG.
+ * @throws PanppError `argument` for an invalid image
  */
 export function encodePng(image: PixelImage | LabelMask): Uint8Array {
   const { width, height } = image;

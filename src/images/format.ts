@@ -1,14 +1,13 @@
-// What a file looks like by its first bytes: the three formats that decode.ts reads, and the names
-// of others, so that an error can say what was found. Source of the signatures: each format's
-// specification.
+// Recognises a file's format by its first bytes: the three formats that decode.ts reads, and others
+// so that an error can name them. Source of the signatures: each format's specification.
 
-/** A format that can be decoded, by its usual name. */
+/** A format that can be decoded. */
 export type ImageFormat = 'PNG' | 'JPEG' | 'WebP';
 
 const ascii = (bytes: Uint8Array, from: number, to: number): string =>
   String.fromCharCode(...bytes.subarray(from, to));
 
-/** The decodable format that the bytes begin like, or undefined. */
+/** The decodable format whose signature the bytes have, or undefined. */
 export function imageFormat(bytes: Uint8Array): ImageFormat | undefined {
   if (ascii(bytes, 0, 8) === '\x89PNG\r\n\x1a\n') return 'PNG';
   if (bytes[0] === 0xff && bytes[1] === 0xd8 && bytes[2] === 0xff) return 'JPEG';
@@ -47,8 +46,8 @@ const BRANDS: Readonly<Record<string, string>> = {
 };
 
 /**
- * What bytes that are no decodable image look like, with its article: `a GIF image`, `an HTML
- * page`, `unknown data (…)`.
+ * Describes bytes that are not a decodable image, with an article: `a GIF image`, `an HTML page`,
+ * `data in an unknown format (…)`.
  */
 export function describeForeignBytes(bytes: Uint8Array): string {
   const start = ascii(bytes, 0, 32);

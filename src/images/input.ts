@@ -1,4 +1,4 @@
-// An image made ready for the network: what of it goes up, and the sizes it has on the way.
+// Prepares an image for the network: the pixels to upload and the sizes before and after resizing.
 import { resizedSize } from './size.js';
 import { type ImageUpload, type PixelSource, prepareUpload } from './upload.js';
 
@@ -7,16 +7,16 @@ interface Size {
   readonly width: number;
 }
 
-/** An image made ready for the network. */
+/** An image prepared for the network. */
 export interface ImageInput {
   readonly upload: ImageUpload;
-  /** What the network sees. */
+  /** Size after resizing: the network's input. */
   readonly size: Size;
-  /** The image itself. */
+  /** Size of the original image. */
   readonly original: Size;
 }
 
-/** @throws PanppError `argument` or `image` for an image or a size that can't be worked on */
+/** @throws PanppError `argument` or `image` for an image or a size that can't be processed */
 export function prepareInput(image: PixelSource, shortSide: number): ImageInput {
   const size = resizedSize(image.height, image.width, shortSide);
   return {

@@ -1,7 +1,7 @@
-// JPEG files as some cameras and phones write them: a decoder warns about their markers although
-// every pixel is there. Here the markers are put right, so that decode.ts can go on treating every
-// warning as lost data. The coded data itself is never changed, so what is missing in it stays
-// missing. Source: ITU-T T.81, annexes B and G.
+// Repairs the markers of JPEG files: some cameras and phones write files with wrong markers, for
+// which a decoder warns although every pixel is present. After the repair decode.ts can still treat
+// every warning as lost data. Coded data is never changed, so missing data stays missing. Source:
+// ITU-T T.81, annexes B and G.
 
 const SOI = 0xd8;
 const EOI = 0xd9;
@@ -22,15 +22,14 @@ interface Segment {
 }
 
 /**
- * The same JPEG with its markers put right, or undefined if nothing is to be done or it can't be
- * done without losing pixels:
- * - bytes between two segments that belong to none are left out;
- * - a sequential scan says that it holds the coefficients 0 to 63 (some phones say 0 to 0);
- * - an unknown major version of JFIF, or colour transform of Adobe, becomes the one that decoders
- *   take it for;
- * - a missing end marker is added, if every coefficient of every component has been sent by then.
- *   Whether the last
- *   scan's own data are whole is not known yet; see `continuations`.
+ * Returns the JPEG with repaired markers, or undefined if nothing needs repair or a repair would
+ * lose pixels:
+ * - bytes between segments that belong to neither are removed;
+ * - a sequential scan's header is set to coefficients 0 to 63 (some phones write 0 to 0);
+ * - an unknown JFIF major version or Adobe colour transform is replaced by the value that decoders
+ *   assume;
+ * - a missing end marker is added if the scans have sent every coefficient of every component.
+ *   Whether the last scan's own data is complete is not known yet; see `continuations`.
  */
 export function repairedJpeg(
   bytes: Uint8Array,
@@ -47,9 +46,10 @@ export function repairedJpeg(
 }
 
 /**
- * The JPEGs that the decoder may have meant with `count` superfluous bytes before a marker: one for
- * each scan that such a marker ends. Restart markers end no scan: what is superfluous there has
- * been damaged. None of a file without an end marker: zeros that fill up a cut file look the same.
+ * Candidates for a decoder warning about `count` superfluous bytes before a marker: one JPEG for
+ * each scan that such a marker ends, with these bytes removed. Restart markers don't end a scan:
+ * superfluous bytes there mean damage. A file without an end marker has no candidates, because
+ * zeros that pad a truncated file look the same.
  */
 export function* withoutSuperfluous(
   bytes: Uint8Array,
@@ -67,16 +67,16 @@ export function* withoutSuperfluous(
 }
 
 /**
- * Bytes that the decoder gets in place of data that may be missing: bits that change after 1, 2, 3,
- * 4 …
+ * Filler bytes in place of data that may be missing: bit patterns that change after 1, 2, 3, 4 …
+ * bits.
  */
 const CONTINUATIONS = [0x00, 0x55, 0xaa, 0x33, 0xcc, 0x1c, 0xe3, 0x0f, 0xf0, 0x7e].map((byte) =>
   new Uint8Array(64).fill(byte),
 );
 
 /**
- * The JPEG with its coded data continued in several ways. If its data are whole, nobody reads what
- * follows them, and the pixels are the same in all.
+ * The JPEG with different filler bytes after its coded data. If the data is complete, the decoder
+ * never reads the filler, and the pixels are the same for all.
  */
 export function continuations(bytes: Uint8Array): Uint8Array[] {
   const end = bytes.length - 2;
@@ -86,7 +86,7 @@ export function continuations(bytes: Uint8Array): Uint8Array[] {
 }
 
 /**
- * The segments up to the end marker or the end of the file; undefined if one of them is cut short.
+ * The segments up to the end marker or the end of the file; undefined if a segment is truncated.
  */
 function segmentsOf(bytes: Uint8Array): { segments: Segment[]; hasEnd: boolean } | undefined {
   const segments: Segment[] = [];
@@ -104,7 +104,7 @@ function segmentsOf(bytes: Uint8Array): { segments: Segment[]; hasEnd: boolean }
     else {
       const dataStart = at;
       at = markerFrom(bytes, at, { inScan: true });
-      // An end marker of which only the first byte is left is no data.
+      // If only the first byte of the end marker is left, it does not count as data.
       const end = at === bytes.length && bytes[at - 1] === 0xff ? at - 1 : at;
       segments.push({ ...segment, data: bytes.subarray(dataStart, end) });
     }
@@ -113,7 +113,7 @@ function segmentsOf(bytes: Uint8Array): { segments: Segment[]; hasEnd: boolean }
 }
 
 /**
- * Where the next marker's last FF lies, or the end. In a scan, restart markers belong to its data.
+ * Position of the next marker's last FF, or the end. In a scan, restart markers belong to its data.
  */
 function markerFrom(bytes: Uint8Array, from: number, { inScan = false } = {}): number {
   for (let at = bytes.indexOf(0xff, from); at >= 0; at = bytes.indexOf(0xff, at + 1)) {
@@ -132,15 +132,15 @@ function hasParameters(marker: number): boolean {
   return marker !== 0x01 && marker !== SOI && !isRestart(marker);
 }
 
-/** SOF0 to SOF15; C4, C8 and CC are others. */
+/** SOF0 to SOF15; C4, C8 and CC are not frame markers. */
 function isFrame(marker: number): boolean {
   return marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker);
 }
 
 /** Whether all scans together have sent every bit of every coefficient of every component. */
 function sendsEverything(frame: Segment, segments: readonly Segment[]): boolean {
-  // Past the end of arithmetic coding's data decoders read zeros without a word, and nobody would
-  // notice a cut.
+  // With arithmetic coding, decoders silently read zeros past the end, so truncation would go
+  // unnoticed.
   if (![BASELINE, EXTENDED, PROGRESSIVE].includes(frame.marker)) return false;
   const components = Array.from({ length: frame.bytes[9] }, (_, i) => frame.bytes[10 + 3 * i]);
   const complete = new Map(components.map((id) => [id, new Set<number>()]));
@@ -148,7 +148,7 @@ function sendsEverything(frame: Segment, segments: readonly Segment[]): boolean 
     if (marker !== SOS) continue;
     const count = bytes[4];
     const [first, last, bits] = bytes.subarray(5 + 2 * count);
-    // The low half says how many of the lowest bits later scans will send.
+    // The low 4 bits: the number of low-order bits that later scans still send.
     if (frame.marker === PROGRESSIVE && (bits & 15) !== 0) continue;
     const [from, to] = frame.marker === PROGRESSIVE ? [first, last] : [0, COEFFICIENTS - 1];
     for (let i = 0; i < count; i++) {

@@ -1,10 +1,10 @@
-// Which two source pixels each resized pixel is mixed from, and how: OpenCV 4's bilinear resize of
-// 8-bit images (cv::resize, INTER_LINEAR), which works in fixed point and rounds in its own way.
-// With these taps a resize in integers gives OpenCV's bytes:
+// The two source pixels and weights of each resized pixel: OpenCV 4's bilinear resize of 8-bit
+// images (cv::resize, INTER_LINEAR), which uses fixed point and its own rounding. With these taps
+// an integer resize gives OpenCV's bytes:
 //   across  t = s[index0] · weight0 + s[index1] · weight1                            (each row, 11 fractional bits)
 //   down    (((weight0 · (t0 >> 4)) >> 16) + ((weight1 · (t1 >> 4)) >> 16) + 2) >> 2     (t0, t1: rows index0, index1)
-// OpenCV takes its INTER_AREA path for an exact halving of both sides; the mean of 4 that it forms
-// there is the same.
+// OpenCV uses its INTER_AREA path if both sides are exactly halved; the mean of 4 pixels that it
+// computes there gives the same bytes.
 
 /**
  * For each position along one resized axis: its two source positions and their weights (in
@@ -17,20 +17,20 @@ export interface ResizeTaps {
   readonly weight1: Int32Array;
 }
 
-/** One in the weights' fixed point. */
+/** Fixed-point value of weight 1. */
 const WEIGHT_ONE = 2048;
 
 /**
- * Taps along a row, from `from` to `to` pixels. A sample outside the image takes the border pixel
- * alone.
+ * Taps along a row, from `from` to `to` pixels. A sample outside the image uses only the border
+ * pixel.
  */
 export function horizontalTaps(from: number, to: number): ResizeTaps {
   return resizeTaps(from, to, (position) => position < 0 || position >= from - 1);
 }
 
 /**
- * Taps down a column, from `from` to `to` pixels. A sample outside the image keeps both weights, on
- * the border row twice; in fixed point that is not always the same as the border row alone.
+ * Taps along a column, from `from` to `to` pixels. A sample outside the image keeps both weights
+ * and uses the border row twice; in fixed point this may differ from the border row alone.
  */
 export function verticalTaps(from: number, to: number): ResizeTaps {
   return resizeTaps(from, to, () => false);
@@ -48,7 +48,7 @@ function resizeTaps(
     weight1: new Int32Array(to),
   };
   const clamp = (position: number) => Math.min(Math.max(position, 0), from - 1);
-  // Not from / to: OpenCV inverts the inverse, which can differ in the last bit.
+  // Not from / to: OpenCV inverts to / from, and the result can differ in the last bit.
   const scale = 1 / (to / from);
   for (let i = 0; i < to; i++) {
     const centre = Math.fround((i + 0.5) * scale - 0.5);

@@ -1,20 +1,20 @@
-// The size that an image is resized to before the network: spec "Input" 2 (the reference's
+// Computes the network's input size for an image: spec "Input" 2 (the reference's
 // scale_aligned_short).
 import { PanppError } from '../errors.js';
 
 /** The network halves its input five times. */
 const STRIDE = 32;
 
-/** Most pixels of a resized image unless the caller knows better: 4096 × 4096. */
+/** Default limit for the pixels of a resized image: 4096 × 4096. */
 export const DEFAULT_MAX_PIXELS = 2 ** 24;
 
 /**
  * The size to resize an image to: its shorter side becomes `shortSide`, then each side is raised to
  * a multiple of 32.
- * @param maxPixels more pixels in the result than this are an error (a 1 × 5000 image at 736 would
- * be 736 × 3 680 000)
- * @throws PanppError `argument` for sides that are no positive integers, `image` for a result that
- * is too large
+ * @param maxPixels limit for the pixels of the result (a 1 × 5000 image at short side 736 would
+ * become 736 × 3 680 000)
+ * @throws PanppError `argument` if a side is not a positive integer, `image` if the result is too
+ * large
  */
 export function resizedSize(
   height: number,

@@ -1,8 +1,8 @@
-// Pixels out of what a browser has pictures in. Of files as close to `decodeImage` (Node) as a
-// browser allows: EXIF orientation applied, colour profiles and gamma ignored. In Chromium the
-// bytes of opaque pictures are equal. What differs: a canvas stores colours multiplied by alpha, so
-// the raw colour under a transparent pixel is lost here and kept there; CMYK differs by 1 of 255;
-// and Chromium ignores the EXIF orientation of WebP.
+// Reads pixels from a browser's image types. Files are decoded as close to `decodeImage` (Node) as
+// a browser allows: EXIF orientation applied, colour profiles and gamma ignored. In Chromium the
+// bytes of opaque images are equal. Differences: a canvas stores colours premultiplied by alpha, so
+// the raw colour under a transparent pixel is lost here but kept in Node; CMYK differs by 1 of 255;
+// Chromium ignores the EXIF orientation of WebP.
 import { PanppError } from '../errors.js';
 import type { Gpu } from '../gpu/context.js';
 import { TexturePixels } from '../gpu/texture-pixels.js';
@@ -10,9 +10,9 @@ import { type PixelImage, checkImage } from '../images/image.js';
 import type { PixelSource } from '../images/upload.js';
 
 /**
- * Whatever a picture may come in. Only `PixelImage` and `GPUTexture` exist outside of browsers. A
- * texture belongs to the model's device, is rgba8unorm or bgra8unorm with the usage
- * TEXTURE_BINDING, and must stay as it is until the call has its result.
+ * Any supported image type. Outside browsers only `PixelImage` and `GPUTexture` exist. A texture
+ * must belong to the model's device, have the format rgba8unorm or bgra8unorm and the usage
+ * TEXTURE_BINDING, and must not change until the call has finished.
  */
 export type ImageSource =
   | PixelImage
@@ -29,11 +29,11 @@ export type ImageSource =
 type Drawable = Exclude<ImageSource, PixelImage | ImageData | Blob | GPUTexture>;
 
 /**
- * The pixels of a picture, 8-bit sRGB, as they are at the time of the call: a canvas, video or
- * frame may change or close afterwards. `ImageData` is not copied. Works in workers; leaves the
- * source open.
- * @throws PanppError `image`: can't be decoded, has no pixels yet or any more, is from another
- * origin, or has another depth than 8 bits
+ * Returns the pixels of an image as 8-bit sRGB. They are captured at the time of the call: a
+ * canvas, video or frame may change or close afterwards. `ImageData` is not copied. Works in
+ * workers; does not close the source.
+ * @throws PanppError `image` if the image can't be decoded, is not loaded yet or already closed, is
+ * from another origin, or does not have 8 bits per channel
  */
 export async function imageFrom(source: Exclude<ImageSource, GPUTexture>): Promise<PixelImage> {
   if ('channels' in source) {
@@ -45,12 +45,12 @@ export async function imageFrom(source: Exclude<ImageSource, GPUTexture>): Promi
 }
 
 /**
- * The pixels of a picture for a device: what the browser draws goes to the GPU as it is, without a
- * detour through the host's memory, and gives the bytes that `imageFrom` gives.
+ * Returns the pixels of an image for a device. Images that the browser can draw are copied directly
+ * on the GPU, not through host memory, and give the same bytes as `imageFrom`.
  * @throws PanppError as `imageFrom`; `argument` for a texture that can't be read
  */
 export async function pixelsFrom(source: ImageSource, gpu: Gpu): Promise<PixelSource> {
-  // Whoever writes JavaScript may pass anything.
+  // JavaScript callers may pass anything.
   if (typeof source !== 'object' || source === null)
     throw new PanppError(
       'argument',
@@ -63,10 +63,10 @@ export async function pixelsFrom(source: ImageSource, gpu: Gpu): Promise<PixelSo
     : drawOnGpu(source, gpu);
 }
 
-/** What WebGPU refuses is drawn on a canvas, which takes more, and else knows why. */
+/** Falls back to a canvas if WebGPU rejects the source: it accepts more, or reports the reason. */
 function drawOnGpu(source: Drawable, gpu: Gpu): PixelSource | Promise<PixelSource> {
   const { width, height } = sizeOf(source);
-  // Chromium's GPU process (143, on SwiftShader) ends when it copies a frame of a video.
+  // Chromium's GPU process (143, on SwiftShader) crashes when it copies a video frame.
   if (gpu.profile.software && ('videoWidth' in source || 'displayWidth' in source))
     return draw(source);
   try {
@@ -106,7 +106,7 @@ async function decodeBlob<T>(blob: Blob, use: (bitmap: ImageBitmap) => T | Promi
   } catch (cause) {
     throw new PanppError(
       'image',
-      `${name} (${blob.size} bytes) is no image that this browser can decode, or it is damaged`,
+      `${name} (${blob.size} bytes) is damaged or not an image that this browser can decode`,
       { cause },
     );
   }
@@ -131,7 +131,7 @@ function draw(source: Drawable): PixelImage {
       `this ${nameOf(source)} has no pixels; wait until it is loaded, and do not close it before`,
     );
   }
-  // One that the GPU does not hold: it is written once and read once.
+  // A canvas in CPU memory: it is written once and read once.
   const context = new OffscreenCanvas(width, height).getContext('2d', {
     colorSpace: 'srgb',
     willReadFrequently: true,

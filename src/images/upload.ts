@@ -1,15 +1,16 @@
-// What of an image goes to the GPU: bilinear resizing reads at most two source rows and columns for
-// each of the result's, so of a 100-megapixel photograph a few megapixels are enough. Bytes go up
-// as they lie wherever that is not far more than what is read: the host has no time to touch every
-// pixel, for a GPU is done with an image in a few milliseconds.
+// Selects the part of an image to upload to the GPU: bilinear resizing reads at most two source
+// rows and columns for each row and column of the result, so a few megapixels of a 100-megapixel
+// photograph are enough. Rows are uploaded whole unless that is far more than what is read:
+// touching every pixel on the CPU would take longer than the GPU needs for an image (a few
+// milliseconds).
 import { TexturePixels } from '../gpu/texture-pixels.js';
 import { type PixelImage, checkImage } from './image.js';
 import { type ResizeTaps, horizontalTaps, verticalTaps } from './resize-taps.js';
 
-/** Pixels in the host's memory, or already on the GPU. */
+/** Pixels in host memory, or already on the GPU. */
 export type PixelSource = PixelImage | TexturePixels;
 
-/** Rows and columns of a picture that lies in a texture. */
+/** Rows and columns of an image in a texture. */
 export interface Texels {
   readonly texture: TexturePixels;
   readonly rows: Uint32Array;
@@ -19,12 +20,12 @@ export interface Texels {
 export interface ImageUpload {
   readonly rows: number;
   readonly columns: number;
-  /** Bytes of a pixel: red, green, blue, and perhaps alpha. */
+  /** Bytes per pixel: red, green, blue, and optionally alpha. */
   readonly channels: 3 | 4;
-  /** Bytes of the rows and columns that go up, perhaps the image's own, or where they lie. */
+  /** The selected rows and columns: bytes (perhaps the image's own array), or texture positions. */
   readonly pixels: Uint8Array | Texels;
   /**
-   * For every column of the result: left and right index into the columns above, their weights.
+   * For each column of the result: left and right index into the columns above, and their weights.
    * Four 32-bit words each.
    */
   readonly columnTaps: Int32Array<ArrayBuffer>;
@@ -32,14 +33,15 @@ export interface ImageUpload {
 }
 
 /**
- * Whole rows go up if of their columns at least this share is read, and if they take no more bytes.
+ * Whole rows are uploaded if at least this share of their columns is read and they take no more
+ * bytes.
  */
 const leastShare = 1 / 4;
 const mostBytes = 64 * 2 ** 20;
 
 /**
- * Picks what resizing `image` to `height` × `width` reads. @throws PanppError `argument` if the
- * image's fields contradict one another.
+ * Selects the pixels that resizing `image` to `height` × `width` reads.
+ * @throws PanppError `argument` if the image's fields are inconsistent
  */
 export function prepareUpload(image: PixelSource, height: number, width: number): ImageUpload {
   const texture = image instanceof TexturePixels ? image : undefined;
@@ -70,7 +72,7 @@ export function prepareUpload(image: PixelSource, height: number, width: number)
   };
 }
 
-/** Positions along an axis, ascending, and taps counted within those. */
+/** Ascending positions along an axis, and taps that index into them. */
 interface Positions {
   readonly used: Uint32Array;
   readonly taps: Int32Array<ArrayBuffer>;
@@ -85,7 +87,7 @@ function everything(taps: ResizeTaps, size: number): Positions {
   return { used, taps: packed(taps, used) };
 }
 
-/** Only the positions that taps use. */
+/** Keeps only the positions that taps use. */
 function compact(taps: ResizeTaps, size: number): Positions {
   const isUsed = new Uint8Array(size);
   for (const index of taps.index0) isUsed[index] = 1;
@@ -98,7 +100,7 @@ function compact(taps: ResizeTaps, size: number): Positions {
   return { used: Uint32Array.from(used), taps: packed(taps, place) };
 }
 
-/** Taps as the shader reads them, with the places of the positions that they name. */
+/** Packs taps for the shader, with the locations of the positions that they index. */
 function packed(
   { index0, index1, weight0, weight1 }: ResizeTaps,
   place: Uint32Array,

@@ -1,4 +1,4 @@
-// An image's bytes and taps on their way into a program's buffers.
+// Writes an image's bytes and taps into a program's buffers.
 import type { Program } from '../gpu/program.js';
 import type { ResizePlan } from '../layers/resize.js';
 import type { ImageUpload } from './upload.js';
@@ -9,7 +9,7 @@ export function inputsOf({ pixels, columnTaps, rowTaps }: ResizePlan) {
 }
 
 /**
- * @param uploads one for each image of the plan; all of one size, so that they are resized alike
+ * @param uploads one for each image of the plan; all the same size, so that they share their taps
  */
 export function writeUploads(
   queue: GPUQueue,
@@ -26,7 +26,7 @@ export function writeUploads(
   queue.writeBuffer(program.bufferOf(resize.rowTaps), 0, uploads[0].rowTaps);
 }
 
-// Only fours of bytes can be written; what is left goes by itself, with zeros.
+// WebGPU writes only multiples of 4 bytes; the last bytes are padded with zeros and written apart.
 function writeBytes(queue: GPUQueue, target: GPUBuffer, bytes: Uint8Array): void {
   const whole = bytes.length - (bytes.length % 4);
   if (whole > 0) queue.writeBuffer(target, 0, bytes as Uint8Array<ArrayBuffer>, 0, whole);

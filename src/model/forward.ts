@@ -1,4 +1,4 @@
-// Intermediate maps of the network by name, for research and for parity tests.
+// Reads intermediate maps of the network by name, for research and parity tests.
 import { PanppError } from '../errors.js';
 import type { Gpu } from '../gpu/context.js';
 import { Program } from '../gpu/program.js';
@@ -12,16 +12,16 @@ import { type NetworkPlan, dispatchesUpTo, planNetwork } from '../network/plan.j
 import type { NetworkWeights } from '../network/weights.js';
 import { inputsOf, writeUploads } from '../images/write-uploads.js';
 
-/** A map of the network. */
+/** One feature map of the network. */
 export interface OutputTensor {
-  /** Channels, rows, pixels of a row. */
+  /** Channels, height, width. */
   readonly shape: readonly [channels: number, height: number, width: number];
   /** Row-major, as in PyTorch. */
   readonly data: Float32Array;
 }
 
 /**
- * Runs the network as far as the named maps need and reads them.
+ * Runs the part of the network that the named maps need, and reads them back.
  * @throws PanppError `argument` if a name is not one of the network's maps
  */
 export async function forwardMaps(

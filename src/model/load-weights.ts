@@ -1,36 +1,36 @@
-// A weights file from wherever it lies, with progress, abort and the browser's own cache.
+// Loads a weights file from a URL or from memory, with progress, abort and the browser's cache.
 import { isSafetensors } from '../checkpoint/safetensors.js';
 import { PanppError } from '../errors.js';
 import { checkOptions } from '../options.js';
 
-/** How far a download is. */
+/** Progress of a download. */
 export interface LoadProgress {
-  /** Bytes so far. */
+  /** Bytes received so far. */
   readonly loaded: number;
-  /** Bytes of the whole file, where the server tells. */
+  /** Bytes of the whole file, if the server reports them. */
   readonly total?: number;
 }
 
-/** How weights are loaded. */
+/** Options of `loadWeights`. */
 export interface LoadWeightsOptions {
-  /** Called after each piece that arrives. */
+  /** Called after each received chunk. */
   readonly onProgress?: (progress: LoadProgress) => void;
   /** Aborting rejects with the signal's reason. */
   readonly signal?: AbortSignal;
   /**
-   * Keep what comes from a URL in the Cache API, and take it from there the next time without
-   * asking the server: true for a cache named `panpp`, or another name. A file that changes needs
-   * another URL, or `caches.delete(name)`.
+   * Stores downloads in the Cache API and reuses them without asking the server: `true` for a
+   * cache named `panpp`, or another name; default: no cache. If the file changes, use another URL
+   * or call `caches.delete(name)`.
    */
   readonly cache?: boolean | string;
 }
 
 /**
- * The bytes of a weights file, for `loadModel`. Bytes given are returned as they are; a response's
- * body is used up.
- * @throws PanppError `file` if it can't be loaded or is cut off, if something else came, such as a
- * page that says what is wrong, or if a cache
- *   is asked for where there is none; the signal's reason if aborted
+ * Returns the bytes of a weights file, for `loadModel`. Bytes are returned unchanged; the body of
+ * a `Response` is consumed.
+ * @throws PanppError `file` if the file can't be loaded, is truncated or is not a weights file (for
+ * example an HTML error page), or if a cache is requested where the Cache API is missing; the
+ * signal's reason if aborted
  */
 export async function loadWeights(
   source: string | URL | Response | ArrayBuffer | Uint8Array,
@@ -52,7 +52,7 @@ export async function loadWeights(
   if (kept) {
     const bytes = await readBody(kept, url, onProgress, signal);
     if (isSafetensors(bytes)) return bytes;
-    // Whoever put that there, it would be in the way for good.
+    // An invalid entry would block this URL for good.
     await store!.delete(url);
   }
   const bytes = await readWeights(await get(url, signal), url, onProgress, signal);
@@ -61,8 +61,8 @@ export async function loadWeights(
 }
 
 /**
- * A body that is a weights file. Servers send a page, and no error, for what they don't have or
- * want a login for.
+ * Reads a body and checks that it is a weights file: some servers answer with a page and status 200
+ * when a file is missing or needs a login.
  */
 async function readWeights(
   response: Response,
@@ -74,7 +74,7 @@ async function readWeights(
   const type = response.headers.get('content-type') ?? 'no content type';
   throw new PanppError(
     'file',
-    `${name} gave ${bytes.length} bytes that are no weights file (${type}); check the address`,
+    `${name} returned ${bytes.length} bytes that are not a weights file (${type}); check the address`,
   );
 }
 
@@ -107,7 +107,7 @@ async function readBody(
   const pieces: Uint8Array<ArrayBuffer>[] = [];
   let loaded = 0;
   const reader = response.body.getReader();
-  // A response that the caller made is not bound to the signal, and a read may wait for long.
+  // A caller's own response does not know the signal, and a read may block for a long time.
   const abort = () => void reader.cancel(signal?.reason).catch(() => {});
   signal?.addEventListener('abort', abort);
   try {
@@ -137,8 +137,8 @@ async function readBody(
 }
 
 /**
- * Bytes that the body will give. The header counts them as they travel, so it says nothing of a
- * compressed body.
+ * Expected size of the body in bytes. `content-length` counts transferred bytes, so it is useless
+ * for a compressed body.
  */
 function lengthOf({ headers }: Response): number | undefined {
   const length = headers.get('content-length');
@@ -155,7 +155,7 @@ async function openCache(name: string): Promise<Cache> {
   return caches.open(name);
 }
 
-/** A full disk is no reason to lose what was just loaded. */
+/** Caches a download. A failure, such as a full disk, only warns: the bytes are already loaded. */
 async function keep(store: Cache, url: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
   try {
     await store.put(

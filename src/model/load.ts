@@ -1,4 +1,4 @@
-// From a weights file's bytes to a model on the GPU.
+// Loads a model onto the GPU from the bytes of a weights file.
 import type { Gpu } from '../gpu/context.js';
 import type { PrecisionChoice } from '../layers/precision.js';
 import { readWeights } from '../network/weights-file.js';
@@ -8,29 +8,29 @@ import { uploadRecognition } from '../recognition/weights.js';
 import { type Tuning, asTuning, tunedChoices, tuningState } from '../tuning/tuning.js';
 import { Model } from './model.js';
 
-/** How a model is loaded. */
+/** Options of `loadModel`. */
 export interface LoadOptions {
-  /** Named in errors, for example the file's name. */
+  /** Name of the weights in error messages, for example the file name. */
   readonly source?: string;
   /**
-   * How maps and weights are stored: `f32`, unless given; `f16`, half the traffic and less memory,
-   * where the device has `shader-f16`; `auto`, f16 on hardware that has it, else f32. Sums are
-   * float32 either way, and so is reading.
+   * Storage of maps and weights; default: `f32`. `f16` halves memory traffic and needs the device
+   * feature `shader-f16`; `auto` is f16 on hardware that supports it, else f32. Sums and the
+   * recognition head always use float32.
    */
   readonly precision?: PrecisionChoice;
   /**
-   * What `tune` found out on this adapter. One of another adapter or of another version is not
-   * used: `model.tuning` says so.
+   * A result of `tune` for this adapter. If it belongs to another adapter or to other shaders, it
+   * is ignored and `model.tuning` says so.
    */
   readonly tuning?: Tuning;
 }
 
 /**
- * Puts a converted model on the GPU.
- * @param weights the bytes of a file that `panpp convert` made
- * @throws PanppError `checkpoint` or `weights` if the bytes are not such a file; `adapter` if the
- * device has no f16 that was asked for, or
- *   no memory for the weights; `argument` for a tuning that is none
+ * Loads a converted model onto the GPU.
+ * @param weights the bytes of a file written by `panpp convert`
+ * @throws PanppError `checkpoint` or `weights` if the bytes are not such a file; `adapter` if f16
+ * is requested but not supported, or if GPU memory is too small for the weights; `argument` for an
+ * invalid tuning
  */
 export async function loadModel(
   gpu: Gpu,

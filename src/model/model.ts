@@ -1,4 +1,4 @@
-// A text detector or spotter: weights on the GPU, and the passes for the image sizes it has met.
+// A text detector or spotter: its weights on the GPU and passes for recent image sizes.
 import { checkAggregationSettings } from '../aggregation/input.js';
 import { detectRegions } from '../detection/detect.js';
 import { DetectionPass } from '../detection/pass.js';
@@ -36,38 +36,38 @@ import { SpottingPass } from './spotting-pass.js';
 import { type StreamOptions, type Streamed, streamed } from './stream.js';
 import { Turns } from './turns.js';
 
-// The options that calls know.
+// Option names that each call accepts.
 const detectNames = ['shortSide', ...mapSettingNames, 'signal'];
 const readNames = ['beam', 'characters'];
 const spotNames = [...detectNames, ...readNames, 'lexicon', 'correction'];
 const streamNames = ['concurrency', 'onError'];
 
-/** Passes kept for image sizes met before; each holds the network's working memory. */
+/** Passes to keep for recent image sizes; each holds the network's working memory. */
 const keptPasses = 2;
 
-/** What a call does with its images. */
+/** How a call processes its images. */
 interface Task<P extends Pass, R> {
   readonly passes: PassShelf<P>;
-  /** What the pass depends on besides the images' sizes. */
+  /** What the pass depends on besides the image sizes. */
   readonly key: readonly number[];
   readonly create: (inputs: readonly ImageInput[]) => Promise<P>;
-  /** May call `next` once the GPU has all its work: the next call begins. */
+  /** May call `next` once all its GPU work is submitted, so that the next call can start. */
   readonly work: (pass: P, inputs: readonly ImageInput[], next: () => void) => Promise<R>;
 }
 
 /**
- * A network with its weights on a GPU, made by `loadModel`. It keeps programs for the sizes of
- * image met last.
+ * A network with its weights on a GPU, created by `loadModel`. It caches GPU programs for the most
+ * recent image sizes.
  */
 export class Model {
-  /** Where it runs. */
+  /** The GPU that the model runs on. */
   readonly gpu: Gpu;
   /**
-   * What the weights file says: architecture, default settings, and the vocabulary of a model that
-   * reads.
+   * Configuration from the weights file: architecture, default settings and, for a spotter, the
+   * vocabulary.
    */
   readonly config: ModelConfig;
-  /** Whether the tuning that it was loaded with is used, and if not, why. */
+  /** Whether the tuning passed to `loadModel` is used, and if not, why. */
   readonly tuning: TuningState;
   readonly #weights: NetworkWeights;
   readonly #recognition: RecognitionWeights | undefined;
@@ -78,7 +78,7 @@ export class Model {
   readonly #turns = new Turns();
   #disposed = false;
 
-  /** @param recognition belongs to a config with recognition */
+  /** @param recognition required if the config has recognition */
   constructor(
     gpu: Gpu,
     config: ModelConfig,
@@ -94,8 +94,8 @@ export class Model {
   }
 
   /**
-   * Finds the text regions of an image. Calls may overlap: they are worked off in order, and while
-   * the GPU works on one image, the next is uploaded and the last one's regions are shaped.
+   * Finds the text regions of an image. Calls may overlap: they are processed in order, and while
+   * the GPU works on one image, the CPU uploads the next and shapes the previous one's regions.
    * @throws PanppError `argument` or `image` for settings or sizes out of range, `device-lost`,
    * `disposed`
    */
@@ -106,10 +106,11 @@ export class Model {
   }
 
   /**
-   * Finds the text regions of several images of one size at once: each layer sees all of them, so
-   * that small images fill a large GPU. Takes as many times the working memory; results are those
-   * of `detect`. For images of any size there is `detectAll`.
-   * @throws PanppError `argument` for no image, or images of different sizes; else as `detect`
+   * Finds the text regions of several images of the same size in one pass, so that small images
+   * fill a large GPU. Working memory grows with the number of images; results equal those of
+   * `detect`. For images of different sizes use `detectAll`.
+   * @throws PanppError `argument` for an empty batch or images of different sizes; otherwise as
+   * `detect`
    */
   async detectBatch(
     images: readonly ImageSource[],
@@ -122,17 +123,18 @@ export class Model {
   }
 
   /**
-   * Finds the text of image after image, overlapped as far as it goes; results come in the images'
-   * order. No image is asked for while `concurrency` are under way or the results are not fetched.
-   * Leaving the loop ends the images' iterator too.
+   * Finds the text regions of a stream of images, overlapping them where possible. Results come in
+   * the order of the images. At most `concurrency` images are taken before their results are
+   * consumed. Leaving the loop also closes the images' iterator.
    *
    *     for await (const { index, regions } of model.detectAll(frames)) …
    *
-   * A source may use one array for all its images, for their pixels are copied as they are taken
-   * (but not where `images` is an array, or `concurrency` is 1). The `image` that comes with a
-   * result is the source's own.
+   * A source may reuse one pixel buffer for all images: pixels are copied when an image is taken
+   * (except if `images` is an array or `concurrency` is 1). The `image` of a result is the source's
+   * own object, not the copy.
    *
-   * @throws PanppError as `detect`, for the first image that fails (unless `onError` is given)
+   * @throws PanppError as `detect`, for the first image that fails; with `onError`, that is called
+   * instead
    */
   async *detectAll<S extends ImageSource>(
     images: AsyncIterable<S> | Iterable<S>,
@@ -140,14 +142,14 @@ export class Model {
   ): AsyncGenerator<Streamed<Detection, S>, void, undefined> {
     checkOptions('detectAll', options, [...detectNames, ...streamNames]);
     const { concurrency: _, onError: __, ...settings } = options;
-    // For all images, so no matter of `onError`.
+    // Wrong settings affect all images, so they throw here and don't go to `onError`.
     this.#settings(settings);
     yield* streamed(images, (image) => this.detect(image, settings), options, ownPixels);
   }
 
   /**
    * Finds the text regions of an image and reads them.
-   * @throws PanppError `weights` if the model only detects; else as `detect`
+   * @throws PanppError `weights` if the model has no recognition head; otherwise as `detect`
    */
   async spot(image: ImageSource, options: SpotOptions = {}): Promise<Spotting> {
     checkOptions('spot', options, spotNames);
@@ -164,7 +166,7 @@ export class Model {
     });
   }
 
-  /** As `detectAll`, with `spot`. */
+  /** Like `detectAll`, but also reads the regions, as `spot` does. */
   async *spotAll<S extends ImageSource>(
     images: AsyncIterable<S> | Iterable<S>,
     options: SpotOptions & StreamOptions = {},
@@ -174,15 +176,15 @@ export class Model {
     this.#head();
     decodingOf(settings);
     this.#settings(settings);
-    // A lexicon is made ready once.
+    // Prepares the lexicon once for all images.
     const own = { ...settings, ...correctionOf(settings) };
     yield* streamed(images, (image) => this.spot(image, own), options, ownPixels);
   }
 
   /**
-   * Reads given regions of an image: polygons or boxes in its pixels.
-   * @throws PanppError `weights` if the model only detects, `argument` for a region that is none or
-   * lies outside of the image
+   * Reads the text in given regions of an image: polygons or boxes in image pixels.
+   * @throws PanppError `weights` if the model has no recognition head, `argument` for an invalid
+   * region or one outside the image
    */
   async recognize(
     image: ImageSource,
@@ -193,7 +195,7 @@ export class Model {
     if (!Array.isArray(regions))
       throw new PanppError(
         'argument',
-        'the regions to recognize are no array; give polygons or boxes',
+        'the regions to recognize are not an array; give an array of polygons or boxes',
       );
     const head = this.#head();
     const decoding = decodingOf(options);
@@ -212,15 +214,15 @@ export class Model {
   }
 
   /**
-   * Runs the network on an image and returns maps of it, as float32 tensors [channels, height,
-   * width] at 1/4 to 1/32 of the resized image.
-   * @throws PanppError `argument` for a name that the network does not have
+   * Runs the network on an image and returns the requested feature maps, as float32 tensors
+   * [channels, height, width] at 1/4 to 1/32 of the resized image.
+   * @throws PanppError `argument` for an unknown map name
    */
   async forward(image: ImageSource, options: ForwardOptions): Promise<Map<string, OutputTensor>> {
     checkOptions('forward', options, ['outputs', 'shortSide', 'signal']);
     const { outputs, shortSide = this.config.detection.shortSide, signal } = options;
     if (!Array.isArray(outputs))
-      throw new PanppError('argument', 'outputs is no array; give the names of maps');
+      throw new PanppError('argument', 'outputs is not an array; give an array of map names');
     return this.#inTurn([image], signal, async ([pixels]) => {
       const { upload, size } = prepareInput(pixels, shortSide);
       return forwardMaps(this.gpu, this.config, this.#weights, upload, size, outputs);
@@ -232,7 +234,7 @@ export class Model {
     return this.#weights.precision;
   }
 
-  /** Bytes of GPU memory: weights, and what the programs for sizes met so far hold. */
+  /** GPU memory in bytes: of the weights, and of the cached programs. */
   get memory(): { weights: number; programs: number } {
     return {
       weights: this.#weights.bytes + (this.#recognition?.bytes ?? 0),
@@ -241,8 +243,8 @@ export class Model {
   }
 
   /**
-   * Frees the model's GPU memory as soon as the image that it works on is done; the Gpu stays open.
-   * Safe to call twice.
+   * Frees the model's GPU memory once all running calls have finished; the `Gpu` stays open. Safe
+   * to call twice.
    */
   dispose(): void {
     if (this.#disposed) return;
@@ -254,8 +256,8 @@ export class Model {
     });
   }
 
-  // The settings of a call, and the configuration with the call's scale, which the network's plan
-  // depends on.
+  // Settings of a call, and the configuration with the call's scale: the network's plan depends on
+  // it.
   #settings(options: DetectOptions): {
     settings: DetectionSettings & DetectOptions;
     config: ModelConfig;
@@ -300,7 +302,7 @@ export class Model {
     });
   }
 
-  // Prepares images of one size, finds or makes the pass for them, and works on them in turn.
+  // Prepares images of one size, finds or creates their pass, and runs it in the call's turn.
   #run<P extends Pass, R extends { timings: object }>(
     sources: readonly ImageSource[],
     shortSide: number,
@@ -330,7 +332,7 @@ export class Model {
     });
   }
 
-  // In the order of the calls; a failed one does not hold up the next.
+  // Runs calls in order; a failed call does not block the next one.
   #inTurn<T>(
     sources: readonly ImageSource[],
     signal: AbortSignal | undefined,
@@ -338,9 +340,9 @@ export class Model {
   ): Promise<T> {
     signal?.throwIfAborted();
     this.#assertUsable();
-    // At once: a canvas or video may have moved on by the call's turn.
+    // Read now: a canvas or video may show something else when the call's turn comes.
     const pixels = sources.map((source) => pixelsFrom(source, this.gpu));
-    for (const each of pixels) each.catch(() => {}); // told in the call's turn
+    for (const each of pixels) each.catch(() => {}); // reported in the call's turn
     return this.#turns.take(async (next) => {
       try {
         signal?.throwIfAborted();
@@ -362,7 +364,7 @@ export class Model {
   }
 }
 
-/** @throws PanppError `argument` if the images of a batch can't go through one pass */
+/** @throws PanppError `argument` if the images of a batch can't share one pass */
 function assertAlike(inputs: readonly ImageInput[]): void {
   const [{ original, upload }] = inputs;
   const kind = ({ pixels, channels }: ImageInput['upload']) =>
@@ -383,11 +385,11 @@ function assertAlike(inputs: readonly ImageInput[]): void {
 }
 
 /**
- * An image whose pixels nobody else changes. What a browser draws is taken from its source at once
- * anyway.
+ * Copies the pixels of an image so that its owner may change them. Browser sources such as a canvas
+ * need no copy: they are read at once.
  */
 function ownPixels(image: ImageSource): ImageSource {
-  // What is no image is told when it is looked at.
+  // An invalid image is reported later, when it is processed.
   if (typeof image !== 'object' || image === null || !('data' in image) || !isBytes(image.data))
     return image;
   const { width, height, data } = image;

@@ -1,77 +1,78 @@
-// What a model's calls take and give.
+// Options and results of a model's calls.
 import type { AggregationMode } from '../aggregation/input.js';
 import type { DetectionSettings } from '../network/config.js';
 import type { CorrectionOptions, ReadOptions, TextReading } from '../recognition/reading.js';
 import type { Region } from '../shapes/regions.js';
 import type { SpottedRegion } from './spotting-pass.js';
 
-/** What every call takes. */
+/** Options of every call. */
 export interface CallOptions {
   /**
-   * Rejects the call with the signal's reason, at once; what the GPU has begun is finished in the
+   * Rejects the call at once with the signal's reason; GPU work already started finishes in the
    * background.
    */
   readonly signal?: AbortSignal;
 }
 
-/** Settings of one call; what is left out is the model's own (`model.config.detection`). */
+/** Settings of one call; defaults: the model's own (`model.config.detection`). */
 export interface DetectOptions extends Partial<DetectionSettings>, CallOptions {
-  /** Which kernels check instance vectors while growing; `reference` unless given. */
+  /** Which kernels check instance vectors while growing; default: `reference`. */
   readonly mode?: AggregationMode;
   /**
-   * Farthest that a checked pixel's instance vector may lie from its kernel's mean; 3 unless given.
+   * Maximum Euclidean distance between a checked pixel's instance vector and its kernel's mean;
+   * default: 3.
    */
   readonly distance?: number;
 }
 
 /**
- * Milliseconds. The GPU's own clock for its stages; those are left out on adapters without
- * timestamps.
+ * Timings in milliseconds. GPU stages are measured with GPU timestamps and are missing on adapters
+ * without them.
  */
 export interface DetectionTimings {
-  /** Choosing and packing the image's pixels, on the CPU. */
+  /** Selecting and packing the image's pixels, on the CPU. */
   readonly upload: number;
   /** Resize and normalisation, on the GPU. */
   readonly preprocess?: number;
   /** Backbone, FPEMs and detection head, on the GPU. */
   readonly network?: number;
-  /** Pixel aggregation and the regions' sums, on the GPU. */
+  /** Pixel aggregation and sums per region, on the GPU. */
   readonly aggregation?: number;
-  /** Shapes from the label map, on the CPU. */
+  /** Region shapes from the label map, on the CPU. */
   readonly regions: number;
-  /** Planning, shader compilation and memory, where this image's size is new; else 0. */
+  /** Planning, shader compilation and allocation for a new image size; else about 0. */
   readonly setup: number;
   /**
-   * From the image's pixels to the result, wall clock. Decoding and waiting for the call's turn are
-   * not counted; where calls overlap, what the GPU still does for the call before is.
+   * Wall-clock time from the image's pixels to the result. Excludes decoding and waiting for the
+   * call's turn; if calls overlap, includes GPU work left over from the previous call.
    */
   readonly total: number;
 }
 
-/** What `detect` finds. */
+/** Result of `detect`. */
 export interface Detection {
   /**
-   * By ascending label, which is the raster order of their kernels. Polygons in pixels of the
-   * image.
+   * Ordered by label, which follows the raster order of their kernels. Polygons are in image
+   * pixels.
    */
   readonly regions: Region[];
-  /** Pixels of the image's rows. */
+  /** Width of the image in pixels. */
   readonly width: number;
-  /** The image's rows. */
+  /** Height of the image in pixels. */
   readonly height: number;
-  /** Where the time went. */
+  /** Timings of the call. */
   readonly timings: DetectionTimings;
 }
 
-/** What `detectBatch` finds. */
+/** Result of `detectBatch`. */
 export interface BatchDetection {
-  /** Of each image, in the images' order, as `Detection.regions`. */
+  /** Regions of each image, in the order of the images, as in `Detection.regions`. */
   readonly regions: Region[][];
-  /** Pixels of the images' rows. */
+  /** Width of the images in pixels. */
   readonly width: number;
-  /** The images' rows. */
+  /** Height of the images in pixels. */
   readonly height: number;
-  /** Where the time for all of them went. */
+  /** Timings of the whole batch. */
   readonly timings: DetectionTimings;
 }
 
@@ -84,47 +85,47 @@ export interface SpottingTimings extends DetectionTimings {
   readonly features?: number;
   /** Masked RoI, encoder and decoder, on the GPU. */
   readonly recognition?: number;
-  /** From the regions to their words, wall clock. */
+  /** Wall-clock time from the regions to their words. */
   readonly reading: number;
 }
 
-/** What `spot` finds. */
+/** Result of `spot`. */
 export interface Spotting {
-  /** As `Detection.regions`, with their text; without those that a correction drops. */
+  /** As `Detection.regions`, with their text; regions dropped by a correction are left out. */
   readonly regions: SpottedRegion[];
-  /** Pixels of the image's rows. */
+  /** Width of the image in pixels. */
   readonly width: number;
-  /** The image's rows. */
+  /** Height of the image in pixels. */
   readonly height: number;
-  /** Where the time went. */
+  /** Timings of the call. */
   readonly timings: SpottingTimings;
 }
 
 /** Settings of one call of `recognize`. */
 export interface RecognizeOptions extends ReadOptions, CallOptions {
-  /** The image's shorter side while the network looks at it; the model's own unless given. */
+  /** Length of the shorter side after resizing, in pixels; default: the model's own. */
   readonly shortSide?: number;
 }
 
-/** What `recognize` reads. */
+/** Result of `recognize`. */
 export interface Recognition {
-  /** One for each region given, in their order. */
+  /** One for each given region, in the same order. */
   readonly words: TextReading[];
-  /** Pixels of the image's rows. */
+  /** Width of the image in pixels. */
   readonly width: number;
-  /** The image's rows. */
+  /** Height of the image in pixels. */
   readonly height: number;
-  /** Where the time went. */
+  /** Timings of the call. */
   readonly timings: Omit<SpottingTimings, 'aggregation' | 'regions'>;
 }
 
-/** What `forward` gives. */
+/** Options of `forward`. */
 export interface ForwardOptions extends CallOptions {
   /**
-   * Names of maps: `backbone.c2` … `c5`, `reduce.f1` … `f4`, `fpem1.f1` …, `ffm.f1` … (what the
-   * head sees), `det` (text logit, kernel logit, instance vector).
+   * Names of maps: `backbone.c2` … `c5`, `reduce.f1` … `f4`, `fpem1.f1` …, `ffm.f1` … (the heads'
+   * input), `det` (text logit, kernel logit, instance vector).
    */
   readonly outputs: readonly string[];
-  /** The image's shorter side while the network looks at it; the model's own unless given. */
+  /** Length of the shorter side after resizing, in pixels; default: the model's own. */
   readonly shortSide?: number;
 }

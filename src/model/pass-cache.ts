@@ -1,30 +1,30 @@
-// Passes for the image sizes met last. A pass holds the network's working memory, so only a few are
-// kept.
+// Caches passes for recent image sizes. A pass holds the network's working memory, so only a few
+// are kept.
 
-/** A program for one size of image, ready to run. */
+/** A program for one image size, ready to run. */
 export interface Pass {
   readonly memory: { readonly bytes: number };
   dispose(): void;
 }
 
-/** A pass in the cache. */
+/** A cached pass. */
 export interface KeptPass<P extends Pass> {
   readonly pass: P;
-  /** Keeps the pass from being disposed of until `work` settles. */
+  /** Delays the pass's disposal until `work` settles. */
   holdFor(work: Promise<unknown>): void;
 }
 
 interface Entry {
   readonly pass: Pass;
   readonly forget: () => void;
-  /** Settles when the calls that use the pass have. */
+  /** Settles when all calls that use the pass have settled. */
   used: Promise<unknown>;
 }
 
-/** Keeps at most `capacity` passes of all kinds; the one used longest ago goes first. */
+/** An LRU cache of at most `capacity` passes of all types together. */
 export class PassCache {
   readonly #capacity: number;
-  // In the order of their last use.
+  // Least recently used first.
   readonly #entries = new Set<Entry>();
 
   constructor(capacity: number) {
@@ -42,7 +42,7 @@ export class PassCache {
           this.#entries.add(known);
           return known;
         }
-        // Made room for before the new one takes its memory.
+        // Free memory before the new pass allocates its own.
         while (this.#entries.size >= this.#capacity) await this.#disposeOldest();
         const entry = {
           pass: await create(),
@@ -59,12 +59,12 @@ export class PassCache {
     };
   }
 
-  /** Bytes of GPU memory that all passes hold. */
+  /** GPU memory of all passes in bytes. */
   get bytes(): number {
     return [...this.#entries].reduce((sum, { pass }) => sum + pass.memory.bytes, 0);
   }
 
-  /** Disposes of all passes. Not while one is in use. */
+  /** Disposes of all passes. Must not be called while one is in use. */
   dispose(): void {
     for (const { pass, forget } of this.#entries) {
       pass.dispose();
@@ -83,8 +83,7 @@ export class PassCache {
 }
 
 /**
- * Passes of one type, by the sizes that they are for. Not to be asked while an earlier question is
- * open.
+ * Passes of one type by key. `find` must not be called before an earlier `find` has settled.
  */
 export interface PassShelf<P extends Pass> {
   find(key: string, create: () => Promise<P>): Promise<KeptPass<P>>;

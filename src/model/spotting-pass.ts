@@ -1,4 +1,4 @@
-// Detection with recognition behind it: regions, and the text in them.
+// Detection followed by recognition: regions and their text.
 import { detectRegions } from '../detection/detect.js';
 import { DetectionPass, planDetection } from '../detection/pass.js';
 import type { MapSettings } from '../detection/regions-from-map.js';
@@ -23,7 +23,7 @@ import type { Region } from '../shapes/regions.js';
 /** A region with its text. */
 export interface SpottedRegion extends Region, TextReading {}
 
-/** Detection and recognition of one image, for one size of source and of network input. */
+/** Detection and recognition of one image, for one source size and one network input size. */
 export class SpottingPass {
   readonly #detection: DetectionPass;
   readonly #reader: Reader;
@@ -58,7 +58,7 @@ export class SpottingPass {
     return this.#detection.memory;
   }
 
-  /** Finds the regions of an image and reads them; those that the correction drops are left out. */
+  /** Finds and reads the regions of an image; regions dropped by the correction are left out. */
   async spot(
     input: ImageInput,
     settings: MapSettings,

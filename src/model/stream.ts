@@ -1,32 +1,32 @@
-// Images that come one after another - files, frames, requests - with bounded memory: no more of
-// them are taken in than are worked on, and none while the consumer of the results is behind.
+// Processes a stream of images (files, frames, requests) with bounded memory: no image is taken
+// while `concurrency` images are in progress or the consumer has not fetched the results.
 import { PanppError } from '../errors.js';
 import { abortable } from './turns.js';
 
-/** How a stream of images is worked on. */
+/** How a stream of images is processed. */
 export interface StreamOptions {
-  /** Images that are taken in and whose results are not handed out, at most; 2 unless given. */
+  /** Maximum number of images taken whose results are not yet consumed; default: 2. */
   readonly concurrency?: number;
   /** Ends the stream with the signal's reason. */
   readonly signal?: AbortSignal;
   /**
-   * Called with what an image failed with, in the images' order, and the stream goes on; without
-   * this the stream ends with that error.
+   * Called with an image's error, in the order of the images; the stream then continues. Without it
+   * the stream ends with the first error.
    */
   readonly onError?: (error: unknown, index: number) => void;
 }
 
-/** A result with the image it belongs to. */
+/** A result with its image. */
 export type Streamed<R, S> = R & {
-  /** The image as it was given, so that what holds memory can be closed. */
+  /** The original image object, so that its memory can be released. */
   readonly image: S;
-  /** Number of the image, from 0. */
+  /** Index of the image, from 0. */
   readonly index: number;
 };
 
 /**
- * What the stream waits for: the next image, the end of the images, or the outcome of the first
- * image under way.
+ * What the stream waits for: the next image, the end of the images, or the outcome of the oldest
+ * image in progress.
  */
 type Event<S, R> =
   | { readonly kind: 'image'; readonly image: S }
@@ -35,10 +35,10 @@ type Event<S, R> =
   | { readonly kind: 'failure'; readonly error: unknown };
 
 /**
- * Works on images in order: results come in the order of the images, each as soon as it and those
- * before it are there.
- * @param keep gives what is worked on while the source goes on to its next image, and may change
- * this one
+ * Processes images and yields the results in the order of the images, each as soon as it and all
+ * before it are ready.
+ * @param keep returns a safe copy of an image, because the source may change the original when it
+ * produces the next one
  */
 export async function* streamed<S, R extends object, K = S>(
   images: AsyncIterable<S> | Iterable<S>,
@@ -49,10 +49,11 @@ export async function* streamed<S, R extends object, K = S>(
   if (!Number.isInteger(concurrency) || concurrency < 1) {
     throw new PanppError(
       'argument',
-      `concurrency is ${concurrency}; it must be a whole number from 1 on`,
+      `concurrency is ${concurrency}; it must be a whole number, at least 1`,
     );
   }
-  // With one at a time the source goes on when that is done; an array's images are there before.
+  // No copy needed: with concurrency 1 the source continues only after the image is done, and an
+  // array already holds all its images.
   const taken: (image: S) => S | K =
     keep && concurrency > 1 && !Array.isArray(images) ? keep : (image: S) => image;
   const source =
@@ -64,7 +65,7 @@ export async function* streamed<S, R extends object, K = S>(
   try {
     while (!end || underWay.length > 0) {
       if (!end && underWay.length < concurrency) asked ??= nextOf(source);
-      // An image that is there goes first, so that the GPU has work while a result is looked at.
+      // A ready image goes first, so that the GPU has work while the consumer handles a result.
       const events = [asked, underWay.at(0)?.outcome].filter((event) => event !== undefined);
       const event = await abortable(Promise.race(events), signal);
       signal?.throwIfAborted();
@@ -88,7 +89,7 @@ export async function* streamed<S, R extends object, K = S>(
   } finally {
     await Promise.all(underWay.map(({ outcome }) => outcome));
     const left = end ? undefined : source.return?.();
-    // Images that never come are not waited for.
+    // With a request pending, the source may never answer: don't wait for it.
     if (!asked) await left;
   }
 }

@@ -1,5 +1,4 @@
-// Calls of one model: worked off in the order they came, each started when the one before lets go
-// of the GPU.
+// A queue of one model's calls: each starts when the previous call no longer needs the GPU.
 
 export class Turns {
   #last: Promise<unknown> = Promise.resolve();
@@ -8,10 +7,10 @@ export class Turns {
 
   /**
    * Runs `work` when its turn comes.
-   * @param work may call `next` to let the following call start before this one has its result;
-   * else that waits for it
-   * @param signal rejects with its reason at once; the work has its turn nevertheless, and should
-   * look at the signal first
+   * @param work may call `next` to let the next call start before this one has its result;
+   * otherwise the next call waits for the result
+   * @param signal rejects at once with its reason; `work` still gets its turn and should check the
+   * signal first
    */
   take<T>(work: (next: () => void) => Promise<T>, signal?: AbortSignal): Promise<T> {
     this.#underWay++;
@@ -28,18 +27,18 @@ export class Turns {
     return abortable(result, signal);
   }
 
-  /** Calls `act` once no call is under way: now, if there is none. */
+  /** Calls `act` once no call is in progress: immediately if there is none. */
   whenIdle(act: () => void): void {
     if (this.#underWay === 0) act();
     else this.#onIdle.push(act);
   }
 }
 
-/** The promise's outcome, or the signal's reason if that comes first. */
+/** Settles like the promise, or rejects with the signal's reason if that comes first. */
 export function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (!signal) return promise;
   return new Promise((resolve, reject) => {
-    // Whatever the caller gave as reason.
+    // The reason is the caller's choice; it need not be an Error.
     // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors
     const abort = () => reject(signal.reason);
     if (signal.aborted) abort();

@@ -270,7 +270,7 @@ describe.skipIf(!found)('in Chromium', () => {
         ]);
       });
       expect(messages).toEqual([
-        'image: notes.png (10 bytes) is no image that this browser can decode, or it is damaged',
+        'image: notes.png (10 bytes) is damaged or not an image that this browser can decode',
         'image: this ImageBitmap has no pixels; wait until it is loaded, and do not close it before',
         'image: this HTMLVideoElement has no pixels; wait until it is loaded, and do not close it before',
         'argument: an image is { width, height, channels, data }, or what a browser draws, not HTMLParagraphElement',
@@ -466,7 +466,7 @@ describe.skipIf(!found)('in Chromium', () => {
       });
       await page.getByRole('alert').waitFor();
       expect(await page.getByRole('alert').textContent()).toBe(
-        'notes.png (10 bytes) is no image that this browser can decode, or it is damaged',
+        'notes.png (10 bytes) is damaged or not an image that this browser can decode',
       );
       expect(problems).toEqual([]);
       await page.close();

@@ -91,11 +91,11 @@ describe('loadWeights', () => {
     );
     const expected = {
       code: 'file',
-      message: `${url} gave ${page.length} bytes that are no weights file (text/html); check the address`,
+      message: `${url} returned ${page.length} bytes that are not a weights file (text/html); check the address`,
     };
     await expect(loadWeights(url)).rejects.toMatchObject(expected);
     await expect(loadWeights(new Response(''))).rejects.toThrow(
-      'the response gave 0 bytes that are no weights file',
+      'the response returned 0 bytes that are not a weights file',
     );
   });
 
@@ -111,10 +111,10 @@ describe('loadWeights', () => {
     try {
       let answer: string | Uint8Array = page;
       const url = await listen((_, response) => void response.end(answer));
-      await expect(loadWeights(url, { cache: true })).rejects.toThrow('no weights file');
+      await expect(loadWeights(url, { cache: true })).rejects.toThrow('not a weights file');
       expect(kept.size).toBe(0);
       kept.set(url, new Response(page));
-      await expect(loadWeights(url, { cache: true })).rejects.toThrow('no weights file');
+      await expect(loadWeights(url, { cache: true })).rejects.toThrow('not a weights file');
       expect(kept.size).toBe(0);
       answer = content;
       expect(await loadWeights(url, { cache: true })).toEqual(content);

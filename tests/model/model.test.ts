@@ -140,7 +140,7 @@ describe('a model', async () => {
     await expect(model.detect({ ...image, width: image.width + 1 })).rejects.toThrow(
       /needs \d+ bytes, not/,
     );
-    await expect(model.detect({ ...image, width: 0 })).rejects.toThrow(/nothing to look at/);
+    await expect(model.detect({ ...image, width: 0 })).rejects.toThrow(/must be positive integers/);
   });
 
   it('names the maps it has', async () => {
