@@ -1,6 +1,6 @@
-// IEEE 754 binary16 and bfloat16 to and from binary32, by bit patterns: a typed array's view of the
-// same bits makes every conversion exact, NaN payloads and subnormals included, and keeps the loops
-// free of calls.
+// Converts IEEE 754 binary16 and bfloat16 to and from binary32 by their bit patterns. Typed-array
+// views of the same bits keep NaN payloads and subnormals exact, and keep function calls out of the
+// loops.
 
 const HALF_INFINITY = 0x7c00;
 const FLOAT_INFINITY = 0x7f800000;
@@ -55,9 +55,9 @@ export function bfloat16ToFloat(values: Uint16Array): Float32Array<ArrayBuffer> 
 }
 
 /**
- * Rounds floats to binary16 patterns, to nearest with ties to even. Infinities and NaN stay what
- * they are; a finite value of 65520 or more in size becomes an infinity, which `firstHalfOverflow`
- * finds beforehand.
+ * Rounds floats to binary16 patterns, to nearest with ties to even. Infinities and NaN are
+ * preserved. A finite value of magnitude 65520 or more becomes an infinity; `firstHalfOverflow`
+ * finds such values beforehand.
  */
 export function floatToHalf(floats: Float32Array): Uint16Array<ArrayBuffer> {
   const bits = new Uint32Array(floats.buffer, floats.byteOffset, floats.length);
@@ -66,11 +66,11 @@ export function floatToHalf(floats: Float32Array): Uint16Array<ArrayBuffer> {
     const size = bits[i] & 0x7fffffff;
     let half: number;
     if (size > FLOAT_INFINITY) {
-      half = 0x7e00 | ((size >>> 13) & 0x3ff); // quiet, so that a payload in the lost bits can't turn into infinity
+      half = 0x7e00 | ((size >>> 13) & 0x3ff); // quiet NaN: a payload in the lost bits can't turn into infinity
     } else if (size >= FIRST_OVERFLOW) {
       half = HALF_INFINITY;
     } else if (size >= SMALLEST_NORMAL) {
-      // Rebias the exponent by 112; the odd bit added to half an ulp less one makes ties go to
+      // Rebias the exponent by 112; adding half an ulp less one plus the odd bit rounds ties to
       // even.
       half = (size - 0x38000000 + 0xfff + ((size >>> 13) & 1)) >>> 13;
     } else if (size > 0x33000000) {
@@ -94,8 +94,8 @@ function roundedSubnormal(size: number): number {
 }
 
 /**
- * Index of the first finite value that binary16 can't hold (65520 or more in size); -1 if there is
- * none.
+ * Index of the first finite value that binary16 can't hold (magnitude 65520 or more); -1 if there
+ * is none.
  */
 export function firstHalfOverflow(floats: Float32Array): number {
   const bits = new Uint32Array(floats.buffer, floats.byteOffset, floats.length);

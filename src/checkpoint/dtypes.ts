@@ -1,6 +1,5 @@
-// The element types that checkpoints use, by PyTorch's names: their size in a file and how they are
-// widened. Files are little-endian, as every machine with WebGPU is, so that a typed array reads
-// them as they are.
+// The element types of checkpoints, by PyTorch's names: their size in a file and how to widen them.
+// Files are little-endian, like every machine with WebGPU, so typed arrays read them directly.
 import { bfloat16ToFloat, halfToFloat } from '../half.js';
 import type { TensorData } from './tensor.js';
 
@@ -10,8 +9,8 @@ export interface ElementType {
   /** Size of an element in a file. */
   readonly bytes: number;
   /**
-   * Values of a whole number of elements; a view of the same memory where nothing changes. Absent:
-   * no values that an engine takes.
+   * Widens the values of a whole number of elements; returns a view of the same memory where
+   * nothing changes. Absent for types that the engine does not support.
    */
   readonly widen?: (raw: Uint8Array) => TensorData;
 }
@@ -52,8 +51,7 @@ const ELEMENT_TYPES: readonly ElementType[] = [
   { name: 'uint16', bytes: 2, widen: (raw) => widenIntegers(view(Uint16Array, raw)) },
   { name: 'uint8', bytes: 1, widen: (raw) => widenIntegers(raw) },
   { name: 'bool', bytes: 1, widen: widenBooleans },
-  // Types without a place in a network of ours. Their sizes are needed to find the storages behind
-  // them.
+  // Types that our networks don't use. Their sizes are needed to find the storages after them.
   { name: 'uint64', bytes: 8 },
   { name: 'complex32', bytes: 4 },
   { name: 'complex64', bytes: 8 },
@@ -74,7 +72,7 @@ const byName = new Map(ELEMENT_TYPES.map((type) => [type.name, type]));
 /** Every element type's name. */
 export const elementTypeNames: readonly string[] = [...byName.keys()];
 
-/** The element type of a PyTorch name; undefined for a name that is not known. */
+/** The element type of a PyTorch name; undefined for an unknown name. */
 export function elementType(name: string): ElementType | undefined {
   return byName.get(name);
 }

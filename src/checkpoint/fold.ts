@@ -23,7 +23,7 @@ export interface BatchNormTensors {
  * result has the layout of `convWeight` and a bias of [out channels].
  *
  * @param normName names the batch norm in errors, such as `model.pth: backbone.bn1`
- * @throws PanppError `weights` if a tensor is not of floats, its size does not fit, or a variance
+ * @throws PanppError `weights` if a tensor does not hold floats, has the wrong size, or a variance
  * is negative.
  */
 export function foldBatchNorm(
@@ -63,10 +63,7 @@ function floats(what: string, tensor: NamedTensor, length: number): Float32Array
   if (!(tensor.data instanceof Float32Array))
     throw new PanppError('weights', `${what} holds integers, not floats`);
   if (tensor.data.length !== length) {
-    throw new PanppError(
-      'weights',
-      `${what} has ${tensor.data.length} values where ${length} belong`,
-    );
+    throw new PanppError('weights', `${what} has ${tensor.data.length} values, expected ${length}`);
   }
   return tensor.data;
 }

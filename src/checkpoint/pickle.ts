@@ -1,8 +1,8 @@
 // Reads Python pickles as data. A pickle is a program for a stack machine that may name any Python
-// function and call it; this machine knows only the globals that its host lists, which make plain
-// values of ours, and nothing is ever executed. The opcodes are those of protocols 1 to 5
-// (documented in CPython's Lib/pickletools.py) that torch.save can bring about; protocol 0 keeps
-// storages as text that PyTorch itself can't load again.
+// function and call it. This machine knows only the globals that its host lists; they make plain
+// values, and nothing is ever executed. The opcodes are those of protocols 1 to 5 (documented in
+// CPython's Lib/pickletools.py) that torch.save can produce; protocol 0 keeps storages as text that
+// PyTorch itself can't load again.
 //
 // Python → here: None null, int number (bigint past 2^53), float number, str string, bytes and
 // bytearray Uint8Array, list and tuple Array, dict Map, set and frozenset Set; anything else is
@@ -10,9 +10,7 @@
 import { failIn, quoted } from './problems.js';
 import type { Fail } from './problems.js';
 
-/**
- * A Python global that the host knows: a name, and what a call of it makes, if it may be called.
- */
+/** A Python global that the host knows: its name, and what calling it makes, if it is callable. */
 export class PickleGlobal {
   constructor(
     /** Full name, such as `collections.OrderedDict`. */
@@ -26,8 +24,8 @@ export class PickleGlobal {
 }
 
 /**
- * An object of a class or function that the host does not know. Only what it holds as a dict is
- * kept, for dicts of a class of their own; its arguments and attributes are not.
+ * An object of a class or function that the host does not know. Only its dict items are kept, for
+ * subclasses of dict; its arguments and attributes are dropped.
  */
 export class OpaqueObject extends Map<unknown, unknown> {
   constructor(
@@ -47,19 +45,19 @@ export interface PickleHost {
    * `builtins`).
    */
   readonly globals: ReadonlyMap<string, PickleGlobal>;
-  /** Whether another global may stand for opaque objects; by default none may. */
+  /** Whether another global may make opaque objects. Default: none may. */
   isOpaque?(name: string): boolean;
-  /** What a persistent id stands for. */
+  /** The object that a persistent id refers to. */
   persistentLoad(id: unknown): unknown;
 }
 
 /**
- * Steps that one pickle may take. A training state of a thousand tensors takes some 200 000; the
- * bound keeps a hostile file from growing a small input into gigabytes of objects or from copying a
- * long list over and over.
+ * Steps that one pickle may take. A training state of a thousand tensors takes about 200 000. The
+ * limit keeps a small hostile file from making gigabytes of objects or from copying a long list
+ * repeatedly.
  */
 const MAX_STEPS = 1_000_000;
-/** Bytes of an integer. Python's own are unbounded, and their parsing takes quadratic time. */
+/** Most bytes of an integer. Python's are unbounded, and parsing them takes quadratic time. */
 const MAX_INTEGER_BYTES = 1024;
 
 /**
@@ -67,7 +65,7 @@ const MAX_INTEGER_BYTES = 1024;
  *
  * @returns its value and the position after its end.
  * @throws PanppError `checkpoint` for a damaged pickle and for a global that the host does not
- * list, by its name.
+ * list; the message names it.
  */
 export function readPickle(
   bytes: Uint8Array,
@@ -83,7 +81,7 @@ class PickleMachine {
   private readonly view: DataView;
   private readonly text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
   private stack: unknown[] = [];
-  /** Stack heights at the marks that are still open; values below the last one are out of reach. */
+  /** Stack heights at the open marks; values below the last mark can't be popped. */
   private marks: number[] = [];
   private readonly memo = new Map<number, unknown>();
   private steps = 0;
@@ -156,7 +154,7 @@ class PickleMachine {
     return this.view.getFloat64(this.advance(8), false);
   }
 
-  /** Two's-complement little-endian integer, as Python's LONG1 and LONG4 have it. */
+  /** Two's-complement little-endian integer, as in Python's LONG1 and LONG4. */
   long(length: number): number | bigint {
     if (length > MAX_INTEGER_BYTES)
       return this.fail(`damaged: its pickle has an integer of ${length} bytes`);
@@ -257,7 +255,7 @@ class PickleMachine {
 
   pushGlobal(module: unknown, name: unknown): void {
     if (typeof module !== 'string' || typeof name !== 'string') {
-      this.fail('damaged: its pickle names a global by something else than text');
+      this.fail('damaged: its pickle names a global by something other than text');
     }
     const fullName = `${module === '__builtin__' ? 'builtins' : module}.${name}`;
     const known = this.host.globals.get(fullName);
@@ -271,7 +269,7 @@ class PickleMachine {
     // What functools.partial or getattr made, for example.
     if (callable instanceof OpaqueObject) return this.push(new OpaqueObject(callable.className));
     if (!(callable instanceof PickleGlobal) || !callable.call || !Array.isArray(args)) {
-      return this.fail('damaged: its pickle calls something that can not be called');
+      return this.fail('damaged: its pickle calls something that is not callable');
     }
     for (const argument of args) this.spend(Array.isArray(argument) ? argument.length : 1);
     this.push(callable.call(args));
@@ -303,7 +301,7 @@ class PickleMachine {
   }
 }
 
-/** The problem with a global that is not read. */
+/** The message about a global that is not allowed. */
 export function foreignGlobal(name: string): string {
   return (
     `its pickle refers to ${quoted(name).slice(1, -1)}, which no model's weights need; nothing was executed. ` +
@@ -325,7 +323,7 @@ const STEPS: readonly (Step | undefined)[] = (() => {
     steps[typeof opcode === 'string' ? opcode.charCodeAt(0) : opcode] = step;
   };
 
-  on(0x80, (m) => m.uint(1)); // PROTO: its opcodes tell all there is to know
+  on(0x80, (m) => m.uint(1)); // PROTO: the version is not needed, the opcodes suffice
   on(0x95, (m) => m.uint(8)); // FRAME: a hint for buffering
   on('.', (m) => m.stop()); // STOP
 
@@ -382,7 +380,7 @@ const STEPS: readonly (Step | undefined)[] = (() => {
     const [module, name] = m.popMany(2);
     m.pushGlobal(module, name);
   });
-  // REDUCE and NEWOBJ: both make an object of a class or function and its arguments
+  // REDUCE and NEWOBJ: both call a class or function with its arguments
   for (const opcode of ['R', 0x81]) {
     on(opcode, (m) => {
       const [callable, args] = m.popMany(2);
@@ -394,8 +392,8 @@ const STEPS: readonly (Step | undefined)[] = (() => {
     const [callable, args] = m.popMany(3);
     m.call(callable, args);
   });
-  // BUILD: attributes of an object, such as a state dict's _metadata, hold no tensor that a model
-  // loads
+  // BUILD: the attributes of an object, such as a state dict's _metadata, hold no tensor of the
+  // model
   on('b', (m) => {
     m.pop();
     m.top();

@@ -1,12 +1,11 @@
-// Reads what torch.save writes, in both of its forms:
-// - zip (PyTorch 1.6 and later): `NAME/data.pkl`, a pickle that names storages, `NAME/data/KEY`,
-//   their bytes, and from
-//   2.1 on `NAME/byteorder`;
-// - legacy: one pickle after the other (a magic number, a protocol version, facts of the machine,
-//   the object, the
-//   storages' keys), then for each key an 8-byte count and its values, always little-endian.
+// Reads the files of torch.save, in both forms:
+// - zip (PyTorch 1.6 and later): `NAME/data.pkl`, a pickle that refers to storages;
+//   `NAME/data/KEY`, their bytes; and from 2.1 on `NAME/byteorder`.
+// - legacy: consecutive pickles (a magic number, a protocol version, facts about the machine, the
+//   object, the storages' keys), then for each key an 8-byte count and its values, always
+//   little-endian.
 //
-// Facts of both: torch/serialization.py (_save, _load, _legacy_save, _legacy_load).
+// Source for both: torch/serialization.py (_save, _load, _legacy_save, _legacy_load).
 import { unzipSync } from 'fflate';
 import { PanppError } from '../errors.js';
 import type { ElementType } from './dtypes.js';
@@ -28,9 +27,9 @@ import {
   UnreadableTensor,
 } from './torch-objects.js';
 
-/** Where training code keeps the model's state dict in a checkpoint, the likeliest first. */
+/** Where training code keeps the model's state dict in a checkpoint, most likely first. */
 const STATE_DICT_KEYS = ['state_dict', 'model_state_dict', 'model_state', 'model', 'net'];
-/** Where it keeps the moving average of the weights beside it, and what that may be wrapped in. */
+/** Where training code keeps the moving average of the weights, and the keys that may wrap it. */
 const EMA_KEYS = ['ema_state_dict', 'state_dict_ema', 'model_ema', 'ema_model', 'ema'];
 const EMA_WRAPPERS = [...STATE_DICT_KEYS, 'module', 'shadow'];
 /** Running statistics; a moving average of parameters does not have them. */
@@ -43,15 +42,18 @@ const PROTO = 0x80;
 /** Which of a checkpoint's tensors are read. */
 export interface CheckpointOptions {
   /**
-   * The moving average of the weights (EMA) that training code keeps beside them; its running
-   * statistics are the model's own where it has none.
+   * Read the moving average of the weights (EMA) instead of the weights. If it has no running
+   * statistics, the model's own are used.
    */
   readonly ema?: boolean;
-  /** The files that an index (`model.safetensors.index.json`) refers to, by their names in it. */
+  /**
+   * The files that an index (`model.safetensors.index.json`) refers to, by their names in the
+   * index.
+   */
   readonly shards?: ReadonlyMap<string, Uint8Array>;
 }
 
-/** The tensors of a checkpoint, and where it keeps its other set of weights. */
+/** The tensors of a checkpoint, and the key of its moving average. */
 export interface Checkpoint {
   readonly tensors: Map<string, NamedTensor>;
   /** Key of the moving average of the weights, if there is one. */
@@ -60,17 +62,17 @@ export interface Checkpoint {
 
 /**
  * Reads the tensors of a model from a checkpoint: a file of `torch.save` in its zip or its legacy
- * form, a safetensors file, or the index of either in several files.
+ * form, a safetensors file, or the index of a sharded checkpoint.
  *
  * The tensors are those of the state dict under `state_dict` (or `model_state_dict`, `model_state`,
- * `model`, `net`), or of the outermost dict; an optimizer's are left alone. Names are as saved:
- * DataParallel's `module.` and other wrappers stay, see `withoutWrappers`. Entries that are not
+ * `model`, `net`), or of the outermost dict; an optimizer's are not read. Names are as saved:
+ * DataParallel's `module.` and other wrappers are kept, see `withoutWrappers`. Entries that are not
  * tensors are skipped. Floats of every width come back as Float32Array, integers and booleans as
  * BigInt64Array, always row-major; a tensor may share memory with others and with `bytes`, so
  * neither must change afterwards.
  *
- * A pickle is read as data: objects of other classes than tensors need are left alone, globals that
- * run programs are refused by name, and nothing is executed.
+ * A pickle is read as data: objects that tensors don't need are ignored, globals that run programs
+ * are refused by name, and nothing is executed.
  *
  * @param fileName names the file in error messages.
  * @throws PanppError `checkpoint` for a file that is not a checkpoint, is damaged or cut short,
@@ -85,7 +87,7 @@ export function readCheckpoint(
   return openCheckpoint(bytes, fileName, options).tensors;
 }
 
-/** As `readCheckpoint`, with what else there is in the file. */
+/** As `readCheckpoint`, and also reports the key of a moving average. */
 export function openCheckpoint(
   bytes: Uint8Array,
   fileName: string,
@@ -94,7 +96,7 @@ export function openCheckpoint(
   const fail = failIn(fileName);
   const isIndex = shardNames(bytes, fileName) !== undefined;
   if (isIndex || isSafetensors(bytes)) {
-    if (ema) fail('holds one set of weights, and no moving average beside it');
+    if (ema) fail('holds one set of weights and no moving average');
     if (!isIndex) return { tensors: readSafetensors(bytes, fileName).tensors };
     return {
       tensors: readShards(bytes, shards ?? new Map(), fileName, (shard, name) =>
@@ -139,7 +141,7 @@ interface Archive {
   /** The saved object. */
   readonly root: unknown;
   readonly bigEndian: boolean;
-  /** The bytes of storages by key; a key that the archive lacks is missing in the result. */
+  /** The bytes of storages by key; the result lacks keys that the archive lacks. */
   readStorages(keys: ReadonlySet<string>): ReadonlyMap<string, Uint8Array>;
 }
 
@@ -212,14 +214,14 @@ function unzip(
   fail: Fail,
 ): { names: Set<string>; files: Map<string, Uint8Array> } {
   const sizes = new Map<string, number>();
-  // PyTorch stores its entries as they are. One that was packed again gets smaller, but not by
-  // much; a far larger content is a bomb, or entries that share their bytes.
+  // PyTorch stores its entries uncompressed. Repacking compresses them only a little, so a far
+  // larger content is a zip bomb, or entries that share their bytes.
   let room = 16 * bytes.length + 2 ** 20;
   let unpacked: Record<string, Uint8Array>;
   try {
     unpacked = unzipSync(bytes, {
       filter: ({ name, size, originalSize, compression }) => {
-        // A damaged directory gives empty names without end.
+        // A damaged directory yields endless empty names.
         if (name === '' || sizes.has(name)) {
           fail(
             `damaged: its zip directory has ${name === '' ? 'a nameless entry' : `${quoted(name)} twice`}`,
@@ -271,10 +273,10 @@ function openLegacy(bytes: Uint8Array, fileName: string, fail: Fail): Archive {
     position = end;
     return value;
   };
-  if (next() !== LEGACY_MAGIC) fail('a pickle, but not a checkpoint of torch.save');
+  if (next() !== LEGACY_MAGIC) fail('a pickle, but not a checkpoint written by torch.save');
   const protocol = next();
   if (protocol !== LEGACY_PROTOCOL) fail('a checkpoint of an unknown protocol version');
-  next(); // facts of the writing machine, of no consequence: values are little-endian whatever it was
+  next(); // facts about the writing machine, not needed: values are always little-endian
   const root = next();
   const keys = next();
   if (!Array.isArray(keys)) return fail('damaged: it has no list of storages');
@@ -302,9 +304,11 @@ function openLegacy(bytes: Uint8Array, fileName: string, fail: Fail): Archive {
   return { root, bigEndian: false, readStorages: () => contents };
 }
 
-// What both forms share
+// Both forms
 
-/** A storage; or ('module', class, …), how the legacy form names the class of a whole model. */
+/**
+ * A storage, or a class: the legacy form names the class of a whole model as ('module', class, …).
+ */
 function persistentObject(id: unknown, fail: Fail): Storage | PickleGlobal {
   if (Array.isArray(id) && id[0] === 'module' && id[1] instanceof PickleGlobal) return id[1];
   return storageOf(id, fail);
@@ -340,7 +344,7 @@ function isSize(value: unknown): value is number {
 interface Found {
   /** The dict whose values are the model's tensors. */
   readonly stateDict: Map<unknown, unknown>;
-  /** The one whose values are their moving averages. */
+  /** The dict of their moving averages, and its key. */
   readonly ema?: { readonly key: string; readonly dict: Map<unknown, unknown> };
 }
 
@@ -363,7 +367,7 @@ function findStateDict(root: unknown, fail: Fail): Found {
 
 const notADict = 'the saved object is not a dict of tensors; save model.state_dict()';
 
-/** A dict, the dict under the first of the keys that has one, and so on. */
+/** A dict, then the dict under the first key that holds one, and so on inwards. */
 function dictsFrom(root: unknown, keys: readonly string[]): Map<unknown, unknown>[] {
   const path: Map<unknown, unknown>[] = [];
   let dict = isDict(root) ? root : undefined;
@@ -375,7 +379,7 @@ function dictsFrom(root: unknown, keys: readonly string[]): Map<unknown, unknown
   return path;
 }
 
-/** An object that holds nothing is no dict of a class of its own. */
+/** An opaque object counts as a dict only if it has items. */
 function isDict(value: unknown): value is Map<unknown, unknown> {
   return value instanceof Map && !(value instanceof OpaqueObject && value.size === 0);
 }
@@ -388,7 +392,7 @@ function holdsTensors(dict: ReadonlyMap<unknown, unknown>): boolean {
   );
 }
 
-/** The moving average beside one of the dicts on the way to the state dict. */
+/** The moving average in one of the dicts on the way to the state dict. */
 function findAverage(path: readonly Map<unknown, unknown>[]): Found['ema'] {
   for (const outer of path) {
     for (const key of EMA_KEYS) {
@@ -400,8 +404,7 @@ function findAverage(path: readonly Map<unknown, unknown>[]): Found['ema'] {
 }
 
 /**
- * Takes tensors out of storages; each storage is widened once, and contiguous tensors are views of
- * it.
+ * Reads tensors from storages. Each storage is widened once; contiguous tensors are views of it.
  */
 class TensorReader {
   private readonly widened = new Map<string, TensorData>();
@@ -410,8 +413,8 @@ class TensorReader {
     private readonly contents: ReadonlyMap<string, Uint8Array>,
     private readonly bigEndian: boolean,
     /**
-     * Elements that may be copied out of storages, so that expanded views in a small file can't
-     * fill the memory.
+     * Elements that may still be copied: a limit, so that expanded views in a small file can't fill
+     * the memory.
      */
     private room: number,
   ) {}
@@ -425,7 +428,7 @@ class TensorReader {
       !isShape(stride) ||
       shape.length !== stride.length
     ) {
-      return fail('is described wrongly: the file is damaged');
+      return fail('has an invalid description: the file is damaged');
     }
     const type = tensor.dtype === undefined ? storage.type : dtypeOf(tensor.dtype);
     if (!type) return fail('has an unknown data type');
@@ -433,7 +436,7 @@ class TensorReader {
     if (!widen) return fail(`has ${type.name} values, which are not supported; save it as float32`);
     if (shape.includes(0)) return { shape, data: widen(new Uint8Array(0)) };
 
-    // A storage without a type of its own counts bytes.
+    // An untyped storage counts bytes.
     const scale = storage.type.bytes / type.bytes;
     const begin = storage.begin * scale + offset;
     const last = shape.reduce((index, size, axis) => index + (size - 1) * stride[axis], begin);
@@ -492,7 +495,7 @@ function gather(
     values instanceof Float32Array
       ? new Float32Array(elementCount(shape))
       : new BigInt64Array(elementCount(shape));
-  // One loop serves both kinds of element, which it only moves.
+  // One loop for both element types: elements are only moved.
   const [from, to] = [values as Float32Array, result as Float32Array];
   const inner = shape.length - 1;
   const index = new Array<number>(shape.length).fill(0);

@@ -1,4 +1,4 @@
-// The safetensors file format, as its published description has it: 8 bytes of header length
+// The safetensors file format, by its published description: 8 bytes of header length
 // (little-endian), a JSON header {name: {dtype, shape, data_offsets}, "__metadata__": {text:
 // text}}, then the tensors' raw little-endian values without gaps.
 import { PanppError } from '../errors.js';
@@ -11,7 +11,7 @@ import { elementCount, isShape } from './tensor.js';
 import type { NamedTensor } from './tensor.js';
 
 const PREFIX = 8;
-/** The format's own bound of a header's size. */
+/** The format's own limit for the header, in bytes. */
 const MAX_HEADER = 100_000_000;
 const METADATA = '__metadata__';
 
@@ -38,7 +38,7 @@ const TYPE_NAMES: ReadonlyMap<string, string> = new Map([
 export interface SafetensorsFile {
   /** Tensors by name, in the header's order. */
   readonly tensors: Map<string, NamedTensor>;
-  /** The header's `__metadata__`; empty without one. */
+  /** The header's `__metadata__`; empty if absent. */
   readonly metadata: Record<string, string>;
 }
 
@@ -96,7 +96,7 @@ function splitFile(
     new DataView(bytes.buffer, bytes.byteOffset, PREFIX).getBigUint64(0, true),
   );
   if (headerLength > MAX_HEADER)
-    return fail('not a safetensors file: its header would have more than 100 MB');
+    return fail('not a safetensors file: its header would be larger than 100 MB');
   const end = PREFIX + headerLength;
   if (end > bytes.length)
     return fail('the file is cut short inside its header; download or copy it again');
@@ -141,7 +141,7 @@ function readEntry(name: string, value: unknown, fail: Fail): Entry {
 }
 
 /**
- * The data must be covered once, without gaps: a hole or an overlap means a damaged or a crafted
+ * The tensors must cover the data exactly once: a gap or an overlap means a damaged or crafted
  * file.
  */
 function checkLayout(entries: readonly Entry[], dataLength: number, fail: Fail): void {
@@ -165,7 +165,7 @@ function checkLayout(entries: readonly Entry[], dataLength: number, fail: Fail):
     fail(`the file has ${dataLength - covered} bytes that belong to no tensor`);
 }
 
-/** How tensors are written. */
+/** Options for writing tensors. */
 export interface SafetensorsOptions {
   /** Which tensors are rounded to half precision (F16); the others stay F32. Default: none. */
   readonly half?: boolean | ((name: string) => boolean);
@@ -174,9 +174,9 @@ export interface SafetensorsOptions {
 }
 
 /**
- * Writes tensors of floats as a safetensors file. The same tensors in the same order give the same
+ * Writes float tensors as a safetensors file. The same tensors in the same order give the same
  * bytes. The header is padded so that the data begins at a multiple of 8, and F32 data comes before
- * F16 data, so every tensor is aligned for a reader's views.
+ * F16 data, so a reader can view every tensor without copying.
  *
  * @throws PanppError `checkpoint` for a finite value that half precision can't hold; `argument` for
  * a name that is given twice or is the reserved `__metadata__`, and for data that does not fit its
@@ -222,7 +222,7 @@ export function writeSafetensors(
     }
   }
 
-  // Composed by hand: an object's own order would put names that look like numbers first.
+  // Built by hand: an object would put names that look like numbers first.
   const fields =
     Object.keys(metadata).length > 0
       ? [`${JSON.stringify(METADATA)}:${JSON.stringify(metadata)}`]

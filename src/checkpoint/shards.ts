@@ -1,11 +1,11 @@
-// A checkpoint in several files, as Hugging Face's libraries write one that is large: an index in
-// JSON, {"metadata": {…}, "weight_map": {tensor: file}}, beside the files.
+// A sharded checkpoint, as Hugging Face's libraries write large ones: a JSON index {"metadata":
+// {…}, "weight_map": {tensor: file}} beside the files.
 import { failIn, quoted } from './problems.js';
 import type { NamedTensor } from './tensor.js';
 
 /**
- * The names of the files that an index refers to; undefined for anything but an index.
- * @throws PanppError `checkpoint` for an index with a name that is no plain file name.
+ * The names of the files that an index refers to; undefined if the bytes are not an index.
+ * @throws PanppError `checkpoint` for an index with a name that is not a plain file name.
  */
 export function shardNames(index: Uint8Array, fileName: string): string[] | undefined {
   const map = weightMap(index);
@@ -18,7 +18,7 @@ export function shardNames(index: Uint8Array, fileName: string): string[] | unde
 }
 
 /**
- * The tensors that an index lists, each out of its file.
+ * The tensors that an index lists, each from its file.
  * @param read reads one file.
  * @throws PanppError `checkpoint` for a file that is missing, lacks a tensor or has one that the
  * index does not list.
@@ -38,7 +38,7 @@ export function readShards(
       return fail(`${quoted(shard)}, which it refers to, is missing; put all its files beside it`);
     for (const [name, tensor] of read(bytes, shard)) {
       if (map.get(name) !== shard)
-        return fail(`tensor ${quoted(name)} of ${quoted(shard)} is not listed there`);
+        return fail(`tensor ${quoted(name)} of ${quoted(shard)} is not listed in the index`);
       tensors.set(name, tensor);
     }
   }

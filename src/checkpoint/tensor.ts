@@ -5,8 +5,8 @@
 export type TensorData = Float32Array | BigInt64Array;
 
 /**
- * A tensor by value, row-major. Floats of every width are widened to Float32Array; integers and
- * booleans to BigInt64Array.
+ * A tensor, row-major. Floats of every width are widened to Float32Array; integers and booleans to
+ * BigInt64Array.
  */
 export interface NamedTensor {
   /** Sizes, outermost first; empty for a scalar. */
@@ -21,8 +21,8 @@ export function elementCount(shape: readonly number[]): number {
 }
 
 /**
- * True for what a file may give as a shape (at most 64 sizes, PyTorch's own bound). Its product may
- * still be past any memory.
+ * True for a valid shape in a file (at most 64 sizes, PyTorch's own limit). Its product may still
+ * exceed the memory.
  */
 export function isShape(value: unknown): value is number[] {
   return (

@@ -1,13 +1,13 @@
-// What the globals in PyTorch's checkpoints stand for: facts from torch/_utils.py (the _rebuild
-// functions) and from the list that torch.load(weights_only=True) allows, and NumPy's scalars and
-// arrays, which optimizers and training loops leave in a state. Tensors stay descriptions until a
-// state dict asks for their values, so nothing is spent on an optimizer's.
+// What the globals in PyTorch's checkpoints mean. Sources: torch/_utils.py (the _rebuild functions)
+// and the list that torch.load(weights_only=True) allows; also NumPy's scalars and arrays, which
+// optimizers and training loops save. Tensors stay descriptions until their values are needed, so
+// an optimizer's cost nothing.
 import { elementType, elementTypeNames } from './dtypes.js';
 import type { ElementType } from './dtypes.js';
 import { PickleGlobal } from './pickle.js';
 
 /**
- * A tensor as the pickle describes it; its parts are not checked yet, so that an error can name the
+ * A tensor as the pickle describes it; its parts are checked later, when an error can name the
  * tensor.
  */
 export class StoredTensor {
@@ -21,12 +21,12 @@ export class StoredTensor {
   ) {}
 }
 
-/** Something in a tensor's place whose values can't be had; `kind` says what, as in "it is …". */
+/** A tensor whose values can't be read; `kind` says why, as in "it is …". */
 export class UnreadableTensor {
   constructor(readonly kind: string) {}
 }
 
-/** A run of values, kept in the archive under `key`. Tensors may share one. */
+/** A block of values, kept in the archive under `key`. Tensors may share it. */
 export class Storage {
   constructor(
     readonly key: string,
@@ -34,11 +34,11 @@ export class Storage {
     /** Elements that the archive keeps under the key. */
     readonly length: number,
     /**
-     * First element of this storage under the key; not 0 only for the storage views of PyTorch
-     * before 0.4.
+     * First element of this storage under the key; nonzero only for storage views of PyTorch before
+     * 0.4.
      */
     readonly begin: number,
-    /** The element after its last one. */
+    /** The index after its last element. */
     readonly end: number,
   ) {}
 }
@@ -64,7 +64,7 @@ const STORAGE_TYPES: ReadonlyMap<string, string> = new Map([
   ['QInt32Storage', 'qint32'],
   ['QUInt4x2Storage', 'quint4x2'],
   ['QUInt2x4Storage', 'quint2x4'],
-  ['UntypedStorage', 'uint8'], // counted in bytes; the tensor says what they are
+  ['UntypedStorage', 'uint8'], // counted in bytes; the tensor gives the type
 ]);
 
 const storageTypes = new Map<string, ElementType>();
@@ -74,12 +74,12 @@ for (const [name, type] of STORAGE_TYPES) {
 }
 const dtypes = new Map(elementTypeNames.map((name) => [`torch.${name}`, elementType(name)!]));
 
-/** The element type that a storage class such as `torch.FloatStorage` stands for. */
+/** The element type of a storage class such as `torch.FloatStorage`. */
 export function storageType(value: unknown): ElementType | undefined {
   return value instanceof PickleGlobal ? storageTypes.get(value.name) : undefined;
 }
 
-/** The element type that a dtype such as `torch.float16` stands for. */
+/** The element type of a dtype such as `torch.float16`. */
 export function dtypeOf(value: unknown): ElementType | undefined {
   return value instanceof PickleGlobal ? dtypes.get(value.name) : undefined;
 }
@@ -140,21 +140,21 @@ export const torchGlobals: ReadonlyMap<string, PickleGlobal> = (() => {
 })();
 
 /**
- * Modules and functions that run programs: a file that refers to them is an attack, and no
- * training's state.
+ * Modules and functions that run programs: a file that refers to them is an attack, not a training
+ * state.
  */
 const HOSTILE =
   /^((os|posix|nt|sys|subprocess|shutil|socket|ctypes|runpy|importlib|pty|webbrowser|code|multiprocessing|asyncio)\.|builtins\.(eval|exec|compile|open|input|breakpoint|__import__)$)/;
 
 /**
- * Whether objects of a global that no tensor needs are left alone: what training code keeps beside
- * the weights, such as its arguments, paths, dates and optimizers.
+ * Whether objects of an unknown global are ignored: training code keeps its arguments, paths, dates
+ * and optimizers beside the weights.
  */
 export function isOpaqueGlobal(name: string): boolean {
   return !HOSTILE.test(name);
 }
 
-/** `metadata` flags a tensor whose values are to be negated or conjugated on reading. */
+/** `metadata` marks a tensor whose values must be negated or conjugated on reading. */
 function denseTensor(
   args: readonly unknown[],
   dtype: unknown,
@@ -166,15 +166,15 @@ function denseTensor(
 }
 
 /**
- * (function, type, arguments, attributes): a tensor with a subclass or attributes of its own, made
- * by one of the functions above.
+ * (function, type, arguments, attributes): a tensor of a subclass or with extra attributes, made by
+ * one of the functions above.
  */
 function rebuildSubclass([make, , args]: readonly unknown[]): unknown {
   const isTensor = make instanceof PickleGlobal && make.name.startsWith('torch._utils._rebuild_');
   return isTensor && Array.isArray(args) ? make.call!(args) : OPAQUE;
 }
 
-/** A dict of another one, or of a list of pairs, as Python 2 wrote an OrderedDict. */
+/** A dict from a dict, or from a list of pairs, as Python 2 wrote an OrderedDict. */
 function dictOf(source: unknown): Map<unknown, unknown> {
   if (source instanceof Map) return source;
   const dict = new Map<unknown, unknown>();

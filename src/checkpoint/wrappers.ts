@@ -1,15 +1,15 @@
-// The names of a model's tensors without those of what it was wrapped in for training.
+// Removes the prefixes of training wrappers from the names of a model's tensors.
 import { failIn, quoted } from './problems.js';
 import type { NamedTensor } from './tensor.js';
 
-/** DataParallel's and torch.compile's; a part of a model may be wrapped as well as the whole. */
+/** Prefixes of DataParallel and torch.compile; parts of a model may be wrapped too. */
 const WRAPPERS = ['module', '_orig_mod'];
 /** Attributes under which training code keeps the model. */
 const OWNERS = [...WRAPPERS, 'model', 'net'];
 
 /**
- * The same tensors by the model's own names: without `module.`, `_orig_mod.`, `model.` and `net.`,
- * and any sequence of them, in front of a name, and without the first two within it.
+ * The same tensors by the model's own names: without any sequence of `module.`, `_orig_mod.`,
+ * `model.` and `net.` at the start, and without the first two inside a name.
  * @throws PanppError `checkpoint` if two tensors get the same name.
  */
 export function withoutWrappers(
@@ -24,7 +24,7 @@ export function withoutWrappers(
     if (other !== undefined) {
       const both = `${quoted(other)} and ${quoted(name)}`;
       failIn(fileName)(
-        `${both} are both ${quoted(own)} of the model; save the one model's state_dict() alone`,
+        `${both} both become ${quoted(own)} of the model; save one model's state_dict() alone`,
       );
     }
     origins.set(own, name);

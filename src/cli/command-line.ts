@@ -1,4 +1,4 @@
-// What the command line says, with names that are no UTF-8 as paths.ts has them: Node's own `argv`
+// Reads the command line. Names that are not UTF-8 are encoded as in paths.ts: Node's own `argv`
 // has lost their bytes.
 import { readFileSync } from 'node:fs';
 import { pathFromBytes } from '../node/paths.js';
@@ -13,10 +13,10 @@ export function commandLine(): string[] {
   return isSame ? bytes.map(pathFromBytes) : given;
 }
 
-/** Linux tells a process's command line as it was; elsewhere there is nothing to be read. */
+/** Linux gives a process the bytes of its command line; other systems don't. */
 function argumentBytes(): Buffer[] {
   try {
-    // By latin1 a byte is a character.
+    // In latin1 each byte is one character.
     const all = readFileSync('/proc/self/cmdline', 'latin1').split('\0').slice(0, -1);
     return all.map((argument) => Buffer.from(argument, 'latin1'));
   } catch {

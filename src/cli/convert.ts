@@ -1,4 +1,4 @@
-// panpp convert: a PyTorch checkpoint to a weights file.
+// panpp convert: turns a PyTorch checkpoint into a weights file.
 import { dirname, join } from 'node:path';
 import { Argument, type Command, Option } from 'commander';
 import { shardNames } from '../checkpoint/shards.js';
@@ -23,8 +23,8 @@ export function addConvert(program: Command): void {
     .summary('turn a PyTorch checkpoint into a weights file')
     .description(
       'Reads a PyTorch checkpoint of PAN++ or PAN (zip or legacy form, or safetensors; without Python), folds its batch norms and writes ' +
-        'safetensors with the configuration inside. The backbone and the number of FPEMs are read off the checkpoint. Of a checkpoint in ' +
-        'several files give the index, such as model.safetensors.index.json.',
+        'safetensors with the configuration inside. The backbone and the number of FPEMs are read from the checkpoint. For a checkpoint in ' +
+        'several files, give the index, such as model.safetensors.index.json.',
     )
     .addArgument(new Argument('<checkpoint>', 'for example model.pth.tar; - is standard input'))
     .addArgument(new Argument('<weights>', 'file to write, for example model.safetensors'))
@@ -35,7 +35,7 @@ export function addConvert(program: Command): void {
         'how FPEMs are joined (default: pan++, and pan for mmocr’s PANet)',
       ).choices(['pan++', 'pan']),
     )
-    .option('--ema', 'the moving average of the weights that the checkpoint keeps beside them')
+    .option('--ema', 'convert the checkpoint’s moving average (EMA) of the weights')
     .addOption(
       new Option('--settings <benchmark>', 'default settings of detect')
         .choices(Object.keys(detectionPresets))
@@ -44,7 +44,7 @@ export function addConvert(program: Command): void {
     .addOption(
       new Option(
         '--vocabulary <file>',
-        'characters that the recognition head reads, in the order of its classes, as UTF-8 text (line ends are left out)',
+        'characters that the recognition head reads, in the order of its classes, as UTF-8 text (line ends are ignored)',
       ),
     )
     .action(exiting(convert));
@@ -91,7 +91,7 @@ async function readCharacters(path: string): Promise<string[]> {
     if (cause instanceof PanppError) throw cause;
     throw new PanppError(
       'file',
-      `${path} is no UTF-8 text; a vocabulary is its characters one after another`,
+      `${path} is not UTF-8 text; a vocabulary file lists its characters one after another`,
       { cause },
     );
   }

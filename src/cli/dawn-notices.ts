@@ -1,6 +1,6 @@
-// Keeps Dawn's own notices off stderr. Its native code writes some while it looks for adapters,
-// straight to file descriptor 2: that it lowers limits which nothing here uses, and that a Vulkan
-// loader found no driver. Neither can be switched off.
+// Keeps Dawn's own notices off stderr. While it looks for adapters, its native code writes directly
+// to file descriptor 2: that it lowers limits that nothing here uses, and that a Vulkan loader
+// found no driver. Neither can be switched off.
 import { randomUUID } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,15 +12,15 @@ const stderr = 2;
 const notices =
   /^Warning: (?:maxDynamic\w+ artificially reduced|vkCreateInstance).*\n(?: {4}at CheckVkSuccessImpl .*\n)?\n?/gm;
 
-/** What was written, without Dawn's notices. */
+/** The text without Dawn's notices. */
 export function withoutNotices(text: string): string {
   return text.replace(notices, '');
 }
 
 /**
- * Runs what starts Dawn. Meanwhile file descriptor 2 is a file; what it holds in the end goes to
- * stderr, without the notices. No other thread may open files when this begins and ends, for it
- * would be given the descriptor: so this is for the command line alone.
+ * Runs `start`, which starts Dawn, while file descriptor 2 is redirected to a file. Afterwards the
+ * file's content goes to stderr, without the notices. No other thread may open files when this
+ * begins or ends, because it would get the descriptor, so only the command line uses this.
  */
 export async function withoutDawnNotices<T>(start: () => Promise<T>): Promise<T> {
   const restore = divertStderr();
@@ -32,7 +32,8 @@ export async function withoutDawnNotices<T>(start: () => Promise<T>): Promise<T>
 }
 
 /**
- * Returns what ends it, with what was written meanwhile; undefined where stderr can't be had back.
+ * Returns a function that ends the redirection and returns the text written meanwhile; undefined if
+ * stderr could not be restored.
  */
 function divertStderr(): (() => string) | undefined {
   if (process.platform !== 'linux' || !canBeReopened()) return undefined;
@@ -56,16 +57,16 @@ function divertStderr(): (() => string) | undefined {
   };
 }
 
-/** The lowest descriptor that is free is the one that is given next. */
+/** A newly opened file gets the lowest free descriptor. */
 function moveTo(descriptor: number): void {
   closeSync(stderr);
   openSync(`/proc/self/fd/${descriptor}`, O_WRONLY | O_APPEND | O_NOCTTY);
 }
 
 /**
- * Node can't duplicate a descriptor, but it can open its file again: of a terminal, a pipe, or a
- * file that is appended to, that is the same. In another file the place to write next would be
- * lost, and a socket can't be opened.
+ * Node can't duplicate a descriptor, but it can reopen its file. For a terminal, a pipe, or a file
+ * in append mode that is equivalent. Any other file would lose its write position, and a socket
+ * can't be reopened.
  */
 function canBeReopened(): boolean {
   try {

@@ -1,4 +1,4 @@
-// panpp detect: text regions of images, one JSON line an image on stdout.
+// panpp detect: finds text regions in images, one JSON line per image on stdout.
 import { Argument, type Command } from 'commander';
 import { type EngineOptions, withEngineOptions } from './engine.js';
 import { inputsHelp, runOnImages } from './image-run.js';
@@ -11,9 +11,9 @@ export function addDetect(program: Command): void {
     .command('detect')
     .summary('find the text in images')
     .description(
-      'Finds the text regions of PNG, JPEG and WebP images and prints one JSON line an image: file, width, height, ' +
+      'Finds the text regions of PNG, JPEG and WebP images and prints one JSON line per image: file, width, height, ' +
         'regions (polygon, box, score, area), timings in milliseconds. An image that fails gives a line with its ' +
-        'error, and the rest is done.',
+        'error, and the others are still processed.',
     )
     .addArgument(new Argument('<images...>', inputsHelp));
   withEngineOptions(withOutputOptions(withSettingsOptions(command))).action(exiting(detect));

@@ -1,4 +1,4 @@
-// panpp doctor: which adapters there are, what they can do, and what is missing.
+// panpp doctor: reports the adapters, what they can do, and what is missing.
 import type { Command } from 'commander';
 import { describeDiagnosis, diagnose } from '../node/doctor.js';
 import { withoutDawnNotices } from './dawn-notices.js';
@@ -8,7 +8,7 @@ import { exiting } from './usage.js';
 export function addDoctor(program: Command): void {
   program
     .command('doctor')
-    .summary('tell which GPU adapters there are and what is missing')
+    .summary('list the GPU adapters and what is missing')
     .description(
       'Lists the GPU adapters with driver, features and limits, which one would be used, and what to install if something is missing.',
     )

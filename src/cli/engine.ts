@@ -1,4 +1,4 @@
-// What every command that computes needs: a GPU and a model, with a word on the adapter.
+// What every command that computes needs: a GPU and a model, and a notice about the adapter.
 import { Option, type Command } from 'commander';
 import type { Model } from '../model/model.js';
 import { loadModel } from '../model/load.js';
@@ -30,7 +30,7 @@ export function withEngineOptions(command: Command): Command {
   return withModelOptions(command).addOption(
     new Option(
       '--tuning <file>',
-      'what `panpp tune` wrote, or none (default: the adapter’s own in your cache folder, if it is there)',
+      'tuning file from `panpp tune`, or none (default: the adapter’s file in your cache folder, if there is one)',
     ),
   );
 }
@@ -53,18 +53,18 @@ export function withModelOptions(command: Command): Command {
     .addOption(
       new Option(
         '--precision <bits>',
-        'how maps and weights are stored (default: f32); auto: f16 on a GPU that has it',
+        'how maps and weights are stored (default: f32); auto: f16 if the GPU supports it',
       ).choices(['f32', 'f16', 'auto']),
     )
     .addOption(
       new Option(
         '--toggles <names>',
-        'Dawn toggles, with commas; a minus before those to switch off, such as --toggles=-disable_robustness',
+        'Dawn toggles, separated by commas; a leading minus switches one off, such as --toggles=-disable_robustness',
       ),
     );
 }
 
-/** A weights file, read. */
+/** A weights file's bytes. */
 export interface WeightsBytes {
   readonly path: string;
   readonly bytes: Uint8Array;
@@ -95,10 +95,12 @@ export async function openEngine(
   );
   if (model.tuning === 'other-adapter')
     say(
-      `panpp: ${from} is of ${tuning!.adapter}, not of this adapter, and not used; panpp tune makes one`,
+      `panpp: ${from} was made for ${tuning!.adapter}, not for this adapter, and is not used; make one with panpp tune`,
     );
   if (model.tuning === 'other-shaders')
-    say(`panpp: ${from} is of another version of panpp, and not used; panpp tune makes a new one`);
+    say(
+      `panpp: ${from} was made by another version of panpp and is not used; make a new one with panpp tune`,
+    );
   return { gpu, model };
 }
 
@@ -119,8 +121,7 @@ function fasterThan({ architecture }: GpuProfile): string {
     : `${gpu} as fast`;
 }
 
-// The file that is named must be there and whole; one in the cache that is not is no reason to do
-// nothing.
+// A named file must exist and be valid; a bad one in the cache must not stop the command.
 async function findTuning(
   { tuning: wanted }: EngineOptions,
   { profile }: Gpu,
@@ -135,21 +136,19 @@ async function findTuning(
     return { tuning, from };
   } catch (error) {
     if (!(error instanceof PanppError) || wanted !== undefined) throw error;
-    say(`panpp: ${errorLine(error)}; going on without`);
+    say(`panpp: ${errorLine(error)}; continuing without it`);
     return {};
   }
 }
 
-// A checkpoint as it was downloaded is what people give first.
+// People often give the downloaded checkpoint first.
 export async function asWeights<T>(read: () => T | Promise<T>): Promise<T> {
   try {
     return await read();
   } catch (error) {
     if (!(error instanceof PanppError) || error.code !== 'checkpoint') throw error;
-    throw new PanppError(
-      error.code,
-      `${error.message}; weights are files that panpp convert wrote`,
-      { cause: error },
-    );
+    throw new PanppError(error.code, `${error.message}; weights files are made by panpp convert`, {
+      cause: error,
+    });
   }
 }

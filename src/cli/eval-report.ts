@@ -7,7 +7,7 @@ export interface ReportDetails {
   readonly perImage: boolean;
   readonly notes: readonly string[];
   readonly failed: readonly { readonly image: string; readonly error: string }[];
-  /** What images were looked at with, if they were. */
+  /** The settings of the detection, if images were processed. */
   readonly settings?: DetectionSettings;
 }
 
@@ -89,7 +89,7 @@ function percent(share: number): string {
   return (100 * share).toFixed(2);
 }
 
-/** Columns as wide as needed, the first to the left, numbers to the right. */
+/** Columns as wide as needed; the first is left-aligned, numbers right-aligned. */
 function table(rows: readonly Row[]): string {
   const names = Object.keys(rows[0] ?? {});
   const widths = names.map((name) => Math.max(name.length, ...rows.map((row) => row[name].length)));

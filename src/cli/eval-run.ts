@@ -1,5 +1,5 @@
-// panpp eval --run: finds the text in all images of a data set. What is done is stored image by
-// image (run-folder.ts), so that after an interruption the same command goes on.
+// panpp eval --run: finds the text in all images of a data set. Results are stored image by image
+// (run-folder.ts), so that after an interruption the same command continues.
 import { createHash } from 'node:crypto';
 import { basename, resolve } from 'node:path';
 import type { Model } from '../model/model.js';
@@ -38,7 +38,7 @@ export interface Run {
   readonly stored: StoredImages;
 }
 
-/** What results are going to be compared with. */
+/** What the results will be compared with. */
 export interface Task {
   readonly protocol: Protocol;
   readonly groundTruth: FileSet;
@@ -46,10 +46,10 @@ export interface Task {
 }
 
 /**
- * Finds the text in all images that the folder does not know yet.
+ * Finds the text in all images that have no result in the folder yet.
  * @throws PanppError before any work if names do not fit the ground truth, or the folder holds
- * another run; later `file` if results can't be written and `device-lost`, where what is done by
- * then is kept
+ * another run; later `file` if results can't be written, and `device-lost`; finished results are
+ * kept
  */
 export async function runDataset(task: Task, folder: string, flags: RunFlags): Promise<Run> {
   const { protocol } = task;
@@ -64,7 +64,7 @@ export async function runDataset(task: Task, folder: string, flags: RunFlags): P
     );
   }
   const preset = flags.settings ?? presetOf(protocol);
-  // What the weights were made for is another benchmark, perhaps.
+  // The weights' own settings may be for another benchmark.
   const settings = settingsOf(flags, preset ? detectionPresets[preset] : config.detection);
   const identity: RunSettings = {
     panpp: packageVersion(),
@@ -76,7 +76,7 @@ export async function runDataset(task: Task, folder: string, flags: RunFlags): P
   };
   const runFolder = await RunFolder.open(folder, identity, flags.restart ?? false);
   say(
-    `panpp: settings, ${preset ? `${preset}'s` : "the weights' own"} but for options: ${inWords(settings)}`,
+    `panpp: settings, ${preset ? `${preset}'s` : "the weights' own"}, with options applied: ${inWords(settings)}`,
   );
   const done = await readDone(runFolder, images.keys());
   if (done.size > 0) say(`panpp: ${done.size} of ${images.size} images were done before`);
@@ -97,7 +97,7 @@ export async function runDataset(task: Task, folder: string, flags: RunFlags): P
   return { settings, stored: new Map([...images.keys()].map((name) => [name, done.get(name)!])) };
 }
 
-/** What earlier runs found. An image that failed is not done: it gets another chance. */
+/** What earlier runs found. A failed image is not done: it is tried again. */
 async function readDone(
   runFolder: RunFolder,
   names: Iterable<string>,
@@ -110,9 +110,7 @@ async function readDone(
   return done;
 }
 
-/**
- * Images by their names without endings, which is what ground truth and results are named after.
- */
+/** Images by their names without endings: ground truth and results are named after these. */
 async function namedImages(input: string): Promise<Map<string, string>> {
   const byName = new Map<string, string>();
   const { images, passedOver } = await findImages([input], isRunsPicture);
@@ -123,7 +121,7 @@ async function namedImages(input: string): Promise<Map<string, string>> {
     if (other)
       throw new PanppError(
         'file',
-        `${other} and ${path} are the same image by their names; results are named after images`,
+        `${other} and ${path} have the same name; results are named after images`,
       );
     byName.set(name, path);
   }
@@ -137,13 +135,10 @@ const unitSquare: Polygon = [
   [0, 1],
 ];
 
-/**
- * Finds out now, not after hours, whether every image has its ground truth and all of that can be
- * read.
- */
+/** Checks at once, not after hours, that every image has readable ground truth. */
 function assertScorable({ protocol, groundTruth, options }: Task, names: readonly string[]): void {
   const nothing: StoredImage = { file: '', regions: [] };
-  // Some protocols have no figures without any detection, so one image gets a square.
+  // Some protocols fail without any detection, so one image gets a square.
   const square: StoredImage = { file: '', regions: [{ polygon: unitSquare, score: 1, text: 'a' }] };
   const results = resultFiles(
     protocol,
@@ -157,7 +152,7 @@ function assertScorable({ protocol, groundTruth, options }: Task, names: readonl
     if (!(error instanceof PanppError) || !error.message.startsWith('results: ')) throw error;
     throw new PanppError(
       error.code,
-      `--images and --gt don't fit, for results are named after images: ${error.message}`,
+      `--images and --gt don't match (results are named after images): ${error.message}`,
       { cause: error },
     );
   }
@@ -174,7 +169,7 @@ function textFinder(protocol: Protocol, model: Model, settings: DetectionSetting
 }
 
 function presetOf(protocol: Protocol): Preset | undefined {
-  // Word spotting is the end-to-end task with another way to count.
+  // Word spotting is the end-to-end task, counted differently.
   if (protocol === 'icdar2015-spotting') return 'icdar2015-e2e';
   const presets = Object.keys(detectionPresets) as Preset[];
   return (
@@ -196,7 +191,9 @@ async function processAll(
   const progress = new Progress(images.size, 'images');
   let done = 0;
   const stopWatching = onInterrupt(async () =>
-    say(`panpp: interrupted, ${done} of ${images.size} images are done; the same command goes on`),
+    say(
+      `panpp: interrupted, ${done} of ${images.size} images are done; the same command continues`,
+    ),
   );
   try {
     const files = [...images].map(([name, path]) => ({ name, path }));

@@ -1,4 +1,4 @@
-// panpp eval: precision, recall and H-mean by a benchmark's own protocol.
+// panpp eval: scores results by a benchmark's own protocol.
 import { type Command, Option } from 'commander';
 import { PanppError } from '../errors.js';
 import { type ScoredRegion, thresholdCurve } from '../evaluation/curve.js';
@@ -61,7 +61,7 @@ export function addEval(program: Command): void {
     .description(
       'Compares result files with ground truth as a benchmark’s own script does: precision, recall and their harmonic ' +
         'mean (H-mean). With --run it finds the text of all images first and stores it in --results; after an ' +
-        'interruption the same command goes on. --results may be the folder of such a run, under any protocol.',
+        'interruption the same command continues. --results may be the folder of such a run, with any protocol.',
     )
     .addOption(
       new Option('--protocol <name>', 'whose rules').choices(PROTOCOLS).makeOptionMandatory(),
@@ -77,11 +77,11 @@ export function addEval(program: Command): void {
     .addOption(
       new Option(
         '--iou-threshold <iou>',
-        'with --protocol iou: what a pair must exceed (default: 0.5)',
+        'with --protocol iou: IoU that a pair must exceed (default: 0.5)',
       ).argParser(numberBetween(0, 1)),
     )
-    .option('--json', 'as one line of JSON, with all digits')
-    .option('--per-image', 'each image’s numbers too')
+    .option('--json', 'print one line of JSON, with all digits')
+    .option('--per-image', 'print each image’s numbers too')
     .option(
       '--plot <file>',
       'write an SVG of precision, recall and H-mean over the score threshold; needs a run’s results',
@@ -91,17 +91,17 @@ export function addEval(program: Command): void {
     .addOption(
       new Option(
         '--settings <benchmark>',
-        'with --run: whose detection settings (default: the protocol’s, else the weights’)',
+        'with --run: detection settings to use (default: the protocol’s, else the weights’)',
       ).choices(Object.keys(detectionPresets)),
     )
-    .option('--restart', 'with --run: forget what the folder holds of an earlier run');
+    .option('--restart', 'with --run: delete the earlier run in the folder');
   withEngineOptions(withSettingsOptions(command)).action(exiting(evaluation));
 }
 
 /** What is scored. */
 interface Submission {
   readonly files: FileSet;
-  /** With scores, where the results are a run's. */
+  /** Regions with scores, if the results come from a run. */
   readonly stored?: StoredImages;
   readonly settings?: Run['settings'];
 }
@@ -130,7 +130,7 @@ async function evaluation(flags: EvalFlags): Promise<number> {
   const notes = [...result.notes];
   if (failed.length > 0)
     notes.push(
-      `counted as images without detections, for they failed: ${failed.map(({ image }) => image).join(', ')}`,
+      `counted as images without detections, because they failed: ${failed.map(({ image }) => image).join(', ')}`,
     );
   for (const note of notes) say(`panpp: ${note}`);
   const details = {
@@ -151,7 +151,7 @@ async function evaluation(flags: EvalFlags): Promise<number> {
 }
 
 /**
- * The options of a run; undefined if none is wanted. @throws PanppError `argument` for options that
+ * The options of a run; undefined without --run. @throws PanppError `argument` for options that
  * don't fit
  */
 function runFlagsOf({ run, images, ...flags }: EvalFlags): RunFlags | undefined {
@@ -183,7 +183,7 @@ async function readSubmission({ protocol, results }: EvalFlags): Promise<Submiss
   return { files: resultFiles(protocol, stored), stored };
 }
 
-/** Thresholds of a plot, evenly from the lowest score that there is. */
+/** Number of thresholds in a plot, evenly spaced from the lowest score. */
 const plotPoints = 26;
 
 function plotOf(

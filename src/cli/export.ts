@@ -1,4 +1,4 @@
-// panpp export: a weights file as a model for other runtimes.
+// panpp export: writes a weights file as a model for other runtimes.
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { exportOnnx } from '../export/onnx.js';
 import { readWeights } from '../network/weights-file.js';
@@ -19,8 +19,8 @@ export function addExport(program: Command): void {
     .summary('write the detector as an ONNX model')
     .description(
       'Writes the detector for other runtimes: a normalised image of 1 × 3 × H × W (the file’s description says how) to ' +
-        'text logits, kernel logits and instance vectors of 1 × 6 × H/4 × W/4. Sides that are no multiples of 32 are padded ' +
-        'within. Pixel aggregation and recognition are not part of it.',
+        'text logits, kernel logits and instance vectors of 1 × 6 × H/4 × W/4. Sides that are not multiples of 32 are padded ' +
+        'inside the model. Pixel aggregation and recognition are not part of it.',
     )
     .addOption(
       new Option('--onnx <file>', 'file to write, for example model.onnx').makeOptionMandatory(),
@@ -34,7 +34,7 @@ export function addExport(program: Command): void {
     .addOption(
       new Option(
         '--size <height>x<width>',
-        'for images of this size alone, multiples of 32, without padding',
+        'only for images of this size (multiples of 32), without padding',
       ).argParser(parseSize),
     )
     .action(exiting(writeModel));

@@ -8,9 +8,9 @@ import { onDisk } from '../node/paths.js';
 import { fileError, namesIn, readBytes, statOf } from './files.js';
 
 /**
- * Reads all files of a folder, or of a zip archive. Hidden files, which operating systems scatter,
- * are left out of folders. ICDAR's own archives are taken as they are; in those of the other
- * benchmarks, which their scripts know as folders only, files may lie in folders.
+ * Reads all files of a folder, or of a zip archive. Hidden files in folders are ignored, because
+ * operating systems create them. ICDAR's scripts read archives, so those are taken unchanged; the
+ * other benchmarks' scripts read only folders, so files in their archives may lie in folders.
  * @throws PanppError `file` or `evaluation`
  */
 export async function readFileSet(path: string, protocol: Protocol): Promise<FileSet> {

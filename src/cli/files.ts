@@ -1,4 +1,4 @@
-// Files named on the command line: images out of files, folders and globs; output folders.
+// Files named on the command line: images from files, folders and globs; output folders.
 import { type Stats, constants, rmSync } from 'node:fs';
 import { access, lstat, open, readdir, rename, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, extname, join, relative } from 'node:path';
@@ -14,10 +14,7 @@ export const standardInput = '-';
 /** An image to work on. */
 export interface ImageFile {
   readonly path: string;
-  /**
-   * Path of its results in the output folder, without extension: unlike for any other image of the
-   * run.
-   */
+  /** Path of its results in the output folder, without extension; unique within the run. */
   readonly resultName: string;
 }
 
@@ -25,7 +22,7 @@ export interface FoundImages {
   readonly images: readonly ImageFile[];
   /** Inputs that hold no images, each with the reason. */
   readonly problems: readonly { readonly input: string; readonly error: PanppError }[];
-  /** Pictures in folders that can't be read: a line a folder. */
+  /** Pictures in unsupported formats: one line per folder. */
   readonly passedOver: readonly string[];
 }
 
@@ -34,11 +31,11 @@ const otherPattern =
   '**/*.{avif,bmp,dng,gif,heic,heif,jp2,jxl,pdf,psd,tif,tiff,arw,cr2,cr3,nef,orf,raf,rw2}';
 
 /**
- * Images named by files, folders (searched through for image files, in the order of their names)
- * and globs; `-` is standard input. A file that does not exist is kept: it fails when its turn
- * comes, and the rest is still done.
- * @param isResult whether a file is a run's own result; such are images only if they are named
- * themselves
+ * Images named by files, folders (searched recursively, in the order of names) and globs; `-` is
+ * standard input. A file that does not exist is kept: it fails when its turn comes, and the others
+ * are still processed.
+ * @param isResult whether a file is a run's own result; such files count as images only if named
+ * directly
  * @throws PanppError `file` if there are no images at all
  */
 export async function findImages(
@@ -70,7 +67,7 @@ export async function findImages(
   };
 }
 
-/** `photos: 3 pictures passed over (2 heic, 1 pdf); PNG, JPEG and WebP are read`, or nothing. */
+/** `photos: 3 pictures skipped (2 heic, 1 pdf); only PNG, JPEG and WebP are read`, or nothing. */
 async function passedOverIn(input: string): Promise<string[]> {
   if (!(await statOf(input))?.isDirectory()) return [];
   const names = await filesBelow(input, otherPattern);
@@ -83,12 +80,12 @@ async function passedOverIn(input: string): Promise<string[]> {
   const pictures = `${names.length} picture${names.length === 1 ? '' : 's'}`;
   return names.length === 0
     ? []
-    : [`${input}: ${pictures} passed over (${kinds.join(', ')}); PNG, JPEG and WebP are read`];
+    : [`${input}: ${pictures} skipped (${kinds.join(', ')}); only PNG, JPEG and WebP are read`];
 }
 
 interface Found {
   readonly path: string;
-  /** Within the folder that was searched through. */
+  /** Relative to the searched folder. */
   readonly name: string;
 }
 
@@ -115,7 +112,7 @@ export function withoutEnding(path: string): string {
   return join(dirname(path), basename(path, extname(path)));
 }
 
-// a.png and a.jpg, or two folders' a.png, must not overwrite one another's results.
+// a.png and a.jpg, or two folders' a.png, must not overwrite each other's results.
 function untaken(name: string, taken: Set<string>): string {
   let free = name;
   for (let number = 2; taken.has(free); number++) free = `${name}-${number}`;
@@ -123,12 +120,12 @@ function untaken(name: string, taken: Set<string>): string {
   return free;
 }
 
-/** Sorts names as people do: img_2 before img_10. */
+/** Natural order: img_2 before img_10. */
 export function byName(a: string, b: string): number {
   return a.localeCompare(b, 'en', { numeric: true });
 }
 
-/** What a path is, links followed; undefined if there is nothing. */
+/** What a path refers to, following links; undefined if nothing. */
 export async function statOf(path: string): Promise<Stats | undefined> {
   return stat(onDisk(path)).catch(() => undefined);
 }
@@ -138,12 +135,12 @@ export async function namesIn(folder: string): Promise<string[]> {
   return (await readdir(onDisk(folder), 'buffer')).map(pathFromBytes);
 }
 
-/** Most bytes of what does not tell its size: a pipe, a device, standard input. 512 MiB. */
+/** Most bytes read from an input of unknown size (a pipe, a device, standard input): 512 MiB. */
 export const maxUnsizedBytes = 2 ** 29;
 
 /**
  * A file's bytes; those of standard input for `-`.
- * @throws PanppError `file` that says in words why the file can't be read
+ * @throws PanppError `file` that says why the file can't be read
  */
 export async function readBytes(path: string): Promise<Uint8Array> {
   if (path === standardInput) return readStandardInput();
@@ -172,10 +169,10 @@ async function readStandardInput(): Promise<Uint8Array> {
   if (process.stdin.isTTY)
     throw new PanppError(
       'file',
-      `${name} is a terminal, and - stands for a file in it; redirect one: panpp … - < file`,
+      `${name} is a terminal, and - reads a file from it; redirect one: panpp … - < file`,
     );
   if (standardInputRead)
-    throw new PanppError('argument', `${name} can be read once, so - can stand for one file`);
+    throw new PanppError('argument', `${name} can be read only once, so - may be given once`);
   standardInputRead = true;
   try {
     return await readUnsized(process.stdin, name);
@@ -193,16 +190,16 @@ async function readUnsized(stream: AsyncIterable<Uint8Array>, name: string): Pro
     if (length > maxUnsizedBytes)
       throw new PanppError(
         'file',
-        `${name}: gives more than ${maxUnsizedBytes / 2 ** 20} MiB, which is the most that is read of a pipe or a device; give a file`,
+        `${name}: gives more than ${maxUnsizedBytes / 2 ** 20} MiB, the limit for a pipe or a device; give a file`,
       );
   }
   return Buffer.concat(parts);
 }
 
 /**
- * Writes a file, making its folder. It is whole or not there, and an earlier file of that name
- * stays until it is whole, even if the process is killed.
- * @param draftFolder where it is until it is whole; by default where it is going to be
+ * Writes a file atomically and makes its folder. An earlier file of that name stays until the new
+ * one is complete, even if the process is killed.
+ * @param draftFolder folder for the incomplete file; default: the target's folder
  * @throws PanppError `file`
  */
 export async function writeBytes(
@@ -212,8 +209,7 @@ export async function writeBytes(
 ): Promise<void> {
   try {
     await makeFolder(dirname(path));
-    // A link, a pipe or a device is written to; it would be no longer one if another file took its
-    // place.
+    // A link, a pipe or a device is written to directly: replacing it would destroy it.
     const target = await lstat(onDisk(path)).catch(() => undefined);
     if (target) await access(onDisk(path), constants.W_OK);
     if (!target || target.isFile()) await replaceFile(path, content, draftFolder);
@@ -239,7 +235,7 @@ async function replaceFile(
     await rename(draft, onDisk(path));
   } catch (error) {
     rmSync(draft, { force: true });
-    // The output folder may have folders of other disks in it.
+    // A folder in the output folder may be on another disk.
     if ((error as NodeJS.ErrnoException).code !== 'EXDEV' || draftFolder === dirname(path))
       throw error;
     await replaceFile(path, content, dirname(path));
@@ -248,7 +244,7 @@ async function replaceFile(
   }
 }
 
-/** Whether a name is that of a draft whose process was killed. */
+/** Whether a name is that of an incomplete file whose process was killed. */
 export function isOrphan(name: string): boolean {
   const pid = /^\.panpp-(\d+)-\d+\.draft$/.exec(name)?.[1];
   if (pid === undefined) return false;
@@ -260,9 +256,7 @@ export function isOrphan(name: string): boolean {
   }
 }
 
-/**
- * Refuses to write where one of the inputs is, under whatever name. @throws PanppError `argument`
- */
+/** Refuses to overwrite one of the inputs, under whatever name. @throws PanppError `argument` */
 export async function assertNoInput(
   output: string,
   inputs: readonly (string | undefined)[],
@@ -279,13 +273,13 @@ export async function assertNoInput(
   }
 }
 
-/** Whether two files are one, by whatever names and links. */
+/** Whether two files are the same, whatever their names and links. */
 export function isSameFile(a: Stats, b: Stats): boolean {
   return a.ino === b.ino && a.dev === b.dev;
 }
 
 /**
- * Makes a folder and sees that files can be written to it, before any work is done. @throws
+ * Makes a folder and checks that files can be written to it, before any work is done. @throws
  * PanppError `file`
  */
 export async function openOutputFolder(path: string): Promise<void> {

@@ -1,6 +1,6 @@
-// Files below a folder and files that a glob names, by tinyglobby, which knows neither names that
-// are no UTF-8 nor, on Linux, backslashes in names. What it is given and gives are therefore names
-// in which a backslash stands as a lone surrogate, as other bytes do (paths.ts).
+// Files below a folder and files that match a glob, by tinyglobby. It supports neither names that
+// are not UTF-8 nor, on Linux, backslashes in names. Names passed to and from it therefore hold a
+// backslash as a lone surrogate, like bytes that are not UTF-8 (paths.ts).
 import { type Dirent, type Stats, readdir, realpath, stat } from 'node:fs';
 import { stat as statOf } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -49,22 +49,22 @@ const onBytes = {
 } as unknown as FileSystemAdapter;
 
 /**
- * Files below a folder, as seen from there.
- * @param pattern of tinyglobby; upper and lower case are the same
+ * Files below a folder, relative to it.
+ * @param pattern of tinyglobby; case is ignored
  */
 export async function filesBelow(folder: string, pattern: string): Promise<string[]> {
   return globbed(folder, pattern, false);
 }
 
-/** Whether a path is a glob, unless it is there by its very name. */
+/** Whether a path is a glob, unless a file of exactly that name exists. */
 export function isGlob(path: string): boolean {
-  // Not by tinyglobby's isDynamicPattern, which overlooks what comes after an escape.
+  // Not tinyglobby's isDynamicPattern: it misses what follows an escape.
   return /[*?{]|\[.+\]/s.test(escaped(path).replace(/\\./gs, ''));
 }
 
 /**
- * Files that a glob names: `*`, `?`, `[…]`, `{a,b}` and `**`, as shells have them. Parentheses and
- * braces without a comma are themselves, and so is a folder that is there by its very name: `Fotos
+ * Files that match a glob: `*`, `?`, `[…]`, `{a,b}` and `**`, as in shells. Parentheses and braces
+ * without a comma are literal, and so is an existing folder of exactly that name: `Fotos
  * [2019]/*.jpg`.
  */
 export async function filesMatching(pattern: string): Promise<string[]> {
@@ -103,8 +103,8 @@ async function isFolder(path: string): Promise<boolean> {
 }
 
 /**
- * A glob as tinyglobby reads it, to which parentheses, bars, a leading `!` and single braces mean
- * something else.
+ * A glob escaped for tinyglobby, which gives parentheses, bars, a leading `!` and single braces a
+ * meaning of their own.
  */
 function escaped(pattern: string): string {
   const text = pattern.replaceAll('\\\\', backslash);
@@ -115,7 +115,7 @@ function escaped(pattern: string): string {
   });
 }
 
-/** Where braces stand that enclose neither a list nor a range, or nothing at all. */
+/** Positions of braces that enclose neither a list nor a range. */
 function singleBraces(pattern: string): ReadonlySet<number> {
   const single = new Set<number>();
   const open: number[] = [];

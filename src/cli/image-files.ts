@@ -1,4 +1,4 @@
-// Image files through the model, some at a time.
+// Runs image files through the model, a few at a time.
 import { PanppError } from '../errors.js';
 import { decodeImage } from '../images/decode.js';
 import type { PixelImage } from '../images/image.js';
@@ -16,7 +16,7 @@ export interface ImageResult {
   readonly found: Detection | Spotting;
 }
 
-/** What became of an image file: the text in it, or in one line why there is none. */
+/** The outcome for an image file: the text in it, or one line that says why it failed. */
 export type Outcome = { readonly result: ImageResult } | { readonly error: string };
 
 /** Images in memory at a time: while the GPU works on one, the next ones are decoded. */
@@ -24,7 +24,7 @@ const imagesAtOnce = 3;
 
 /**
  * Finds the text in image files, one outcome each in their order.
- * @throws PanppError `device-lost`: without its device nothing more can be done
+ * @throws PanppError `device-lost`: nothing more can be done without the device
  */
 export function processFiles<F extends { readonly path: string }>(
   files: Iterable<F>,
@@ -40,7 +40,7 @@ async function processFile(path: string, findText: FindText): Promise<Outcome> {
     return { result: { image, found: await findText(image, path) } };
   } catch (error) {
     if (error instanceof PanppError && error.code === 'device-lost') throw error;
-    // The model does not know which file it is about.
+    // The model does not know the file's name.
     const isModels = image !== undefined && error instanceof PanppError;
     return { error: isModels ? `${path}: ${error.message}` : errorLine(error) };
   }

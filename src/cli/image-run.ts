@@ -19,23 +19,23 @@ import {
 import { type ResultLine, resultLine } from './result-line.js';
 import { packageVersion } from './version.js';
 
-/** What images may be on the command line. */
+/** Help for the image arguments. */
 export const inputsHelp =
-  'files, folders (searched through), globs; - is an image on standard input';
+  'files, folders (searched recursively), globs; - is an image on standard input';
 
-/** How a run finds text. */
+/** Finds text in a run's images. */
 export interface TextFinder {
-  /** All that results depend on besides weights and images. */
+  /** Everything results depend on besides weights and images. */
   readonly settings: object;
   readonly forModel: (model: Model) => FindText;
 }
 
-/** An image that is done now, or was before. */
+/** An image that was processed now or by an earlier run. */
 type Done = { readonly file: ImageFile } & (Outcome | { readonly earlier: ResultLine });
 
 /**
- * Finds the text in all images named; what fails is said and the rest is done.
- * @param finderFor how text is found by a model of some configuration
+ * Finds the text in all named images; failures are reported and the others still processed.
+ * @param finderFor makes the finder for a model's configuration
  * @returns the exit code
  */
 export async function runOnImages(
@@ -61,11 +61,11 @@ export async function runOnImages(
   let [failed, told] = [problems.length, 0];
   const stopWatching = onInterrupt(async () => {
     const written = await results.finish({ ifAny: true });
-    // The image that was being written is counted by now.
+    // By now the image being written is counted.
     await new Promise(setImmediate);
     saidWritten(written, say);
     say(
-      `panpp: interrupted, ${told} of ${images.length} images are done${results.isAsked ? '; the same command with --resume goes on' : ''}`,
+      `panpp: interrupted, ${told} of ${images.length} images are done${results.isAsked ? '; the same command with --resume continues' : ''}`,
     );
   });
   const engine = missing.length > 0 ? await openEngine(flags, weights) : undefined;
@@ -80,7 +80,7 @@ export async function runOnImages(
       const { isRead, isGood } = await tell(done, results, progress, hashes.get(done.file));
       if (!isGood) failed++;
       told++;
-      // Nobody takes what is printed, and nothing else was asked for.
+      // Nobody reads the output, and nothing else was requested.
       if (!isRead && !results.isAsked)
         process.exit(
           Math.max(
@@ -92,7 +92,7 @@ export async function runOnImages(
     }
   } finally {
     progress.stop();
-    // After an error too: what is done must not be lost.
+    // After an error too: finished results must not be lost.
     if (!saidWritten(await results.finish(), say)) failed++;
     stopWatching();
     engine?.model.dispose();
@@ -102,8 +102,8 @@ export async function runOnImages(
 }
 
 /**
- * For each image a hash of all that its result depends on; undefined for standard input, which is
- * never the same.
+ * For each image a hash of everything its result depends on; undefined for standard input, which
+ * can't be repeated.
  */
 async function resultHashes(
   images: readonly ImageFile[],
@@ -121,7 +121,7 @@ async function resultHashes(
   return hashes;
 }
 
-/** What `--resume` need not do again. */
+/** Results that `--resume` can reuse. */
 async function earlierResults(
   images: readonly ImageFile[],
   results: ResultFiles,
@@ -138,7 +138,7 @@ async function earlierResults(
 
 async function* none(): AsyncGenerator<never> {}
 
-/** Images that were done before between those that are done now. */
+/** Merges earlier and new results in the images' order. */
 async function* inOrder(
   images: readonly ImageFile[],
   earlier: ReadonlyMap<ImageFile, ResultLine>,
@@ -178,12 +178,12 @@ async function tell(
     return { isRead, isGood: saidWritten(await results.takeEarlier(file, done.earlier), sayIt) };
   }
   const { result } = done;
-  // Before any file is written, for what was found must not be lost with a full disk.
+  // Printed before any file is written: a full disk must not lose the result.
   const isRead = await progress.print(jsonLine(resultLine(file.path, result.found)));
   return { isRead, isGood: saidWritten(await results.write(file, result, hash), sayIt) };
 }
 
-/** Says which files were written, or why not; false if something failed. */
+/** Reports which files were written and what failed; false if something failed. */
 function saidWritten({ paths, problems }: Written, sayIt: (message: string) => void): boolean {
   if (paths.length > 0) sayIt(`panpp: wrote ${paths.map(shown).join(', ')}`);
   for (const problem of problems) sayIt(`panpp: ${problem}`);

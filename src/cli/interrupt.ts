@@ -1,17 +1,18 @@
-// Ctrl-C and its like: what is under way is ended in order, and what is not done is told.
+// Ctrl-C and similar signals: work in progress ends in an orderly way, and what is left undone is
+// reported.
 import { setTimeout as delay } from 'node:timers/promises';
 import { endingSignals, errorLine, exitCodes, say } from './report.js';
 
 /**
- * Within this many milliseconds a second signal is the same: npm sends on to its child what the
- * terminal sent to both.
+ * A second signal within this many milliseconds counts as the same one: npm forwards to its child
+ * what the terminal already sent to both.
  */
 const sameSignal = 300;
 
 /**
  * At the first signal that ends a process, calls `end` and then exits with code 1; a second signal
  * exits at once.
- * @returns what stops that again
+ * @returns a function that stops this
  */
 export function onInterrupt(end: () => Promise<void>): () => void {
   let since: number | undefined;
@@ -27,8 +28,8 @@ export function onInterrupt(end: () => Promise<void>): () => void {
     since = performance.now();
     await end().catch((error: unknown) => say(`panpp: ${errorLine(error)}`));
     await delay(Math.max(0, since + sameSignal - performance.now()));
-    // Node waits for a thread that waits for a pipe's other end; a signal ends that too, once it is
-    // the system's again.
+    // Node waits for a thread that is blocked on a pipe. Once the default handler is back, a second
+    // signal ends that too.
     stopWatching();
     process.exit(exitCodes.someFailed);
   };

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// The command line: one command a file, exit codes, and errors in one line.
+// The command line: one command per file, exit codes, and one-line errors.
 import { Command, CommanderError } from 'commander';
 import { commandLine } from './command-line.js';
 import { addConvert } from './convert.js';
@@ -13,8 +13,8 @@ import { addSpot } from './spot.js';
 import { addTune } from './tune.js';
 import { packageVersion } from './version.js';
 
-// A reader that has seen enough (`panpp detect … | head`) is no error, a full disk is; the files
-// that were asked for are written with either.
+// A closed pipe (`panpp detect … | head`) is not an error; a full disk is. The requested files are
+// written in both cases.
 let isStdoutLost = false;
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE' || isStdoutLost) return;
@@ -30,7 +30,7 @@ const program = new Command('panpp')
   .version(packageVersion())
   // Commands made from here on inherit these two.
   .exitOverride()
-  .showHelpAfterError('(--help tells more)');
+  .showHelpAfterError('(see --help)');
 for (const add of [addDetect, addSpot, addEval, addConvert, addExport, addTune, addDoctor])
   add(program);
 

@@ -1,12 +1,11 @@
-// What runs have written to an output folder, so that the next one knows which files it may
-// replace, which of the pictures there are no photographs, and which images are done.
+// Records what runs have written to an output folder. The next run then knows which files it may
+// replace, which pictures there are results and not inputs, and which images are done.
 //
 //   .panpp/images/a.json   the image a: what was found with what, and which files were written of it
 //   .panpp/run.json        which files were written of the whole run
 //
-// A file is a run's own as long as its content is what was written: whoever corrects it by hand
-// makes it theirs. An entry is written before the files that it is about, so that after a kill none
-// of them is unknown.
+// A file belongs to the run while its content is what was written; a file corrected by hand belongs
+// to the user. An entry is written before its files, so that all of them are known after a kill.
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
@@ -19,12 +18,12 @@ import type { ResultLine } from './result-line.js';
 
 export interface Entry {
   /**
-   * By paths within the output folder, SHA-256 of what was written: the latest, then what it
-   * replaced, which is still there after a kill. None if a file that was not the run's was in its
-   * place.
+   * SHA-256 of what was written, by path within the output folder: the latest, then the version it
+   * replaced, which may still be there after a kill. Empty if a file that was not the run's was in
+   * its place.
    */
   readonly files: Readonly<Record<string, readonly string[]>>;
-  /** What was found, and a hash of all that it depends on. */
+  /** The result line, and a hash of everything it depends on. */
   readonly result?: { readonly of: string; readonly line: ResultLine };
 }
 
@@ -38,7 +37,7 @@ export class OutputRecord {
     this.#path = join(outputFolder, recordFolder);
   }
 
-  /** @throws whatever the file system does if there can be none */
+  /** @throws the file system's error if it can't be created */
   static async open(outputFolder: string): Promise<OutputRecord> {
     const record = new OutputRecord(outputFolder);
     await makeFolder(record.#path);
@@ -47,14 +46,14 @@ export class OutputRecord {
     return record;
   }
 
-  /** A folder on the same disk for files that are not whole yet. */
+  /** A folder on the same disk for incomplete files. */
   get draftFolder(): string {
     return this.#path;
   }
 
   /**
-   * The entry of an image by the name of its results, or of the run; undefined if there is none, or
-   * none to be read.
+   * The entry of an image, by the name of its results, or of the run; undefined if missing or
+   * unreadable.
    */
   async read(image?: string): Promise<Entry | undefined> {
     return readEntry(this.#file(image));
@@ -89,7 +88,7 @@ async function readEntry(path: string): Promise<Entry | undefined> {
 
 const pictures = /\.(overlay|mask)\.png$/;
 
-/** Whether a file is a picture that a run wrote, by the record of a folder that it is in. */
+/** Whether a file is a picture that a run wrote, by the record of a folder above it. */
 export async function isRunsPicture(path: string): Promise<boolean> {
   if (!pictures.test(path)) return false;
   const file = resolve(path);
@@ -101,7 +100,7 @@ export async function isRunsPicture(path: string): Promise<boolean> {
   }
 }
 
-/** SHA-256 of a file; undefined if there is none, or a folder, a pipe or a device. */
+/** SHA-256 of a file; undefined if it is missing, or a folder, a pipe or a device. */
 export async function hashOfFile(path: string): Promise<string | undefined> {
   if (!(await statOf(path))?.isFile()) return undefined;
   const hash = createHash('sha256');

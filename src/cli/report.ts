@@ -1,27 +1,23 @@
-// What a person sees besides results: messages and a progress bar, all on stderr.
+// Messages and a progress bar for the user, all on stderr.
 import { SingleBar } from 'cli-progress';
 import { PanppError } from '../errors.js';
 
-/** Exit codes: all done; some input failed, the rest is done; nothing could be started. */
+/** Exit codes: all done; some inputs failed; nothing could be started. */
 export const exitCodes = { done: 0, someFailed: 1, notStarted: 2 } as const;
 
-/**
- * Writes a line on stderr. Line breaks and a terminal's commands, which names of files may hold,
- * come as `?`.
- */
+/** Writes a line on stderr. Control characters, which file names may hold, are replaced by `?`. */
 export function say(message: string): void {
   process.stderr.write(`${message.replace(/\p{Cc}/gu, '?')}\n`);
 }
 
 /**
- * Writes to stdout and waits until it is taken, so that a slow reader slows the work down and no
- * memory fills.
- * @returns whether it was: not by a reader that has seen enough, nor by a full disk, of which the
- * program tells (main.ts)
+ * Writes to stdout and waits until the text is accepted, so that a slow reader slows the work down
+ * instead of filling the memory.
+ * @returns whether it was written; false for a closed pipe and for a full disk (main.ts reports it)
  */
 export async function print(text: string): Promise<boolean> {
   return new Promise((resolve) => {
-    // Once the stream has told of its error too.
+    // After the stream has emitted its error event.
     process.stdout.write(text, (error) => (error ? setImmediate(resolve, false) : resolve(true)));
   });
 }
@@ -34,20 +30,20 @@ export function errorLine(error: unknown): string {
   return code && !text.includes(code) ? `${code}: ${text}` : text;
 }
 
-/** What ends a process that does not ask for it. */
+/** Signals that end a process by default. */
 export const endingSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 const minute = 60_000;
 
-/** A progress bar on a terminal, elsewhere a line a minute. */
+/** A progress bar on a terminal, elsewhere one line per minute. */
 export class Progress {
   readonly #bar: SingleBar | undefined;
   readonly #lines: NodeJS.Timeout | undefined;
   #done = 0;
-  // The bar hides the cursor; whoever ends the process by a signal gets it back.
+  // The bar hides the cursor; it must come back when a signal ends the process.
   readonly #onSignal = (signal: NodeJS.Signals) => {
     this.stop();
-    // Unless somebody ends it in order (interrupt.ts).
+    // Unless another handler ends it in order (interrupt.ts).
     if (process.listenerCount(signal) === 0) process.kill(process.pid, signal);
   };
 
@@ -76,13 +72,13 @@ export class Progress {
     this.#bar?.increment();
   }
 
-  /** A message that does not tangle with the bar. */
+  /** Prints a message without garbling the bar. */
   say(message: string): void {
     this.#clear();
     say(message);
   }
 
-  /** A result that does not tangle with the bar where both go to the same terminal. */
+  /** Prints a result without garbling the bar if both go to the same terminal. */
   async print(text: string): Promise<boolean> {
     if (process.stdout.isTTY) this.#clear();
     return print(text);

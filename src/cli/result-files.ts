@@ -1,5 +1,5 @@
-// The files that detect and spot write: which there are, what they are called, and what is in them.
-// What is in their places is kept if a person may have made it (output-record.ts).
+// The result files of detect and spot: their formats, names and content. Existing files that a user
+// may have made are kept (output-record.ts).
 import type { Stats } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
@@ -36,7 +36,7 @@ import { packageVersion } from './version.js';
 const imageFormats = ['json', 'icdar', 'totaltext', 'iou', 'labelme', 'hocr', 'svg'] as const;
 const runFormat = 'coco-text';
 
-/** One file an image, or for `coco-text` one for the run. */
+/** One file per image; for `coco-text` one for the whole run. */
 export type Format = (typeof imageFormats)[number] | typeof runFormat;
 
 const formats: readonly Format[] = [...imageFormats, runFormat];
@@ -76,9 +76,9 @@ export function withOutputOptions(command: Command): Command {
     .addOption(
       new Option(
         '--format <formats>',
-        'write a result file an image too; several formats with commas, or the option again. coco-text is one file ' +
-          'for the run, coco-text.json: written at its end, and if an error cuts it off, with what is done; images ' +
-          'that fail are left out. hocr needs text, so it is for spot. totaltext lists y before x, iou x before y',
+        'also write a result file per image; separate several formats by commas or repeat the option. coco-text is one file ' +
+          'for the run, coco-text.json, written at its end, or after an error with the images done so far; images ' +
+          'that fail are left out. hocr needs text, so it works only with spot. totaltext lists y before x, iou x before y',
       )
         .choices(formats)
         .argParser(parseFormats),
@@ -86,19 +86,19 @@ export function withOutputOptions(command: Command): Command {
     .addOption(
       new Option(
         '--embed-image',
-        'with --format svg: the image within the file, not only its name',
+        'with --format svg: embed the image in the file instead of linking it',
       ),
     )
     .addOption(
       new Option(
         '--overwrite',
-        'replace result files that panpp did not write, or that were changed since; without it they are kept, and the exit code is 1',
+        'replace result files that panpp did not write or that were changed since (default: they are kept, and the exit code is 1)',
       ),
     )
     .addOption(
       new Option(
         '--resume',
-        'go on with a run: images whose files were written before, with these weights and settings, are printed again and not done again',
+        'continue a run: for images whose files were already written with these weights and settings, only the results are printed again',
       ),
     );
 }
@@ -114,9 +114,9 @@ function parseFormats(list: string, before: readonly Format[] = []): readonly Fo
 
 type Benchmark = 'icdar' | 'totaltext' | 'iou';
 
-/** What is asked of the model. */
+/** What the model is asked to do. */
 export interface ResultTask {
-  /** Whose result files `--format icdar`, `--format totaltext` and `--format iou` are. */
+  /** The protocols of `--format icdar`, `--format totaltext` and `--format iou`. */
   readonly protocols: Readonly<Record<Benchmark, Protocol>>;
   /** Whether text is read. */
   readonly reads: boolean;
@@ -125,7 +125,7 @@ export interface ResultTask {
 /** An image whose result is written. */
 interface Result extends ImageResult {
   readonly path: string;
-  /** The image as seen from the file that is written. */
+  /** The image, relative to the written file. */
   readonly reference: ImageReference;
   readonly task: ResultTask;
   readonly embedImage: boolean;
@@ -182,15 +182,14 @@ const kinds: Readonly<Record<Kind, FileKind>> = {
 
 function benchmarkFile(benchmark: Benchmark): FileKind {
   return {
-    // The protocols name results after images; this one's name within the run, with an image's
-    // ending.
+    // Protocols name results after images, so the run's name gets an image's ending.
     name: (name, { protocols }) =>
       join(dirname(name), resultFileName(protocols[benchmark], `${basename(name)}.png`)),
     content: ({ found, task: { protocols } }) => formatResults(protocols[benchmark], found.regions),
   };
 }
 
-/** The image as a `data:` URL; one that can't be read again is encoded as PNG. */
+/** The image as a `data:` URL; an input that can't be read twice is encoded as PNG. */
 async function imageAsUrl({ path, image }: Result): Promise<string> {
   const isFile = path !== standardInput && (await statOf(path))?.isFile();
   return dataUrl(isFile ? await readBytes(path) : encodePng(image), image);
@@ -198,14 +197,14 @@ async function imageAsUrl({ path, image }: Result): Promise<string> {
 
 /** The result files of a run. */
 export class ResultFiles {
-  /** What goes into the run's file; no pixels. */
+  /** Content of the run's file, without pixels. */
   readonly #run: ImageRegions[] = [];
-  /** The last write, whatever came of it: one goes on at a time. */
+  /** The last write, failed or not: writes run one at a time. */
   #writing: Promise<unknown> = Promise.resolve();
 
   private constructor(
     private readonly folder: string,
-    /** Without links in it, for paths relative to it. */
+    /** With links resolved, for paths relative to it. */
     private readonly realFolder: string,
     private readonly kinds: readonly Kind[],
     private readonly withRunFile: boolean,
@@ -213,14 +212,14 @@ export class ResultFiles {
     private readonly flags: OutputFlags,
     /** Undefined if no files are asked for. */
     private readonly record: OutputRecord | undefined,
-    /** The images themselves, which no result may replace. */
+    /** The input images, which no result may replace. */
     private readonly images: readonly Stats[],
   ) {}
 
   /**
    * Makes sure, before any work is done, that all files can be written and none is written twice.
-   * @throws PanppError `argument` for what doesn't go together, `file` for a folder that can't be
-   * used
+   * @throws PanppError `argument` for options that don't go together, `file` for a folder that
+   * can't be used
    */
   static async open(
     flags: OutputFlags,
@@ -231,7 +230,7 @@ export class ResultFiles {
     if (format.includes('hocr') && !task.reads) {
       throw new PanppError(
         'argument',
-        '--format hocr needs text that is read; use panpp spot, with weights that read',
+        '--format hocr needs recognised text; use panpp spot, with weights that read',
       );
     }
     if (embedImage && !format.includes('svg')) {
@@ -242,7 +241,7 @@ export class ResultFiles {
       const advice = linked === 'svg' ? 'add --embed-image, or save it first' : 'save it first';
       throw new PanppError(
         'argument',
-        `--format ${linked} refers to the image's file, and standard input is none; ${advice}`,
+        `--format ${linked} links the image's file, and standard input has none; ${advice}`,
       );
     }
     const asked: readonly (Kind | false)[] = [
@@ -257,7 +256,7 @@ export class ResultFiles {
     if (resume && !writes) {
       throw new PanppError(
         'argument',
-        '--resume goes by the files that were written; add --format, --overlay or --masks',
+        '--resume needs result files to compare with; add --format, --overlay or --masks',
       );
     }
     if (writes) await openOutputFolder(output);
@@ -268,13 +267,13 @@ export class ResultFiles {
     return new ResultFiles(output, realFolder, written, withRunFile, task, flags, record, sources);
   }
 
-  /** Whether any files are asked for. */
+  /** Whether any files are requested. */
   get isAsked(): boolean {
     return this.record !== undefined;
   }
 
   /**
-   * What an earlier run found in an image, if all files that are asked for were written then.
+   * An earlier run's result for an image, if it wrote all requested files.
    * @param of a hash of all that the result depends on, if that can be told
    */
   async earlier(file: ImageFile, of: string | undefined): Promise<ResultLine | undefined> {
@@ -283,8 +282,8 @@ export class ResultFiles {
     for (const { name, path } of this.#filesOf(file)) {
       const hashes = entry.files[name];
       const there = hashes && (await hashOfFile(path));
-      // The one before is there if a kill came first; with none of ours there, it is to be replaced
-      // now if that is asked for.
+      // After a kill the previous version may still be there. A file that is not ours is replaced
+      // only with --overwrite.
       if (!there || there === hashes[1] || (hashes.length === 0 && this.flags.overwrite))
         return undefined;
     }
@@ -292,8 +291,7 @@ export class ResultFiles {
   }
 
   /**
-   * Takes what an earlier run found into the run's file, and tells again which files were not
-   * written.
+   * Adds an earlier run's result to the run's file, and reports again which files were not written.
    */
   async takeEarlier(file: ImageFile, line: ResultLine): Promise<Written> {
     await this.#addToRun(file, line);
@@ -303,7 +301,7 @@ export class ResultFiles {
   }
 
   /**
-   * Writes an image's files; one that can't be written keeps no other from it.
+   * Writes an image's files; if one fails, the others are still written.
    * @param of a hash of all that the result depends on, if that can be told
    */
   async write(file: ImageFile, result: ImageResult, of: string | undefined): Promise<Written> {
@@ -332,15 +330,17 @@ export class ResultFiles {
   }
 
   /**
-   * Writes the run's file, if one was asked for, after what is being written.
-   * @param ifAny only if there is an image in it
+   * Writes the run's file, if requested, after the pending writes.
+   * @param ifAny only if it has an image
    */
   async finish({ ifAny = false } = {}): Promise<Written> {
     const all: Written = { paths: [], problems: [] };
     if (!this.withRunFile || (ifAny && this.#run.length === 0)) {
       await this.#writing;
       if (this.withRunFile)
-        all.problems.push(`${join(this.folder, runFileName)}: not written, for no image is done`);
+        all.problems.push(
+          `${join(this.folder, runFileName)}: not written, because no image is done`,
+        );
       return all;
     }
     const contents = new Map<string, string>();
@@ -358,7 +358,7 @@ export class ResultFiles {
     });
   }
 
-  /** Writes files and the entry of them in the record, of an image or of the run. */
+  /** Writes the files of an image or of the run, and their entry in the record. */
   async #store(
     all: Written,
     contents: ReadonlyMap<string, Uint8Array | string>,
@@ -386,11 +386,12 @@ export class ResultFiles {
       const wrote = await attempt(join(this.folder, '.panpp'), all, () =>
         record.write({ files, result }, image),
       );
-      // Without its entry a file would be nobody's.
+      // Without its entry a file would count as the user's.
       if (!wrote)
         all.problems.push(
           ...free.map(
-            (name) => `${join(this.folder, name)}: not written, for the record of it can't be`,
+            (name) =>
+              `${join(this.folder, name)}: not written, because its record can't be written`,
           ),
         );
       for (const name of wrote ? free : []) {
@@ -406,13 +407,16 @@ export class ResultFiles {
   }
 
   /**
-   * Whether a file may be written: the hash of what is there, undefined for nothing, `taken` if it
-   * stays.
+   * Whether a file may be written: the hash of the existing file, undefined if none, `taken` if it
+   * must stay.
    */
   async #claim(path: string, now: string, own: readonly string[]): Promise<string | undefined> {
     const info = await statOf(path);
     if (info && this.images.some((image) => isSameFile(image, info)))
-      throw new PanppError('argument', 'is one of the images and stays; give another --output');
+      throw new PanppError(
+        'argument',
+        'is one of the input images and is kept; give another --output',
+      );
     const there = await hashOfFile(path);
     const isFree =
       there === undefined || there === now || own.includes(there) || this.flags.overwrite;
@@ -433,7 +437,7 @@ export class ResultFiles {
     subfolder: string,
   ): Promise<ImageReference> {
     if (path === standardInput) return { path: resultName, width, height };
-    // Moved away meanwhile, perhaps; the result is written all the same.
+    // The image may have been moved meanwhile; the result is still written.
     const folder = await realPath(dirname(path)).catch(() => resolve(dirname(path)));
     const image = join(folder, basename(path));
     return {
@@ -457,10 +461,10 @@ async function realPath(path: string): Promise<string> {
 }
 
 function keptLine(path: string, wasOurs: boolean): string {
-  return `${path}: kept, for ${wasOurs ? 'it was changed since panpp wrote it' : 'panpp did not write it'}; --overwrite replaces it`;
+  return `${path}: kept, because ${wasOurs ? 'it was changed since panpp wrote it' : 'panpp did not write it'}; --overwrite replaces it`;
 }
 
-/** Does something for a file; if that fails, there is a line on it, and false. */
+/** Runs an action on a file; if it fails, adds a line to the problems and returns false. */
 async function attempt(
   path: string,
   { problems }: Written,
@@ -471,13 +475,13 @@ async function attempt(
     return true;
   } catch (error) {
     const message = errorLine(error);
-    // A file system's message has the path; one about a region that a format can't hold does not.
+    // A file system's message has the path; a format's message about a region does not.
     problems.push(message.startsWith(path) ? message : `${path}: ${message}`);
     return false;
   }
 }
 
-/** What became of files: the paths of those that are written, and a line on each that is not. */
+/** The paths of the written files, and a line for each that was not written. */
 export interface Written {
   readonly paths: string[];
   readonly problems: string[];
@@ -485,7 +489,7 @@ export interface Written {
 
 const runFileName = `${runFormat}.json`;
 
-/** Names of images differ, but names of their results may be equal in different formats. */
+/** Images have different names, but their results may have equal names in different formats. */
 function assertNoneTwice(
   folder: string,
   asked: readonly Kind[],

@@ -1,5 +1,5 @@
-// The folder of a run over a data set: what was found in each image, so that an interrupted run
-// goes on where it stopped, and the settings that it was found with, so that no others get mixed
+// The folder of a run over a data set: the results of each image, so that an interrupted run
+// continues where it stopped, and the run's settings, so that results of other settings don't mix
 // in.
 //
 //   run.json                 settings, weights, images
@@ -29,7 +29,7 @@ export interface RunSettings {
   readonly precision: string;
 }
 
-/** What is known of one image. */
+/** The stored result of one image. */
 export type StoredImage =
   | { readonly file: string; readonly regions: readonly ScoredRegion[] }
   | { readonly file: string; readonly error: string };
@@ -41,12 +41,12 @@ const runFile = 'run.json';
 const detections = 'detections';
 const results = 'results';
 
-/** Whether a folder is one of a run. */
+/** Whether a folder holds a run. */
 export async function isRunFolder(folder: string): Promise<boolean> {
   return (await namesOf(folder)).includes(runFile);
 }
 
-/** All that a run has stored. @throws PanppError `file` if a file can't be read */
+/** All stored results of a run. @throws PanppError `file` if a file can't be read */
 export async function readRun(folder: string): Promise<StoredImages> {
   const names = (await namesOf(join(folder, detections))).filter(
     (name) => !name.startsWith('.') && name.endsWith('.json'),
@@ -58,7 +58,7 @@ export async function readRun(folder: string): Promise<StoredImages> {
     if (!image)
       throw new PanppError(
         'file',
-        `${path}: not what a run stores of an image; let eval --run make it again`,
+        `${path}: not a valid stored result; run eval --run again to replace it`,
       );
     stored.set(name.slice(0, -'.json'.length), image);
   }
@@ -79,14 +79,14 @@ export function resultFiles(protocol: Protocol, stored: StoredImages): FileSet {
   );
 }
 
-/** The regions that an image counts with: none if it failed. */
+/** The regions of an image for scoring; none if it failed. */
 export function regionsOf(image: StoredImage): readonly ScoredRegion[] {
   return 'regions' in image ? image.regions : [];
 }
 
 /**
- * An image's name with an ending, as protocols name results after; a bare `a.png` would lose a
- * part.
+ * An image's name with an ending, which protocols remove to name results; a name such as `a.png`
+ * would lose its last part without it.
  */
 export function asFileName(name: string): string {
   return `${name}.png`;
@@ -100,10 +100,10 @@ export class RunFolder {
   ) {}
 
   /**
-   * Opens a folder to go on with a run, or to begin one.
-   * @param restart forget the run that is there
-   * @throws PanppError `file` if it can't be used: it holds a run with other settings, or
-   * somebody's own `results`
+   * Opens a folder to continue or begin a run.
+   * @param restart delete the run in the folder
+   * @throws PanppError `file` if it can't be used: it holds a run with other settings, or the
+   * user's own `results`
    */
   static async open(path: string, run: RunSettings, restart: boolean): Promise<RunFolder> {
     await openOutputFolder(path);
@@ -116,7 +116,7 @@ export class RunFolder {
         `${join(path, foreign)} was not made by a run; give another --results`,
       );
     if (isRun && restart) {
-      // The settings go last, for they tell that the rest is a run's.
+      // The settings go last: they mark the rest as a run's.
       for (const name of [detections, results, runFile])
         await rm(onDisk(join(path, name)), { recursive: true, force: true });
     } else if (isRun) await assertSame(path, run);
@@ -124,15 +124,13 @@ export class RunFolder {
     return new RunFolder(path, run.protocol);
   }
 
-  /**
-   * What is stored of an image; undefined if nothing is, or nothing readable, as after a power cut.
-   */
+  /** The stored result of an image; undefined if missing or unreadable, as after a power cut. */
   async read(name: string): Promise<StoredImage | undefined> {
     const bytes = await readBytes(this.#file(name)).catch(() => undefined);
     return bytes && parseStored(bytes);
   }
 
-  /** Stores an image: first its result file, then what says that it is done. */
+  /** Stores an image's result: first the result file, then the file that marks it as done. */
   async write(name: string, image: StoredImage): Promise<void> {
     for (const [file, text] of resultFiles(this.protocol, new Map([[name, image]])))
       await writeBytes(join(this.path, results, file), text);
@@ -150,7 +148,7 @@ async function assertSame(folder: string, now: RunSettings): Promise<void> {
   if (!there?.settings)
     throw new PanppError(
       'file',
-      `${path}: not the settings of a run; give another --results, or --restart`,
+      `${path}: not a run's settings file; give another --results, or --restart`,
     );
   const before = comparable(there);
   const differences = Object.entries(comparable(now))
@@ -163,7 +161,7 @@ async function assertSame(folder: string, now: RunSettings): Promise<void> {
   );
 }
 
-/** By names for people, as texts. */
+/** The settings as strings, by readable names. */
 function comparable({
   settings,
   weights,

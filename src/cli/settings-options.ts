@@ -19,14 +19,14 @@ export function withSettingsOptions(command: Command): Command {
     .addOption(
       new Option(
         '--short-side <pixels>',
-        'resize so that the shorter side has so many pixels',
+        'resize so that the shorter side has this many pixels',
       ).argParser(integerBetween(32, 8192)),
     )
     .addOption(new Option('--bbox <shape>', 'rectangles or outlines').choices(['rect', 'poly']))
     .addOption(
       new Option(
         '--tolerance <pixels>',
-        'with --bbox poly: fewer points, none of the outline further away than this',
+        'with --bbox poly: simplify outlines by at most this distance, in pixels',
       ).argParser(numberBetween(0, 10_000)),
     )
     .addOption(
@@ -44,7 +44,7 @@ export function withSettingsOptions(command: Command): Command {
 
 /**
  * The settings that options give on top of others.
- * @throws PanppError `argument` for a combination that makes no sense
+ * @throws PanppError `argument` for an invalid combination
  */
 export function settingsOf(flags: SettingsFlags, others: DetectionSettings): DetectionSettings {
   const { shortSide, bbox = others.bbox, tolerance, minScore, minArea } = flags;
@@ -54,7 +54,7 @@ export function settingsOf(flags: SettingsFlags, others: DetectionSettings): Det
     ...others,
     bbox,
     shortSide: shortSide ?? others.shortSide,
-    // The others' tolerance belongs to outlines too.
+    // The default tolerance also applies only to outlines.
     tolerance: tolerance ?? (bbox === 'poly' ? others.tolerance : undefined),
     minScore: minScore ?? others.minScore,
     minArea: minArea ?? others.minArea,

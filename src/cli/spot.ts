@@ -1,4 +1,4 @@
-// panpp spot: text regions of images with their text, one JSON line an image on stdout.
+// panpp spot: finds and reads text in images, one JSON line per image on stdout.
 import { stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { Argument, type Command, Option } from 'commander';
@@ -39,23 +39,20 @@ export function addSpot(program: Command): void {
     .addOption(
       new Option(
         '--lexicon <path>',
-        'words to choose from, one a line; or a folder with a lexicon for each image: NAME.txt or voc_NAME.txt',
+        'words to choose from, one per line; or a folder with a lexicon for each image: NAME.txt or voc_NAME.txt',
       ),
     )
-    .addOption(new Option('--correct', 'apply the rule without a lexicon too'))
+    .addOption(new Option('--correct', 'correct words without a lexicon too'))
     .addOption(
-      new Option('--beam <width>', 'hypotheses that the search keeps; 1 is greedy')
+      new Option('--beam <width>', 'width of the beam search; 1 is greedy')
         .default(1)
         .argParser(integerBetween(1, maxBeam)),
     )
-    .addOption(new Option('--characters', 'each character’s probability, and where it was seen'))
+    .addOption(new Option('--characters', 'also print each character’s probability and position'))
     .addOption(threshold('length', 'drop words of fewer characters', 100))
     .addOption(threshold('score', 'keep words with a higher score as they are'))
     .addOption(
-      threshold(
-        'non-alpha-score',
-        'of words that are not all letters keep those with a higher score',
-      ),
+      threshold('non-alpha-score', 'keep words that are not all letters if their score is higher'),
     )
     .addOption(threshold('ignore-score', 'drop words with a lower score'))
     .addOption(
@@ -96,7 +93,7 @@ async function spot(inputs: string[], flags: SpotFlags): Promise<number> {
   });
 }
 
-// Once before all images rather than once for each.
+// Checked once before all images, not for each image.
 function assertReads(config: ModelConfig, { weights = 'the package’s weights' }: SpotFlags): void {
   if (config.recognition) return;
   throw new PanppError(
@@ -112,7 +109,7 @@ function thresholdsOf(flags: SpotFlags): Partial<CorrectionSettings> {
   );
 }
 
-/** The lexicon for an image: the one file, the image's own in a folder, or none. */
+/** The lexicon for an image: the single file, the image's own from a folder, or none. */
 async function lexicons(
   path: string | undefined,
 ): Promise<(image: string) => Promise<Lexicon | undefined>> {
@@ -133,7 +130,7 @@ async function lexicons(
   };
 }
 
-/** What changes with a lexicon: names, sizes and times of the file, or of those in the folder. */
+/** Changes when a lexicon changes: names, sizes and times of the file, or of the folder's files. */
 async function stampOf(path: string | undefined): Promise<unknown> {
   if (path === undefined || path === standardInput) return path;
   const names = (await isFolder(path))

@@ -1,5 +1,5 @@
-// panpp tune: measures in which tiles and by which methods the convolutions are fastest on this
-// adapter, and keeps that for the other commands.
+// panpp tune: measures which tiles and methods make the convolutions fastest on this adapter, and
+// stores the result for the other commands.
 import { dirname } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { PanppError } from '../errors.js';
@@ -35,9 +35,9 @@ export function addTune(program: Command): void {
     .command('tune')
     .summary('measure what is fastest on this adapter, once')
     .description(
-      'Measures in which tiles, and on GPUs by which method, the network’s convolutions are fastest on an adapter and keeps that in a ' +
-        'file, which the other commands use from then on. Takes from seconds on a GPU to some minutes on a software adapter; let the machine ' +
-        'do nothing else meanwhile. What an earlier run found for other sizes, weights or another precision is kept.',
+      'Measures which tiles, and on GPUs which methods, make the network’s convolutions fastest on an adapter, and stores that in a ' +
+        'file that the other commands use from then on. Takes seconds on a GPU and some minutes on a software adapter; let the machine ' +
+        'do nothing else meanwhile. Earlier results for other sizes, weights or precisions are kept.',
     )
     .addOption(
       new Option(
@@ -48,7 +48,7 @@ export function addTune(program: Command): void {
     .addOption(
       new Option(
         '--out <file>',
-        'where to keep it (default: the adapter’s file in your cache folder)',
+        'where to store it (default: the adapter’s file in your cache folder)',
       ),
     );
   withModelOptions(command).action(exiting(tuneAdapter));
@@ -102,15 +102,15 @@ async function tuneAdapter({ size, out, ...options }: TuneFlags): Promise<number
   return exitCodes.done;
 }
 
-// What is no tuning, or is one for something else, is about to be replaced.
+// An invalid tuning, or one for another adapter or version, is reported and replaced.
 async function earlierTuning(path: string, profile: GpuProfile): Promise<Tuning | undefined> {
   try {
     const earlier = await readTuning(path);
     const state = tuningState(earlier, profile);
     if (state === 'other-adapter')
-      say(`panpp: ${path} is of ${earlier!.adapter}; it will be replaced`);
+      say(`panpp: ${path} was made for ${earlier!.adapter}; it will be replaced`);
     if (state === 'other-shaders')
-      say(`panpp: ${path} is of another version of panpp; it will be replaced`);
+      say(`panpp: ${path} was made by another version of panpp; it will be replaced`);
     return earlier;
   } catch (error) {
     if (!(error instanceof PanppError) || error.code !== 'argument') throw error;
@@ -120,8 +120,8 @@ async function earlierTuning(path: string, profile: GpuProfile): Promise<Tuning 
 }
 
 /**
- * A table of the shapes that another tile won and the classes that another method won, and a line
- * about the rest.
+ * A table of the shapes and classes where another tile or method is fastest, and a line about the
+ * rest.
  */
 export function describeTuning({ adapter, shapes, methods = {} }: Tuning): string {
   const rowsOf = <F extends TunedShape | TunedMethod>(

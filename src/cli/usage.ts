@@ -1,4 +1,4 @@
-// Reading option values; what does not fit is wrong usage (exit code 2).
+// Parses option values; an invalid one is a usage error (exit code 2).
 import { InvalidArgumentError } from 'commander';
 
 /** A parser for a number within bounds, for commander. */
@@ -26,8 +26,8 @@ function parserOf(fits: (value: number) => boolean, advice: string): (text: stri
 }
 
 /**
- * An action for commander that ends the process with the exit code that `work` resolves to, or a
- * higher one that it has already.
+ * An action for commander that sets the exit code that `work` resolves to, unless a higher one is
+ * already set.
  */
 export function exiting<A extends unknown[]>(
   work: (...values: A) => Promise<number>,

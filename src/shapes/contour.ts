@@ -3,7 +3,7 @@
 
 import type { Point } from './geometry.js';
 
-// Freeman's chain code: east, then on anticlockwise as seen (y down).
+// Freeman's chain code: east, then anticlockwise on the screen (y down).
 const STEP_X = [1, 1, 0, -1, -1, -1, 0, 1];
 const STEP_Y = [0, -1, -1, -1, 0, 1, 1, 1];
 const WEST = 4;
@@ -12,9 +12,10 @@ type IsInside = (x: number, y: number) => boolean;
 
 /**
  * Follows the outer border of an 8-connected region from its first pixel in raster order,
- * anticlockwise as seen, and gives the pixels where the border turns. Pixels of a thin part come
- * twice; a single pixel is one point. The time is proportional to the border's length.
- * @param isInside whether a pixel belongs to the region; asked for pixels outside the image too.
+ * anticlockwise on the screen, and returns the pixels where the border turns. Pixels of a part one
+ * pixel thin appear twice; a single pixel gives one point. The time is proportional to the border's
+ * length.
+ * @param isInside whether a pixel belongs to the region; also called for pixels outside the image.
  */
 export function traceContour(isInside: IsInside, startX: number, startY: number): Point[] {
   const arrival = lastNeighbour(isInside, startX, startY);
@@ -38,8 +39,8 @@ export function traceContour(isInside: IsInside, startX: number, startY: number)
     } while (!isInside(nextX, nextY));
     if (code !== heading) points.push([x, y]);
     heading = code;
-    // A border may cross its first pixel more than once; it closes where it arrives there as it
-    // began.
+    // A border may cross its first pixel more than once; it is closed when it returns there from
+    // the last neighbour.
     if (nextX === startX && nextY === startY && x === lastX && y === lastY) return points;
     x = nextX;
     y = nextY;

@@ -10,15 +10,15 @@ export interface Box {
   readonly left: number;
   /** The first row. */
   readonly top: number;
-  /** The column behind the last one. */
+  /** The column after the last one. */
   readonly right: number;
   /** The row below the last one. */
   readonly bottom: number;
 }
 
 /**
- * Twice the signed area of the triangle a, b, c; above 0 where c lies clockwise of a → b as seen (y
- * down).
+ * Twice the signed area of the triangle a, b, c; positive where c lies clockwise of a → b on the
+ * screen (y down).
  */
 export function cross(a: Point, b: Point, c: Point): number {
   return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]);

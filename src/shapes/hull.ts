@@ -1,19 +1,19 @@
-// Convex hull by the monotone chain (Andrew 1979), in the order that OpenCV's convexHull gives for
-// pixels in raster order: the rotating calipers of minAreaRect break ties by that order.
+// Convex hull by the monotone chain (Andrew 1979), in the order of OpenCV's convexHull for pixels
+// in raster order: the rotating calipers of minAreaRect break ties by that order.
 
 import { cross, type Point } from './geometry.js';
 
 /**
- * Corners of the convex hull of integer points, clockwise as seen (y down), without points inside
- * an edge. They start with the rightmost (the lowest of them); but corners that run up or down the
- * raster order in one go start where that run does, as OpenCV turns such hulls. Linear time if the
- * points are in raster order.
+ * Corners of the convex hull of integer points, clockwise on the screen (y down), without points
+ * inside an edge. They start with the rightmost corner (the lowest if several); if all corners form
+ * one ascending or one descending run in raster order, they start where that run starts, as in
+ * OpenCV. Linear time if the points are in raster order.
  */
 export function convexHull(points: readonly Point[]): Point[] {
   const sorted = [...points].sort(rasterOrder);
   const right = chain(sorted);
   const left = chain(sorted.reverse());
-  // A hull of one point has it in both chains.
+  // With a single point both chains hold it.
   const corners = right.length === 1 ? right : [...right.slice(0, -1), ...left.slice(0, -1)];
   return rotate(corners, startOf(corners));
 }
@@ -23,7 +23,7 @@ function rasterOrder(a: Point, b: Point): number {
 }
 
 /**
- * The side of the hull on the left hand (as seen, y down) of a walk from the first sorted point to
+ * The side of the hull to the left (on the screen, y down) of a walk from the first sorted point to
  * the last.
  */
 function chain(sorted: readonly Point[]): Point[] {

@@ -1,12 +1,12 @@
-// Rectangle of least area round a convex hull: rotating calipers (Toussaint 1983), since one side
-// of it lies on an edge of the hull. Arithmetic, ties and the order of the corners are those of
-// OpenCV 4.6's minAreaRect and boxPoints, in float32: the corners are truncated to whole pixels
-// later, where a rounding apart would be a pixel apart.
+// Minimum-area rectangle of a convex hull by rotating calipers (Toussaint 1983): one of its sides
+// lies on an edge of the hull. Arithmetic, ties and the order of the corners are those of OpenCV
+// 4.6's minAreaRect and boxPoints, in float32: the corners are later truncated to whole pixels,
+// where a rounding difference would become a pixel.
 
 import { PanppError } from '../errors.js';
 import type { Point } from './geometry.js';
 
-/** A rectangle turned by `angle` degrees (x towards y) about its centre. */
+/** A rectangle rotated by `angle` degrees (x towards y) about its centre. */
 export interface RotatedRect {
   readonly center: Point;
   readonly width: number;
@@ -16,7 +16,7 @@ export interface RotatedRect {
 
 const fround = Math.fround;
 
-/** A direction of the calipers' side above, with the rectangle's sizes along and across it. */
+/** A direction of the calipers' upper side, with the rectangle's sizes along and across it. */
 interface Caliper {
   readonly x: number;
   readonly y: number;
@@ -29,13 +29,13 @@ interface Caliper {
 }
 
 /**
- * The rectangle of least area round a hull as `convexHull` gives it; of several the one met last
- * when turning. One point gives an empty rectangle, two points one without height.
+ * The minimum-area rectangle of a hull from `convexHull`; among equal ones the last met when
+ * rotating. One point gives an empty rectangle, two points a rectangle of height 0.
  * @throws PanppError `argument` for a hull without points.
  */
 export function minAreaRect(hull: readonly Point[]): RotatedRect {
   if (hull.length === 0)
-    throw new PanppError('argument', 'a rectangle of least area needs one point at least');
+    throw new PanppError('argument', 'a minimum-area rectangle needs at least one point');
   if (hull.length === 1) return { center: hull[0], width: 0, height: 0, angle: 0 };
   if (hull.length === 2) return segmentRect(hull[0], hull[1]);
 
@@ -89,7 +89,7 @@ function leastCaliper(hull: readonly Point[]): Caliper {
     const [nextX, nextY] = hull[(i + 1) % hull.length];
     return [nextX - x, nextY - y];
   });
-  // Corners that touch the four sides: above, to the right, below, to the left.
+  // Corners that touch the four sides: top, right, bottom, left.
   const touching = [
     firstExtreme(hull, (p) => -p[1]),
     firstExtreme(hull, (p) => p[0]),
@@ -109,7 +109,7 @@ function leastCaliper(hull: readonly Point[]): Caliper {
   return best!;
 }
 
-/** The side whose next hull edge needs the smallest turn. */
+/** The side whose next hull edge needs the smallest rotation. */
 function nextSide(edges: readonly Point[], touching: readonly number[]): number {
   let best = 0;
   let leader = edges[touching[0]];
@@ -123,7 +123,7 @@ function nextSide(edges: readonly Point[], touching: readonly number[]): number 
   return best;
 }
 
-/** A vector along side `side` of the calipers, turned to lie along side 0. */
+/** A vector along side `side` of the calipers, rotated to lie along side 0. */
 function turnBack([x, y]: Point, side: number): Point {
   switch (side) {
     case 0:

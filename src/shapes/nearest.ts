@@ -4,29 +4,28 @@
 import { PanppError } from '../errors.js';
 
 /**
- * One axis of a map that is brought to an image's size, which is at least as large: every map pixel
- * is read.
+ * One axis of a map that is enlarged to an image's size. The image is at least as large, so every
+ * map pixel is read.
  */
 export interface NearestAxis {
-  /** For every image index the map index it reads. */
+  /** For each image index, the map index it reads. */
   readonly sources: Int32Array;
-  /** For every map index the first image index that reads it, then the image's size. */
+  /** For each map index, the first image index that reads it; then the image's size. */
   readonly starts: Int32Array;
 }
 
 /**
- * @throws PanppError `argument` where the image is smaller than the map (some map pixels would be
+ * @throws PanppError `argument` if the image is smaller than the map (some map pixels would be
  * lost).
  */
 export function nearestAxis(mapSize: number, imageSize: number): NearestAxis {
   if (!(imageSize >= mapSize && mapSize > 0)) {
     throw new PanppError(
       'argument',
-      `a map of ${mapSize} pixels can't be brought to an image of ${imageSize} pixels`,
+      `a map of ${mapSize} pixels can't be enlarged to an image of ${imageSize} pixels`,
     );
   }
-  // Twice an inverse, as OpenCV has it: the rounding decides where an exact quotient would be
-  // whole.
+  // Two divisions, as in OpenCV: their rounding decides where an exact quotient would be whole.
   const step = 1 / (imageSize / mapSize);
   const sources = new Int32Array(imageSize);
   const starts = new Int32Array(mapSize + 1).fill(imageSize);

@@ -1,6 +1,6 @@
 // From a label map to text regions: the post-processing of the authors' detection head
-// (get_results), at the resized image's size without ever making a map of that size. A region's
-// rectangle needs the ends of its rows only, its contour the pixels along its border.
+// (get_results), at the resized image's size, but without making a map of that size. A region's
+// rectangle needs only the ends of its rows, its contour only the pixels along its border.
 
 import { PanppError } from '../errors.js';
 import { traceContour } from './contour.js';
@@ -16,17 +16,17 @@ export interface RegionSum {
   readonly label: number;
   /** Pixels at the resized image's size. */
   readonly area: number;
-  /** Sum of the text probability over those pixels. */
+  /** Sum of the text probabilities of those pixels. */
   readonly score: number;
 }
 
-/** A piece of text that was found. */
+/** A detected text region. */
 export interface Region {
   /** Its number in the label map. */
   readonly label: number;
   /**
-   * Outline in pixels of the original image, whole numbers. Corners of a `rect` may lie outside of
-   * the image.
+   * Outline in pixels of the original image, whole numbers. Corners of a `rect` may lie outside the
+   * image.
    */
   readonly polygon: Point[];
   /** Tight box of its pixels in the original image. */
@@ -39,18 +39,15 @@ export interface Region {
   readonly score: number;
 }
 
-/** A label map with its sums, and the sizes it is brought to. */
+/** A label map with its sums, and the sizes of the resized and the original image. */
 export interface RegionsInput {
-  /**
-   * `height` × `width`; the pixels of a label are one 4-connected piece, as pixel aggregation makes
-   * them.
-   */
+  /** `height` × `width`; the pixels of a label are 4-connected, as pixel aggregation makes them. */
   readonly labels: Int32Array;
   readonly height: number;
   readonly width: number;
   /** One entry for each label that has pixels, in any order. */
   readonly sums: readonly RegionSum[];
-  /** The resized image: what the network saw. */
+  /** The resized image, the network's input. */
   readonly imageHeight: number;
   readonly imageWidth: number;
   readonly originalHeight: number;
@@ -58,7 +55,7 @@ export interface RegionsInput {
   readonly settings: RegionSettings;
 }
 
-/** First and last column of a region in each of its rows of the label map, downwards. */
+/** First and last column of a region in one row of the label map. */
 interface Span {
   readonly row: number;
   readonly left: number;
@@ -74,7 +71,7 @@ interface Canvas {
 }
 
 /**
- * The regions of one image that are large and sure enough, by ascending label.
+ * The regions of one image with enough area and score, by ascending label.
  * @throws PanppError `argument` for settings or sizes out of range and for a sum whose label has no
  * pixels.
  */
@@ -203,8 +200,8 @@ function tightBox({ rows, columns }: Canvas, spans: readonly Span[]): Box {
 }
 
 /**
- * Grown to whole pixels. Multiplied first: a quotient that is whole must stay so, or an edge would
- * grow by a pixel.
+ * Rounded outwards to whole pixels. Multiplies first, so that a whole quotient stays whole;
+ * otherwise an edge could move by a pixel.
  */
 function scaleBox({ left, top, right, bottom }: Box, input: RegionsInput): Box {
   const { imageHeight, imageWidth, originalHeight, originalWidth } = input;
@@ -217,5 +214,5 @@ function scaleBox({ left, top, right, bottom }: Box, input: RegionsInput): Box {
 }
 
 function truncate(value: number): number {
-  return Math.trunc(value) + 0; // + 0 makes −0 a plain 0
+  return Math.trunc(value) + 0; // + 0 turns −0 into 0
 }

@@ -5,22 +5,22 @@ export interface RegionSettings {
   /** Smallest mean text probability of a region. */
   readonly minScore: number;
   /**
-   * Smallest area in pixels; compared, divided by scale², with the area at the resized image's
+   * Smallest area in pixels; divided by scale², then compared with the area at the resized image's
    * size.
    */
   readonly minArea: number;
   /** The head's scale: the label map is 1 / scale of the resized image. */
   readonly scale: number;
-  /** `rect`: four corners of the rectangle of least area. `poly`: the outer contour. */
+  /** `rect`: four corners of the minimum-area rectangle. `poly`: the outer contour. */
   readonly bbox: 'rect' | 'poly';
   /**
-   * With `poly`: simplify, leaving no contour point further than this from the polygon, in
-   * original-image pixels.
+   * With `poly`: simplify so that no contour point is further than this from the polygon, in pixels
+   * of the original image.
    */
   readonly tolerance?: number;
 }
 
-/** @throws PanppError `argument` with the setting that is out of its range. */
+/** @throws PanppError `argument` that names the setting out of range. */
 export function checkRegionSettings({
   minScore,
   minArea,
@@ -31,7 +31,7 @@ export function checkRegionSettings({
   const reject = (what: string): never => {
     throw new PanppError('argument', `region settings: ${what}`);
   };
-  // A text such as '4' would do for some sums and not for others.
+  // A string such as '4' would work in some expressions and not in others.
   for (const [name, value] of Object.entries({ minScore, minArea, scale, tolerance })) {
     if (value !== undefined && typeof value !== 'number')
       reject(`${name} must be a number, got ${JSON.stringify(value)}`);

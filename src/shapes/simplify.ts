@@ -1,11 +1,11 @@
-// Fewer points for a closed polygon: Douglas and Peucker (1973) on the two chains between distant
-// corners, then points put back wherever the shortened outline would touch itself.
+// Simplifies a closed polygon: Douglas and Peucker (1973) on the two chains between distant
+// corners. Then points are put back wherever the simplified outline would touch itself.
 
 import { PanppError } from '../errors.js';
 import { cross, type Point, type Polygon } from './geometry.js';
 
 /**
- * The stretch of the polygon between two kept corners; `to` counts on past the end of the polygon.
+ * The part of the polygon between two kept corners; `to` may exceed the corner count (it wraps).
  */
 interface Edge {
   readonly from: number;
@@ -15,13 +15,12 @@ interface Edge {
 }
 
 /**
- * A polygon on some of the given corners, in their order.
+ * A polygon from a subset of the given corners, in their order.
  * - No given corner is further than `tolerance` (same unit as the coordinates) from the result's
  *   outline.
- * - Where the given polygon is simple (no two edges meet but neighbours in their common corner), so
- *   is the result, and
- *   has three corners at least. Where it touches or retraces itself, as contours do round parts one pixel thin, the
- *   result may too.
+ * - If the given polygon is simple (edges meet only at the corner between neighbours), the result
+ *   is simple too and has at least three corners. If it touches or retraces itself, as contours do
+ *   around parts one pixel thin, the result may too.
  * @throws PanppError `argument` for a tolerance that is negative or not finite.
  */
 export function simplifyPolygon(polygon: Polygon, tolerance: number): Point[] {
@@ -76,8 +75,8 @@ class Outline {
   }
 
   /**
-   * Keeps corners between two kept ones until none is further than the tolerance from the edges
-   * between them.
+   * Keeps more corners between two kept ones until none is further than the tolerance from the
+   * edges.
    */
   keepFarCorners(from: number, to: number, tolerance: number): void {
     const pending: [from: number, to: number][] = [[from, to]];
@@ -90,8 +89,8 @@ class Outline {
   }
 
   /**
-   * Splits the edges that meet another where they shouldn't, each at its farthest corner.
-   * @returns whether any could be split; an edge of the given polygon can't.
+   * Splits each edge that meets another one where it shouldn't, at its farthest corner.
+   * @returns whether any edge was split; an edge of the given polygon can't be.
    */
   splitTouchingEdges(tolerance: number): boolean {
     let split = false;
@@ -167,7 +166,7 @@ function distanceToSegment([px, py]: Point, [ax, ay]: Point, [bx, by]: Point): n
   return Math.sqrt((px - ax - t * dx) ** 2 + (py - ay - t * dy) ** 2);
 }
 
-/** Whether the way a → b → c goes back over itself. */
+/** Whether the path a → b → c retraces itself. */
 function turnsBack(a: Point, b: Point, c: Point): boolean {
   return cross(a, b, c) === 0 && (a[0] - b[0]) * (c[0] - b[0]) + (a[1] - b[1]) * (c[1] - b[1]) > 0;
 }

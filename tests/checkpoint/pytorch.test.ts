@@ -477,7 +477,7 @@ describe('withoutWrappers', () => {
 
   it('refuses two tensors of one name', () => {
     expect(() => withoutWrappers(tensors('module.w', 'w'), 'x.pth')).toThrow(
-      'x.pth: "module.w" and "w" are both "w" of the model; save the one model\'s state_dict() alone',
+      'x.pth: "module.w" and "w" both become "w" of the model; save one model\'s state_dict() alone',
     );
   });
 });
@@ -585,12 +585,12 @@ describe('readCheckpoint: damaged and hostile files', () => {
       [tensor(floats(), 2 ** 52, [1], [1]), /reaches past the end/],
       [tensor(floats(), 0, [2 ** 52, 2 ** 52], [2 ** 52, 1]), /reaches past the end/],
       [tensor(floats(2 ** 50), 0, [1], [1]), /is cut short/],
-      [tensor(floats(), 0, [2, 2], [1]), /described wrongly/],
-      [tensor(floats(), 0, Array(65).fill(1), Array(65).fill(1)), /described wrongly/],
-      [tensor(NONE, 0, [1], [1]), /described wrongly/],
+      [tensor(floats(), 0, [2, 2], [1]), /an invalid description/],
+      [tensor(floats(), 0, Array(65).fill(1), Array(65).fill(1)), /an invalid description/],
+      [tensor(NONE, 0, [1], [1]), /an invalid description/],
       [
         call('torch._utils._rebuild_tensor_v2', floats(), 'J\xff\xff\xff\xff', sizes(1), sizes(1)),
-        /described wrongly/,
+        /an invalid description/,
       ],
       [
         call(
@@ -600,13 +600,13 @@ describe('readCheckpoint: damaged and hostile files', () => {
           tuple('J\xff\xff\xff\xff'),
           sizes(1),
         ),
-        /described wrongly/,
+        /an invalid description/,
       ],
       [
         call('torch._utils._rebuild_tensor_v2', floats(), int(0), tuple(str('1')), sizes(1)),
-        /described wrongly/,
+        /an invalid description/,
       ],
-      [call('torch._utils._rebuild_tensor_v2'), /described wrongly/],
+      [call('torch._utils._rebuild_tensor_v2'), /an invalid description/],
       [tensor(storage('torch.float32', '0', 4), 0, [1], [1]), /malformed storage/],
       [tensor(storage('torch.FloatStorage', '', 4), 0, [1], [1]), /malformed storage/],
       [tensor(`${tuple(str('module'))}Q`, 0, [1], [1]), /malformed storage/],
@@ -681,7 +681,7 @@ describe('readCheckpoint: damaged and hostile files', () => {
       ['<?xml version="1.0"?><Error><Code>AccessDenied', /this is an HTML page/],
       ['version https://git-lfs.github.com/spec/v1\noid sha256:00', /this is a Git LFS pointer/],
       [`${'model'.padEnd(257, '\0')}ustar\x0000${'\0'.repeat(300)}`, /this is a tar archive/],
-      [pickle(dict({ w: int(1) })), /a pickle, but not a checkpoint of torch\.save/],
+      [pickle(dict({ w: int(1) })), /a pickle, but not a checkpoint written by torch\.save/],
       [pickle(`${global('os.system')}${tuple(str('ls'))}R`), /refers to os\.system/],
       [pickle(`${global('nt.system')}${tuple(str('dir'))}R`), /refers to nt\.system/],
       ['PK', /neither a PyTorch checkpoint/],

@@ -96,7 +96,7 @@ describe('readSafetensors', () => {
     const cases: [Uint8Array, RegExp][] = [
       [new Uint8Array(0), /too short for a safetensors file \(0 bytes\)/],
       [file('{}', data, 99), /cut short inside its header/],
-      [file('{}', data, 2 ** 52), /more than 100 MB/],
+      [file('{}', data, 2 ** 52), /larger than 100 MB/],
       [file('{"w"', data), /not valid JSON/],
       [file('{"\xff', data, 3), /not valid JSON/],
       [file('[1]', data), /not a JSON object/],

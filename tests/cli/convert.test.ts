@@ -126,7 +126,7 @@ describe('convert', () => {
     );
     expect(
       await refused(['convert', 'reader.safetensors', 'x', '--vocabulary', 'bread.png']),
-    ).toMatch(/bread\.png is no UTF-8 text/);
+    ).toMatch(/bread\.png is not UTF-8 text/);
     expect(await refused(['convert', 'reader.safetensors', 'x', '--vocabulary', 'none.txt'])).toBe(
       'panpp: none.txt: no such file or folder',
     );

@@ -577,7 +577,7 @@ describe('a run with files', () => {
     expect(code).toBe(1);
     expect(messages.slice(-2)).toEqual([
       'panpp: wrote series/coco-text.json',
-      'panpp: interrupted, 2 of 4 images are done; the same command with --resume goes on',
+      'panpp: interrupted, 2 of 4 images are done; the same command with --resume continues',
     ]);
     const before = parseLines(stdout);
     expect(imagesInCoco()).toBe(2);
@@ -681,7 +681,7 @@ describe('wrong usage', () => {
       /Allowed choices are json, icdar, totaltext, iou, labelme, hocr, svg, coco-text/,
     ],
     [['sign.png', '--format', 'json,'], /Allowed choices are json/],
-    [['sign.png', '--format', 'hocr'], /--format hocr needs text that is read; use panpp spot/],
+    [['sign.png', '--format', 'hocr'], /--format hocr needs recognised text; use panpp spot/],
     [
       ['sign.png', '--embed-image', '--format', 'json'],
       /--embed-image is for SVG; add --format svg/,

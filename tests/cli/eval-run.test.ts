@@ -96,7 +96,7 @@ describe('eval --run', () => {
       settings: { shortSide: 96, bbox: 'rect', minScore: 0.85, minArea: 260 },
     });
     expect(messages).toEqual([
-      "panpp: settings, icdar2015's but for options: short side 96, rect, min score 0.85, min area 260",
+      "panpp: settings, icdar2015's, with options applied: short side 96, rect, min score 0.85, min area 260",
       'panpp: wrote plots/curve.svg',
     ]);
     expect(read('plots/curve.svg').toString()).toMatch(
@@ -197,7 +197,7 @@ describe('eval --run', () => {
     mkdirSync(inScratch('broken'));
     copyFileSync(inScratch('broken-run.json'), inScratch('broken/run.json'));
     expect(await refused(run('broken'))).toBe(
-      'panpp: broken/run.json: not the settings of a run; give another --results, or --restart',
+      "panpp: broken/run.json: not a run's settings file; give another --results, or --restart",
     );
   });
 
@@ -222,7 +222,7 @@ describe('eval --run', () => {
     expect(figures.recall).toBe(2 / 9);
     expect(messages.filter((line) => line.includes('img_3'))).toEqual([
       expect.stringMatching(/^panpp: few\/img_3\.png: truncated/),
-      'panpp: counted as images without detections, for they failed: img_3',
+      'panpp: counted as images without detections, because they failed: img_3',
     ]);
     expect(read('few-results/results/res_img_3.txt').toString()).toBe('');
     // Scored again from its folder it is no better.
@@ -249,7 +249,7 @@ describe('eval --run', () => {
     write('few-results/detections/img_2.json', '');
     expect(
       await refused(['eval', '--protocol', 'icdar2015', '--gt', 'gt', '--results', 'few-results']),
-    ).toMatch(/^panpp: few-results\/detections\/img_2\.json: not what a run stores of an image/);
+    ).toMatch(/^panpp: few-results\/detections\/img_2\.json: not a valid stored result/);
   });
 
   it('uses the settings of the benchmark, or of another by choice', async () => {
@@ -283,11 +283,11 @@ describe('eval --run', () => {
     const plain = await ofFew('iou', 'iou', '--settings', 'totaltext', '--min-score', '0.9');
     expect(plain.figures.settings).toMatchObject({ bbox: 'poly', minScore: 0.9, minArea: 16 });
     expect(plain.messages[0]).toMatch(
-      /^panpp: settings, totaltext's but for options: short side 96, poly, min score 0\.9/,
+      /^panpp: settings, totaltext's, with options applied: short side 96, poly, min score 0\.9/,
     );
     const own = await ofFew('iou', 'own');
     expect(own.messages[0]).toMatch(
-      /^panpp: settings, the weights' own but for options: short side 96, rect/,
+      /^panpp: settings, the weights' own, with options applied: short side 96, rect/,
     );
   });
 
@@ -295,7 +295,7 @@ describe('eval --run', () => {
     mkdirSync(inScratch('odd'));
     copyFileSync(inScratch('images/img_1.png'), inScratch('odd/img_99.png'));
     expect(await refused([...run('odd-results'), '--images', 'odd'])).toBe(
-      "panpp: --images and --gt don't fit, for results are named after images: results: res_img_99.txt: the ground truth has no gt_img_99.txt",
+      "panpp: --images and --gt don't match (results are named after images): results: res_img_99.txt: the ground truth has no gt_img_99.txt",
     );
     mkdirSync(inScratch('same/name'), { recursive: true });
     for (const name of ['same/img_1.png', 'same/name/img_1.jpg'])

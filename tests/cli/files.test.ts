@@ -109,7 +109,7 @@ describe.runIf(onLinux)('names that are no UTF-8', () => {
 describe.runIf(onLinux)('what has no end', () => {
   it('is refused by a limit on bytes', async () => {
     await expect(readBytes('/dev/zero')).rejects.toThrow(
-      '/dev/zero: gives more than 512 MiB, which is the most that is read of a pipe or a device; give a file',
+      '/dev/zero: gives more than 512 MiB, the limit for a pipe or a device; give a file',
     );
   });
 
@@ -153,7 +153,7 @@ describe('pictures of other kinds in a folder', () => {
     const { images, passedOver } = await findImages([folder], none);
     expect(images.map(({ resultName }) => resultName)).toEqual(['a']);
     expect(passedOver).toEqual([
-      `${folder}: 4 pictures passed over (2 heic, 1 pdf, 1 tiff); PNG, JPEG and WebP are read`,
+      `${folder}: 4 pictures skipped (2 heic, 1 pdf, 1 tiff); only PNG, JPEG and WebP are read`,
     ]);
     expect((await findImages([join(folder, 'a.jpg')], none)).passedOver).toEqual([]);
   });
@@ -161,7 +161,7 @@ describe('pictures of other kinds in a folder', () => {
   it('are told where there are no others', async () => {
     await make('a.heic');
     await expect(findImages([folder], none)).rejects.toThrow(
-      `${folder}: no PNG, JPEG or WebP files found; ${folder}: 1 picture passed over (1 heic); PNG, JPEG and WebP are read`,
+      `${folder}: no PNG, JPEG or WebP files found; ${folder}: 1 picture skipped (1 heic); only PNG, JPEG and WebP are read`,
     );
   });
 });

@@ -206,7 +206,7 @@ describe('what lies in the output folder', () => {
         paths: ['b.json'],
         problems: ['a.json', 'coco-text.json'].map(
           (name) =>
-            `${name}: kept, for it was changed since panpp wrote it; --overwrite replaces it`,
+            `${name}: kept, because it was changed since panpp wrote it; --overwrite replaces it`,
         ),
       });
     }
@@ -235,7 +235,7 @@ describe('what lies in the output folder', () => {
     const { problems } = await run(wanted);
     expect(problems.sort()).toEqual(
       names
-        .map((name) => `${name}: kept, for panpp did not write it; --overwrite replaces it`)
+        .map((name) => `${name}: kept, because panpp did not write it; --overwrite replaces it`)
         .sort(),
     );
     for (const name of names) expect(text(name), name).toBe('mine');
@@ -244,7 +244,7 @@ describe('what lies in the output folder', () => {
     rmSync(inOutput('a.json'));
     symlinkSync(inOutput('a.txt'), inOutput('a.json'));
     expect((await run({ format: ['labelme'] })).problems).toEqual([
-      'a.json: kept, for panpp did not write it; --overwrite replaces it',
+      'a.json: kept, because panpp did not write it; --overwrite replaces it',
     ]);
   });
 
@@ -267,7 +267,7 @@ describe('what lies in the output folder', () => {
     }));
     const { problems } = await run({ overlay: true, overwrite: true }, 0.9, images);
     expect(problems).toEqual([
-      'x.overlay.png: is one of the images and stays; give another --output',
+      'x.overlay.png: is one of the input images and is kept; give another --output',
     ]);
   });
 
@@ -357,7 +357,7 @@ describe('what lies in the output folder', () => {
         problems.push(...(await results.takeEarlier(file, before!)).problems);
       }
       expect(problems).toEqual([
-        `${inOutput('b.json')}: kept, for panpp did not write it; --overwrite replaces it`,
+        `${inOutput('b.json')}: kept, because panpp did not write it; --overwrite replaces it`,
       ]);
       await results.finish();
       expect(text('coco-text.json')).toBe(whole);
@@ -366,7 +366,7 @@ describe('what lies in the output folder', () => {
 
     it('need files to go by', async () => {
       await expect(earlier(0.9, { format: [] })).rejects.toThrow(
-        /^--resume goes by the files that were written; add --format/,
+        /^--resume needs result files to compare with; add --format/,
       );
     });
   });
@@ -400,7 +400,7 @@ describe('what lies in the output folder', () => {
     const { problems } = await run({ format: ['labelme'] });
     expect(problems).toEqual([
       ".panpp/images/a.json: can't be written: is a folder",
-      "a.json: not written, for the record of it can't be",
+      "a.json: not written, because its record can't be written",
     ]);
     expect(shownIn(output)).toEqual(['b.json']);
   });
@@ -412,7 +412,7 @@ it('standard input has no file for labelme and SVG to refer to', async () => {
   const open = (flags: Partial<OutputFlags>) =>
     ResultFiles.open({ output: inFolder('of-stdin'), ...flags }, task, images);
   await expect(open({ format: ['labelme'] })).rejects.toThrow(
-    "--format labelme refers to the image's file, and standard input is none; save it first",
+    "--format labelme links the image's file, and standard input has none; save it first",
   );
   await expect(open({ format: ['svg'] })).rejects.toThrow(/add --embed-image, or save it first$/);
   const results = await open({ format: ['svg', 'coco-text'], embedImage: true });

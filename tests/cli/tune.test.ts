@@ -91,7 +91,7 @@ describe('tune', () => {
         code: 0,
         messages: [
           expect.stringMatching(
-            / is of another version of panpp, and not used; panpp tune makes a new one$/,
+            / was made by another version of panpp and is not used; make a new one with panpp tune$/,
           ) as string,
         ],
       });
@@ -99,7 +99,7 @@ describe('tune', () => {
       // A tuning of its own takes its place.
       expect((await tune('--size', '32x32')).messages).toEqual([
         expect.stringMatching(
-          /\.json is of another version of panpp; it will be replaced$/,
+          /\.json was made by another version of panpp; it will be replaced$/,
         ) as string,
         expect.stringMatching(/^panpp: wrote /) as string,
       ]);
@@ -108,7 +108,7 @@ describe('tune', () => {
       expect(await detect('--tuning', 'other.json')).toEqual({
         code: 0,
         messages: [
-          'panpp: other.json is of Another GPU, not of this adapter, and not used; panpp tune makes one',
+          'panpp: other.json was made for Another GPU, not for this adapter, and is not used; make one with panpp tune',
         ],
       });
     },
@@ -123,7 +123,7 @@ describe('tune', () => {
         code: 0,
         messages: [
           expect.stringMatching(
-            /\.json is no tuning: it is no JSON; make one with panpp tune; going on without$/,
+            /\.json is no tuning: it is no JSON; make one with panpp tune; continuing without it$/,
           ) as string,
         ],
       });
