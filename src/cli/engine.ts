@@ -118,7 +118,7 @@ function fasterThan({ architecture }: GpuProfile): string {
   const gpu = 'a GPU with its driver many times';
   return architecture === 'swiftshader' && process.platform === 'linux'
     ? `${LAVAPIPE_PACKAGES} is about 3 times as fast, ${gpu}`
-    : `${gpu} as fast`;
+    : `${gpu} is many times as fast`;
 }
 
 // A named file must exist and be valid; a bad one in the cache must not stop the command.
