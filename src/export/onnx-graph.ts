@@ -1,22 +1,22 @@
-// The messages of onnx.proto that an inference graph of float32 tensors (and the whole numbers of
-// their sizes) consists of.
+// Writes the onnx.proto messages of an inference graph with float32 tensors (and integer tensors for
+// their sizes).
 // Source: github.com/onnx/onnx, onnx/onnx.proto (field numbers) and docs/IR.md.
 import { Message } from './protobuf.js';
 
-/** Value of a node's attribute; numbers are whole and not negative. */
+/** Value of a node's attribute; numbers are non-negative integers. */
 export type Attribute = number | string | readonly number[];
 
-/** A known size, or the name of one that every run may choose. */
+/** A fixed size, or the name of a size that each run may choose. */
 export type Dimension = number | string;
 
 const floatElements = 1;
 const int64Elements = 7;
 const attributeTypes = { int: 2, string: 3, ints: 7 } as const;
 
-/** That of ONNX 1.12, with opset 17; runtimes read all earlier ones. */
+/** IR version of ONNX 1.12 (opset 17); runtimes also read all earlier versions. */
 const irVersion = 8;
 
-/** A graph under construction, its nodes in the order of the computation. */
+/** A graph under construction; nodes are in execution order. */
 export class OnnxGraph {
   readonly #nodes: Message[] = [];
   readonly #constants: Message[] = [];
@@ -28,16 +28,16 @@ export class OnnxGraph {
     return name;
   }
 
-  /** Declares a node's value as an output of the model. */
+  /** Declares a node's value as a model output. */
   output(name: string, shape: readonly Dimension[]): void {
     this.#outputs.push(valueInfo(name, shape));
   }
 
-  /** Floats, or the whole numbers of sizes and places. */
+  /** Adds a constant tensor: floats, or int64 for sizes and positions. */
   constant(name: string, shape: readonly number[], data: Float32Array | BigInt64Array): string {
     const tensor = new Message();
     for (const size of shape) tensor.int(1, size);
-    // Little-endian, as every machine with WebGPU is.
+    // Little-endian, like every machine with WebGPU.
     tensor
       .int(2, data instanceof Float32Array ? floatElements : int64Elements)
       .text(8, name)
@@ -47,8 +47,8 @@ export class OnnxGraph {
   }
 
   /**
-   * Adds an operator with one value, which has the node's name. An optional input that is left out
-   * is ''.
+   * Adds an operator with one output value, which has the node's name. '' stands for an omitted
+   * optional input.
    */
   node(
     operator: string,
@@ -64,7 +64,7 @@ export class OnnxGraph {
     return name;
   }
 
-  /** The bytes of a model file. @param metadata pairs that go with it */
+  /** Returns the bytes of the model file. @param metadata key-value pairs stored in it */
   finish(
     name: string,
     opset: number,
@@ -82,7 +82,7 @@ export class OnnxGraph {
       .text(2, 'panpp')
       .text(6, description)
       .message(7, graph);
-    // The standard operators' domain is the one without a name.
+    // The domain of the standard operators has an empty name.
     model.message(8, new Message().text(1, '').int(2, opset));
     for (const [key, value] of Object.entries(metadata))
       model.message(14, new Message().text(1, key).text(2, value));

@@ -1,5 +1,5 @@
-// The detector's description as an ONNX model: normalised image in, the head's map out, in standard
-// operators alone, so that any ONNX runtime runs it.
+// Exports the detector as an ONNX model: normalised image in, detection head's map out. Uses only
+// standard operators, so that any ONNX runtime can run it.
 // Source: operators as in github.com/onnx/onnx, docs/Operators.md.
 import { PanppError } from '../errors.js';
 import { type Upsampling, mapChannels } from '../network/config.js';
@@ -9,10 +9,10 @@ import type { WeightsFile } from '../network/weights-file.js';
 import { type Attribute, type Dimension, OnnxGraph } from './onnx-graph.js';
 
 export interface OnnxOptions {
-  /** Sides of the image, multiples of 32. Left out, the model takes any, multiples or not. */
+  /** Height of the image, a multiple of 32; default: any size, also no multiple of 32. */
   readonly height?: number;
   readonly width?: number;
-  /** Version of the operators, 13 to 21; 17 unless given. */
+  /** Version of the operators, 13 to 21; default: 17. */
   readonly opset?: number;
 }
 
@@ -23,9 +23,9 @@ const opsets = { first: 13, last: 21 } as const;
 /**
  * Writes the detector of a weights file as an ONNX model. Input `image`: 1 × 3 × H × W, (rgb / 255
  * − mean) / std with ImageNet's mean and standard deviation. Output `det`: 1 × 6 × ⌈H/4⌉ × ⌈W/4⌉
- * (text logit, kernel logit, instance vector). Without a fixed size, the graph pads an image whose
- * sides are no multiples of 32 with zeros at its right and bottom, and cuts the map. A recognition
- * head is left out.
+ * (text logit, kernel logit, instance vector). Without a fixed size, the graph pads images whose
+ * sides are not multiples of 32 with zeros at the right and bottom, and crops the map. A
+ * recognition head is not exported.
  * @returns the bytes of a `.onnx` file
  * @throws PanppError `argument` for sides or an opset out of range
  */
@@ -67,8 +67,7 @@ function sideOf(name: string, side: number | undefined): { image: Dimension; map
 }
 
 /**
- * A detector for an image of any size: the image padded up to multiples of 32, and the map cut to
- * the image again.
+ * A detector for images of any size: pads the image to multiples of 32 and crops the map.
  */
 function padded(graph: OnnxGraph, image: string, mapOf: (image: string) => string): string {
   const whole = (name: string, ...values: number[]) =>
@@ -79,7 +78,7 @@ function padded(graph: OnnxGraph, image: string, mapOf: (image: string) => strin
     whole('image.size.from', 2),
     whole('image.size.to', 4),
   ]);
-  // Mod takes the divisor's sign, so this is what is missing to the next multiple.
+  // The result of Mod has the divisor's sign, so this is the distance to the next multiple.
   const missing = graph.node('Mod', 'image.missing', [
     graph.node('Neg', 'image.minus', [size]),
     whole('image.stride', networkStride),
@@ -96,7 +95,7 @@ function padded(graph: OnnxGraph, image: string, mapOf: (image: string) => strin
   return graph.node('Slice', 'det', [map, whole('det.from', 0, 0), end, whole('det.axes', 2, 3)]);
 }
 
-/** Writes the description as ONNX operators; a map is the name of a value. */
+/** Writes the detector's description as ONNX operators; a map is the name of a value. */
 class OnnxOps implements Ops<string> {
   constructor(
     readonly graph: OnnxGraph,
@@ -169,7 +168,7 @@ class OnnxOps implements Ops<string> {
     return this.graph.node('Relu', `${input}.relu`, [input]);
   }
 
-  // Levels are halves of one another, since the padded image's sides are multiples of 32.
+  // Each level is half as large as the previous one: the padded image's sides are multiples of 32.
   #upsample(name: string, input: string, factor: number, how: Upsampling = 'bilinear'): string {
     const scales = this.graph.constant(
       `${name}.scales`,
@@ -183,7 +182,7 @@ class OnnxOps implements Ops<string> {
   }
 }
 
-/** A square window that is centred on each of its positions. */
+/** Attributes of a square window centred on each position. */
 function window(size: number, stride: number): Record<string, Attribute> {
   const pad = size >> 1;
   return { kernel_shape: [size, size], strides: [stride, stride], pads: [pad, pad, pad, pad] };

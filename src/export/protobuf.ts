@@ -1,5 +1,5 @@
-// The part of Protocol Buffers that writing a model needs: whole numbers that are not negative,
-// texts, bytes, messages within messages.
+// The part of Protocol Buffers that writing a model needs: non-negative integers, strings, bytes and
+// nested messages.
 // Source: protobuf.dev/programming-guides/encoding
 
 const varint = 0;
@@ -7,7 +7,7 @@ const lengthPrefixed = 2;
 
 const utf8 = new TextEncoder();
 
-/** A message under construction. Bytes are kept as they are given and copied once, by `finish`. */
+/** A message under construction. Bytes are kept by reference and copied once, by `finish`. */
 export class Message {
   readonly #chunks: Uint8Array[] = [];
   #length = 0;
@@ -26,7 +26,7 @@ export class Message {
       .#push(value);
   }
 
-  /** Adds a message as it is now; what is added to that one later is not seen. */
+  /** Adds the current content of a message; later additions to that message have no effect. */
   message(field: number, value: Message): this {
     this.#varint(field * 8 + lengthPrefixed).#varint(value.#length);
     for (const chunk of value.#chunks) this.#push(chunk);
@@ -43,7 +43,7 @@ export class Message {
     return result;
   }
 
-  // Seven bits at a time, lowest first.
+  // 7 bits per byte, lowest first.
   #varint(value: number): this {
     const bytes: number[] = [];
     let rest = value;

@@ -33,7 +33,9 @@ export function checkImage({ width, height, channels, data }: PixelImage): void 
     throw new PanppError('argument', what);
   };
   if (!(Number.isInteger(width) && Number.isInteger(height) && width > 0 && height > 0))
-    fail(`an image of ${width} × ${height} pixels is invalid; both sides must be positive integers`);
+    fail(
+      `an image of ${width} × ${height} pixels is invalid; both sides must be positive integers`,
+    );
   if (channels !== 3 && channels !== 4)
     fail(`an image has 3 or 4 channels, not ${String(channels)}`);
   if (!isBytes(data))

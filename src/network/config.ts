@@ -1,4 +1,4 @@
-// PAN++ and PAN as plain data: another depth or another number of FPEMs is a literal, not code.
+// Configuration of PAN++ and PAN as plain data: depth and number of FPEMs are values, not code.
 // Sources: spec (Backbone, Neck, Regions); the authors' configuration files for the detection
 // settings.
 import type { RegionSettings } from '../shapes/settings.js';
@@ -14,71 +14,70 @@ export interface BackboneConfig {
   readonly blocks: readonly [number, number, number, number];
 }
 
-/** How a coarser level of the pyramid is enlarged to a finer one's size. */
+/** How a coarser pyramid level is upsampled to the size of a finer one. */
 export type Upsampling = 'bilinear' | 'nearest';
 
-/** The FPEMs (feature pyramid enhancement modules) and how they are joined. */
+/** The FPEMs (feature pyramid enhancement modules) and their fusion. */
 export interface NeckConfig {
   /** FPEMs in sequence; the paper's N_stk. */
   readonly fpems: number;
   /**
-   * `pan++`: every FPEM adds its input to its output, and the last one's output is taken (FPEM v2).
-   * `pan`: no sum inside, and all FPEMs' outputs are added (FPEM v1).
+   * `pan++`: each FPEM adds its input to its output, and the last FPEM's output is used (FPEM v2).
+   * `pan`: no such residual, and the outputs of all FPEMs are added (FPEM v1).
    */
   readonly fusion: 'pan++' | 'pan';
   /**
-   * How FPEMs bring coarser maps to the finer ones' size; `bilinear` unless given. mmocr's PANet
-   * has `nearest`.
+   * How FPEMs upsample coarser maps; default: `bilinear`. mmocr's PANet uses `nearest`.
    */
   readonly upsampling?: Upsampling;
 }
 
-/** How a map becomes regions, and at what size images are looked at. */
+/** How a map is converted to regions, and the size at which images are processed. */
 export interface DetectionSettings extends RegionSettings {
   /**
-   * Images are resized so that their shorter side has this many pixels (then up to multiples of
-   * 32).
+   * Length of the images' shorter side after resizing, in pixels; both sides are then rounded up to
+   * multiples of 32.
    */
   readonly shortSide: number;
   /** Kernels with fewer pixels than this, divided by scale², are dropped. */
   readonly minKernelArea: number;
 }
 
-/** What a recognition head reads. */
+/** Configuration of a recognition head. */
 export interface RecognitionConfig {
   /**
-   * Its characters in the order of its classes, any script, each entry one class; after them come
-   * the classes EOS, PAD and UNK, which are not listed.
+   * Characters in the order of their classes, in any script; each entry is one class. The classes
+   * EOS, PAD and UNK follow and are not listed.
    */
   readonly vocabulary: readonly string[];
 }
 
 /**
- * Everything about a model but its weights; stored as JSON in the weights file's metadata under
+ * Everything about a model except its weights; stored as JSON in the weights file's metadata under
  * `config`.
  */
 export interface ModelConfig {
   /** The ResNet. */
   readonly backbone: BackboneConfig;
-  /** The FPEMs behind it. */
+  /** The FPEMs. */
   readonly neck: NeckConfig;
-  /** Settings of calls that give none. */
+  /** Default settings for calls. */
   readonly detection: DetectionSettings;
-  /** Only models with a recognition head have it. */
+  /** Present only for models with a recognition head. */
   readonly recognition?: RecognitionConfig;
 }
 
-/** Two basic blocks a layer; what the shipped weights have. */
+/** Two basic blocks per layer; used by the shipped weights. */
 export const resnet18: BackboneConfig = { block: 'basic', blocks: [2, 2, 2, 2] };
-/** Bottlenecks: 3, 4, 6, 3. */
+/** 3, 4, 6 and 3 bottleneck blocks. */
 export const resnet50: BackboneConfig = { block: 'bottleneck', blocks: [3, 4, 6, 3] };
-/** Bottlenecks: 3, 4, 23, 3. */
+/** 3, 4, 23 and 3 bottleneck blocks. */
 export const resnet101: BackboneConfig = { block: 'bottleneck', blocks: [3, 4, 23, 3] };
 
 /**
- * The authors' settings by benchmark; `icdar2015-e2e` is for reading, the others for detection
- * alone. `convertCheckpoint` stores one of them in a weights file, and `detect` takes what a call
- * leaves out from there. Source: spec, Regions.
+ * The authors' settings by benchmark; `icdar2015-e2e` is for spotting, the others for detection
+ * only. `convertCheckpoint` stores one of them in a weights file, and `detect` uses it for the
+ * defaults of a call. Source: spec, Regions.
  */
 export const detectionPresets = {
   icdar2015: {
@@ -118,7 +117,7 @@ export const detectionPresets = {
 const digits = '0123456789';
 const lowercase = 'abcdefghijklmnopqrstuvwxyz';
 
-/** The authors' vocabularies: 36, 62 and 94 characters, so 39, 65 and 97 classes. */
+/** The authors' vocabularies: 36, 62 and 94 characters, i.e. 39, 65 and 97 classes. */
 export const vocabularies = {
   lowercase: [...(digits + lowercase)],
   allcases: [...(digits + lowercase + lowercase.toUpperCase())],
@@ -135,15 +134,15 @@ export function backboneChannels({ block }: BackboneConfig): [number, number, nu
   return block === 'basic' ? [64, 128, 256, 512] : [256, 512, 1024, 2048];
 }
 
-/** Channels of every pyramid level, of FPEMs and of the head's hidden map. */
+/** Channels of each pyramid level, of the FPEMs and of the head's hidden map. */
 export const neckChannels = 128;
 
 /**
- * Recognition attends with this many heads; its LSTM cells are stacked this high. All its vectors
+ * Numbers of attention heads and of stacked LSTM cells in the recognition head. All its vectors
  * have `neckChannels` entries.
  */
 export const attentionHeads = 8;
 export const lstmCells = 2;
 
-/** Channels of the head's map: text logit, kernel logit, 4 of instance vector. */
+/** Channels of the detection head's map: text logit, kernel logit, 4 of the instance vector. */
 export const mapChannels = 6;

@@ -1,4 +1,4 @@
-// A PyTorch checkpoint to a weights file.
+// Converts a PyTorch checkpoint to a weights file.
 import { type CheckpointOptions, openCheckpoint } from '../checkpoint/pytorch.js';
 import { withoutWrappers } from '../checkpoint/wrappers.js';
 import type { NamedTensor } from '../checkpoint/tensor.js';
@@ -14,48 +14,47 @@ import { fromMmocrPanet, isMmocrPanet } from './mmocr.js';
 import { foldCheckpoint } from './weights.js';
 import { writeWeights } from './weights-file.js';
 
-/** What a checkpoint does not say of itself, and how it is stored. */
+/** What a checkpoint does not say about itself, and how weights are stored. */
 export interface ConvertOptions extends CheckpointOptions {
-  /** Store 16-bit floats: half the size, each weight within 2⁻¹¹ of its value. */
+  /** Store 16-bit floats: half the size, with a relative error of at most 2⁻¹¹ per weight. */
   readonly half?: boolean;
   /**
-   * How FPEMs are joined; the authors' names can't tell. `pan++` unless given; mmocr's PANet is
-   * `pan`.
+   * Fusion of the FPEMs, which can't be inferred from the authors' tensor names; default: `pan++`,
+   * for mmocr's PANet `pan`.
    */
   readonly fusion?: NeckConfig['fusion'];
-  /** Settings that `detect` uses by default; ICDAR 2015's unless given. */
+  /** Settings that `detect` uses by default; default: those for ICDAR 2015. */
   readonly detection?: DetectionSettings;
   /**
-   * The characters that a recognition head reads, in the order of its classes; by default the
-   * authors' of that many classes.
+   * The characters that a recognition head reads, in the order of its classes; default: the
+   * authors' vocabulary with that number of classes.
    */
   readonly vocabulary?: readonly string[];
-  /** Named in errors, for example the file's name; `checkpoint` unless given. */
+  /** Name used in error messages, for example the file name; default: `checkpoint`. */
   readonly source?: string;
 }
 
-/** What a conversion gives. */
+/** Result of a conversion. */
 export interface Converted {
   /** The bytes of the weights file. */
   readonly weights: Uint8Array;
-  /** The configuration that is in it. */
+  /** The configuration in that file. */
   readonly config: ModelConfig;
   /**
-   * Where the checkpoint keeps a moving average of the weights (EMA), if that was not asked for.
+   * Where the checkpoint keeps a moving average of the weights (EMA), if it was not requested.
    */
   readonly emaLeft?: string;
 }
 
 /**
  * Reads a PyTorch checkpoint of PAN, PAN++ or mmocr's PANet, folds its batch norms, and writes a
- * weights file for `loadModel`. The backbone, the number of FPEMs and whether there is a
- * recognition head are read off the checkpoint.
- * @param checkpoint the bytes of a file of `torch.save` or of safetensors, or of the index of
- * either in several files
- * @throws PanppError `checkpoint` if the bytes can't be read, lack the moving average or a shard
- * that is asked for, or if `half` is set and a
- *   weight is past a 16-bit float's range; `weights` if they hold another architecture, or a vocabulary of another length than the
- *   recognition head's
+ * weights file for `loadModel`. The backbone, the number of FPEMs and the presence of a recognition
+ * head are inferred from the checkpoint.
+ * @param checkpoint the bytes of a file written by `torch.save` or of a safetensors file, or of the
+ * index of a sharded checkpoint of either kind
+ * @throws PanppError `checkpoint` if the bytes can't be read, if a requested moving average or a
+ * shard is missing, or if `half` is set and a weight exceeds the range of a 16-bit float; `weights`
+ * for another architecture or if the vocabulary's length doesn't match the recognition head
  */
 export function convertCheckpoint(checkpoint: Uint8Array, options: ConvertOptions = {}): Converted {
   const {
@@ -67,11 +66,11 @@ export function convertCheckpoint(checkpoint: Uint8Array, options: ConvertOption
   } = options;
   const { tensors: saved, emaKey } = openCheckpoint(checkpoint, source, options);
   const { tensors, neck } = asAuthors(withoutWrappers(saved, source), options.fusion, source);
-  // The convolutions of a checkpoint's backbone have batch norms and no bias.
+  // Backbone convolutions in a checkpoint have batch norms and no bias.
   if (tensors.has('backbone.conv1.bias')) {
     throw new PanppError(
       'weights',
-      `${source} is a weights file already: use it as it is (for example panpp detect --weights ${source})`,
+      `${source} is a weights file already: use it directly (for example panpp detect --weights ${source})`,
     );
   }
   const inferred = inferConfig(tensors, neck.fusion, detection, source, vocabulary);
@@ -80,7 +79,7 @@ export function convertCheckpoint(checkpoint: Uint8Array, options: ConvertOption
   return { weights, config, ...(emaKey !== undefined && !ema && { emaLeft: emaKey }) };
 }
 
-/** Tensors by the authors' names, and what of the neck is not the usual. */
+/** Tensors by the authors' names, and the neck options that differ from the defaults. */
 function asAuthors(
   tensors: ReadonlyMap<string, NamedTensor>,
   fusion: NeckConfig['fusion'] | undefined,
@@ -90,7 +89,7 @@ function asAuthors(
   if (fusion === 'pan++')
     throw new PanppError(
       'weights',
-      `${source} is a PANet of mmocr, which is PAN and not PAN++; leave the architecture out`,
+      `${source} is a PANet of mmocr, which is PAN and not PAN++; leave out the architecture`,
     );
   return {
     tensors: fromMmocrPanet(tensors, source),

@@ -1,6 +1,6 @@
-// The detector, described once: stem, ResNet, FPEMs, head. What becomes of the description is up to
-// operators: the GPU's plan (plan.ts), an ONNX model (../export/onnx.ts), the list of its
-// convolutions (parameters.ts).
+// The single description of the detector: stem, ResNet, FPEMs, head. Each implementation of `Ops`
+// turns it into something else: the GPU's plan (plan.ts), an ONNX model (../export/onnx.ts), the
+// list of convolutions (parameters.ts).
 // Source: PAN++ paper, overall architecture; spec, Backbone to Detection head.
 import {
   type BackboneConfig,
@@ -12,12 +12,11 @@ import {
 } from './config.js';
 
 /**
- * One convolution with what belongs to it in a checkpoint, by the names that the reference's
- * checkpoints use.
+ * One convolution and its tensors, by the names in the reference's checkpoints.
  */
 export interface ConvParameters {
   /**
-   * `<name>.weight` holds the weights, and in a converted file `<name>.bias` the bias with the
+   * `<name>.weight` holds the weights; in a converted file, `<name>.bias` holds the bias with the
    * batch norm folded in.
    */
   readonly name: string;
@@ -26,7 +25,7 @@ export interface ConvParameters {
   readonly stride: number;
   /** Name of the batch norm that follows, if any. */
   readonly norm?: string;
-  /** Whether the conv has a bias of its own in a checkpoint. */
+  /** Whether the conv has its own bias in a checkpoint. */
   readonly bias: boolean;
   readonly depthwise: boolean;
 }
@@ -34,29 +33,29 @@ export interface ConvParameters {
 /** Four levels of a pyramid, finest first. */
 export type Levels<T> = readonly [T, T, T, T];
 
-/** What a detector is made of; `T` stands for a map. */
+/** The operators of a detector; `T` is the type of a map. */
 export interface Ops<T> {
   /** conv(input) + residual, then ReLU. */
   conv(conv: ConvParameters, input: T, options?: { relu?: boolean; residual?: T }): T;
-  /** The stem: convolutions, each with ReLU, then max-pooling 3×3 with stride 2. */
+  /** The stem: convolutions, each with ReLU, then 3×3 max-pooling with stride 2. */
   stem(convs: readonly ConvParameters[], image: T): T;
   /** conv(upsampled(coarse) + finer), depthwise; `finer` is twice as high and wide. */
   joined(conv: ConvParameters, coarse: T, finer: T, upsampling: Upsampling): T;
   add(name: string, a: T, b: T): T;
-  /** relu(conv(all levels upsampled to the finest, one's channels after the other's)). */
+  /** relu(conv(concat(all levels upsampled to the finest))), along the channels. */
   pyramidConv(conv: ConvParameters, levels: Levels<T>): T;
   /** The last convolution, whose output leaves the network. */
   det(conv: ConvParameters, input: T): T;
   /**
-   * Hears what maps are called: `backbone.c2` … `c5`, `reduce.f1` … `f4`, `fpem1.f1` …, `ffm.f1` …
-   * (what heads see), `det`.
+   * Called with the name of each map: `backbone.c2` … `c5`, `reduce.f1` … `f4`, `fpem1.f1` …,
+   * `ffm.f1` … (the heads' input), `det`.
    */
   named?(name: string, map: T): void;
 }
 
 /**
- * The detector on an image of 3 channels (or 4, the last one zero): the head's map at 1/4 of the
- * image, and the levels that heads see.
+ * Applies the detector to an image with 3 channels (or 4, the last one zero). Returns the detection
+ * head's map at 1/4 of the image size, and the heads' input levels.
  */
 export function detector<T>(
   config: Pick<ModelConfig, 'backbone' | 'neck'>,
@@ -73,13 +72,13 @@ export function detector<T>(
   return { det, levels };
 }
 
-/** What the recognition head sees, from the levels that heads see. */
+/** The recognition head's feature map, from the heads' input levels. */
 export function recognitionFeatures<T>(ops: Pick<Ops<T>, 'pyramidConv'>, levels: Levels<T>): T {
   return ops.pyramidConv(headConv('rec_head.conv', 'rec_head.bn'), levels);
 }
 
 const stemChannels = [3, 64, 64, 128] as const;
-/** Of layer1 … layer4's first blocks. */
+/** Strides of the first blocks of layer1 … layer4. */
 const layerStrides = [1, 2, 2, 2] as const;
 
 function resnet<T>(backbone: BackboneConfig, ops: Ops<T>, image: T): Levels<T> {
@@ -110,8 +109,8 @@ function resnet<T>(backbone: BackboneConfig, ops: Ops<T>, image: T): Levels<T> {
 }
 
 /**
- * @param firstStride of a layer's first block, which has a shortcut: the stem gives 128 channels,
- * so layer1's changes the width too
+ * @param firstStride stride of a layer's first block. Such a block has a shortcut convolution, also
+ * in layer1, because the stem's 128 channels differ from layer1's width
  */
 function residualBlock<T>(
   backbone: BackboneConfig,
@@ -136,7 +135,7 @@ function residualBlock<T>(
       )
     : input;
   return kernels.reduce((map, kernel, at) => {
-    // The stride sits on the first 3×3 conv.
+    // The first 3×3 conv has the stride.
     const stride = at === kernels.indexOf(3) ? firstStride : 1;
     const own = conv(`${name}.conv${at + 1}`, [widths[at + 1], widths[at], kernel], {
       norm: `${name}.bn${at + 1}`,

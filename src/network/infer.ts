@@ -1,5 +1,5 @@
-// Which architecture a checkpoint is of, read off its tensors' names. What names can't tell (PAN's
-// and PAN++'s FPEMs have the same parameters) is asked for.
+// Infers a checkpoint's architecture from its tensor names. The caller must give what names can't
+// show: the FPEMs of PAN and PAN++ have the same parameters.
 import type { NamedTensor } from '../checkpoint/tensor.js';
 import { PanppError } from '../errors.js';
 import {
@@ -13,12 +13,12 @@ import {
 } from './config.js';
 
 /**
- * The configuration of a checkpoint.
- * @param source named in errors
- * @param vocabulary the characters that a recognition head reads; if left out, the authors'
- * vocabulary with its number of classes
- * @throws PanppError `weights` if there is no PAN or PAN++ in it, or its recognition head has
- * another number of classes
+ * Returns the configuration of a checkpoint.
+ * @param source name used in error messages
+ * @param vocabulary the characters that a recognition head reads; default: the authors' vocabulary
+ * with that number of classes
+ * @throws PanppError `weights` if the checkpoint is neither PAN nor PAN++, or if its recognition
+ * head has another number of classes
  */
 export function inferConfig(
   tensors: ReadonlyMap<string, NamedTensor>,
@@ -68,7 +68,7 @@ function inferRecognition(
     if (vocabulary)
       throw new PanppError(
         'weights',
-        `${source} has no recognition head, so it reads no vocabulary; leave the vocabulary out`,
+        `${source} has no recognition head, so it has no vocabulary; leave out the vocabulary`,
       );
     return undefined;
   }

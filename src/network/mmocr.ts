@@ -1,15 +1,16 @@
-// mmocr's PANet under the names of the authors' code. It is PAN with the same stem, blocks and
-// head; what differs is that its FPEMs upsample by nearest neighbour and that all convolutions of
-// its neck have a bias, which the batch norm behind them takes in. Facts: mmocr's configuration
+// Renames the tensors of mmocr's PANet to the authors' names. It is PAN with the same stem, blocks
+// and head. Differences: its FPEMs upsample by nearest neighbour, and all convolutions of its neck
+// have a bias, which is folded into the following batch norm. Sources: mmocr's configuration
 // _base_panet_resnet18_fpem-ffm, its FPEM_FFM and PANHead, and mmdet's ResNet. The input is the
-// same: RGB, ImageNet's mean and deviation.
+// same: RGB, normalised with ImageNet's mean and standard deviation.
 import type { NamedTensor } from '../checkpoint/tensor.js';
 import { PanppError } from '../errors.js';
 
 type Tensors = ReadonlyMap<string, NamedTensor>;
 
 /**
- * Units of an FPEM: mmocr counts the way up and the way down, the authors the level and the way.
+ * Names of an FPEM's units: mmocr numbers them within the up and down paths, the authors by level
+ * and path.
  */
 const UNITS: Readonly<Record<string, string>> = {
   up_add1: '3_1',
@@ -21,7 +22,7 @@ const UNITS: Readonly<Record<string, string>> = {
 };
 
 const RENAMED: readonly (readonly [RegExp, (match: RegExpMatchArray) => string])[] = [
-  // Convolution, batch norm and ReLU by turns.
+  // The stem repeats convolution, batch norm, ReLU.
   [/^backbone\.stem\.([036])\./, ([, at]) => `backbone.conv${Number(at) / 3 + 1}.`],
   [/^backbone\.stem\.([147])\./, ([, at]) => `backbone.bn${(Number(at) - 1) / 3 + 1}.`],
   [/^neck\.reduce_conv_c([2-5])\.0\./, ([, level]) => `reduce_layer${Number(level) - 1}.conv.`],
@@ -44,22 +45,22 @@ function fpemName(index: string): string {
   return `fpem${Number(index) + 1}`;
 }
 
-/** Whether tensors have the names of mmocr's PANet. */
+/** Whether the tensors have the names of mmocr's PANet. */
 export function isMmocrPanet(tensors: Tensors): boolean {
   return [...tensors.keys()].some((name) => /^neck\.(fpems\.\d|reduce_conv_c\d)/.test(name));
 }
 
 /**
- * The tensors of mmocr's PANet by the authors' names, with the neck's biases in its batch norms'
- * means.
- * @throws PanppError `weights` for the variants that are another network: a 7×7 stem, a head of one
- * convolution
+ * Returns the tensors of mmocr's PANet by the authors' names, with the neck's biases folded into
+ * the means of its batch norms.
+ * @throws PanppError `weights` for variants that are another network: a 7×7 stem, or a head with
+ * only one convolution
  */
 export function fromMmocrPanet(tensors: Tensors, source: string): Map<string, NamedTensor> {
   const other = (what: string): never => {
     throw new PanppError(
       'weights',
-      `${source} is a PANet of mmocr with ${what}; that network can't be run here`,
+      `${source} is a PANet of mmocr with ${what}; this variant is not supported`,
     );
   };
   if (tensors.get('backbone.conv1.weight')?.shape[2] === 7) {
@@ -87,9 +88,9 @@ function renamedTensor(name: string): string {
 }
 
 /**
- * W (D x + d) + p = W D x + (W d + p): a depthwise convolution's bias d reaches that of the 1×1
- * convolution behind it as W d. A batch norm subtracts its mean, so a bias before it can be
- * subtracted from the mean.
+ * W (D x + d) + p = W D x + (W d + p): a depthwise convolution's bias d adds W d to the bias of the
+ * following 1×1 convolution. A batch norm subtracts its mean, so a bias before it can be subtracted
+ * from the mean.
  */
 function absorbBiases(tensors: Map<string, NamedTensor>, layer: string, source: string): void {
   const depthwise = take(tensors, `${layer.replace('smooth_layer', 'dwconv')}.bias`) ?? [];
@@ -97,7 +98,7 @@ function absorbBiases(tensors: Map<string, NamedTensor>, layer: string, source: 
   const { data: weight, shape } = tensors.get(`${layer}.conv.weight`)!;
   const name = `${layer}.bn.running_mean`;
   const mean = tensors.get(name);
-  if (!mean) return; // told with whatever else is missing
+  if (!mean) return; // reported later, with all missing tensors
   const [outputs, inputs] = shape;
   const fits = [pointwise.length, depthwise.length].every(
     (length, i) => length === 0 || length === shape[i],

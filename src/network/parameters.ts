@@ -1,10 +1,9 @@
-// The tensors of a configuration, by the names that the reference's checkpoints use, and their
-// shapes.
-// Source: spec, Recognition; for convolutions detector.ts.
+// Names and shapes of a configuration's tensors, as in the reference's checkpoints.
+// Source: spec, Recognition; for convolutions: detector.ts.
 import { type ModelConfig, lstmCells, neckChannels, specialClasses } from './config.js';
 import { type ConvParameters, type Ops, detector, recognitionFeatures } from './detector.js';
 
-/** All convolutions, in the order of the computation. */
+/** All convolutions, in order of execution. */
 export function convolutionsOf(config: ModelConfig): ConvParameters[] {
   const convs: ConvParameters[] = [];
   const list = (...more: readonly ConvParameters[]) => void convs.push(...more);
@@ -22,8 +21,8 @@ export function convolutionsOf(config: ModelConfig): ConvParameters[] {
 }
 
 /**
- * What of the recognition head is no convolution: embeddings, attentions, LSTM cells, classifier;
- * none without such a head.
+ * Tensors of the recognition head other than convolutions: embeddings, attentions, LSTM cells,
+ * classifier. Empty if there is no such head.
  */
 export function recognitionTensorsOf({ recognition }: ModelConfig): Map<string, readonly number[]> {
   const tensors = new Map<string, readonly number[]>();

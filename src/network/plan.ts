@@ -1,5 +1,5 @@
-// The network's description (detector.ts) as a list of dispatches. Pure: shapes and weights in,
-// dispatches out.
+// Plans the network's description (detector.ts) as a list of dispatches. Pure: shapes and weights
+// in, dispatches out.
 import type { Dispatch } from '../gpu/dispatch.js';
 import { isSlot } from '../gpu/memory.js';
 import { planAdd } from '../layers/add.js';
@@ -17,19 +17,19 @@ import type { PlannedWeights } from './weights.js';
 export interface NetworkPlan {
   readonly dispatches: readonly Dispatch[];
   /**
-   * Maps by name: `backbone.c2` … `c5`, `reduce.f1` … `f4`, `fpem1.f1` … , `ffm.f1` … `f4` (what
-   * the head sees), and `det`, the 6-channel map at 1/4 (its channel count padded to 8). All but
-   * `det` are stored as the weights are.
+   * Maps by name: `backbone.c2` … `c5`, `reduce.f1` … `f4`, `fpem1.f1` … , `ffm.f1` … `f4` (the
+   * heads' input), and `det`, the 6-channel map at 1/4 (padded to 8 channels). All except `det` are
+   * stored in the weights' precision.
    */
   readonly maps: ReadonlyMap<string, FeatureMap>;
-  /** `det` brought to 1/scale of the image. */
+  /** `det` upsampled to 1/scale of the image size. */
   readonly map: FeatureMap;
 }
 
 /**
  * Plans the detector on preprocessed images (4 channels, the last one zero; sides multiples of 32).
- * The image and the last map are float32, what is between them is stored as the weights are.
- * @param stemBandBytes what a band of the stem's widest maps may take
+ * The image and the last map are float32; maps in between have the weights' precision.
+ * @param stemBandBytes limit in bytes for one band of the stem's widest maps
  */
 export function planNetwork(
   config: ModelConfig,
@@ -47,7 +47,7 @@ export function planNetwork(
   return { dispatches: planner.dispatches, maps: planner.maps, map };
 }
 
-/** The dispatches of a plan as far as some of its maps need. */
+/** The dispatches of a plan up to the last one that writes one of the given maps. */
 export function dispatchesUpTo(
   { dispatches }: NetworkPlan,
   maps: readonly FeatureMap[],
@@ -61,7 +61,7 @@ export function dispatchesUpTo(
   return dispatches.slice(0, last + 1);
 }
 
-/** Plans what the recognition head sees, behind a network's plan. */
+/** Plans the recognition head's feature map, to run after a network's plan. */
 export function planRecognitionFeatures(
   network: NetworkPlan,
   weights: PlannedWeights,
@@ -71,19 +71,19 @@ export function planRecognitionFeatures(
   return { output, dispatches: planner.dispatches };
 }
 
-/** What the heads see: four levels, finest first. */
+/** The heads' input: four levels, finest first. */
 export function fusedLevels({ maps }: NetworkPlan): Pyramid {
   return [1, 2, 3, 4].map((level) => maps.get(`ffm.f${level}`)!) as unknown as Pyramid;
 }
 
 /**
- * Image rows to a pooled row, and pooled rows that a band's borders spoil: its convs reach 7 image
- * rows beyond a pooled row.
+ * Image rows per pooled row, and the number of pooled rows at a band's border that are invalid: the
+ * stem's convs reach 7 image rows beyond a pooled row.
  */
 const stemStride = 4;
 const stemHalo = 2;
 
-/** Makes dispatches of the description. */
+/** Turns the description into dispatches. */
 class NetworkPlanner implements Ops<FeatureMap> {
   readonly dispatches: Dispatch[] = [];
   readonly maps = new Map<string, FeatureMap>();
@@ -101,8 +101,8 @@ class NetworkPlanner implements Ops<FeatureMap> {
     return this.conv(conv, input, { precision: 'f32' });
   }
 
-  // In bands of rows: at half the image's size, the stem's maps would be several times larger than
-  // any other. Of several small images as many at once as make a band.
+  // Computed in bands of rows: at half the image's size, the stem's whole maps would be several
+  // times larger than all others. Several small images share one band.
   stem(convs: readonly ConvParameters[], image: FeatureMap): FeatureMap {
     const { precision } = this.weights;
     const channels = convs.at(-1)!.shape[0];
@@ -124,8 +124,8 @@ class NetworkPlanner implements Ops<FeatureMap> {
     return output;
   }
 
-  // A band is computed like an image of its own, with as many rows more as border effects reach,
-  // and only the rows that are right are pooled.
+  // A band is computed like a separate image, with extra rows as far as border effects reach; only
+  // the valid rows are pooled.
   #stemBands(
     convs: readonly ConvParameters[],
     image: FeatureMap,

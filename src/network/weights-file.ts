@@ -1,5 +1,4 @@
-// The weights file: safetensors with folded tensors and, in its metadata, the configuration they
-// belong to.
+// The weights file: safetensors with folded tensors, and their configuration in its metadata.
 import { readSafetensors, writeSafetensors } from '../checkpoint/safetensors.js';
 import { PanppError } from '../errors.js';
 import type { ModelConfig } from './config.js';
@@ -8,7 +7,7 @@ import { type FoldedWeights, assertFolded } from './weights.js';
 const format = 'panpp';
 const version = '1';
 
-/** A model's weights file, read: its configuration and its tensors. */
+/** Content of a weights file: configuration and tensors. */
 export interface WeightsFile {
   readonly config: ModelConfig;
   readonly tensors: FoldedWeights;
@@ -16,8 +15,8 @@ export interface WeightsFile {
 
 /**
  * @param half store tensors as 16-bit floats
- * @throws PanppError `checkpoint` if a value does not fit 16 bits, `weights` for a tensor of whole
- * numbers
+ * @throws PanppError `checkpoint` if a value does not fit 16 bits, `weights` for a tensor of
+ * integers
  */
 export function writeWeights({ config, tensors }: WeightsFile, half: boolean): Uint8Array {
   return writeSafetensors(floatTensors(tensors), {
@@ -31,16 +30,16 @@ function* floatTensors(
 ): Iterable<[string, { shape: readonly number[]; data: Float32Array }]> {
   for (const [name, { shape, data }] of tensors) {
     if (!(data instanceof Float32Array))
-      throw new PanppError('weights', `${name} holds whole numbers where weights are floats`);
+      throw new PanppError('weights', `${name} holds integers, but weights must be floats`);
     yield [name, { shape, data }];
   }
 }
 
 /**
  * Reads a weights file.
- * @param source named in errors
- * @throws PanppError `checkpoint` if it is no safetensors file, `weights` if it is not one of
- * panpp's, does not fit its configuration, or has values that are no numbers
+ * @param source name used in error messages
+ * @throws PanppError `checkpoint` if it is not a safetensors file; `weights` if it was not made by
+ * panpp, does not match its configuration, or has NaN or infinity
  */
 export function readWeights(bytes: Uint8Array, source = 'weights'): WeightsFile {
   const { tensors, metadata } = readSafetensors(bytes, source);

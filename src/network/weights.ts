@@ -1,5 +1,5 @@
-// From named tensors to what the plan binds: a checkpoint's batch norms folded into its convs, a
-// converted file's tensors checked, and both packed on the GPU.
+// Turns named tensors into the weights that a plan binds: folds a checkpoint's batch norms into its
+// convs, checks a converted file's tensors, and packs them on the GPU.
 import { foldBatchNorm } from '../checkpoint/fold.js';
 import { firstHalfOverflow } from '../half.js';
 import type { NamedTensor } from '../checkpoint/tensor.js';
@@ -22,27 +22,27 @@ import {
 } from './parameters.js';
 
 /**
- * Folded weights: `<conv>.weight` and, but for depthwise convs, `<conv>.bias`; the rest of a
- * recognition head as it is.
+ * Folded weights: `<conv>.weight` and, except for depthwise convs, `<conv>.bias`; the other tensors
+ * of a recognition head unchanged.
  */
 export type FoldedWeights = ReadonlyMap<string, NamedTensor>;
 
-/** What the plan of a network needs to know of its weights. */
+/** What a network's plan needs to know about its weights. */
 export interface PlannedWeights {
   conv(name: string): PackedConv;
   depthwise(name: string): Resource;
   pyramidConv(name: string): Pyramid<PackedConv>;
-  /** How they are stored, and the network's maps with them. */
+  /** Storage precision of the weights and of the network's maps. */
   readonly precision: Precision;
 }
 
 /** The weights of a network on the GPU. */
 export interface NetworkWeights extends PlannedWeights {
-  /** Bytes of GPU memory held. */
+  /** GPU memory in bytes. */
   readonly bytes: number;
   /**
-   * Kept when the device has accepted them; kernels may be submitted before. @throws PanppError
-   * `adapter` if they do not fit its memory
+   * Resolves when the device has accepted the weights; work may be submitted earlier. Rejects with
+   * PanppError `adapter` if they don't fit its memory.
    */
   readonly ready: Promise<void>;
   dispose(): void;
@@ -50,10 +50,9 @@ export interface NetworkWeights extends PlannedWeights {
 
 /**
  * Folds every batch norm of a checkpoint into the conv before it.
- * @param source named in errors, for example the checkpoint's file name
- * @throws PanppError `weights` that lists the missing, unexpected and misshapen names if the
- * tensors are not this architecture's, or names
- *   the first that has NaN or infinity
+ * @param source name used in error messages, for example the checkpoint's file name
+ * @throws PanppError `weights` if the tensors don't match the architecture (lists missing,
+ * unexpected and misshapen ones), or for NaN or infinity (names the first such tensor)
  */
 export function foldCheckpoint(
   tensors: ReadonlyMap<string, NamedTensor>,
@@ -90,8 +89,8 @@ export function foldCheckpoint(
 }
 
 /**
- * Checks a converted file's tensors against its configuration. @throws PanppError `weights` as in
- * `foldCheckpoint`.
+ * Checks a converted file's tensors against its configuration.
+ * @throws PanppError `weights`, as `foldCheckpoint`
  */
 export function assertFolded(tensors: FoldedWeights, config: ModelConfig, source: string): void {
   const expected = recognitionTensorsOf(config);
@@ -115,7 +114,7 @@ function assertFinite(tensors: ReadonlyMap<string, NamedTensor>, source: string)
   }
 }
 
-// By the bits, and without a call for each of millions of values.
+// Checks the bits, which avoids a function call for each of millions of values.
 function firstNotFinite(floats: Float32Array): number {
   const bits = new Uint32Array(floats.buffer, floats.byteOffset, floats.length);
   for (let at = 0; at < bits.length; at++) if ((bits[at] & 0x7f800000) === 0x7f800000) return at;
@@ -159,10 +158,10 @@ function listed(names: readonly string[], most = 12): string {
   );
 }
 
-/** The convolutions that `planPyramidConv` takes apart. */
+/** The convolutions that `planPyramidConv` splits. */
 const pyramidConvs: ReadonlySet<string> = new Set(['det_head.conv1', 'rec_head.conv']);
 
-/** A buffer on the GPU that holds `data`, to be read by kernels. */
+/** Creates a GPU storage buffer that holds `data`. */
 export function uploadBuffer({ device }: Gpu, label: string, data: Float32Array): GPUBuffer {
   const buffer = device.createBuffer({
     label,
@@ -177,11 +176,11 @@ export function uploadBuffer({ device }: Gpu, label: string, data: Float32Array)
 
 /**
  * Packs the convolutions of folded weights on the GPU.
- * @param choice how weights and maps are stored; `auto` is f16 on hardware that has it
- * @param choices how convolutions are computed; the defaults for the device unless given
- * @param source named in errors
- * @throws PanppError `adapter` if the device has no f16; `weights` for a weight that half precision
- * can't hold
+ * @param choice storage precision of weights and maps; `auto` is f16 on hardware that supports it
+ * @param choices how convolutions are computed; default: the device's defaults
+ * @param source name used in error messages
+ * @throws PanppError `adapter` if the device has no f16; `weights` for a weight outside the range
+ * of half precision
  */
 export function uploadWeights(
   gpu: Gpu,
@@ -216,8 +215,7 @@ function assertHalves(tensors: FoldedWeights, config: ModelConfig, source: strin
 }
 
 /**
- * What plans know of weights, without any: for what depends on sizes alone. The places that stand
- * for them hold nothing.
+ * Placeholder weights without data, for plans that only depend on sizes. Their resources are empty.
  */
 export function planWeights(
   config: ModelConfig,
@@ -227,7 +225,7 @@ export function planWeights(
   return packNetwork(placeholders(precision, choices), config, () => new Float32Array(0));
 }
 
-/** Packs a network's convolutions. @param valuesOf the values of a tensor by its name */
+/** Packs a network's convolutions. @param valuesOf returns a tensor's values by name */
 function packNetwork(
   packer: Packer,
   config: ModelConfig,

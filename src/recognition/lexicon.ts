@@ -1,9 +1,9 @@
-// Correcting words that were read, with or without a lexicon: the authors' rule and thresholds.
+// Corrects recognised words, with or without a lexicon: the authors' rule and thresholds.
 // Source: spec, Recognition 6.
 import { PanppError } from '../errors.js';
 import { checkNumber, checkOptions, withoutUndefined } from '../options.js';
 
-/** When a word is kept, dropped or looked up. Scores are a word's mean probability, 0 … 1. */
+/** When a word is kept, dropped or looked up. A score is a word's mean probability, 0 … 1. */
 export interface CorrectionSettings {
   /** Words with fewer characters are dropped. */
   readonly lengthThreshold: number;
@@ -14,14 +14,14 @@ export interface CorrectionSettings {
   /** Words with a lower score are dropped. */
   readonly ignoreScoreThreshold: number;
   /**
-   * The lexicon's nearest word replaces a word if it is nearer than so many edits; else the word is
-   * dropped.
+   * The nearest lexicon word replaces a word if their edit distance is below this; otherwise the
+   * word is dropped.
    */
   readonly editDistanceThreshold: number;
 }
 
 /**
- * The authors' thresholds for ICDAR 2015 with ResNet-18; with ResNet-50 `ignoreScoreThreshold` is
+ * The authors' thresholds for ICDAR 2015 with ResNet-18; for ResNet-50 `ignoreScoreThreshold` is
  * 0.9.
  */
 export const defaultCorrection: CorrectionSettings = {
@@ -34,27 +34,27 @@ export const defaultCorrection: CorrectionSettings = {
 
 interface Entry {
   readonly word: string;
-  /** As it is compared: its characters in lower case. */
+  /** Characters in lower case, for comparison. */
   readonly characters: readonly string[];
-  /** Its place in the lexicon. */
+  /** Index in the lexicon. */
   readonly index: number;
 }
 
 interface Match extends Entry {
   readonly distance: number;
-  /** Σ 1/(i + 1) over the positions i where it agrees with the word that was read. */
+  /** Σ 1/(i + 1) over the positions i where it matches the recognised word. */
   readonly agreement: number;
 }
 
-/** Words to choose from, in any script; compared without regard to case. */
+/** Allowed words, in any script; comparison ignores case. */
 export class Lexicon {
-  /** The words as they were given. */
+  /** The words as given. */
   readonly words: readonly string[];
   readonly #byLength = new Map<number, Entry[]>();
 
   /**
-   * @throws PanppError `argument` for what is no list of words; a text alone would be one of
-   * letters
+   * @throws PanppError `argument` if `words` is not a list of words; a single string is rejected
+   * because it would be a list of letters
    */
   constructor(words: Iterable<string>) {
     this.words =
@@ -64,7 +64,7 @@ export class Lexicon {
     if (!this.words.every((word) => typeof word === 'string'))
       throw new PanppError(
         'argument',
-        'a lexicon is a list of words, for example an array of texts',
+        'a lexicon is a list of words, for example an array of strings',
       );
     this.words.forEach((word, index) => {
       const characters = [...word.toLowerCase()];
@@ -75,15 +75,15 @@ export class Lexicon {
   }
 
   /**
-   * The word of least edit distance, if that is below `limit`. Of several the one that agrees with
-   * `text` most, early positions counting more; of several of those the lexicon's first. Source:
-   * spec, Recognition 6.
-   * @returns the word as the lexicon writes it, and its distance in edits
+   * Finds the word with the smallest edit distance, if that is below `limit`. Ties go to the word
+   * that matches `text` in more positions (early ones weigh more), then to the first in the
+   * lexicon. Source: spec, Recognition 6.
+   * @returns the word as written in the lexicon, and its edit distance
    */
   nearest(text: string, limit: number): { word: string; distance: number } | undefined {
     const wanted = [...text.toLowerCase()];
     let best: Match | undefined;
-    // The lengths of two words differ by no more than their distance.
+    // The edit distance of two words is at least the difference of their lengths.
     for (const [length, entries] of this.#byLength) {
       if (Math.abs(length - wanted.length) >= limit) continue;
       for (const entry of entries) {
@@ -102,10 +102,10 @@ function compareMatches(a: Match, b: Match): number {
 }
 
 /**
- * Reads a lexicon: one word a line; a byte order mark, CRLF, spaces around a word and empty lines
- * are no part of it.
- * @param source named in errors
- * @throws PanppError `file` if it is not UTF-8 or holds no word
+ * Reads a lexicon with one word per line. A byte order mark, CRLF, spaces around a word and empty
+ * lines are ignored.
+ * @param source name used in error messages
+ * @throws PanppError `file` if it is not UTF-8 or contains no words
  */
 export function parseLexicon(bytes: Uint8Array, source = 'lexicon'): Lexicon {
   let text: string;
@@ -125,7 +125,7 @@ export function parseLexicon(bytes: Uint8Array, source = 'lexicon'): Lexicon {
   return new Lexicon(words);
 }
 
-/** @throws PanppError `argument` for a threshold that is unknown or no number */
+/** @throws PanppError `argument` for a threshold that is unknown or not a number */
 export function checkCorrection(settings: Partial<CorrectionSettings>): void {
   checkOptions('correction', settings, Object.keys(defaultCorrection));
   for (const [name, value] of Object.entries(settings))
@@ -133,11 +133,11 @@ export function checkCorrection(settings: Partial<CorrectionSettings>): void {
 }
 
 /**
- * What becomes of a word that was read: itself, a word of the lexicon, or undefined if it is
- * dropped. Source: spec, Recognition 6.
- * @param score its mean probability, 0 … 1
- * @param settings thresholds; those left out are `defaultCorrection`'s
- * @throws PanppError `argument` for a threshold that is unknown or no number
+ * Corrects a recognised word. Returns the word itself, a word of the lexicon, or undefined if the
+ * word is dropped. Source: spec, Recognition 6.
+ * @param score the word's mean probability, 0 … 1
+ * @param settings thresholds; defaults: `defaultCorrection`
+ * @throws PanppError `argument` for a threshold that is unknown or not a number
  */
 export function correctWord(
   text: string,
@@ -155,8 +155,8 @@ export function correctWord(
 }
 
 /**
- * Levenshtein's distance of two words: insertions, deletions and substitutions, one edit each. Any
- * number above `limit` may come back for a distance above it.
+ * Levenshtein distance of two words: insertions, deletions and substitutions count one edit each.
+ * For a distance above `limit`, the result may be any number above `limit`.
  */
 export function editDistance(a: readonly string[], b: readonly string[], limit = Infinity): number {
   const row = Array.from({ length: b.length + 1 }, (_, at) => at);
@@ -169,7 +169,7 @@ export function editDistance(a: readonly string[], b: readonly string[], limit =
       row[j] = edits;
       least = Math.min(least, edits);
     }
-    // A row's least entry never falls.
+    // The minimum of a row never decreases from row to row.
     if (least > limit) return least;
   }
   return row[b.length];

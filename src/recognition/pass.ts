@@ -1,4 +1,4 @@
-// Reading given regions of an image, without detection.
+// Reads given regions of an image, without detection.
 import type { Gpu } from '../gpu/context.js';
 import { Program } from '../gpu/program.js';
 import type { ImageInput } from '../images/input.js';
@@ -13,7 +13,7 @@ import { Reader, planReader } from './reader.js';
 import { type ReadOptions, type RecognitionHead, type TextReading, readingOf } from './reading.js';
 import { roiOfShape } from './roi.js';
 
-/** Recognition of given regions of one image, for one size of source and of network input. */
+/** Recognition of given regions of an image, for one source size and one network input size. */
 export class RecognitionPass {
   readonly #gpu: Gpu;
   readonly #resize: ResizePlan;
@@ -61,8 +61,8 @@ export class RecognitionPass {
   }
 
   /**
-   * Reads regions of an image, in their order. @throws PanppError `argument` for a region that is
-   * none
+   * Reads regions of an image, in the given order.
+   * @throws PanppError `argument` for an invalid region
    */
   async recognize(
     input: ImageInput,

@@ -1,4 +1,4 @@
-// Reading a number of regions as a list of dispatches (shaders/recognition): masked RoI, encoder,
+// Plans the reading of regions as a list of dispatches (shaders/recognition): masked RoI, encoder,
 // decoder. Pure: sizes and weights in, dispatches out.
 // Source: PAN++ paper, recognition head; spec, Recognition.
 import attention from '../../shaders/recognition/attention.wgsl';
@@ -20,24 +20,24 @@ const roiShader = shaderOf(maskedRoi);
 const encodeShader = shaderOf(encode, attention);
 const decodeShader = shaderOf(decode, lstm, classify, beamSearch, attention);
 
-/** Tokens of a word at most, EOS included. */
+/** Maximum number of tokens per word, including EOS. */
 export const maxTokens = 32;
 
-/** Rows and columns of a region's features. */
+/** Rows and columns of a region's feature map. */
 export const cropHeight = 8;
 export const cropWidth = 32;
 
-/** Hypotheses of a beam search at most: what fits the shader's workgroup memory. */
+/** Maximum number of beam-search hypotheses: limited by the shader's workgroup memory. */
 export const maxBeam = 32;
 
 /**
- * 32-bit words of a word in `words`: its length, and three of each token (`Word` in decode.wgsl).
+ * 32-bit values per word in `words`: its length, and three per token (`Word` in decode.wgsl).
  */
 export const wordFields = 1 + 3 * maxTokens;
-/** 32-bit words of `Step` in decode.wgsl. */
+/** 32-bit values of `Step` in decode.wgsl. */
 export const stepFields = 4;
 
-/** Positions that a workgroup of the masked RoI takes. */
+/** Positions per workgroup of the masked RoI. */
 const positionsPerGroup = 16;
 
 const constants = {
@@ -52,13 +52,13 @@ const constants = {
   SPECIAL: specialClasses,
 };
 
-/** How regions are read. */
+/** Decoding parameters of a plan. */
 export interface DecodingPlan {
-  /** Hypotheses kept in every step; 1 is greedy decoding. */
+  /** Hypotheses kept in each step; 1 is greedy decoding. */
   readonly beam: number;
-  /** Tokens of a word at most: 1 … `maxTokens`. */
+  /** Maximum number of tokens per word: 1 … `maxTokens`. */
   readonly length: number;
-  /** Take the tokens from `words` and keep the logits of all steps. */
+  /** Teacher forcing: takes the tokens from `words` and keeps the logits of all steps. */
   readonly forced: boolean;
 }
 
@@ -66,7 +66,7 @@ export const greedy: DecodingPlan = { beam: 1, length: maxTokens, forced: false 
 
 export interface RecognitionPlan {
   readonly dispatches: readonly Dispatch[];
-  /** Regions that one run reads at most. */
+  /** Maximum number of regions per run. */
   readonly capacity: number;
   /** Written by the host: see roi.ts. `masks` has room for `maskWords` 32-bit words. */
   readonly regions: Slot;
@@ -87,7 +87,8 @@ interface Size {
 }
 
 /**
- * Plans the reading of up to `capacity` regions of an image. All but the features is float32.
+ * Plans the reading of up to `capacity` regions of an image. Everything except `features` is
+ * float32.
  * @param features the recognition head's feature map, at 1/4 of the resized image
  * @param image the resized image's size
  */
@@ -178,20 +179,20 @@ export function planRecognition(
   };
 }
 
-/** How a region lies in `regions`. */
+/** Layout of a region in `regions`. */
 export function regionLayout(): StructLayout {
   return roiShader({ types: { input: 'f32' }, constants }).layout('Region');
 }
 
-/** How a run's settings lie in `settings`. */
+/** Layout of a run's settings in `settings`. */
 export function settingsLayout(): StructLayout {
   return roiShader({ types: { input: 'f32' }, constants }).layout('Settings');
 }
 
 /**
- * How many regions to read at once: as many as take a quarter of the memory that the network's
- * largest map takes (128 channels at half the image's size), so that a spotter needs hardly more
- * than a detector; but no fewer than 16, no more than 256.
+ * Number of regions to read at once, 16 to 256: as many as fit a quarter of the memory of the
+ * network's largest map (128 channels at half the image's size), so that a spotter needs hardly
+ * more memory than a detector.
  */
 export function regionsAtOnce(
   image: Size,

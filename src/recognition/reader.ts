@@ -1,5 +1,5 @@
-// The recognition head at work: the stages that a program needs for it, and running them for any
-// number of regions.
+// Runs the recognition head: plans its stages for a program and runs them for any number of
+// regions.
 import type { Gpu } from '../gpu/context.js';
 import type { Slot } from '../gpu/dispatch.js';
 import type { Program, Stage } from '../gpu/program.js';
@@ -20,8 +20,8 @@ import type { RecognitionWeights } from './weights.js';
 import { type Word, readWords } from './words.js';
 
 /**
- * The recognition head's stages behind a network's: `features`, its convolution, and `recognition`,
- * which is run for some regions at a time.
+ * The recognition head's stages, to run after a network's: `features`, its convolution, and
+ * `recognition`, which runs once per batch of regions.
  */
 export interface ReaderPlan {
   readonly recognition: RecognitionPlan;
@@ -36,7 +36,7 @@ interface Size {
   readonly width: number;
 }
 
-/** Plans the recognition head of a network on an image of a size. */
+/** Plans the recognition head of a network for one image size. */
 export function planReader(
   network: NetworkPlan,
   weights: PlannedWeights,
@@ -81,9 +81,9 @@ export class Reader {
   }
 
   /**
-   * Reads regions: one submit for as many of them as fit the plan, one wait for all. Without
-   * regions nothing is run.
-   * @param before stages to run first; `features` must be among them
+   * Reads regions: one submit for each batch that fits the plan, one wait for all. Without regions
+   * nothing runs.
+   * @param before stages to run first; must include `features`
    */
   async read(
     { rois, maskScale }: Rois,
@@ -92,7 +92,7 @@ export class Reader {
     if (rois.length === 0) return { words: [], gpuTimings: {} };
     const { capacity, maskWords, words } = this.#plan;
     const runs = [...inRuns(rois, capacity, maskWords)];
-    // Runs past the timeline's end would be left out of the time.
+    // Runs past the timeline's capacity would be missing from the timings.
     const timeline =
       this.#timeline && before.length + runs.length <= this.#timeline.capacity
         ? this.#timeline
@@ -146,7 +146,7 @@ function sliceOf(bytes: ArrayBuffer, range: ReadRange): ArrayBuffer {
   return bytes.slice(range.offset, range.offset + range.bytes);
 }
 
-/** The bytes of a plan's `settings`: how many regions there are, and their masks' scale. */
+/** Packs a plan's `settings`: the number of regions and the scale of their masks. */
 export function packSettings(count: number, maskScale: number): Uint8Array<ArrayBuffer> {
   return settingsLayout().pack({ count, maskScale });
 }

@@ -1,4 +1,4 @@
-// What is asked of the reader and what it gives: words, their characters, and their correction.
+// Options and results of reading: words, their characters, and their correction.
 import { PanppError } from '../errors.js';
 import type { ImageInput } from '../images/input.js';
 import type { Point } from '../shapes/geometry.js';
@@ -10,9 +10,9 @@ import type { Word } from './words.js';
 
 /** How words are read. */
 export interface ReadOptions {
-  /** Hypotheses that the search keeps: 1 … 32; 1, the default, is greedy decoding. */
+  /** Number of beam-search hypotheses: 1 … 32; default: 1, which is greedy decoding. */
   readonly beam?: number;
-  /** Give each word's characters with their probabilities and where the decoder looked. */
+  /** Return each word's characters with their probabilities and attention positions. */
   readonly characters?: boolean;
 }
 
@@ -23,29 +23,29 @@ export interface TextCharacter {
   /** Softmax of the decoder's logits, 0 … 1. */
   readonly probability: number;
   /**
-   * Where the decoder's attention was largest, in pixels of the image; one of the region's 8 × 32
+   * Point of the decoder's strongest attention, in image pixels; one of the region's 8 × 32
    * positions.
    */
   readonly attention: Point;
 }
 
-/** What was read in a region. */
+/** The text read in a region. */
 export interface TextReading {
-  /** The word, after correction if one was asked for; empty if the decoder ended at once. */
+  /** The word, corrected if requested; empty if the decoder found no characters. */
   readonly text: string;
-  /** Mean probability of the characters as they were read, 0 … 1. */
+  /** Mean probability of the characters before correction, 0 … 1. */
   readonly textScore: number;
-  /** As they were read, before any correction; only if asked for. */
+  /** The characters before correction; only if requested. */
   readonly characters?: readonly TextCharacter[];
 }
 
-/** How words are corrected; without any of this they stay as they were read. */
+/** How words are corrected; default: no correction. */
 export interface CorrectionOptions {
-  /** Words to choose from. */
+  /** Allowed words. */
   readonly lexicon?: Lexicon | readonly string[];
   /**
-   * Thresholds of the rule, the authors' where left out; the rule applies if these or a lexicon are
-   * given.
+   * Thresholds of the correction rule; defaults: `defaultCorrection`. The rule applies if this or a
+   * lexicon is given.
    */
   readonly correction?: Partial<CorrectionSettings>;
 }
@@ -68,8 +68,8 @@ export function decodingOf({ beam = 1 }: ReadOptions): DecodingPlan {
 }
 
 /**
- * What to correct by, checked. @throws PanppError `argument` for a lexicon or thresholds that are
- * none
+ * Checks the correction options and prepares the lexicon.
+ * @throws PanppError `argument` for an invalid lexicon or invalid thresholds
  */
 export function correctionOf({ lexicon, correction }: CorrectionOptions): {
   lexicon: Lexicon | undefined;
@@ -82,7 +82,7 @@ export function correctionOf({ lexicon, correction }: CorrectionOptions): {
   };
 }
 
-/** A word as it is given to the caller, its characters placed in the image. */
+/** Converts a word to the public result, with its characters' positions in image pixels. */
 export function readingOf(
   { text, score, characters }: Word,
   roi: Roi,
@@ -98,7 +98,7 @@ export function readingOf(
   return { text, textScore: score, characters: located };
 }
 
-/** Corrects words as the options ask; those that the rule drops are left out. */
+/** Corrects words according to the options; dropped words are left out. */
 export function correctAll<T extends TextReading>(
   readings: readonly T[],
   { lexicon, correction }: ReturnType<typeof correctionOf>,

@@ -1,5 +1,5 @@
-// Regions as the masked RoI takes them: a crop of the resized image and a mask, from a label map or
-// from a polygon.
+// Prepares regions for the masked RoI: a crop of the resized image and a mask, from a label map or
+// a polygon.
 // Source: spec, Recognition 2.
 import { PanppError } from '../errors.js';
 import type { Box, Point, Polygon } from '../shapes/geometry.js';
@@ -8,20 +8,20 @@ import { cropHeight, cropWidth, regionLayout } from './plan.js';
 /** One region to read. */
 export interface Roi {
   /**
-   * What is looked at, in pixels of the resized image: the tight box grown by a pixel on each side
+   * The crop to read, in pixels of the resized image: the tight box grown by one pixel on each side
    * and clamped to the image.
    */
   readonly crop: Box;
-  /** The mask's rectangle in pixels of its own, `maskScale` pixels of the resized image each. */
+  /** The mask's rectangle in mask pixels; each is `maskScale` pixels of the resized image wide. */
   readonly maskBox: Box;
   /** The mask's pixels as bits, row after row, lowest bit first. */
   readonly mask: Uint32Array;
 }
 
-/** Regions to read with what their masks' pixels are. */
+/** Regions to read, and the scale of their masks. */
 export interface Rois {
   readonly rois: readonly Roi[];
-  /** Pixels of the resized image to a pixel of the masks, along each axis. */
+  /** Pixels of the resized image per mask pixel, along each axis. */
   readonly maskScale: number;
 }
 
@@ -30,14 +30,14 @@ interface Size {
   readonly width: number;
 }
 
-/** A label map: `scale` pixels of the resized image to one of its pixels, along each axis. */
+/** A label map; each of its pixels is `scale` × `scale` pixels of the resized image. */
 export interface Labels {
   readonly labels: Int32Array;
   readonly width: number;
   readonly scale: number;
 }
 
-/** The region with a label; `box` is its tight box in the resized image. */
+/** Builds the region of a label; `box` is its tight box in the resized image. */
 export function roiOfLabel(
   { labels, width, scale }: Labels,
   label: number,
@@ -59,18 +59,18 @@ export function roiOfLabel(
 }
 
 /**
- * The region inside a polygon or a box of the original image, with a mask of the resized image's
- * pixels. A polygon's coordinates are those of pixels' centres, as `detect` gives them, and its
- * outline belongs to it.
- * @param name says which region, in errors
- * @throws PanppError `argument` for a shape that is none or lies outside of the image
+ * Builds the region of a polygon or box in the original image, with a mask in pixels of the resized
+ * image. A polygon's coordinates refer to pixel centres, as in the results of `detect`; its outline
+ * is included.
+ * @param name name of the region in error messages
+ * @throws PanppError `argument` for an invalid shape or one outside the image
  */
 export function roiOfShape(shape: Polygon | Box, name: string, image: Size, original: Size): Roi {
   const numbers = isBox(shape) ? [shape.left, shape.top, shape.right, shape.bottom] : shape.flat();
   if (numbers.length < 4 || !numbers.every(Number.isFinite)) {
     throw new PanppError(
       'argument',
-      `${name} is no region: it must be a box or at least two points, with finite coordinates`,
+      `${name} is invalid: it must be a box or at least two points, with finite coordinates`,
     );
   }
   const scaleX = (x: number) => (x * image.width) / original.width;
@@ -106,7 +106,7 @@ function isBox(shape: Polygon | Box): shape is Box {
   return 'left' in shape;
 }
 
-/** Of all pixels that the outline rounds to. */
+/** Bounds of all pixels that the outline rounds to. */
 function boundsOf(points: Polygon): Box {
   const xs = points.map(([x]) => Math.round(x));
   const ys = points.map(([, y]) => Math.round(y));
@@ -127,7 +127,7 @@ function cropOf(box: Box, image: Size): Box {
   };
 }
 
-/** Bits of a rectangle; pixels outside of it are ignored. */
+/** A bit mask of a rectangle; pixels outside are ignored. */
 class Mask {
   readonly bits: Uint32Array;
 
@@ -144,8 +144,8 @@ class Mask {
 }
 
 /**
- * Sets the pixels whose centres lie inside a polygon (even-odd rule), and those that its outline
- * rounds to.
+ * Sets the pixels whose centres lie inside a polygon (even-odd rule) and the pixels that its
+ * outline rounds to.
  */
 function fillPolygon(mask: Mask, points: Polygon): void {
   const edges = points.map((point, at) => [point, points[(at + 1) % points.length]] as const);
@@ -161,7 +161,7 @@ function fillPolygon(mask: Mask, points: Polygon): void {
     }
   }
   for (const [[x1, y1], [x2, y2]] of edges) {
-    // Along the axis on which it is longer, an edge has one pixel a step.
+    // Step along the longer axis: one pixel per step.
     if (Math.abs(x2 - x1) > Math.abs(y2 - y1)) {
       for (const x of steps(x1, x2, left, right))
         mask.set(x, Math.round(between(x, x1, x2, y1, y2)));
@@ -173,22 +173,22 @@ function fillPolygon(mask: Mask, points: Polygon): void {
 }
 
 /**
- * The value at `at` of the line that is `from` at `start` and `to` at `end`, and no further than
- * these.
+ * Linear interpolation: the value at `at` of the line with `from` at `start` and `to` at `end`,
+ * clamped to these two values.
  */
 function between(at: number, start: number, end: number, from: number, to: number): number {
   const share = start === end ? 0 : Math.min(Math.max((at - start) / (end - start), 0), 1);
   return from + share * (to - from);
 }
 
-/** The whole numbers between two rounded ones, as far as they lie in `first` … `end` − 1. */
+/** The integers between two rounded values, limited to `first` … `end` − 1. */
 function steps(a: number, b: number, first: number, end: number): number[] {
   const from = Math.max(Math.round(Math.min(a, b)), first);
   const to = Math.min(Math.round(Math.max(a, b)), end - 1);
   return Array.from({ length: Math.max(to - from + 1, 0) }, (_, step) => from + step);
 }
 
-/** The bytes of `regions` for some regions, whose masks lie one after the other in `masks`. */
+/** Packs `regions`; the masks of these regions follow one another in `masks`. */
 export function packRegions(rois: readonly Roi[]): Uint8Array<ArrayBuffer> {
   let words = 0;
   const records = rois.map(({ crop, maskBox, mask }) => {
@@ -209,7 +209,7 @@ export function packRegions(rois: readonly Roi[]): Uint8Array<ArrayBuffer> {
   return regionLayout().packAll(records);
 }
 
-/** The bytes of `masks` for some regions. */
+/** Packs `masks`. */
 export function packMasks(rois: readonly Roi[]): Uint32Array<ArrayBuffer> {
   const packed = new Uint32Array(rois.reduce((sum, { mask }) => sum + mask.length, 0));
   let word = 0;
@@ -221,7 +221,7 @@ export function packMasks(rois: readonly Roi[]): Uint32Array<ArrayBuffer> {
 }
 
 /**
- * Cuts regions into runs of at most `capacity` regions whose masks have at most `maskWords` words.
+ * Splits regions into runs of at most `capacity` regions with at most `maskWords` mask words.
  */
 export function* inRuns(
   rois: readonly Roi[],
@@ -240,7 +240,7 @@ export function* inRuns(
   }
 }
 
-/** The original image's point at the middle of one of a region's 8 × 32 positions. */
+/** The centre of one of a region's 8 × 32 positions, in pixels of the original image. */
 export function pointOfPosition(
   { crop }: Roi,
   position: number,

@@ -1,5 +1,5 @@
-// The recognition head's weights as its shaders read them: one buffer for the encoder, one for the
-// decoder, in vec4s.
+// Packs the recognition head's weights for its shaders: one buffer of vec4s for the encoder, one
+// for the decoder.
 // Source of the arithmetic: spec, Recognition 3 and 4.
 import type { Gpu } from '../gpu/context.js';
 import {
@@ -15,22 +15,21 @@ import { type FoldedWeights, floats, uploadBuffer } from '../network/weights.js'
 export interface RecognitionWeights {
   readonly encoder: GPUBuffer;
   readonly decoder: GPUBuffer;
-  /** Characters, EOS, PAD and UNK. */
+  /** Number of classes: characters, EOS, PAD and UNK. */
   readonly classes: number;
-  /** Bytes of GPU memory held. */
+  /** GPU memory in bytes. */
   readonly bytes: number;
   dispose(): void;
 }
 
 const width = neckChannels;
 const headWidth = width / attentionHeads;
-/** Scores are scaled by 1/√16, a power of two: part of the query's weights without a rounding. */
+/** Attention scale 1/√16: a power of two, so folding it into the query's weights is exact. */
 const scoreScale = 1 / Math.sqrt(headWidth);
 const layerNormEpsilon = 1e-6;
 
 /**
- * Packs the recognition head of folded weights and copies it to the GPU; undefined for a model that
- * only detects.
+ * Packs the recognition head's weights and uploads them; undefined for a model without such a head.
  */
 export function uploadRecognition(
   gpu: Gpu,
@@ -60,7 +59,7 @@ export function packEncoder(tensors: FoldedWeights, classes: number): Float32Arr
   ]);
 }
 
-/** LSTM cells, layer norm, fc_q (scaled), fc_k's weight as it is, fc_v, fc_o, cls, embedding. */
+/** LSTM cells, layer norm, fc_q (scaled), fc_k's weight unchanged, fc_v, fc_o, cls, embedding. */
 export function packDecoder(tensors: FoldedWeights, classes: number): Float32Array {
   const decoder = 'rec_head.decoder';
   const attention = `${decoder}.att`;
@@ -80,7 +79,7 @@ export function packDecoder(tensors: FoldedWeights, classes: number): Float32Arr
   ]);
 }
 
-/** [input / 4][output] vec4 of inputs, then the bias, padded to whole vec4s. */
+/** [input / 4][output] as vec4s of 4 inputs, then the bias, padded to whole vec4s. */
 function packLinear(
   tensors: FoldedWeights,
   name: string,
@@ -102,8 +101,8 @@ function packLinear(
 }
 
 /**
- * [input, then old h][unit] vec4 of what it gives to the unit's gates i, f, g, o (PyTorch's order),
- * then [unit] the gates' biases.
+ * [input, then previous h][unit] as vec4s of the weights for the unit's gates i, f, g, o (PyTorch's
+ * order), then [unit] the gates' biases.
  */
 function packLstmCell(tensors: FoldedWeights, name: string): Float32Array {
   const sides = ['ih', 'hh'].map((side) => ({
@@ -125,7 +124,7 @@ function packLstmCell(tensors: FoldedWeights, name: string): Float32Array {
   return packed;
 }
 
-/** What the embedding of EOS asks, layer norm, fc_q and fc_k done: [head][channel of the crop]. */
+/** Encoder queries from EOS's embedding after layer norm, fc_q and fc_k: [head][crop channel]. */
 function encoderQueries(tensors: FoldedWeights, classes: number): Float32Array {
   const attention = 'rec_head.encoder.att';
   const names = ['layer_norm.weight', 'layer_norm.bias', 'fc_q.weight', 'fc_q.bias', 'fc_k.weight'];

@@ -1,4 +1,4 @@
-// What the decoder left on the GPU, as words.
+// Reads words from the decoder's output.
 import { PanppError } from '../errors.js';
 import { maxTokens, wordFields } from './plan.js';
 
@@ -7,23 +7,21 @@ export interface ReadCharacter {
   readonly character: string;
   /** Softmax of the decoder's logits. */
   readonly probability: number;
-  /** Which of the region's 8 × 32 positions, row after row, the decoder attended to most. */
+  /** Row-major index of the region's 8 × 32 positions with the decoder's strongest attention. */
   readonly position: number;
 }
 
-/** A word that was read. */
+/** A recognised word. */
 export interface Word {
   readonly text: string;
-  /** Sum of the characters' probabilities / (their number + 1e-6). */
+  /** Sum of the characters' probabilities / (number of characters + 1e-6). */
   readonly score: number;
   readonly characters: readonly ReadCharacter[];
 }
 
 /**
- * The words in the bytes of a plan's `words`; what comes after EOS, and PAD and UNK, are no
- * characters.
- * @throws PanppError `weights` if the decoder found no token, which only weights that are no
- * numbers can cause
+ * Reads words from the bytes of a plan's `words`. Tokens after EOS, and PAD and UNK, are skipped.
+ * @throws PanppError `weights` if the decoder chose no token, which only NaN or infinity can cause
  */
 export function readWords(bytes: ArrayBuffer, vocabulary: readonly string[]): Word[] {
   const whole = new Uint32Array(bytes);
@@ -33,7 +31,7 @@ export function readWords(bytes: ArrayBuffer, vocabulary: readonly string[]): Wo
     if (whole[start] === 0)
       throw new PanppError(
         'weights',
-        'the recognition head gives no numbers: its weights are damaged, convert them again; or, with precision f16, values are too large for it, load the model with precision f32',
+        'the recognition head gives NaN or infinity: its weights are damaged, convert them again; or, with precision f16, values are too large for it, load the model with precision f32',
       );
     const characters: ReadCharacter[] = [];
     for (let at = start + 1; at < start + 1 + 3 * Math.min(whole[start], maxTokens); at += 3) {

@@ -1,6 +1,6 @@
 /**
- * Experimental: measures which convolution is fastest on an adapter. What it finds is plain data
- * for `loadModel`'s option `tuning`.
+ * Experimental: measures which convolution is fastest on an adapter. The result is plain data for
+ * the option `tuning` of `loadModel`.
  *
  * @module panpp/tuning
  */

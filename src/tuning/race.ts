@@ -1,37 +1,37 @@
-// Which of several ways to do the same is fastest, where every measurement has noise: contestants
-// take turns, so that what slows the machine down for a while slows all of them; those far behind
-// drop out early; and who leads must then win against the usual way in measurements of their own,
-// for the least of many noisy medians is no proof of anything.
+// Finds the fastest of several ways to compute the same, despite noisy measurements. Contestants
+// take turns, so that a temporary slowdown of the machine affects all; slow ones drop out early.
+// The leader must then beat the usual way in separate measurements, because the smallest of many
+// noisy medians proves nothing.
 
-/** What a race is run by. */
+/** Rules of a race. */
 export interface RaceRules {
-  /** Times that every contestant is measured before the final. */
+  /** Measurements of each contestant before the final. */
   readonly heats: number;
-  /** Times that the two of the final are. */
+  /** Measurements of each of the two finalists. */
   readonly finals: number;
-  /** Who is so many times slower than the fastest drops out. */
+  /** A contestant slower than the fastest by this factor drops out. */
   readonly hopeless: number;
-  /** What the winner must save, as a part of the usual way's time. */
+  /** The minimum that the winner must save, as a fraction of the usual way's time. */
   readonly margin: number;
 }
 
 export const raceRules: RaceRules = { heats: 3, finals: 7, hopeless: 1.3, margin: 0.03 };
 
 export interface RaceResult<T> {
-  /** Who beats the usual way by the margin. */
+  /** The contestant that beats the usual way by the margin; missing if none does. */
   readonly winner?: T;
-  /** The usual way's median. */
+  /** Median time of the usual way. */
   readonly usual: number;
   /**
-   * As much less as the winner takes, by the median of the final's rounds; the same without a
-   * winner.
+   * The winner's time: `usual` times the median ratio of the final's rounds; without a winner,
+   * `usual`.
    */
   readonly best: number;
 }
 
 /**
- * Finds the contestant that is faster than `usual`.
- * @param time measures once
+ * Finds the fastest contestant that beats `usual`.
+ * @param time takes one measurement
  */
 export async function race<T>(
   usual: T,
@@ -58,7 +58,7 @@ export async function race<T>(
     usualTimes.push(await time(usual));
     leaderTimes.push(await time(leader));
   }
-  // Round by round: a slow moment of the machine is in both.
+  // Compared round by round: a temporary slowdown affects both.
   const ratio = median(leaderTimes.map((own, round) => own / usualTimes[round]));
   const wins = ratio <= 1 - rules.margin;
   const ofUsual = median(usualTimes);

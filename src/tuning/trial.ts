@@ -1,5 +1,4 @@
-// One computation on a device, in any of several ways: is the result right, and how long does it
-// take?
+// Runs one computation on a device in several ways: checks the results and measures the time.
 import { PanppError } from '../errors.js';
 import type { Gpu } from '../gpu/context.js';
 import { Program } from '../gpu/program.js';
@@ -8,12 +7,12 @@ import { Timeline } from '../gpu/timeline.js';
 import { readValues, valueBytes } from '../layers/precision.js';
 import type { Ways } from './ways.js';
 
-/** Milliseconds that a measurement should last: many times what clocks are rounded to (0.1 ms). */
+/** Target duration of a measurement in milliseconds: far above the clock resolution (0.1 ms). */
 const measured = 5;
-/** Computations in one measurement at most. */
+/** Maximum number of computations in one measurement. */
 const mostRepeats = 100;
 
-/** Times ways to compute the same; ends with `dispose`, which frees their buffers too. */
+/** Times ways to compute the same. `dispose` must be called; it also frees the ways' buffers. */
 export class Trial<T> {
   readonly #gpu: Gpu;
   readonly #ways: Ways<T>;
@@ -31,10 +30,9 @@ export class Trial<T> {
   }
 
   /**
-   * Computes in a way for the first time, and compares the result with that of the way that was
-   * first.
-   * @returns what is wrong with it, if anything
-   * @throws PanppError unless it is the shader that does not compile
+   * Runs a way for the first time and compares its result with that of the first way tested.
+   * @returns a description of the fault (a wrong result or a shader that does not compile), if any
+   * @throws PanppError for any other error
    */
   async faultOf(way: T): Promise<string | undefined> {
     const name = this.#ways.name(way);
@@ -53,7 +51,7 @@ export class Trial<T> {
     }
   }
 
-  /** Decides from one way's time how many computations a measurement has. */
+  /** Sets the number of computations per measurement from the time of one way. */
   async setRepeats(way: T): Promise<void> {
     const once = await this.time(way);
     this.#repeats = Math.min(mostRepeats, Math.max(1, Math.ceil(measured / once)));
@@ -61,7 +59,7 @@ export class Trial<T> {
       for (const each of [...this.#programs.keys()]) await this.#prepare(each, this.#repeats);
   }
 
-  /** Milliseconds of one computation, by the GPU's clock if it has one. */
+  /** Time of one computation in milliseconds, by GPU timestamps if available. */
   async time(way: T): Promise<number> {
     const { device } = this.#gpu;
     const encoder = device.createCommandEncoder();
@@ -80,7 +78,7 @@ export class Trial<T> {
     return (ofClock ?? performance.now() - start) / this.#repeats;
   }
 
-  /** Frees what the trial holds on the GPU. */
+  /** Frees the trial's GPU resources. */
   dispose(): void {
     const { inputs, output } = this.#ways;
     for (const program of this.#programs.values()) program.dispose();
@@ -99,7 +97,7 @@ export class Trial<T> {
     const { device } = this.#gpu;
     const { output, precision } = this.#ways;
     const encoder = device.createCommandEncoder();
-    // What a way does not write must not be there from the one before.
+    // A way must write all values itself: clear those that the previous way left.
     encoder.clearBuffer(output);
     this.#programs.get(way)!.encode(encoder);
     const range = this.#readback.copy(encoder, output, output.size);
@@ -112,12 +110,12 @@ export class Trial<T> {
 
 const stage = 'trial';
 
-/** The largest difference of two values as a part of the largest value; NaN if any is. */
+/** The largest difference as a fraction of the largest value; NaN if any value is NaN. */
 export function largestDifference(actual: Float32Array, expected: Float32Array): number {
   let [difference, largest] = [0, 0];
   for (let index = 0; index < expected.length; index++) {
     const own = Math.abs(actual[index] - expected[index]);
-    // NaN compares as nothing, and must not get lost.
+    // Negated, so that NaN is kept: every comparison with NaN is false.
     if (!(own <= difference)) difference = own;
     if (Number.isNaN(own)) return NaN;
     largest = Math.max(largest, Math.abs(expected[index]));

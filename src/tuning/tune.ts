@@ -1,5 +1,5 @@
-// Measures on the user's own adapter which tiles a network's convolutions are fastest in, and then
-// by which method.
+// Measures on the user's adapter which tiles, and then which methods, are fastest for a network's
+// convolutions.
 import { PanppError } from '../errors.js';
 import type { Gpu } from '../gpu/context.js';
 import {
@@ -33,40 +33,39 @@ import {
 } from './tuning.js';
 import { type Ways, methodWays, randomize, tileWays } from './ways.js';
 
-/** The pixels that a network sees. */
+/** Size of a network's input in pixels. */
 export interface TuneSize {
-  /** Rows; raised to a multiple of 32. */
+  /** Height; rounded up to a multiple of 32. */
   readonly height: number;
-  /** Columns; raised likewise. */
+  /** Width; rounded up to a multiple of 32. */
   readonly width: number;
 }
 
-/** What `tune` says while it works. */
+/** Progress of `tune`. */
 export interface TuneProgress {
   /**
-   * The shape that was just measured, as in `Tuning.shapes`, or the class, as in `Tuning.methods`.
+   * Key of the shape just measured, as in `Tuning.shapes`, or of the class, as in `Tuning.methods`.
    */
   readonly shape: string;
-  /** What was found for it. */
+  /** Result for this shape or class. */
   readonly found: TunedShape | TunedMethod;
-  /** Shapes and classes measured so far. */
+  /** Number of shapes and classes measured so far. */
   readonly done: number;
-  /** Shapes and classes in all. */
+  /** Total number of shapes and classes. */
   readonly total: number;
 }
 
-/** How `tune` works. */
+/** Options of `tune`. */
 export interface TuneOptions {
   /**
-   * The sizes to tune for; unless given, those of squares, 4:3 and 16:9 images at the model's own
-   * short side.
+   * Input sizes to tune for; default: square, 4:3 and 16:9 images at the model's own short side.
    */
   readonly sizes?: readonly TuneSize[];
   /** As in `loadModel`. */
   readonly precision?: PrecisionChoice;
-  /** Named in errors, for example the weights file's name. */
+  /** Name used in error messages, for example the weights file's name. */
   readonly source?: string;
-  /** Called after every shape and class. */
+  /** Called after each shape and each class. */
   readonly onProgress?: (progress: TuneProgress) => void;
   /** Rejects with the signal's reason before the next shape or class. */
   readonly signal?: AbortSignal;
@@ -74,10 +73,10 @@ export interface TuneOptions {
 
 /**
  * Measures the convolutions of a model on an adapter, for `loadModel(gpu, weights, { tuning })`.
- * Takes from seconds to minutes, during which the adapter should do nothing else. A tile or a
- * method whose results are not the usual one's is reported (`faults`) and not used.
- * @param weights the bytes of a file that `panpp convert` made
- * @throws PanppError as `loadModel`; `argument` for sizes that are none
+ * Takes seconds to minutes; the adapter should be idle otherwise. A tile or method whose results
+ * differ from the default one's is reported in `faults` and not used.
+ * @param weights the bytes of a file written by `panpp convert`
+ * @throws PanppError as `loadModel`; `argument` for invalid sizes
  */
 export async function tune(
   gpu: Gpu,
@@ -98,7 +97,7 @@ export async function tune(
   ) => {
     options.signal?.throwIfAborted();
     const found = (all[shape] = await measured());
-    // The pipelines of those that lost.
+    // Free the pipelines of rejected ways.
     for (const pipeline of gpu.pipelines.keys())
       if (!compiled.has(pipeline)) gpu.pipelines.delete(pipeline);
     options.onProgress?.({ shape, found, done: ++done, total: shapes.size + classes.size });
@@ -109,7 +108,7 @@ export async function tune(
     for (const [key, own] of classes)
       await keep(methods, key, () => tuneMethod(gpu, key, own, choices));
   } catch (error) {
-    // A lost device comes as all sorts of errors.
+    // A lost device can cause any kind of error.
     gpu.assertUsable();
     throw error;
   }
@@ -117,9 +116,9 @@ export async function tune(
 }
 
 /**
- * The convolutions of a network's plans, by any method: shapes by their keys, of those that share
- * one, the largest. And the classes that have a choice of methods, by theirs: all direct shapes of
- * each, those that are alike too.
+ * Collects the convolutions of a network's plans, for all methods. Shapes by key: the largest shape
+ * with each key. Classes with a choice of methods, by key: all direct shapes of the class, including
+ * equal ones.
  */
 export function convolutionsOf(
   { profile }: Pick<Gpu, 'profile'>,
@@ -134,7 +133,7 @@ export function convolutionsOf(
   const { tile } = defaultChoices(profile);
   const shapes = new Map<string, ConvShape>();
   const classes = new Map<string, ConvShape[]>();
-  // By the usual methods, then by the others.
+  // Plans with the usual methods, then with the others.
   for (const which of [0, -1]) {
     const choices: ConvChoices = {
       tile,
@@ -155,7 +154,7 @@ export function convolutionsOf(
   return { shapes, classes };
 }
 
-/** The class of a convolution from its direct shape. */
+/** The class of a convolution, from its direct shape. */
 function classOf(shape: ConvShape): ConvClass {
   return { ...shape, precision: shape.types.weight };
 }
@@ -198,10 +197,10 @@ async function tuneShape(gpu: Gpu, key: string, shape: ConvShape): Promise<Tuned
 }
 
 /**
- * Finds the fastest method of a class, for all places together where the network has it.
- * @param shapes its direct shapes there
- * @param choices the tiles that every method gets
- * @param methods the usual one first
+ * Finds the fastest method of a class, summed over all its convolutions in the network.
+ * @param shapes the direct shapes of these convolutions
+ * @param choices the tiles to use for each method
+ * @param methods candidates, the usual method first
  */
 export async function tuneMethod(
   gpu: Gpu,
@@ -225,7 +224,7 @@ export async function tuneMethod(
   }
 }
 
-/** Races those that give the first one's values. */
+/** Races the ways whose results match the first one's. */
 async function fastest<T>(gpu: Gpu, key: string, ways: Ways<T>, [usual, ...others]: readonly T[]) {
   const trial = new Trial(gpu, ways);
   try {
@@ -251,7 +250,7 @@ async function fastest<T>(gpu: Gpu, key: string, ways: Ways<T>, [usual, ...other
   }
 }
 
-/** To a tenth of a microsecond. */
+/** Rounds to 0.1 µs. */
 function rounded(milliseconds: number): number {
   return Number(milliseconds.toFixed(4));
 }

@@ -1,7 +1,6 @@
-// What was measured on an adapter, as plain data: which tile is fastest for which shape of
-// convolution, and which method for which class of them. It can be stored, shipped and given to
-// `loadModel`; it is used on the adapter and with the shaders that it was measured with, and
-// nowhere else.
+// Results measured on an adapter, as plain data: the fastest tile for each convolution shape, and
+// the fastest method for each class of convolutions. A tuning can be stored, shipped and passed to
+// `loadModel`; it is used only on the same adapter and with the same shaders.
 import { PanppError } from '../errors.js';
 import type { GpuProfile } from '../gpu/context.js';
 import {
@@ -18,73 +17,73 @@ import { winogradSources } from '../layers/conv/winograd.js';
 import type { Source } from '../wgsl/assemble.js';
 import { tokensOf } from '../wgsl/tokens.js';
 
-/** What was found for one shape. */
+/** Result for one shape. */
 export interface TunedShape {
-  /** The tile that beats the default one; none if that stays. */
+  /** The tile that beats the default one; missing if none does. */
   readonly tile?: ConvTile;
-  /** Milliseconds of one convolution in that tile, or in the default one if that stays. */
+  /** Milliseconds per convolution with that tile, or with the default one if `tile` is missing. */
   readonly best: number;
-  /** Milliseconds in the default tile. */
+  /** Milliseconds with the default tile. */
   readonly usual: number;
   /**
-   * Tiles that don't compile or give other values on this adapter, a line each. They are never
+   * Tiles that don't compile or give wrong results on this adapter, one line each. They are never
    * used; please report them.
    */
   readonly faults?: readonly string[];
 }
 
-/** What was found for one class of convolutions. */
+/** Result for one class of convolutions. */
 export interface TunedMethod {
-  /** The method that beats the usual one, which is Winograd's; none if that stays. */
+  /** The method that beats the usual one (Winograd); missing if none does. */
   readonly method?: ConvMethod;
   /**
-   * Milliseconds of all the class's convolutions at the sizes tuned, by that method, or by the
-   * usual one if that stays; in their fastest tiles.
+   * Milliseconds for all convolutions of the class at the tuned sizes, with that method (or the
+   * usual one if `method` is missing) and their fastest tiles.
    */
   readonly best: number;
-  /** Milliseconds by the usual method. */
+  /** Milliseconds with the usual method. */
   readonly usual: number;
   /**
-   * Methods that don't compile or give other values on this adapter, a line each. They are never
+   * Methods that don't compile or give wrong results on this adapter, one line each. They are never
    * used; please report them.
    */
   readonly faults?: readonly string[];
 }
 
-/** What `tune` finds out, as plain data for JSON. */
+/** Result of `tune`, as plain data for JSON. */
 export interface Tuning {
   /** Version of this format. */
   readonly format: 1;
-  /** As in `GpuProfile`; so are the next two. */
+  /** Adapter as in `GpuProfile`; the same holds for `vendor` and `architecture`. */
   readonly adapter: string;
-  /** Who made the adapter. */
+  /** Vendor of the adapter. */
   readonly vendor: string;
-  /** The family of GPUs. */
+  /** GPU architecture. */
   readonly architecture: string;
   /** Hash of the shaders that were measured. */
   readonly shaders: string;
   /**
    * By shape, for example `1x1/1 64>128 x36 1024px f32 f32 f32`: kernel and stride, channels,
-   * batches, pixels up to the next power of two, how input, weights and output are stored.
+   * batches, pixels rounded up to a power of two, precision of input, weights and output.
    */
   readonly shapes: Readonly<Record<string, TunedShape>>;
   /**
-   * By class, for example `3x3/1 64>128 f16`: kernel and stride, channels, how values are stored;
-   * `matrix` follows where there were subgroup matrices. Only classes that the adapter leaves a
-   * choice for, so none on those that compute on a CPU.
+   * By class, for example `3x3/1 64>128 f16`: kernel and stride, channels, precision, and `matrix`
+   * if subgroup matrices were available. Only classes with a choice of methods on this adapter, so
+   * none on software adapters.
    */
   readonly methods?: Readonly<Record<string, TunedMethod>>;
 }
 
 /**
- * Whether a tuning is used: it was given and fits; none was given; it was measured on another
- * adapter, or with other shaders.
+ * Whether a tuning is used: `used`; `none` if none was given; `other-adapter` or `other-shaders` if
+ * it was measured on another adapter or with other shaders.
  */
 export type TuningState = 'used' | 'none' | 'other-adapter' | 'other-shaders';
 
 const format = 1;
 
-/** A tuning for an adapter, of the shaders as they are now. */
+/** Creates a tuning for an adapter and the current shaders. */
 export function tuningOf(
   { adapter, vendor, architecture }: TuningProfile,
   shapes: Tuning['shapes'],
@@ -95,7 +94,7 @@ export function tuningOf(
 
 type TuningProfile = Pick<GpuProfile, 'adapter' | 'vendor' | 'architecture'>;
 
-/** Whether a tuning fits an adapter. */
+/** Whether a tuning can be used on an adapter. */
 export function tuningState(tuning: Tuning | undefined, profile: TuningProfile): TuningState {
   if (!tuning) return 'none';
   const ofAdapter = (['adapter', 'vendor', 'architecture'] as const).every(
@@ -106,15 +105,14 @@ export function tuningState(tuning: Tuning | undefined, profile: TuningProfile):
 }
 
 /**
- * Methods and tiles as a tuning that fits has them; the default ones for classes and shapes that it
- * does not know.
+ * Methods and tiles from a matching tuning; defaults for classes and shapes that it doesn't have.
  */
 export function tunedChoices(
   { shapes, methods = {} }: Pick<Tuning, 'shapes' | 'methods'>,
   device: TileDevice,
 ): ConvChoices {
   const usual = defaultChoices(device);
-  // Only what this device can compute it by, wherever the data comes from.
+  // The data may come from anywhere: use only what this device supports.
   return {
     method: (conv) => {
       const tuned = methods[classKey(conv, device)]?.method;
@@ -135,8 +133,7 @@ export function sameTile(a: ConvTile, b: ConvTile): boolean {
 }
 
 /**
- * Two tunings of one adapter as one; where both know a shape or a class, the later one's word
- * counts.
+ * Merges two tunings of one adapter; for shapes and classes in both, the later tuning wins.
  */
 export function mergedTuning(earlier: Tuning | undefined, later: Tuning): Tuning {
   if (tuningState(earlier, later) !== 'used') return later;
@@ -148,9 +145,9 @@ export function mergedTuning(earlier: Tuning | undefined, later: Tuning): Tuning
 }
 
 /**
- * Data that came from elsewhere, as a tuning.
- * @param source named in errors
- * @throws PanppError `argument` if it is none
+ * Checks that a value is a tuning.
+ * @param source name used in error messages
+ * @throws PanppError `argument` if it is not
  */
 export function asTuning(value: unknown, source = 'tuning'): Tuning {
   const fault = faultOf(value);
@@ -163,21 +160,21 @@ export function asTuning(value: unknown, source = 'tuning'): Tuning {
 }
 
 function faultOf(value: unknown): string | undefined {
-  if (!isRecord(value)) return 'it is no object';
+  if (!isRecord(value)) return 'it is not an object';
   if (value.format !== format)
     return `its format is ${String(value.format)} where ${format} is expected`;
   const missing = ['adapter', 'vendor', 'architecture', 'shaders'].find(
     (name) => typeof value[name] !== 'string',
   );
-  if (missing) return `its ${missing} is no text`;
+  if (missing) return `its ${missing} is not a string`;
   const { shapes, methods = {} } = value;
   if (!isRecord(shapes)) return 'its shapes are missing';
-  if (!isRecord(methods)) return 'its methods are no object';
+  if (!isRecord(methods)) return 'its methods are not an object';
   const odd = Object.entries({ ...shapes, ...methods }).find(([, found]) => !isFound(found));
   return odd && `its entry for ${odd[0]} is not complete`;
 }
 
-// A shape's entry or a class's: keys of the two are never alike.
+// A valid entry of a shape or of a class; one check is enough, because their fields differ.
 function isFound(value: unknown): boolean {
   if (!isRecord(value) || typeof value.best !== 'number' || typeof value.usual !== 'number')
     return false;
@@ -193,12 +190,12 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** The WGSL that convolutions are measured in, in every way. */
+/** The WGSL sources of all measured ways to compute convolutions. */
 export const tunedSources: readonly Source[] = [...tileSources, ...winogradSources];
 
 /**
- * FNV-1a, 32 bits, of the shaders without comments and spaces, so that a browser's minified file
- * has the same.
+ * 32-bit FNV-1a hash of the shaders without comments and spaces, so that the minified browser build
+ * has the same hash.
  */
 export function shaderHash(sources = tunedSources): string {
   let hash = 0x811c9dc5;

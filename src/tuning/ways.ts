@@ -1,5 +1,5 @@
-// What a trial compares, on random values: a shape of convolution in any tile, and a convolution by
-// any method.
+// The ways that a trial compares, on random values: a convolution shape in any tile, and a
+// convolution by any method.
 import type { Gpu } from '../gpu/context.js';
 import type { Binding, Dispatch, Resource } from '../gpu/dispatch.js';
 import type { ConvMethod } from '../layers/conv/method.js';
@@ -13,31 +13,31 @@ import { type Precision, valueBytes } from '../layers/precision.js';
 
 /** Ways to compute the same on the GPU. */
 export interface Ways<T> {
-  /** What a way runs; all of them write `output`. */
+  /** The dispatches of a way; all ways write `output`. */
   dispatches(way: T): readonly Dispatch[];
   name(way: T): string;
   readonly output: GPUBuffer;
-  /** How the output is stored. */
+  /** Precision of the output. */
   readonly precision: Precision;
-  /** What outputs may differ by, as a part of the largest value. */
+  /** Allowed difference of outputs, as a fraction of the largest value. */
   readonly tolerance: number;
-  /** What else was made for them and is to be freed with the output. */
+  /** Other buffers to free together with the output. */
   readonly inputs: readonly GPUBuffer[];
 }
 
 /**
- * What results may differ by, as a part of the largest value: sums are float32, results are stored
- * as they are.
+ * Allowed difference of results, as a fraction of the largest value: sums are float32, results are
+ * stored in this precision.
  */
 const tolerance: Readonly<Record<Precision, number>> = { f32: 1e-4, f16: 2 ** -8 };
 
-/** A shape of convolution, in tiles. */
+/** Ways to compute one convolution shape: tiles. */
 export function tileWays(gpu: Gpu, shape: ConvShape): Ways<ConvTile> {
   const { kernel, inChannels, outChannels, batches = 1, sizes, types } = shape;
   const input = createBuffer(gpu, batches * sizes[0] * sizes[1] * inChannels, types.input);
   const weights = createBuffer(gpu, batches * kernel ** 2 * inChannels * outChannels, types.weight);
   const output = createBuffer(gpu, batches * sizes[2] * sizes[3] * outChannels, types.output);
-  // Where the shape is of a network, it is the whole plan.
+  // The whole plan is this one convolution.
   const alone = { bias: undefined, relu: false, residual: undefined };
   return {
     dispatches: (tile) => [
@@ -59,10 +59,10 @@ export function tileWays(gpu: Gpu, shape: ConvShape): Ways<ConvTile> {
 }
 
 /**
- * A convolution, by methods that its weights are packed for, of maps of several sizes one after
- * another.
- * @param packed stays the caller's
- * @param shapes its direct ones, with stride 1
+ * Ways to compute one convolution on maps of several sizes in sequence: the methods that its
+ * weights are packed for.
+ * @param packed still owned by the caller
+ * @param shapes its direct shapes, with stride 1
  */
 export function methodWays(
   gpu: Gpu,
@@ -78,7 +78,7 @@ export function methodWays(
       shapes.flatMap(({ sizes: [height, width] }) => {
         const map = featureMap('input', height, width, inChannels, precision);
         const planned = planConv(method, map, packed.get(method)!);
-        // Of any size, they lie at the beginning of the same buffers.
+        // Maps of all sizes start at the beginning of the same buffers.
         const buffers = new Map<Resource, GPUBuffer>([
           [map.slot, input],
           [planned.output.slot, output],
@@ -93,8 +93,7 @@ export function methodWays(
         }));
       }),
     name: (method) => method,
-    // In 16 bits Winograd's way rounds four times, and errors grow on the way (winograd.ts): 3.3e-3
-    // was seen.
+    // In f16, Winograd rounds four times and amplifies errors (winograd.ts): 3.3e-3 was observed.
     output,
     precision,
     tolerance: 2 * tolerance[precision],
@@ -102,7 +101,7 @@ export function methodWays(
   };
 }
 
-/** A buffer of random values. */
+/** Creates a buffer of random values. */
 function createBuffer({ device }: Gpu, count: number, precision: Precision): GPUBuffer {
   const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC;
   const buffer = device.createBuffer({
@@ -117,12 +116,12 @@ function createBuffer({ device }: Gpu, count: number, precision: Precision): GPU
   return buffer;
 }
 
-/** Puts values in −1 … 1 into floats, or into halves as bits; reproducible. */
+/** Fills an array with reproducible values in −1 … 1, as floats or as the bits of halves. */
 export function randomize<T extends Float32Array | Uint16Array>(values: T): T {
   let state = 1;
   for (let index = 0; index < values.length; index++) {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    // Of a half: sign, exponent of 1/16 to 1/2, mantissa.
+    // Bits of a half: sign, exponent of 1/16 to 1/2, mantissa.
     values[index] =
       values instanceof Uint16Array
         ? ((state >>> 31) << 15) | ((11 + ((state >>> 26) & 3)) << 10) | ((state >>> 12) & 1023)

@@ -141,17 +141,17 @@ describe('regions given as shapes', () => {
   });
 
   it.each([
-    [[[1, 1]] as Polygon, /region 0 is no region/],
-    [[] as Polygon, /region 0 is no region/],
+    [[[1, 1]] as Polygon, /region 0 is invalid/],
+    [[] as Polygon, /region 0 is invalid/],
     [
       [
         [1, 1],
         [NaN, 2],
         [3, 3],
       ] as Polygon,
-      /region 0 is no region: .* finite coordinates/,
+      /region 0 is invalid: .* finite coordinates/,
     ],
-    [{ left: 0, top: 0, right: Infinity, bottom: 3 }, /region 0 is no region/],
+    [{ left: 0, top: 0, right: Infinity, bottom: 3 }, /region 0 is invalid/],
     [
       [
         [50, 1],

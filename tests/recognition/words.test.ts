@@ -61,5 +61,7 @@ it('reads words without EOS to their end, and stops at it even if more follows',
 });
 
 it('says so where the decoder found no token', () => {
-  expect(() => readWords(packed([]), vocabulary)).toThrow('the recognition head gives no numbers');
+  expect(() => readWords(packed([]), vocabulary)).toThrow(
+    'the recognition head gives NaN or infinity',
+  );
 });

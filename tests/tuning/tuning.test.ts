@@ -161,11 +161,11 @@ describe('a tuning', () => {
   });
 
   it.each([
-    [undefined, /it is no object/],
-    [[], /it is no object/],
+    [undefined, /it is not an object/],
+    [[], /it is not an object/],
     [{}, /its format is undefined where 1 is expected/],
     [{ ...tuning, format: 2 }, /its format is 2/],
-    [{ ...tuning, adapter: 3 }, /its adapter is no text/],
+    [{ ...tuning, adapter: 3 }, /its adapter is not a string/],
     [{ ...tuning, shapes: [] }, /its shapes are missing/],
     [{ ...tuning, shapes: { a: null } }, /its entry for a is not complete/],
     [{ ...tuning, shapes: { a: { best: 1 } } }, /its entry for a is not complete/],
@@ -177,7 +177,7 @@ describe('a tuning', () => {
       { ...tuning, shapes: { a: { best: 1, usual: 1, faults: [1] } } },
       /its entry for a is not complete/,
     ],
-    [{ ...tuning, methods: [] }, /its methods are no object/],
+    [{ ...tuning, methods: [] }, /its methods are not an object/],
     [{ ...tuning, methods: { a: { usual: 1 } } }, /its entry for a is not complete/],
   ])('that is none is refused: %j', (value, message) => {
     expect(() => asTuning(value, 'x.json')).toThrow(message);
