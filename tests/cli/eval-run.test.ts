@@ -197,7 +197,7 @@ describe('eval --run', () => {
     mkdirSync(inScratch('broken'));
     copyFileSync(inScratch('broken-run.json'), inScratch('broken/run.json'));
     expect(await refused(run('broken'))).toBe(
-      'panpp: broken/run.json: not a run's settings file; give another --results, or --restart',
+      "panpp: broken/run.json: not a run's settings file; give another --results, or --restart",
     );
   });
 
