@@ -1,6 +1,6 @@
 /**
- * panpp in Node: everything of `panpp`, what needs files or a driver, and checkpoints, whose reader
- * a browser need not carry.
+ * panpp in Node: everything of `panpp`, functions that need files or a driver, and the checkpoint
+ * reader, which browsers don't need.
  *
  * @module panpp/node
  */
@@ -21,13 +21,13 @@ export { decodeImage } from './images/decode.js';
 export { encodePng } from './images/encode.js';
 
 /**
- * Opens a GPU in Node. In order of preference: the adapter that `options.adapter` names; a hardware
- * one; an installed software one; the embedded software one (Linux x64, if `@sparticuz/chromium` is
- * installed). `gpu.profile` tells which it is. A process ends by itself with a Gpu open. Shaders
- * run without Dawn's clamps around indices (`disabledToggles: ['disable_robustness']` brings them
- * back).
- * @throws PanppError `adapter` that says what to install if there is none; `argument` for an option
- * or a toggle that is none
+ * Opens a GPU in Node. In order of preference: the adapter named by `options.adapter`; a hardware
+ * adapter; an installed software adapter; the embedded software adapter (Linux x64, if
+ * `@sparticuz/chromium` is installed). `gpu.profile` says which one it is. An open Gpu does not
+ * keep the process alive. Shaders run without Dawn's clamps around indices (`disabledToggles:
+ * ['disable_robustness']` brings them back).
+ * @throws PanppError `adapter` that says what to install if there is none; `argument` for an
+ * invalid option or toggle
  */
 export async function openGpu(options: AdapterOptions = {}): Promise<Gpu> {
   checkOptions('openGpu', options, ['adapter', 'toggles', 'disabledToggles']);
@@ -45,7 +45,7 @@ export function packagedWeights(): string {
   );
 }
 
-// A browser has GPUBufferUsage and its like among its globals; in Node Dawn's module brings them.
+// Browsers define GPUBufferUsage and similar globals; in Node they come from Dawn's module.
 async function defineWebGpuConstants(): Promise<void> {
   const { globals } = await import('webgpu');
   for (const [name, value] of Object.entries(globals)) {

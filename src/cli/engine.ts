@@ -109,7 +109,7 @@ export async function openAdapter({ adapter, toggles = '' }: ModelOptions): Prom
   const gpu = await withoutDawnNotices(() => openGpu({ adapter, ...parseToggles(toggles) }));
   if (gpu.profile.software)
     say(
-      `panpp: ${gpu.profile.adapter} computes on the CPU; ${fasterThan(gpu.profile)} (panpp doctor tells more)`,
+      `panpp: ${gpu.profile.adapter} computes on the CPU; ${fasterThan(gpu.profile)} (see panpp doctor)`,
     );
   return gpu;
 }

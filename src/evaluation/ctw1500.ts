@@ -61,9 +61,7 @@ function stemOf(name: string): string {
   return name.replace(/\.(txt|xml)$/, '');
 }
 
-/**
- * A detection takes every free ground truth that it fits, and is one true positive all the same.
- */
+/** A detection takes every free ground truth that it matches, but counts as one true positive. */
 function evaluateImage(
   name: string,
   gt: readonly Outline[],
@@ -83,7 +81,7 @@ function evaluateImage(
   return { tp, fp: det.length - tp, npos: gt.length };
 }
 
-/** An IoU whose union is 0 ends the script. */
+/** The official script fails on an IoU whose union is 0. */
 export function definedIou(name: string, gt: Outline, det: Outline): number {
   const intersection = intersectionArea(gt, det);
   const union = unionArea(gt, det, intersection);

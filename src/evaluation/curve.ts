@@ -1,4 +1,4 @@
-// Precision and recall over the score threshold: the same protocol at every threshold.
+// Precision and recall against the score threshold, with the same protocol at each threshold.
 import { evaluate } from './evaluate.js';
 import { formatResults, resultFileName, type ResultRegion } from './results.js';
 import type { EvaluationOptions, FileSet, Protocol, Score } from './types.js';
@@ -8,15 +8,15 @@ export interface ScoredRegion extends ResultRegion {
 }
 
 export interface CurvePoint extends Score {
-  /** Regions of this score and better were kept. */
+  /** Regions with at least this score were kept. */
   readonly threshold: number;
 }
 
 /**
  * The protocol's figures at each threshold, in the order given. A threshold that leaves no region
- * is left out: there is no precision then.
- * @param detections regions by the image's name, such as `img_25.jpg`; an image where nothing was
- * found has none.
+ * is skipped: precision is undefined there.
+ * @param detections regions by the image's name, such as `img_25.jpg`; an empty list if nothing was
+ * found.
  * @throws PanppError as `evaluate` and `formatResults` do.
  */
 export function thresholdCurve(

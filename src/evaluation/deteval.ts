@@ -17,14 +17,11 @@ import { type DetEvalImage, type EvaluationResult, type FileSet, ratio, score } 
 
 const SIGMA = 0.7;
 const TAU = 0.6;
-/** What a split or merged text is worth. */
+/** The credit for a split or merged text. */
 const FRAGMENT = 0.8;
 const DONT_CARE_SHARE = 0.5;
 
-/**
- * Only images with a result file are counted; the ground truth of the others is left out
- * altogether.
- */
+/** Only images with a result file are counted; the ground truth of the others is ignored. */
 export function evaluateTotalText(
   groundTruth: FileSet,
   results: FileSet,
@@ -108,14 +105,14 @@ function evaluateImage(gtFile: KeyedFile, detFile: KeyedFile, forms: Set<string>
   };
 }
 
-/** The detections that don't-care regions leave. */
+/** The detections without those that don't-care regions remove. */
 function withoutDontCare(gt: readonly GroundTruth[], det: readonly Detection[]): Detection[] {
   let left = [...det];
   let share: number | undefined;
   for (const region of gt) {
     if (!region.isDontCare || region.corners < 2) continue;
     left = left.filter(({ shape, place }) => {
-      // For a detection without area the script keeps the share of the one before it.
+      // For a detection without area the script keeps the share of the previous detection.
       if (shape.area !== 0) share = intersectionArea(region.shape, shape) / shape.area;
       if (share === undefined)
         return refuse(
@@ -128,7 +125,7 @@ function withoutDontCare(gt: readonly GroundTruth[], det: readonly Detection[]):
   return left;
 }
 
-/** σ and τ for all pairs, rows being ground truth. */
+/** σ and τ for all pairs; rows are ground truth. */
 function shares(
   gt: readonly GroundTruth[],
   det: readonly Detection[],
@@ -146,7 +143,7 @@ function shares(
   };
 }
 
-/** The two sums, with a flag for every text and detection that is accounted for. */
+/** The two sums, with a flag for each matched text and detection. */
 class Tally {
   recallSum = 0;
   precisionSum = 0;
@@ -164,9 +161,9 @@ class Tally {
   }
 
   /**
-   * A text that exactly one detection covers well, and that exactly one lies well in. The two may
-   * be different detections, and one detection can serve several texts: only the text's row is
-   * looked at.
+   * A text that exactly one detection covers well, and in which exactly one detection lies well.
+   * The two may be different detections, and one detection can match several texts: only the text's
+   * row is checked.
    */
   oneToOne(): void {
     for (let g = 0; g < this.gtCount; g++) {
@@ -194,7 +191,7 @@ class Tally {
   manyToOne(): void {
     for (let d = 0; d < this.detCount; d++) {
       if (this.detFlag[d] || indices(this.gtCount, (g) => this.tau[g][d] > 0).length < 2) continue;
-      // σ is held against τ's threshold here, as in the script.
+      // σ is compared with τ's threshold here, as in the script.
       const parts = indices(this.gtCount, (g) => !this.gtFlag[g] && reaches(this.sigma[g][d], TAU));
       if (parts.length === 1) {
         if (reaches(this.tau[parts[0]][d], TAU) && reaches(this.sigma[parts[0]][d], SIGMA))

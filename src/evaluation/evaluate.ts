@@ -1,6 +1,6 @@
-// The benchmarks' own evaluation protocols, by name. Each gives the official script's numbers to
-// the last decision; where the script refuses its input so does this, with a line that says what
-// and where.
+// The benchmarks' own evaluation protocols, by name. Each reproduces the official script's numbers
+// and decisions exactly. Input that the script refuses is refused here too, with a line that says
+// what and where.
 import { PanppError } from '../errors.js';
 import { evaluateCtw1500 } from './ctw1500.js';
 import { evaluateTotalText } from './deteval.js';
@@ -42,8 +42,8 @@ const EVALUATORS: Evaluators = {
 };
 
 /**
- * Compares result files with ground-truth files. For the names and formats see formats/; results
- * are written with `formatResults` under `resultFileName`.
+ * Compares result files with ground-truth files. For names and formats see formats/; write results
+ * with `formatResults`, named by `resultFileName`.
  * @throws PanppError `evaluation` for files that the official script refuses, naming the file and
  * the line; `argument` for an unknown protocol or an option that it does not have.
  */
@@ -74,7 +74,7 @@ export function evaluate<P extends Protocol>(
 }
 
 /**
- * The order of a corner's numbers in results; the protocols with four corners tell a wrong one by
+ * The order of a corner's numbers in results; the protocols with four corners detect a wrong order
  * themselves.
  */
 const ORDERS: Partial<Record<Protocol, 'x' | 'y'>> = {
@@ -84,10 +84,10 @@ const ORDERS: Partial<Record<Protocol, 'x' | 'y'>> = {
   'msra-td500': 'x',
   iou: 'x',
 };
-/** Results as bad as this are looked at in the other order too. */
+/** Below this H-mean, results are also checked in the other order. */
 const SUSPICIOUS = 0.2;
 
-/** A line for results that fit much better if the two numbers of every corner change places. */
+/** A note for results that match much better with x and y swapped. */
 function noteOnOrder(
   protocol: Protocol,
   { hmean }: Score,

@@ -1,21 +1,20 @@
-// Areas of polygons as the evaluation scripts define them: exact, in doubles, nothing rasterised.
+// Areas of polygons as the evaluation scripts define them: exact, in doubles, without rasterising.
 //
 // A polygon's own area is half the shoelace sum, whatever its shape; an intersection is the set of
-// points that are inside of both by the even-odd rule. For polygons that cross themselves the two
-// do not agree, so that an IoU can exceed 1 or be negative: the published figures were made that
-// way.
+// points inside both by the even-odd rule. For self-intersecting polygons the two definitions
+// disagree, so an IoU can exceed 1 or be negative; the published figures were computed that way.
 //
-// The intersection is summed over horizontal slabs. Between two neighbouring heights out of all
-// corners and crossings no two edges cross, so that the parts inside are trapezoids, and the length
-// inside on a slab's middle line times its height is exact. There is no topology to go wrong:
-// repeated corners, spikes, shared edges and rings wound twice need no care. That is why no
-// clipping library is used: on random polygons that cross themselves, polygon-clipping,
-// polyclip-ts, clipper2-ts, martinez-polygon-clipping, @velipso/polybool and JSTS fill by another
-// rule, raise errors, do not end, or (polybool, at coordinates of a thousand and more) are now and
-// then far off.
+// The intersection is summed over horizontal slabs. A slab lies between two consecutive heights of
+// corners or crossings. No edges cross inside it, so the parts inside are trapezoids, and the
+// length inside on the slab's middle line times its height is exact. No topology is needed:
+// repeated corners, spikes, shared edges and rings wound twice work without special cases. That is
+// why no clipping library is used: on random self-intersecting polygons, polygon-clipping,
+// polyclip-ts, clipper2-ts, martinez-polygon-clipping, @velipso/polybool and JSTS use another fill
+// rule, throw errors, never return, or (polybool, at coordinates of 1000 and more) are sometimes
+// far off.
 import type { Point, Polygon } from '../shapes/geometry.js';
 
-/** A polygon made ready for measuring. */
+/** A polygon prepared for measuring. */
 export interface Outline {
   /** Half the absolute shoelace sum. */
   readonly area: number;
@@ -26,7 +25,7 @@ export interface Outline {
   readonly edges: readonly Edge[];
 }
 
-/** An edge that is not horizontal, seen from its upper end. */
+/** A non-horizontal edge, from its upper end. */
 interface Edge {
   readonly top: number;
   readonly bottom: number;
@@ -41,17 +40,15 @@ interface OwnedEdge extends Edge {
   readonly ofFirst: boolean;
 }
 
-/** Smaller areas are rounding. */
+/** Smaller areas are rounding errors. */
 const LEAST_AREA = 1e-9;
 /**
- * Ratios of areas that lie nearer together than this are equal: their rounding is a hundred times
- * less.
+ * Ratios of areas that differ by less than this count as equal; rounding errors are 100 times
+ * smaller.
  */
 const RATIO_ROUNDING = 1e-12;
 
-/**
- * Makes a polygon of one or more corners ready; its orientation and starting corner do not matter.
- */
+/** Prepares a polygon of one or more corners; its orientation and first corner do not matter. */
 export function outline(polygon: Polygon): Outline {
   let twiceArea = 0;
   let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
@@ -82,7 +79,8 @@ function edge([x0, y0]: Point, [x1, y1]: Point): Edge {
 }
 
 /**
- * The area of the points inside both, by the even-odd rule for each alone; 0 where they only touch.
+ * The area of the points inside both, by the even-odd rule for each polygon separately; 0 if they
+ * only touch.
  */
 export function intersectionArea(a: Outline, b: Outline): number {
   const left = Math.max(a.left, b.left);
@@ -91,8 +89,8 @@ export function intersectionArea(a: Outline, b: Outline): number {
   const bottom = Math.min(a.bottom, b.bottom);
   if (left >= right || top >= bottom) return 0;
 
-  // Edges beyond the common box on the right can't bound the intersection; those on its left count
-  // for the parity.
+  // Edges to the right of the common box can't bound the intersection; those to its left count for
+  // the parity.
   const isWanted = (e: Edge): boolean => e.top < bottom && e.bottom > top && e.left <= right;
   const owned =
     (ofFirst: boolean) =>
@@ -134,12 +132,12 @@ function slabHeights(
   edges.forEach((e, i) => {
     add(e.top);
     add(e.bottom);
-    // The edges are sorted by their tops: those from the first one below this edge's end on can't
+    // The edges are sorted by top: none from the first one that starts below this edge's end can
     // cross it.
     for (let k = i + 1; k < edges.length && edges[k].top < e.bottom; k++) {
       const f = edges[k];
       if (e.slope === f.slope || e.left > f.right || f.left > e.right) continue;
-      if (e.right <= left && f.right <= left) continue; // their order there is of no consequence
+      if (e.right <= left && f.right <= left) continue; // their order there does not matter
       const y = f.top + (xAt(e, f.top) - f.xAtTop) / (f.slope - e.slope);
       if (y > f.top && y < Math.min(e.bottom, f.bottom)) add(y);
     }
@@ -167,35 +165,30 @@ function xAt(e: Edge, y: number): number {
   return e.xAtTop + e.slope * (y - e.top);
 }
 
-/**
- * Area of the union by the scripts' formula; 0 or negative for some polygons that cross themselves.
- */
+/** Area of the union by the scripts' formula; 0 or negative for some self-intersecting polygons. */
 export function unionArea(a: Outline, b: Outline, intersection: number): number {
   const area = a.area + b.area - intersection;
   return Math.abs(area) < LEAST_AREA ? 0 : area;
 }
 
-/** Intersection over union, and 0 where the union is 0. */
+/** Intersection over union; 0 if the union is 0. */
 export function intersectionOverUnion(a: Outline, b: Outline): number {
   const intersection = intersectionArea(a, b);
   const union = unionArea(a, b, intersection);
   return union === 0 ? 0 : intersection / union;
 }
 
-/** The share of `part` that lies in `whole`, and 0 where `part` has no area. */
+/** The share of `part` that lies in `whole`, 0 if `part` has no area. */
 export function coveredShare(part: Outline, whole: Outline): number {
   return part.area === 0 ? 0 : intersectionArea(part, whole) / part.area;
 }
 
-/**
- * `ratio > threshold`. A ratio that lies on the threshold does not exceed it, however it was
- * rounded.
- */
+/** `ratio > threshold`. A ratio equal to the threshold up to rounding does not exceed it. */
 export function exceeds(ratio: number, threshold: number): boolean {
   return ratio > threshold + RATIO_ROUNDING;
 }
 
-/** `ratio ≥ threshold`. A ratio that lies on the threshold reaches it, however it was rounded. */
+/** `ratio ≥ threshold`. A ratio equal to the threshold up to rounding reaches it. */
 export function reaches(ratio: number, threshold: number): boolean {
   return ratio >= threshold - RATIO_ROUNDING;
 }

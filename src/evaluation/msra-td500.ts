@@ -1,4 +1,4 @@
-// MSRA-TD500's protocol: turned boxes as ground truth, IoU ≥ 0.5.
+// MSRA-TD500's protocol: rotated boxes as ground truth, IoU ≥ 0.5.
 import { definedIou } from './ctw1500.js';
 import { readMsraGroundTruth, readPolygons } from './formats/numbers.js';
 import { refuse } from './formats/text.js';
@@ -9,7 +9,7 @@ import { type EvaluationResult, type FileSet, type MsraTd500Image, score } from 
 const IOU = 0.5;
 
 /**
- * Only images with a result file are counted. Precision can exceed 1: a detection can find several
+ * Only images with a result file are counted. Precision can exceed 1: a detection can match several
  * texts.
  */
 export function evaluateMsraTd500(
@@ -68,7 +68,7 @@ interface GroundTruth {
   readonly isDifficult: boolean;
 }
 
-/** Detections are not used up; a difficult text that is not found is left out. */
+/** A detection can match several texts; a difficult text that is not found is not counted. */
 function evaluateImage(
   name: string,
   gt: readonly GroundTruth[],

@@ -1,10 +1,10 @@
-// What a reader of the figures should know besides them.
+// Notes that accompany the figures.
 import { refuse } from './formats/text.js';
 
-/** Gathered while files are read. */
+/** Collected while files are read. */
 export interface Findings {
   readonly notes: string[];
-  /** Names of result files that no ground truth belongs to. */
+  /** Names of result files without ground truth. */
   readonly ignored: string[];
   /** Forms of ground truth that were read. */
   readonly forms: Set<string>;
@@ -14,15 +14,15 @@ export function noFindings(): Findings {
   return { notes: [], ignored: [], forms: new Set() };
 }
 
-/** What of it a result tells. */
+/** The part of the findings that a result reports. */
 export function told({ notes, ignored, forms }: Findings) {
   return { notes, ignored, groundTruth: [...forms].sort().join(' and ') };
 }
 
 /**
- * Puts result files aside that no ground truth belongs to; official scripts refuse these.
- * @param results files with what they lack: `the ground truth has no image 7`
- * @throws PanppError `evaluation` if that are all
+ * Sets aside result files without ground truth; official scripts refuse these.
+ * @param results files with the reason: `the ground truth has no image 7`
+ * @throws PanppError `evaluation` if no result file is left
  */
 export function setAside(
   results: readonly { readonly name: string; readonly lacks: string }[],
@@ -43,7 +43,7 @@ export function setAside(
 
 const LISTED = 10;
 
-/** `3 images (1, 2, 7)`; long lists are cut. */
+/** `3 images (1, 2, 7)`; long lists are shortened. */
 export function imageList(keys: readonly string[]): string {
   return `${keys.length} image${keys.length === 1 ? '' : 's'} (${listed(keys)})`;
 }

@@ -1,6 +1,6 @@
-// Pairing by IoU, first come, first served: ICDAR 2015 (detection, end to end, word spotting),
-// Total-Text end to end, and the plain `iou`. The protocols differ in their files and in how words
-// are compared, not in the pairing.
+// Greedy pairing by IoU in file order: ICDAR 2015 (detection, end to end, word spotting),
+// Total-Text end to end, and the plain `iou`. The protocols differ in their file formats and in how
+// words are compared, not in the pairing.
 import { PanppError } from '../errors.js';
 import * as icdar from './formats/icdar.js';
 import type { KeyedFile, WordRegion } from './formats/icdar.js';
@@ -36,7 +36,7 @@ interface Rules {
   readonly isCorrect: IsCorrect;
 }
 
-/** ICDAR 2015 task 4.1: detection alone. */
+/** ICDAR 2015 task 4.1: detection only. */
 export function evaluateIcdarDetection(
   groundTruth: FileSet,
   results: FileSet,
@@ -49,7 +49,7 @@ export function evaluateIcdarDetection(
   });
 }
 
-/** ICDAR 2015 task 4.4: a detection is right if its word is too. */
+/** ICDAR 2015 task 4.4: a detection is correct only if its word is too. */
 export function evaluateIcdarEndToEnd(
   groundTruth: FileSet,
   results: FileSet,
@@ -135,9 +135,9 @@ export function evaluateTotalTextEndToEnd(
 }
 
 /**
- * Not a benchmark's own protocol: polygons of any number of corners, paired as in ICDAR 2015 with
- * an IoU threshold by choice. Ground truth in any form of Total-Text's, results as lines of
- * integers `x1,y1,…,xn,yn`, x first.
+ * Not a benchmark's own protocol: polygons with any number of corners, paired as in ICDAR 2015 with
+ * an IoU threshold of choice. Ground truth in any Total-Text form, results as lines of integers
+ * `x1,y1,…,xn,yn`, x first.
  */
 export function evaluateIou(
   groundTruth: FileSet,
@@ -190,7 +190,7 @@ function evaluateImages(
   const missing = [...gtFiles.keys()].filter((key) => !detFiles.has(key));
   if (missing.length > 0) {
     findings.notes.push(
-      `counted as images without detections, for want of a result file: ${imageList(missing)}`,
+      `counted as images without detections, because they have no result file: ${imageList(missing)}`,
     );
   }
   const counts = { matched: 0, gtCare: 0, detCare: 0 };

@@ -1,10 +1,10 @@
-// Line charts as SVG that needs nothing else: no script, no font, no style sheet. Light or dark as
-// the reader has it.
+// Line charts as self-contained SVG: no script, font or style sheet. Light or dark by the viewer's
+// setting.
 import { PanppError } from '../errors.js';
 
 export interface ChartSeries {
   readonly name: string;
-  /** Points (x, y) in the order in which they are joined. */
+  /** Points (x, y) in drawing order. */
   readonly points: readonly (readonly [x: number, y: number])[];
 }
 
@@ -12,8 +12,8 @@ export interface ChartAxis {
   readonly label: string;
   readonly scale?: 'linear' | 'log';
   /**
-   * Values that the axis reaches at least, such as 0 and 1; it ends at round numbers that hold all
-   * points too.
+   * Values that the axis must include, such as 0 and 1; it ends at round numbers that enclose all
+   * points.
    */
   readonly from?: number;
   readonly to?: number;
@@ -23,13 +23,13 @@ export interface Chart {
   readonly title: string;
   readonly x: ChartAxis;
   readonly y: ChartAxis;
-  /** Up to six, each with a colour of its own. */
+  /** Up to six, each with its own colour. */
   readonly series: readonly ChartSeries[];
 }
 
 interface Scale {
   readonly ticks: readonly number[];
-  /** Where a value lies on the axis: 0 at its beginning, 1 at its end. */
+  /** Position of a value on the axis: 0 at its start, 1 at its end. */
   readonly place: (value: number) => number;
 }
 
@@ -38,7 +38,7 @@ const HEIGHT = 440;
 const PLOT = { left: 72, top: 84, right: 696, bottom: 376 };
 const TICKS = 6;
 
-// Told apart by lightness too, for those who don't see the hues.
+// They differ in lightness too, for colour-blind readers.
 const COLOURS = [
   { light: '#1d4ed8', dark: '#7db2ff' },
   { light: '#c2410c', dark: '#ffa36b' },
@@ -50,8 +50,8 @@ const COLOURS = [
 
 /**
  * A line chart, 720 × 440.
- * @throws PanppError `argument` for more than six series, no points, or values that an axis can't
- * show.
+ * @throws PanppError `argument` for more than six series, for no points, or for values that an axis
+ * can't show.
  */
 export function lineChart({ title, x, y, series }: Chart): string {
   if (series.length > COLOURS.length)
@@ -130,7 +130,9 @@ function line({ name, points }: ChartSeries, index: number, toX: ToPixel, toY: T
   ];
 }
 
-/** Names in a row; a text's width is guessed from its length, for want of a font to measure. */
+/**
+ * Names in a row; a text's width is estimated from its length, because there is no font to measure.
+ */
 function legend(series: readonly ChartSeries[]): string[] {
   let next = PLOT.left;
   return series.flatMap(({ name }, i) => {
@@ -144,7 +146,7 @@ function legend(series: readonly ChartSeries[]): string[] {
   });
 }
 
-/** An SVG element; its content is markup already. */
+/** An SVG element; its content must already be markup. */
 function element(
   name: string,
   attributes: Readonly<Record<string, string | number>>,
@@ -177,7 +179,7 @@ function scaleOf(
   { label, scale = 'linear', from, to }: ChartAxis,
   values: readonly number[],
 ): Scale {
-  // Powers of ten lie at whole numbers of a logarithmic axis.
+  // On a logarithmic axis powers of ten lie at whole numbers.
   const onAxis = (value: number): number => (scale === 'log' ? Math.log10(value) : value);
   const reached = [...values, from ?? values[0], to ?? values[0]];
   if (!reached.every((value) => Number.isFinite(onAxis(value))))

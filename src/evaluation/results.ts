@@ -1,12 +1,11 @@
-// Writes detections as the result files that each protocol reads. All formats hold whole numbers
-// only.
+// Writes detections as result files for each protocol. All formats hold only whole numbers.
 import { PanppError } from '../errors.js';
 import type { Point, Polygon } from '../shapes/geometry.js';
 import { turn, withQuotes } from './formats/icdar.js';
 import { outline } from './geometry.js';
 import type { Protocol } from './types.js';
 
-/** What was found; `text` is the word read there. */
+/** A detection; `text` is its recognised word. */
 export interface ResultRegion {
   readonly polygon: Polygon;
   readonly text?: string;
@@ -27,16 +26,16 @@ const LINES: Readonly<Record<Protocol, WriteLine>> = {
 };
 
 /**
- * The text of an image's result file, a line a region; empty for no regions. Coordinates are
+ * The text of an image's result file, one line per region; empty without regions. Coordinates are
  * rounded.
  *
- * Where a format can't hold a region as it is: `icdar2015` needs four corners, so the last of fewer
- * is repeated (which changes no area); its tasks with words need exactly four, and get them
- * clockwise; `totaltext` refuses outlines without area (text one pixel thin), which are written as
- * the box of their pixels; and `totaltext-e2e` has no way to write a comma in a word, for which `;`
- * stands, so that the word counts as wrong.
- * @throws PanppError `argument` for a region without corners, or without the text or the four
- * corners that are needed.
+ * Where a format can't hold a region unchanged: `icdar2015` needs four corners, so if there are
+ * fewer the last is repeated (which does not change the area); its tasks with words need exactly
+ * four, written clockwise; `totaltext` refuses outlines without area (text one pixel thin), so they
+ * are written as the box of their pixels; `totaltext-e2e` can't write a comma in a word, so it is
+ * replaced by `;` and the word counts as wrong.
+ * @throws PanppError `argument` for a region without corners, or without the required text or four
+ * corners.
  */
 export function formatResults(protocol: Protocol, regions: readonly ResultRegion[]): string {
   return regions
@@ -61,7 +60,7 @@ const IMAGE_ENDING = /\.(avif|bmp|gif|jpe?g|png|tiff?|webp)$/i;
 /**
  * The result file's name for an image: `img_25.jpg` gives `res_img_25.txt` for ICDAR 2015,
  * `img_25.txt` elsewhere.
- * @param imageName its name, or its path with `/`; a backslash is a character as any other
+ * @param imageName its name, or its path with `/`; a backslash is an ordinary character
  */
 export function resultFileName(protocol: Protocol, imageName: string): string {
   const stem = imageName.replace(/^.*\//s, '').replace(IMAGE_ENDING, '');
@@ -73,7 +72,7 @@ function fail(problem: string): never {
 }
 
 function whole(coordinate: number): number {
-  if (!Number.isFinite(coordinate)) fail(`${coordinate} as coordinate`);
+  if (!Number.isFinite(coordinate)) fail(`${coordinate} is not a valid coordinate`);
   return Math.round(coordinate);
 }
 

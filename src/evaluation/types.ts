@@ -1,8 +1,8 @@
-// What an evaluation takes and gives. The rules themselves lie with each protocol.
+// Inputs and results of an evaluation. The rules are in each protocol's file.
 
 /**
- * The benchmarks' own protocols, and `iou`: one-to-one matching of polygons by IoU, which is
- * nobody's official one.
+ * The benchmarks' own protocols, and `iou`: one-to-one matching of polygons by IoU, which is not an
+ * official protocol.
  */
 export const PROTOCOLS = [
   'icdar2015', // ICDAR 2015 challenge 4, task 4.1: detection
@@ -18,19 +18,19 @@ export const PROTOCOLS = [
 export type Protocol = (typeof PROTOCOLS)[number];
 
 /**
- * File names (without folders, unless a protocol should see them) with their bytes, in order of
- * their reading.
+ * File names (without folders, unless a protocol should see them) with their bytes, in reading
+ * order.
  */
 export type FileSet = ReadonlyMap<string, Uint8Array>;
 
 export interface EvaluationOptions {
-  /** For `iou` only: a pair needs an IoU greater than this; above 0 and below 1, by default 0.5. */
+  /** For `iou` only: a pair needs an IoU greater than this; above 0 and below 1. Default: 0.5. */
   readonly iouThreshold?: number;
 }
 
 /**
- * Precision, recall and their harmonic mean: 0 to 1, but DetEval's and MSRA-TD500's precision can
- * exceed 1.
+ * Precision, recall and their harmonic mean: 0 to 1, except that DetEval's and MSRA-TD500's
+ * precision can exceed 1.
  */
 export interface Score {
   readonly precision: number;
@@ -39,7 +39,7 @@ export interface Score {
 }
 
 /**
- * An image's numbers where ground truth and detections are paired one to one (ICDAR 2015,
+ * An image's figures where ground truth and detections are paired one to one (ICDAR 2015,
  * Total-Text e2e, IoU).
  */
 export interface OneToOneImage extends Score {
@@ -50,7 +50,7 @@ export interface OneToOneImage extends Score {
   readonly gtDontCare: readonly number[];
   readonly detDontCare: readonly number[];
   /**
-   * In order of matching. `correct` says whether the words match; it is true where words are not
+   * In order of matching. `correct` says whether the words match; it is true if words are not
    * compared.
    */
   readonly pairs: readonly {
@@ -59,20 +59,18 @@ export interface OneToOneImage extends Score {
     readonly correct: boolean;
   }[];
   /**
-   * All pairs whose IoU is not 0. Not within 0 to 1 where a polygon crosses itself: see
+   * All pairs whose IoU is not 0. May lie outside 0 to 1 for self-intersecting polygons: see
    * geometry.ts.
    */
   readonly overlaps: readonly { readonly gt: number; readonly det: number; readonly iou: number }[];
-  /**
-   * The words as they are compared, before upper-casing; empty texts where words are not compared.
-   */
+  /** The words to compare, before upper-casing; empty strings if words are not compared. */
   readonly gtWords: readonly string[];
   readonly detWords: readonly string[];
 }
 
 /**
- * An image's numbers in DetEval. Rows of σ and τ are ground truth, columns detections, don't-care
- * ones left out.
+ * An image's figures in DetEval. Rows of σ and τ are ground truth, columns are detections, without
+ * don't-care ones.
  */
 export interface DetEvalImage {
   readonly precision: number;
@@ -113,33 +111,30 @@ export interface ImageNumbers {
 }
 
 export interface EvaluationResult<Image = ImageNumbers[Protocol]> extends Score {
-  /** The data set's sums that precision and recall are made of. */
+  /** The data set's sums from which precision and recall are computed. */
   readonly counts: Readonly<Record<string, number>>;
   /**
-   * By the image's key: the digits of `img_<digits>` in ICDAR 2015, elsewhere the name that its
-   * files share.
+   * By the image's key: the digits of `img_<digits>` in ICDAR 2015, elsewhere the common name of
+   * its files.
    */
   readonly perImage: ReadonlyMap<string, Image>;
-  /**
-   * What a reader of the figures should know, a line each: images without a result file and the
-   * like.
-   */
+  /** Notes on the figures, one line each, such as images without a result file. */
   readonly notes: readonly string[];
-  /** Names of result files that were left out, for there is no ground truth of that name. */
+  /** Names of result files that were ignored because no ground truth has that name. */
   readonly ignored: readonly string[];
   /**
-   * Which form of ground truth was read: data sets have several, with different texts and so
+   * Which form of ground truth was read: some data sets have several, with different texts and so
    * different figures.
    */
   readonly groundTruth: string;
 }
 
-/** `part / whole`, and 0 for a zero denominator. */
+/** `part / whole`; 0 if `whole` is 0. */
 export function ratio(part: number, whole: number): number {
   return whole === 0 ? 0 : part / whole;
 }
 
-/** The score of a precision and a recall. */
+/** The score from precision and recall. */
 export function score(precision: number, recall: number): Score {
   return { precision, recall, hmean: ratio(2 * precision * recall, precision + recall) };
 }

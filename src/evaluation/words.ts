@@ -1,7 +1,7 @@
 // How words are compared in ICDAR 2015's task 4.4 and in Total-Text end to end.
 import { refuse } from './formats/text.js';
 
-/** Says whether a detected word is right. `place` is where the ground truth lies, for messages. */
+/** Whether a detected word is correct. `place` locates the ground truth, for messages. */
 export type IsCorrect = (gtWord: string, detWord: string, place: string) => boolean;
 
 const SPECIAL = '!?.:,*"()·[]/\'';
@@ -9,8 +9,8 @@ const SPECIAL = '!?.:,*"()·[]/\'';
 /**
  * End to end: equal after upper-casing, also without one special character at either end of the
  * ground truth.
- * @throws PanppError `evaluation` for an empty ground-truth word and a detected one, which the
- * official script can't compare.
+ * @throws PanppError `evaluation` for an empty ground-truth word paired with a detected word, which
+ * the official script can't compare.
  */
 export const isCorrectEndToEnd: IsCorrect = (gtWord, detWord, place) => {
   const gt = upperCaseOneToOne(gtWord);
@@ -40,15 +40,12 @@ function upperCaseOneToOne(word: string): string {
 }
 
 const LEAST_SPOTTING_LENGTH = 3;
-// Letters a word to be spotted may have, and the hyphen; × ÷ and U+0387 lie in the ranges but are
-// none.
+// Letters allowed in a spotted word, and the hyphen; the ranges include × ÷ and U+0387, which are
+// not letters.
 const SPOTTING_LETTERS = /^[a-zA-Z\u00C0-\u01BF\u01C4-\u027F\u0386-\u03FF-]*$/;
 const SPOTTING_SIGNS = /[\u00D7\u00F7\u0387]/;
 
-/**
- * The word to be spotted in a ground-truth word, or undefined if there is none: then it is
- * don't-care.
- */
+/** The word to be spotted in a ground-truth word; undefined for don't-care. */
 export function spottingWord(word: string): string | undefined {
   let rest = word.replace(/'[sS]$/, '').replace(/^-+|-+$/g, '');
   for (const special of SPECIAL) rest = rest.replaceAll(special, ' ');

@@ -1,7 +1,7 @@
-// The annotations of a whole run in the form of COCO-Text v2 (bgshih.github.io/cocotext,
-// cocotext.v2.json): images and annotations by their numbers, polygons as `mask`, `bbox` as [x, y,
-// width, height] around it, and `area` its area. Its readers (the COCO_Text API, docTR, MMOCR,
-// keras-ocr) look at every one of these fields.
+// The annotations of a whole run in COCO-Text v2 format (bgshih.github.io/cocotext,
+// cocotext.v2.json): images and annotations by number, the polygon as `mask`, its bounding `bbox`
+// as [x, y, width, height], and its `area`. The format's readers (the COCO_Text API, docTR, MMOCR,
+// keras-ocr) use all of these fields.
 import { checkOptions } from '../options.js';
 import type { Polygon } from '../shapes/geometry.js';
 import {
@@ -14,28 +14,28 @@ import {
 
 /** An image with its regions. */
 export interface ImageRegions {
-  /** Where it is, and its size. */
+  /** Its path and size. */
   readonly image: ImageReference;
-  /** What was found in it, in the order that it is written in. */
+  /** Its regions, in the order written. */
   readonly regions: readonly FormatRegion[];
 }
 
-/** What the file tells of its making. */
-/** What a COCO-Text file says of itself. */
+/** Metadata of a COCO-Text file. */
 export interface CocoTextOptions {
-  /** What goes into `info.version`. */
+  /** Value of `info.version`. */
   readonly version?: string;
 }
 
 /**
- * The regions of many images. Both are numbered from 1, in their order; `file_name` is the image's
- * path.
+ * The regions of many images. Images and regions are numbered from 1, in their order; `file_name`
+ * is the image's path.
  *
- * The format knows no "unknown", and readers leave out what is not legible, printed and English; so
- * `language` and `class` are always `english` and `machine printed`, and only a region where
- * reading gave no text is `illegible`. `utf8_string` is empty where nobody read. All images are of
- * the set `val`, which every reader can ask for. `score`, and `text_score` for text, are additions.
- * @throws PanppError `argument` for coordinates that are no numbers
+ * The format has no value for "unknown", and readers skip text that is not legible, printed and
+ * English; so `language` and `class` are always `english` and `machine printed`, and a region is
+ * `illegible` only if recognition gave no text. `utf8_string` is empty without recognition. All
+ * images are in the set `val`, which every reader supports. `score`, and `text_score` for text, are
+ * additions to the format.
+ * @throws PanppError `argument` for coordinates that are not numbers
  */
 export function formatCocoText(
   images: readonly ImageRegions[],

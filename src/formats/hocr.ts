@@ -1,6 +1,6 @@
-// hOCR 1.2 (kba.github.io/hocr-spec/1.2): recognised text with its places, as XHTML. One page, and
-// for every region a paragraph with one line with one word, for tools look for words in lines
-// (hocr-tools) in paragraphs (OCRmyPDF).
+// hOCR 1.2 (kba.github.io/hocr-spec/1.2): recognised text with its positions, as XHTML. There is
+// one page, and for each region a paragraph with one line with one word, because tools expect words
+// in lines (hocr-tools) in paragraphs (OCRmyPDF).
 import { PanppError } from '../errors.js';
 import { checkOptions } from '../options.js';
 import {
@@ -12,23 +12,22 @@ import {
 } from './input.js';
 import { escapeXml } from './xml.js';
 
-/** What an hOCR file tells of its making. */
-/** What an hOCR file says of itself. */
+/** Metadata of an hOCR file. */
 export interface HocrOptions {
-  /** Name and version of the program for `ocr-system`; `panpp` unless given. */
+  /** Name and version of the program for `ocr-system`; default: `panpp`. */
   readonly system?: string;
 }
 
-/** What the file has; regions are in raster order of their kernels, which is no reading order. */
+/** The file's capabilities; regions are in raster order of their kernels, not in reading order. */
 const CAPABILITIES =
   'ocr_page ocr_par ocr_line ocrx_word ocrp_poly ocrp_wconf ocr_par_unordered ocr_line_unordered ocrx_word_unordered';
 
 /**
  * An image's regions with their text. Properties are whole numbers: boxes within the image,
- * `x_wconf` in per cent, `poly` as the outline is (a rectangle's corners may lie outside of the
+ * `x_wconf` in per cent, `poly` the unclipped outline (a rectangle's corners may lie outside the
  * image).
- * @throws PanppError `argument` for a region without text (one that was read as nothing has an
- * empty word), and for coordinates that are no numbers
+ * @throws PanppError `argument` for a region without text (recognition without a result gives an
+ * empty word), and for coordinates that are not numbers
  */
 export function formatHocr(
   image: ImageReference,
@@ -65,7 +64,7 @@ function paragraphOf(image: ImageReference, region: FormatRegion, index: number)
   if (text === undefined) {
     throw new PanppError(
       'argument',
-      `region ${number} has no text; hOCR holds text that was read (model.spot)`,
+      `region ${number} has no text; hOCR needs recognised text (model.spot)`,
     );
   }
   const outline = outlineOf(region, index).flat().map(Math.round);
@@ -81,7 +80,7 @@ function paragraphOf(image: ImageReference, region: FormatRegion, index: number)
 `;
 }
 
-/** Whole numbers from 0 on, as the grammar has it. */
+/** Nonnegative integers, as the grammar requires. */
 function bboxOf({ width, height }: ImageReference, { box }: FormatRegion): string {
   const within = (value: number, most: number) => Math.min(Math.max(0, value), most);
   const corners = [
@@ -97,7 +96,7 @@ function properties(list: readonly string[]): string {
   return escapeXml(list.join('; '));
 }
 
-/** The grammar has no way to write these in a property, so they come as in a URL. */
+/** The grammar can't escape these in a property, so they are percent-encoded. */
 function propertyPath(path: string): string {
   return path.replace(/[;"\p{Cc}]/gu, encodeURIComponent);
 }

@@ -1,5 +1,5 @@
 /**
- * Regions as the files that other programs read. Runs anywhere, and needs no GPU and no model.
+ * Writes regions as files for other programs. Runs anywhere, without a GPU or a model.
  *
  * @module panpp/formats
  */

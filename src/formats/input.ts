@@ -1,14 +1,12 @@
-// What every format is written from. A `Region` or `SpottedRegion` of a model fits as it is.
+// The input of every format. A model's `Region` or `SpottedRegion` fits unchanged.
 import { PanppError } from '../errors.js';
 import type { Box, Polygon } from '../shapes/geometry.js';
 
 /** An image that a result file refers to. */
 export interface ImageReference {
-  /**
-   * As readers of the file find the image: with `/`, relative to the folder that the file is in.
-   */
+  /** Path for readers of the file: with `/`, relative to the file's folder. */
   readonly path: string;
-  /** Pixels, of the image as it is seen (with its EXIF orientation). */
+  /** Pixels, after applying the EXIF orientation. */
   readonly width: number;
   /** Pixels. */
   readonly height: number;
@@ -22,17 +20,17 @@ export interface FormatRegion {
   readonly box: Box;
   /** Mean text probability. */
   readonly score: number;
-  /** What was read there, if anything was. */
+  /** Recognised text, if any. */
   readonly text?: string;
   /** Mean probability of its characters. */
   readonly textScore?: number;
 }
 
 /**
- * A region's outline with at least three corners, which most readers insist on. Text of one or two
- * pixels has fewer; its box stands for it.
- * @param index which region it is, for the error
- * @throws PanppError `argument` for coordinates that are no numbers
+ * A region's outline with at least three corners, which most readers require. Text of one or two
+ * pixels has fewer; its box is used instead.
+ * @param index the region's index, for the error
+ * @throws PanppError `argument` for coordinates that are not numbers
  */
 export function outlineOf({ polygon, box }: FormatRegion, index: number): Polygon {
   const { left, top, right, bottom } = box;
@@ -50,12 +48,12 @@ export function outlineOf({ polygon, box }: FormatRegion, index: number): Polygo
   ];
 }
 
-/** Scores as in the JSON lines: four digits. */
+/** A score rounded to four digits, as in the JSON lines. */
 export function roundedScore(score: number): number {
   return Number(score.toFixed(4));
 }
 
-/** At most two decimals, for files that people look into. */
+/** At most two decimals, for files that people read. */
 export function hundredths(value: number): number {
   return Number(value.toFixed(2));
 }

@@ -3,13 +3,13 @@
 // `--output` folder, under the image's name with `.json`.
 import { type FormatRegion, type ImageReference, outlineOf, roundedScore } from './input.js';
 
-/** A version of labelme that has all of these fields. */
+/** A labelme version that supports all these fields. */
 const VERSION = '5.5.0';
 
 /**
- * An image's regions for labelme: a polygon each, labelled with its text, or `text` where nothing
- * was read. Scores go where labelme's own detectors put them: into the description, as JSON.
- * @throws PanppError `argument` for coordinates that are no numbers
+ * An image's regions for labelme: one polygon each, labelled with its text, or `text` without any.
+ * Scores go into the description, as JSON, where labelme's own detectors put them.
+ * @throws PanppError `argument` for coordinates that are not numbers
  */
 export function formatLabelme(image: ImageReference, regions: readonly FormatRegion[]): string {
   const file = {
@@ -32,7 +32,7 @@ function shapeOf(region: FormatRegion, index: number) {
     textScore: textScore === undefined ? undefined : roundedScore(textScore),
   };
   return {
-    // A word that was read as nothing can't be a label either.
+    // An empty word can't be a label either.
     label: text || 'text',
     points: outlineOf(region, index),
     group_id: null,

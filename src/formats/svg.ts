@@ -1,5 +1,5 @@
-// The regions over their image as SVG 1.1: sharp at every size, words as text that can be searched
-// for and edited. The same colours as in drawRegions.
+// Draws the regions over their image as SVG 1.1: sharp at every size, with words as searchable,
+// editable text. The same colours as in drawRegions.
 import { DEFAULT_FILL_OPACITY, regionColour } from '../images/draw.js';
 import type { Box, Polygon } from '../shapes/geometry.js';
 import { checkOptions } from '../options.js';
@@ -13,20 +13,19 @@ import {
 } from './input.js';
 import { escapeXml } from './xml.js';
 
-/** How an SVG refers to its image. */
-/** How a drawing looks. */
+/** Options of an SVG drawing. */
 export interface SvgOptions {
-  /** Where the image is, if not at its path: a URL, or a `data:` URL with the image itself. */
+  /** URL of the image, or a `data:` URL that embeds it. Default: the image's path. */
   readonly href?: string;
 }
 
 /**
  * A picture of the image's size: the image, every region's outline with its score (and text) as
  * tooltip, and words beside their regions. The image is linked by its relative path. Browsers load
- * linked images only in an SVG that is opened by itself or as `<object>`, not in an `<img>`; for
- * that give `href` a `data:` URL. A JPEG's EXIF orientation is applied by browsers and not by
- * librsvg; a picture that lies upright is shown alike by all.
- * @throws PanppError `argument` for coordinates that are no numbers, and an option that is none
+ * linked images only in an SVG that is opened directly or as `<object>`, not in an `<img>`; for
+ * `<img>`, give `href` a `data:` URL. Browsers apply a JPEG's EXIF orientation, librsvg does not;
+ * an upright image looks the same in both.
+ * @throws PanppError `argument` for coordinates that are not numbers, and for an unknown option
  */
 export function formatSvg(
   image: ImageReference,
@@ -39,8 +38,9 @@ export function formatSvg(
   const lineWidth = Math.max(2, Math.min(width, height) / 320);
   const fontSize = Math.max(10, Math.min(width, height) / 40);
   const outlines = regions.map(outlineOf);
-  // xlink:href, for Qt and older programs don't know SVG 2's href. Outlines go through centres of
-  // pixels, which are at halves here. A dark rim keeps colours readable on light ground.
+  // xlink:href, because Qt and older programs don't know SVG 2's href. Outlines go through pixel
+  // centres, which lie at half coordinates in SVG. A dark rim keeps colours readable on a light
+  // background.
   return `<?xml version="1.0" encoding="UTF-8"?>
 <svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" \
 width="${width}" height="${height}" viewBox="0 0 ${width} ${height}">
@@ -72,11 +72,12 @@ function shapeOf(
 }
 
 /**
- * The word above its region, or where there is room; near the right edge it ends with the region.
+ * The word above its region if there is room; near the right edge it is aligned to the region's
+ * right side.
  */
 function wordOf({ text, box }: FormatRegion, image: ImageReference, fontSize: number): string {
   if (!text) return '';
-  // Letters are about 0.6 of their size wide.
+  // A letter's width is about 0.6 of the font size.
   const fits = box.left + text.length * fontSize * 0.6 <= image.width;
   const [x, anchor] = fits
     ? [Math.max(0, box.left), 'start']
@@ -99,12 +100,12 @@ function hexOf(colour: readonly number[]): string {
   return `#${colour.map((channel) => Math.round(channel).toString(16).padStart(2, '0')).join('')}`;
 }
 
-/** A path as relative URL, where a colon in the first part would make it a scheme. */
+/** A path as a relative URL; a colon in its first part would otherwise be read as a scheme. */
 function hrefOf(path: string): string {
   return path.replace(/[^/]/gsu, (character) => {
     const code = character.charCodeAt(0);
-    // A byte of a name that is no UTF-8, as Python's `surrogateescape` and the command line have
-    // it; other lone surrogates have no UTF-8.
+    // A byte of a name that is not UTF-8, encoded as in Python's `surrogateescape` and the command
+    // line; other lone surrogates have no UTF-8 form.
     if (character.length === 1 && code >= 0xdc80 && code <= 0xdcff)
       return `%${(code - 0xdc00).toString(16).toUpperCase()}`;
     return encodeURIComponent(character.replace(/\p{Cs}/u, '\u{fffd}'));

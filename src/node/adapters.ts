@@ -1,6 +1,6 @@
-// Finding a WebGPU adapter in Node with Dawn's bindings (npm `webgpu`). In order: the one that the
-// user names; a hardware one; an installed software one; the embedded one. Only the adapter is
-// chosen here, the device is requested elsewhere.
+// Finding a WebGPU adapter in Node with Dawn's bindings (npm `webgpu`). In order: the adapter that
+// the user names; a hardware adapter; an installed software adapter; the embedded one. Only the
+// adapter is chosen here; the device is requested elsewhere.
 import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -19,12 +19,12 @@ import {
 } from './embedded-driver.js';
 import { inTurn } from './thread-turns.js';
 
-/** Which adapter is wanted, and how Dawn is set up. */
+/** Which adapter to use, and how to set up Dawn. */
 export interface AdapterOptions {
   /**
    * Part of the adapter's name in any case (`nvidia`, `a770`), `lavapipe`, `swiftshader` (an
    * installed one, else the embedded one), `hardware` (no software adapter) or `software` (no
-   * hardware). Without it: the best there is.
+   * hardware). Default: the best one available.
    */
   readonly adapter?: string;
   /**
@@ -34,14 +34,14 @@ export interface AdapterOptions {
   readonly toggles?: readonly string[];
   /**
    * Dawn toggles to switch off: `timestamp_quantization` for exact timings; `disable_robustness` if
-   * shaders of your own run on the device too and may index out of bounds.
+   * your own shaders run on the device too and may index out of bounds.
    */
   readonly disabledToggles?: readonly string[];
 }
 
 /**
- * Toggles as a command line gives them: names with commas between them, a minus before those to
- * switch off.
+ * Parses toggles from a command line: names separated by commas, with a leading minus to switch one
+ * off.
  */
 export function parseToggles(
   list: string,
@@ -59,11 +59,11 @@ export function parseToggles(
 
 export interface FoundAdapter {
   readonly adapter: GPUAdapter;
-  /** Name and driver, for people. */
+  /** Name and driver, for display. */
   readonly description: string;
-  /** It computes on the CPU. */
+  /** Whether it computes on the CPU. */
   readonly software: boolean;
-  /** It is the driver that was unpacked from an npm package. */
+  /** Whether it is the driver unpacked from an npm package. */
   readonly embedded: boolean;
 }
 
@@ -74,9 +74,9 @@ export interface AdapterName {
 }
 
 /**
- * Switched on unless the caller switches them off. Without the first Dawn hides half floats on
- * NVIDIA's Vulkan driver; elsewhere it does nothing. The second leaves out the clamps that Dawn
- * puts around every index: ours are in bounds (tests/gpu/bounds.test.ts).
+ * Switched on unless the caller switches them off. The first makes Dawn report half floats on
+ * NVIDIA's Vulkan driver; elsewhere it does nothing. The second omits Dawn's bounds clamps on every
+ * index: our indices are in bounds (tests/gpu/bounds.test.ts).
  */
 export const defaultToggles: readonly string[] = [
   'vulkan_enable_f16_on_nvidia',
@@ -98,15 +98,15 @@ export const LAVAPIPE_PACKAGES =
   "Mesa's lavapipe 25 or newer (Debian: mesa-vulkan-drivers and libvulkan1, on Debian 12 from bookworm-backports)";
 
 /**
- * Dawn ends the process if its instance is collected before everything that came of it, so
- * instances live as long as the process; one for each set of flags.
+ * Dawn aborts the process if an instance is garbage-collected before its objects, so instances are
+ * kept for the life of the process, one for each set of flags.
  */
 const instances = new Map<string, GPU>();
 
 /**
- * Finds an adapter. Nothing is kept running: a Node process ends by itself.
- * @throws PanppError `adapter`: none there, or none as asked for; the message says what to install.
- * `argument`: a toggle that Dawn does not have
+ * Finds an adapter. It does not keep the Node process alive.
+ * @throws PanppError `adapter`: there is none, or none that matches; the message says what to
+ * install. `argument`: a toggle that Dawn does not have
  */
 export async function findAdapter(options: AdapterOptions = {}): Promise<FoundAdapter> {
   const search = await startSearch(options);
@@ -119,7 +119,7 @@ export async function findAdapter(options: AdapterOptions = {}): Promise<FoundAd
   );
 }
 
-/** Every adapter one after another, the embedded one last. @throws as findAdapter */
+/** Yields every adapter, the embedded one last. @throws as findAdapter */
 export async function* eachAdapter(): AsyncGenerator<FoundAdapter> {
   const search = await startSearch({});
   for (const listed of await listAdapters(search)) {
@@ -169,7 +169,7 @@ async function hardwareAdapter(search: Search): Promise<FoundAdapter | undefined
   return best?.software ? undefined : best;
 }
 
-/** Dawn's own forceFallbackAdapter overlooks lavapipe, so the list is gone through. */
+/** Dawn's forceFallbackAdapter misses lavapipe, so the adapter list is searched. */
 async function softwareAdapter(search: Search): Promise<FoundAdapter | undefined> {
   for (const listed of await listAdapters(search)) {
     const found = await openListed(search, listed);
@@ -194,15 +194,15 @@ async function preferLavapipe(search: Search, found: FoundAdapter): Promise<Foun
 }
 
 /**
- * The adapter of the embedded driver; undefined where there is none for the platform or its package
- * isn't installed.
+ * The adapter of the embedded driver; undefined if the platform has none or its package isn't
+ * installed.
  */
 async function embeddedAdapter(search: Search): Promise<FoundAdapter | undefined> {
   if (!isEmbeddedPlatform || !findEmbeddedPackage()) return undefined;
   const driver = await loadEmbeddedDriver();
   const found = await request(search, ['backend=vulkan'], {}, driver);
-  // Where the environment does not reach the loader (see withOnlyEmbeddedDriver), another driver
-  // may have answered.
+  // If the environment does not reach the loader (see withOnlyEmbeddedDriver), another driver may
+  // have answered.
   if (found?.adapter.info.architecture === 'swiftshader') return { ...found, embedded: true };
   throw new PanppError(
     'adapter',
@@ -254,11 +254,11 @@ async function loadDawn(): Promise<Search['create']> {
   }
 }
 
-/** The adapters that Dawn finds by itself, in its order. The embedded one is not among them. */
+/** The adapters that Dawn finds, in its order, without the embedded one. */
 async function listAdapters({ create }: Search): Promise<AdapterName[]> {
   if (!hasVulkanLoader()) return [];
   try {
-    // Dawn lists the adapters in one place only: its error for a name that is not there.
+    // Dawn lists its adapters only in the error for an unknown name.
     await lookForAdapter(create(['adapter=(list the adapters)']));
     return [];
   } catch (error) {
@@ -304,7 +304,9 @@ async function request(
   };
 }
 
-/** A turn is long enough: Dawn looks for drivers before requestAdapter() returns its promise. */
+/**
+ * A turn need last no longer: Dawn looks for drivers before requestAdapter() returns its promise.
+ */
 function lookForAdapter(
   gpu: GPU,
   options?: GPURequestAdapterOptions,
@@ -317,8 +319,8 @@ function lookForAdapter(
 let installedLoader: boolean | undefined;
 
 /**
- * Without a Vulkan loader that works Dawn need not be asked on Linux; its answer would be a stack
- * trace on stderr. Looked for once: afterwards the embedded driver's may be there.
+ * On Linux without a working Vulkan loader, Dawn is not called: it would print a stack trace to
+ * stderr. Checked once, because later the embedded driver's loader may be loaded.
  */
 function hasVulkanLoader(): boolean {
   return (installedLoader ??= findVulkanLoader());
@@ -333,12 +335,12 @@ function findVulkanLoader(): boolean {
     process.dlopen({ exports: {} }, name, constants.dlopen.RTLD_LAZY);
     return true;
   } catch (error) {
-    // A library that is no Node addon loads all the same; only this message says that it did.
+    // A library that is not a Node addon still gets loaded; only this message shows that it was.
     return /did not self-register/.test((error as Error).message);
   }
 }
 
-// ---- what to tell the user ----
+// ---- messages for the user ----
 
 function noAdapterMessage(): string {
   if (process.platform !== 'linux')
@@ -361,10 +363,12 @@ async function noSuchAdapterMessage(search: Search, wanted: string): Promise<str
     );
   const there =
     names.length > 0 ? `there are: ${[...new Set(names)].join('; ')}` : 'there is none at all';
-  return `no WebGPU adapter matches "${wanted}"${driverVariables()}; ${there}; panpp doctor tells more`;
+  return `no WebGPU adapter matches "${wanted}"${driverVariables()}; ${there}; see panpp doctor`;
 }
 
-/** The user's own choice of drivers is respected, so it may be why there is none. */
+/**
+ * The user's own choice of drivers is respected, so it may be the reason why there is no adapter.
+ */
 function driverVariables(): string {
   const set = DRIVER_VARIABLES.filter((name) => process.env[name] !== undefined);
   return set.length > 0 ? ` (${set.map((name) => `${name}=${process.env[name]}`).join(', ')})` : '';

@@ -1,6 +1,6 @@
-// Dawn takes any word as a toggle and says nothing of one that it does not know. Its module for
-// Node does not list its toggles either, so they are looked for in the module's file, where each
-// name lies as a text with zeros around it: the list of the very version that runs.
+// Dawn accepts any word as a toggle and ignores unknown ones silently. Its Node module does not
+// list its toggles either, so names are searched for in the module's binary, where each is a
+// zero-terminated string: this matches exactly the version that runs.
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -17,11 +17,11 @@ export function dawnFolder(): string {
   );
 }
 
-/** @throws PanppError `argument` that names those that Dawn does not have */
+/** @throws PanppError `argument` that names the toggles that Dawn does not have */
 export async function checkToggles(names: readonly string[]): Promise<void> {
   if (names.length === 0) return;
   const dawn = await readFile(join(dawnFolder(), 'dawn.node'));
-  // All toggles are of several words, and few other texts are.
+  // All toggles have several words joined by underscores; few other strings in the binary do.
   const unknown = names.filter(
     (name) => !/^[a-z0-9]+(_[a-z0-9]+)+$/.test(name) || !dawn.includes(`\0${name}\0`),
   );

@@ -1,4 +1,4 @@
-// What `panpp doctor` reports: the machine, Dawn, every adapter with what it can do, and what is
+// What `panpp doctor` reports: the machine, Dawn, every adapter with its capabilities, and what is
 // missing.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -21,38 +21,38 @@ import { type TuningReport, reportTuning } from './tuning-cache.js';
 
 /** An adapter and what it can do. */
 export interface AdapterReport {
-  /** Name and driver, for people. */
+  /** Name and driver, for display. */
   readonly description: string;
-  /** As in WebGPU's `GPUAdapterInfo`; so are the next two. */
+  /** As in WebGPU's `GPUAdapterInfo`, like the next two. */
   readonly vendor: string;
   /** The family of GPUs, such as `ampere`. */
   readonly architecture: string;
   /** The driver's name of the device. */
   readonly device: string;
-  /** It computes on the CPU. */
+  /** Whether it computes on the CPU. */
   readonly software: boolean;
-  /** It is the driver that was unpacked from an npm package. */
+  /** Whether it is the driver unpacked from an npm package. */
   readonly embedded: boolean;
-  /** Half floats in shaders. */
+  /** Whether shaders can use half floats. */
   readonly f16: boolean;
-  /** Subgroup operations in shaders. */
+  /** Whether shaders can use subgroup operations. */
   readonly subgroups: boolean;
-  /** The GPU's own clock can be read. */
+  /** Whether GPU timestamps can be read. */
   readonly timestamps: boolean;
-  /** All features of WebGPU that it has, by WebGPU's names. */
+  /** The WebGPU features that it supports. */
   readonly features: readonly string[];
   /** All limits of WebGPU, by WebGPU's names. */
   readonly limits: Readonly<Record<string, number>>;
   /**
-   * The side in pixels of the largest square image, after resizing, that its limits let the
-   * package's network look at, by precision.
+   * The side in pixels of the largest square image, after resizing, that the package's network can
+   * process within its limits, by precision.
    */
   readonly largestImage: { readonly f32: number; readonly f16?: number };
-  /** What `panpp tune` has found out on it. */
+  /** The state of its tuning from `panpp tune`. */
   readonly tuning: TuningReport;
 }
 
-/** What `panpp doctor` tells. */
+/** The report of `panpp doctor`. */
 export interface Diagnosis {
   /** Operating system, processor, kernel's version. */
   readonly platform: string;
@@ -64,19 +64,19 @@ export interface Diagnosis {
   readonly embedded?: { readonly package: string; readonly version: string };
   /** Variables that choose Vulkan drivers, where they are set. */
   readonly environment: Readonly<Record<string, string>>;
-  /** Dawn toggles that are switched on unless told otherwise. */
+  /** Dawn toggles that are on by default. */
   readonly toggles: readonly string[];
   /** In Dawn's order, the embedded one last. */
   readonly adapters: readonly AdapterReport[];
-  /** Whether there is an adapter to work with. */
+  /** Whether there is a usable adapter. */
   readonly usable: boolean;
-  /** Description of the adapter that is used where none is named. */
+  /** Description of the default adapter. */
   readonly preferred?: string;
-  /** What is missing and what to do, a line each; empty when all is well. */
+  /** What is missing and what to do, one line each; empty if nothing is missing. */
   readonly advice: readonly string[];
 }
 
-/** Looks at the machine. Never throws for what it finds: problems become advice. */
+/** Examines the machine. Never throws for what it finds: problems become advice. */
 export async function diagnose(): Promise<Diagnosis> {
   const embedded = findEmbeddedPackage();
   const problems = new Set<string>();
@@ -153,19 +153,19 @@ function describeTuning({ state, path, shapes, tuned, classes, changed }: Tuning
   switch (state) {
     case 'used':
       return (
-        `${path}, ${tuned} of ${shapes} shapes in other tiles than the default` +
+        `${path}, ${tuned} of ${shapes} shapes use other tiles than the default` +
         (classes > 0 ? `, ${changed} of ${classes} classes by another method` : '')
       );
     case 'none':
-      return 'none; panpp tune makes one';
+      return 'none; make one with panpp tune';
     case 'unreadable':
       return `${path} can't be read; delete it, or make it again with panpp tune`;
     default:
-      return `${path} is of ${state === 'other-adapter' ? 'another adapter' : 'another version of panpp'} and not used; panpp tune makes a new one`;
+      return `${path} was made ${state === 'other-adapter' ? 'for another adapter' : 'by another version of panpp'} and is not used; make a new one with panpp tune`;
   }
 }
 
-/** Fills the list as it goes, so that one adapter's failure doesn't hide the others. */
+/** Fills the list step by step, so that one adapter's failure doesn't hide the others. */
 async function collectReports(reports: AdapterReport[]): Promise<void> {
   for await (const found of eachAdapter()) reports.push(await reportAdapter(found));
 }
@@ -233,7 +233,7 @@ function largestImageOf(
   return features.has('shader-f16') ? { f32, f16: largestSquare(network, 'f16', device) } : { f32 };
 }
 
-/** The limits are getters of the prototype, so they are asked for one by one. */
+/** The limits are getters on the prototype, so each one is read by name. */
 function limitsOf(limits: GPUSupportedLimits): Record<string, number> {
   const names = Object.keys(Object.getOwnPropertyDescriptors(Object.getPrototypeOf(limits))).sort();
   const all = limits as unknown as Record<string, unknown>;

@@ -1,4 +1,4 @@
-// A Vulkan loader and a software driver (Google's SwiftShader) out of an npm package, for machines
+// A Vulkan loader and a software driver (Google's SwiftShader) from an npm package, for machines
 // that have neither:
 // @sparticuz/chromium ships both as bin/swiftshader.tar.br for Linux x64. They are unpacked once
 // into the user's cache folder. Dawn finds the loader because it is already loaded under the name
@@ -27,8 +27,8 @@ const MANIFEST = 'vk_swiftshader_icd.json';
 const FILES = [LOADER, MANIFEST, 'libvk_swiftshader.so'];
 
 /**
- * glibc's RTLD_NODELETE, which Node's constants lack: the library stays although it is no Node
- * addon.
+ * glibc's RTLD_NODELETE, missing from Node's constants: the library stays loaded although it is not
+ * a Node addon.
  */
 const RTLD_NODELETE = 0x1000;
 
@@ -46,14 +46,14 @@ export interface EmbeddedPackage {
 }
 
 export interface EmbeddedDriver {
-  /** Where the loader and the driver lie unpacked. */
+  /** Folder of the unpacked loader and driver. */
   readonly folder: string;
   readonly version: string;
 }
 
 /**
- * The installed package, looked for from this module and from the current folder; undefined where
- * there is none.
+ * The installed package, searched for from this module and from the current folder; undefined if it
+ * is not installed.
  */
 export function findEmbeddedPackage(): EmbeddedPackage | undefined {
   for (const from of [import.meta.url, pathToFileURL(join(process.cwd(), 'package.json'))]) {
@@ -69,7 +69,10 @@ export function findEmbeddedPackage(): EmbeddedPackage | undefined {
   return undefined;
 }
 
-/** The package exports no package.json, so its folder is found upwards from its main file. */
+/**
+ * The package does not export its package.json, so its folder is searched for upwards from its main
+ * file.
+ */
 function packageRoot(from: string | URL): string | undefined {
   let main: string;
   try {
@@ -85,10 +88,9 @@ function packageRoot(from: string | URL): string | undefined {
 let loading: Promise<EmbeddedDriver> | undefined;
 
 /**
- * Unpacks the driver if that has not happened yet, and loads its Vulkan loader into this process
- * (once).
- * @throws PanppError `adapter`: another platform, package not installed, or no folder that it can
- * be unpacked to
+ * Unpacks the driver if needed, and loads its Vulkan loader into this process (once).
+ * @throws PanppError `adapter`: another platform, package not installed, or no folder to unpack it
+ * to
  */
 export function loadEmbeddedDriver(): Promise<EmbeddedDriver> {
   loading ??= unpackAndLoad().catch((error: unknown) => {
@@ -129,7 +131,7 @@ async function unpackAndLoad(): Promise<EmbeddedDriver> {
   );
 }
 
-/** The user's cache folder, and one for the user in the system's temporary folder. */
+/** The user's cache folder, and a per-user folder in the system's temporary folder. */
 function cacheFolders(): string[] {
   const folders = [join(tmpdir(), `panpp-${process.getuid?.() ?? 'cache'}`)];
   const cache = userCacheFolder();
@@ -137,9 +139,9 @@ function cacheFolders(): string[] {
 }
 
 /**
- * Unpacks into `parent`/swiftshader-VERSION and returns that folder. Written beside it under
- * another name first, so that it is either whole or not there, also when two processes do this at
- * once.
+ * Unpacks into `parent`/swiftshader-VERSION and returns that folder. It is written under another
+ * name first and then moved, so that it is either complete or missing, even if two processes do
+ * this at once.
  */
 async function unpack({ version, archive }: EmbeddedPackage, parent: string): Promise<string> {
   const folder = join(parent, `swiftshader-${version}`);
@@ -165,7 +167,8 @@ async function unpack({ version, archive }: EmbeddedPackage, parent: string): Pr
 }
 
 /**
- * What is there and whole stays: another process may have been first, and its driver may be in use.
+ * A complete existing folder stays: another process may have been first, and its driver may be in
+ * use.
  */
 async function moveInto(draft: string, folder: string): Promise<void> {
   try {
@@ -173,7 +176,7 @@ async function moveInto(draft: string, folder: string): Promise<void> {
   } catch (error) {
     if (isWhole(folder)) return;
     if (!existsSync(folder)) throw error;
-    // Someone removed some of its files.
+    // Some of its files were removed.
     await rm(folder, { recursive: true, force: true });
     await rename(draft, folder);
   }
@@ -182,8 +185,7 @@ async function moveInto(draft: string, folder: string): Promise<void> {
 const isWhole = (folder: string): boolean => FILES.every((name) => existsSync(join(folder, name)));
 
 /**
- * Code is loaded from this folder; in a shared temporary folder another user could have put it
- * there.
+ * Code is loaded from this folder; in a shared temporary folder another user could have created it.
  */
 async function checkOwner(folder: string): Promise<void> {
   const status = await lstat(folder);
@@ -196,14 +198,14 @@ function openLibrary(path: string): void {
   try {
     process.dlopen({ exports: {} }, path, constants.dlopen.RTLD_NOW | RTLD_NODELETE);
   } catch (error) {
-    // A library that is no Node addon loads all the same; only this message says that it did.
+    // A library that is not a Node addon still gets loaded; only this message shows that it was.
     if (!/did not self-register/.test((error as Error).message)) throw error;
   }
 }
 
 /**
- * Runs a synchronous action while the Vulkan loader sees the embedded driver and no other, whatever
- * the user's variables say. In a worker thread `process.env` reaches the loader only if it was
+ * Runs a synchronous action while the Vulkan loader sees only the embedded driver, whatever the
+ * user's variables are. In a worker thread `process.env` reaches the loader only if the thread was
  * started with `env: SHARE_ENV`.
  */
 export function withOnlyEmbeddedDriver<T>({ folder }: EmbeddedDriver, action: () => T): T {
@@ -221,7 +223,7 @@ export function withOnlyEmbeddedDriver<T>({ folder }: EmbeddedDriver, action: ()
   }
 }
 
-/** What to add to an error where the driver was loaded but did not come up. */
+/** Advice for an error where the driver was loaded but did not start. */
 export function embeddedDriverHint({ folder }: EmbeddedDriver): string {
   const worker = isMainThread ? '' : ', or start the worker thread with env: SHARE_ENV';
   return `delete ${folder} and try again${worker}`;

@@ -4,9 +4,9 @@ import { dirname, join } from 'node:path';
 import { onDisk } from './paths.js';
 
 /**
- * Makes a folder and those above it. Node's own recursive mkdir never returns where a folder can't
- * be made although its parent is there (/proc).
- * @param mode of the folders that are made
+ * Makes a folder and its parents. Node's recursive mkdir never returns if a folder can't be made
+ * although its parent exists (/proc).
+ * @param mode of the created folders
  */
 export async function makeFolder(path: string, mode?: number): Promise<void> {
   try {
@@ -25,7 +25,7 @@ export async function makeFolder(path: string, mode?: number): Promise<void> {
   }
 }
 
-/** panpp's folder in the user's cache folder; undefined for a user without a home. */
+/** panpp's folder in the user's cache folder; undefined if the user has no home folder. */
 export function userCacheFolder(): string | undefined {
   const { XDG_CACHE_HOME, LOCALAPPDATA } = process.env;
   const ofWindows = process.platform === 'win32' ? LOCALAPPDATA : undefined;

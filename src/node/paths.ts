@@ -1,13 +1,13 @@
-// Names of files that are no UTF-8, as strings. Linux keeps names as bytes, and Node's own strings
-// for those that are no UTF-8 are equal for unequal names. Here each byte that is no UTF-8 is a
-// lone surrogate from U+DC80 to U+DCFF, as Python's `surrogateescape` has it: no other name becomes
-// the same string, paths are joined and cut as usual, and JSON writes such a name as `\udce9`,
-// which Python opens.
+// File names that are not UTF-8, as strings. Linux stores names as bytes, and Node decodes
+// different names that are not UTF-8 to the same string. Here each byte that is not UTF-8 becomes a
+// lone surrogate from U+DC80 to U+DCFF, as in Python's `surrogateescape`: names stay distinct,
+// paths are joined and split as usual, and JSON writes such a name as `\udce9`, which Python can
+// open.
 import { isUtf8 } from 'node:buffer';
 
 const escapes = 0xdc00;
 
-/** A name as the system gives it, as a string. */
+/** Decodes a name from the system's bytes. */
 export function pathFromBytes(bytes: Buffer): string {
   if (isUtf8(bytes)) return bytes.toString();
   let path = '';
@@ -20,7 +20,7 @@ export function pathFromBytes(bytes: Buffer): string {
   return path;
 }
 
-/** Bytes of the character that begins there; 0 if none does. */
+/** Length in bytes of the UTF-8 character at `from`; 0 if there is none. */
 function characterAt(bytes: Buffer, from: number): number {
   for (let length = 1; length <= 4; length++) {
     if (isUtf8(bytes.subarray(from, from + length))) return length;
@@ -28,10 +28,10 @@ function characterAt(bytes: Buffer, from: number): number {
   return 0;
 }
 
-/** A path as Node's functions for files want it. */
+/** A path for Node's file functions. */
 export function onDisk(path: string): string | Buffer {
   if (process.platform === 'win32' || !/[\udc80-\udcff]/u.test(path)) return path;
-  // With `u` a lone surrogate is matched, the half of a pair is not.
+  // With the `u` flag a lone surrogate matches, half of a pair does not.
   return Buffer.concat(
     path
       .split(/([\udc80-\udcff])/u)

@@ -3,15 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** A turn takes well under a second; after this time its thread was ended in the middle of it. */
+/** A turn takes well under a second; after this time its thread must have died during it. */
 const LONGEST_TURN_MS = 20_000;
 
 /**
- * Runs an action when no other thread of this process runs one; the turn is over when the action
- * returns, if only with a promise. What needs it is the process's environment: threads share it,
- * and the Vulkan loader reads it several times while it looks for drivers. Threads that were not
- * told of each other have only the disk in common, and there only one of them can make a certain
- * folder.
+ * Runs an action while no other thread of this process runs one; the turn ends when the action
+ * returns, even if it returns a promise. It protects the process's environment: threads share it,
+ * and the Vulkan loader reads it several times while it looks for drivers. Independent threads
+ * share only the disk, where only one of them can create a given folder; that folder is the lock.
  */
 export async function inTurn<T>(action: () => Promise<T>): Promise<T> {
   const folder = join(tmpdir(), `panpp-${process.getuid?.() ?? 'turn'}-${process.pid}.lock`);
@@ -24,8 +23,8 @@ export async function inTurn<T>(action: () => Promise<T>): Promise<T> {
 }
 
 /**
- * False where it can't be made at all: then there are no turns, which a process of one thread does
- * not miss.
+ * False if it can't be made at all: then there are no turns, which a single-threaded process does
+ * not need.
  */
 async function makeWhenGone(folder: string): Promise<boolean> {
   for (;;) {

@@ -1,4 +1,4 @@
-// Where tunings lie: one file an adapter in the user's cache folder.
+// Where tunings are stored: one file per adapter in the user's cache folder.
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,8 +8,8 @@ import { type Tuning, type TuningState, asTuning, tuningState } from '../tuning/
 import { userCacheFolder } from './folders.js';
 
 /**
- * Where `panpp tune` puts what it finds out on an adapter, and the other commands look for it;
- * undefined for a user without a home.
+ * The file where `panpp tune` stores an adapter's tuning and the other commands look for it;
+ * undefined if the user has no home folder.
  */
 export function tuningPath({
   adapter,
@@ -17,7 +17,8 @@ export function tuningPath({
   architecture,
 }: Pick<GpuProfile, 'adapter' | 'vendor' | 'architecture'>): string | undefined {
   const folder = userCacheFolder();
-  // The name is for people; two adapters whose names differ in signs alone are two.
+  // The name is for readability; the hash tells adapters apart whose names differ only in
+  // punctuation.
   const name = adapter
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, '-')
@@ -33,7 +34,7 @@ export function tuningPath({
 /**
  * Reads a tuning from a file.
  * @returns undefined if there is no such file
- * @throws PanppError `file` if it can't be read, `argument` if it is none
+ * @throws PanppError `file` if it can't be read, `argument` if it is not a tuning
  */
 export async function readTuning(path: string): Promise<Tuning | undefined> {
   let text: string;
@@ -53,31 +54,31 @@ function parsed(text: string, path: string): unknown {
   } catch (cause) {
     throw new PanppError(
       'argument',
-      `${path} is no tuning: it is no JSON; make one with panpp tune`,
+      `${path} is not a tuning: it is not JSON; make one with panpp tune`,
       { cause },
     );
   }
 }
 
-/** What there is for an adapter. */
+/** The state of an adapter's stored tuning. */
 export interface TuningReport {
   /** Whether it is used, or why not. */
   readonly state: TuningState | 'unreadable';
   /** The file, where there is one or could be. */
   readonly path?: string;
-  /** Shapes of convolutions that were measured. */
+  /** Number of measured convolution shapes. */
   readonly shapes: number;
-  /** Those of them that are computed in other tiles than the default ones. */
+  /** Number of shapes that use other tiles than the default. */
   readonly tuned: number;
   /**
-   * Classes of convolutions whose methods were measured; none on adapters that compute on a CPU.
+   * Number of convolution classes whose methods were measured; 0 on adapters that compute on a CPU.
    */
   readonly classes: number;
-  /** Those of them that are computed by another method than the usual one. */
+  /** Number of classes that use another method than the default. */
   readonly changed: number;
 }
 
-/** What there is for an adapter. Never throws for what it finds. */
+/** Reports the stored tuning of an adapter. Never throws for the file's state. */
 export async function reportTuning(
   adapter: Parameters<typeof tuningPath>[0],
 ): Promise<TuningReport> {

@@ -52,7 +52,7 @@ describe('tune', () => {
       const doctor = async () => (await panpp(['doctor'], env)).stdout;
       const stdout = await doctor();
       expect(stdout).toContain(`${basename(file)}, `);
-      expect(stdout).toMatch(/tuning: .* \d+ of \d+ shapes in other tiles than the default$/m);
+      expect(stdout).toMatch(/tuning: .* \d+ of \d+ shapes use other tiles than the default$/m);
       const found = { best: 1, usual: 2 };
       write(
         file,
@@ -62,7 +62,7 @@ describe('tune', () => {
         }),
       );
       expect(await doctor()).toMatch(
-        / shapes in other tiles than the default, 1 of 3 classes by another method$/m,
+        / shapes use other tiles than the default, 1 of 3 classes by another method$/m,
       );
       write(file, JSON.stringify(tuning));
     },
@@ -123,7 +123,7 @@ describe('tune', () => {
         code: 0,
         messages: [
           expect.stringMatching(
-            /\.json is no tuning: it is no JSON; make one with panpp tune; continuing without it$/,
+            /\.json is not a tuning: it is not JSON; make one with panpp tune; continuing without it$/,
           ) as string,
         ],
       });

@@ -25,7 +25,7 @@ describe('notes', () => {
     expect(recall).toBe(0.5);
     expect(notes).toEqual([
       'ground truth: 1 files are not named gt_img_<number>.txt and are ignored',
-      'counted as images without detections, for want of a result file: 1 image (2)',
+      'counted as images without detections, because they have no result file: 1 image (2)',
     ]);
   });
 

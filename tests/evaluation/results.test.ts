@@ -99,7 +99,7 @@ describe('formatResults', () => {
     fails('icdar2015-e2e', box, undefined, /it has no text/);
     fails('totaltext-e2e', box, 'a\nb', /line break/);
     fails('iou', [], 'a', /no corners/);
-    fails('iou', [[NaN, 1]], 'a', /NaN as coordinate/);
+    fails('iou', [[NaN, 1]], 'a', /NaN is not a valid coordinate/);
   });
 });
 

@@ -82,7 +82,7 @@ describe('formatHocr', () => {
 
   it('refuses regions without text, and coordinates that are no numbers', () => {
     expect(() => formatHocr(image, [read[0], found[1]])).toThrow(
-      'region 2 has no text; hOCR holds text that was read (model.spot)',
+      'region 2 has no text; hOCR needs recognised text (model.spot)',
     );
     expect(() => formatHocr(image, [broken])).toThrow('region 1 has NaN as coordinate');
   });

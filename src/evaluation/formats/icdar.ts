@@ -1,6 +1,6 @@
-// Text files of ICDAR 2015 (tasks 4.1 and 4.4), as the official scripts read them; and ground truth
-// of ICDAR 2013 (boxes with quoted words) and of MLT 2017 and 2019 (with the script before the
-// word), which those scripts do not know.
+// Text files of ICDAR 2015 (tasks 4.1 and 4.4), as the official scripts read them; also ground
+// truth of ICDAR 2013 (boxes with quoted words) and of MLT 2017 and 2019 (with the script's name
+// before the word), which those scripts don't read.
 import type { Point } from '../../shapes/geometry.js';
 import { type Findings, setAside } from '../notes.js';
 import type { FileSet } from '../types.js';
@@ -15,7 +15,7 @@ import {
   refuse,
 } from './text.js';
 
-/** A polygon with its word; ground truth that is marked `###` comes with that word. */
+/** A polygon with its word; ground truth marked don't-care has the word `###`. */
 export interface WordRegion {
   readonly polygon: readonly Point[];
   readonly word: string;
@@ -23,7 +23,7 @@ export interface WordRegion {
   readonly place: string;
 }
 
-/** An image's files: `key` is what ground truth and results have in common. */
+/** A file of an image: `key` matches ground truth and results. */
 export interface KeyedFile {
   readonly key: string;
   readonly name: string;
@@ -37,13 +37,13 @@ export interface FileNames {
   readonly resultForm: string;
 }
 
-// A name counts if it begins like this; the dot stands for any character.
+// A name matches if it begins like this. As in the scripts, the dot matches any character.
 const ICDAR2015: FileNames = {
   groundTruth: /^gt_img_([0-9]+).txt/,
   result: /^res_img_([0-9]+).txt/,
   resultForm: 'res_img_<number>.txt',
 };
-/** ICDAR 2013's training images are mere numbers, MLT 2019's files have no gt_. */
+/** ICDAR 2013's training images are named by number only, MLT 2019's files have no gt_. */
 const OTHERS: FileNames = {
   groundTruth: /^(?:gt_(?=.)|(?=tr_img_))(.+)\.txt$/,
   result: /^res_(.+)\.txt$/,
@@ -51,8 +51,8 @@ const OTHERS: FileNames = {
 };
 
 /**
- * The ground-truth files by the digits of `gt_img_<digits>.txt`; others are ignored, of two with a
- * key the last counts.
+ * The ground-truth files by the digits of `gt_img_<digits>.txt`; others are ignored; of two with
+ * the same key the last counts.
  */
 export function groundTruthFiles(
   files: FileSet,
@@ -87,7 +87,7 @@ export function groundTruthFiles(
   return { files: byKey, names };
 }
 
-/** The result files by their keys; those of another name or without ground truth are set aside. */
+/** The result files by their keys; files of other names or without ground truth are set aside. */
 export function resultFiles(
   files: FileSet,
   groundTruth: ReadonlyMap<string, KeyedFile>,
@@ -108,9 +108,9 @@ export function resultFiles(
   return byKey;
 }
 
-/** The forms that ground truth has. */
+/** The form of the ground truth. */
 export interface TruthForms {
-  /** The script's name stands before the word, in all lines of all files. */
+  /** Whether all lines of all files have the script's name before the word (MLT). */
   readonly isMlt: boolean;
   /** Forms that were found. */
   readonly found: Set<string>;
@@ -120,9 +120,7 @@ const GROUND_TRUTH_LINES = { dropBom: true, dropCr: true, skipEmpty: true };
 const MLT_LINE =
   /^(?:[^,]*,){8}(?:Arabic|Latin|Chinese|Japanese|Korean|Bangla|Hindi|Symbols|Mixed|None),/;
 
-/**
- * Whether all lines are MLT's; one alone may as well be ICDAR 2015's with a word such as `Latin,`.
- */
+/** Whether all lines are MLT's; a single line may be ICDAR 2015's with a word such as `Latin,`. */
 export function areMltLines(files: Iterable<KeyedFile>): boolean {
   const lines = [...files].flatMap(({ name, bytes }) => readLines(name, bytes, GROUND_TRUTH_LINES));
   return lines.length > 0 && lines.every(({ text }) => MLT_LINE.test(text));
@@ -132,7 +130,7 @@ export function areMltLines(files: Iterable<KeyedFile>): boolean {
 const BOX_LINE =
   /^\s*(-?\d+)(?:\s*,\s*|\s+)(-?\d+)(?:\s*,\s*|\s+)(-?\d+)(?:\s*,\s*|\s+)(-?\d+)(?:\s*,\s*|\s+)(".*")\s*$/;
 
-/** A line of ICDAR 2013 or MLT; undefined for ICDAR 2015's. */
+/** Parses a line of ICDAR 2013 or MLT; undefined for ICDAR 2015. */
 function otherRegion(line: Line, { isMlt, found }: TruthForms): WordRegion | undefined {
   const place = placeOf(line);
   const box = BOX_LINE.exec(line.text);
@@ -160,7 +158,7 @@ function otherRegion(line: Line, { isMlt, found }: TruthForms): WordRegion | und
   return { polygon: corners(numbers, line), word: fields.slice(9).join(','), place };
 }
 
-/** Ground truth of task 4.1: eight decimal numbers, and the word after the line's last comma. */
+/** Ground truth of task 4.1: eight decimal numbers, then the word after the last comma. */
 export function readDetectionGroundTruth(
   { name, bytes }: KeyedFile,
   forms: TruthForms,
@@ -191,12 +189,12 @@ export function readDetectionResults({ name, bytes }: KeyedFile): WordRegion[] {
 const INTEGER_THEN_COMMA = '[ \\t\\r\\f\\v]*(-?[0-9]+)[ \\t\\r\\f\\v]*,';
 const EIGHT_INTEGERS_AND_WORD = new RegExp(`^${INTEGER_THEN_COMMA.repeat(8)}(.*)$`, 's');
 
-/** Results of task 4.4: eight integers, a comma, and all the rest is the word. */
+/** Results of task 4.4: eight integers, a comma, then the word. */
 export function readWords({ name, bytes }: KeyedFile): WordRegion[] {
   return readLines(name, bytes, GROUND_TRUTH_LINES).map(wordRegion);
 }
 
-/** Ground truth of task 4.4, which is written as its results are. */
+/** Ground truth of task 4.4, in the format of its results. */
 export function readWordGroundTruth({ name, bytes }: KeyedFile, forms: TruthForms): WordRegion[] {
   return readLines(name, bytes, GROUND_TRUTH_LINES).map(
     (line) => otherRegion(line, forms) ?? wordRegion(line),
@@ -216,8 +214,8 @@ function wordRegion(line: Line): WordRegion {
 }
 
 /**
- * The sum that the official scripts judge orientation by: positive for corners that run
- * anticlockwise as seen.
+ * The sum by which the official scripts judge orientation: positive for anticlockwise corners on
+ * the screen.
  */
 export function turn(polygon: readonly Point[]): number {
   return polygon.reduce((sum, [x, y], i) => {
@@ -228,17 +226,14 @@ export function turn(polygon: readonly Point[]): number {
 
 const QUOTED = /^[ \t\r\n\f\v]*"(.*)"[ \t\r\n\f\v]*$/s;
 
-/**
- * Takes off the double quotes that a word may be wrapped in, and the backslashes before quotes and
- * backslashes.
- */
+/** Removes enclosing double quotes from a word, and unescapes quotes and backslashes. */
 function withoutQuotes(word: string): string {
   const inner = QUOTED.exec(word)?.[1];
   return inner === undefined ? word : inner.replaceAll('\\\\', '\\').replaceAll('\\"', '"');
 }
 
 /**
- * A word as it must be written to be read as itself: one that looks quoted gets quotes of its own.
+ * A word as it must be written to be read back unchanged: one that looks quoted is quoted again.
  */
 export function withQuotes(word: string): string {
   return QUOTED.test(word) ? `"${word.replaceAll('"', '\\"').replaceAll('\\', '\\\\')}"` : word;

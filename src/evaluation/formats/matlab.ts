@@ -1,12 +1,12 @@
 // Reads one variable of a MATLAB level 5 MAT-file: cell arrays, numbers and texts, in every way of
 // storing them that MATLAB and SciPy use. Source: "MAT-File Format", The MathWorks, chapter 1.
-// Every length is checked against what surrounds it, so that a damaged file ends in an error and
-// not in a long wait.
+// Every length is checked against its container, so that a damaged file gives an error and not a
+// long wait.
 import { Unzlib } from 'fflate';
 import { PanppError } from '../../errors.js';
 import { quoted, refuse } from './text.js';
 
-/** An array; values and cells are in column-major order. A character array is one text. */
+/** An array; values and cells are in column-major order. A character array is one string. */
 export type MatArray =
   | {
       readonly kind: 'numbers';
@@ -27,7 +27,7 @@ interface Source {
   readonly littleEndian: boolean;
 }
 
-/** A data element: its type and where its data lies; `next` is where the next element begins. */
+/** A data element: its type and the range of its data; `next` is where the next element begins. */
 interface Element {
   readonly type: number;
   readonly start: number;
@@ -58,7 +58,7 @@ const COMPLEX_FLAG = 0x0800;
 
 type ReadNumber = (view: DataView, at: number, littleEndian: boolean) => number;
 
-/** Numbers by the type of their element: how many bytes they have and how they are read. */
+/** Numbers by the type of their element: their size in bytes and how to read them. */
 const NUMBERS: Readonly<Record<number, { size: number; read: ReadNumber }>> = {
   1: { size: 1, read: (view, at) => view.getInt8(at) },
   [UINT8]: { size: 1, read: (view, at) => view.getUint8(at) },
@@ -146,7 +146,7 @@ function inflated(source: Source, element: Element): Source {
     parts.push(part);
   });
   try {
-    // In steps, so that the bound above is met before much memory is taken.
+    // In steps, so that the limit above applies before much memory is used.
     for (let at = 0; at === 0 || at < data.length; at += INFLATE_STEP) {
       stream.push(data.subarray(at, at + INFLATE_STEP), at + INFLATE_STEP >= data.length);
     }
@@ -167,7 +167,7 @@ function inflated(source: Source, element: Element): Source {
   return { file, view: new DataView(bytes.buffer), littleEndian: source.littleEndian };
 }
 
-/** The checksum that ends a zlib stream (RFC 1950), which fflate leaves unread. */
+/** The checksum at the end of a zlib stream (RFC 1950), which fflate does not check. */
 function adler32(bytes: Uint8Array): number {
   let low = 1;
   let high = 0;
@@ -184,12 +184,14 @@ interface ArrayHeader {
   readonly shape: readonly number[];
   readonly count: number;
   readonly name: string;
-  /** Where the content lies. */
+  /** Where the content begins. */
   readonly start: number;
   readonly end: number;
 }
 
-/** The head of an array, or undefined for an array of no bytes, as an empty cell is written. */
+/**
+ * The header of an array; undefined for an array of 0 bytes, which is how an empty cell is written.
+ */
 function readHeader(source: Source, matrix: Element): ArrayHeader | undefined {
   if (matrix.start === matrix.end) return undefined;
   const flags = elementAt(source, matrix.start, matrix.end);

@@ -1,5 +1,5 @@
-// Text files of CTW1500 and MSRA-TD500, whose scripts read their lines alike: no byte order mark,
-// CR LF as LF, lines of no characters skipped.
+// Text files of CTW1500 and MSRA-TD500, whose scripts read lines the same way: no byte order mark,
+// CR LF as LF, empty lines skipped.
 import { boxPoints } from '../../shapes/min-area-rect.js';
 import type { Point } from '../../shapes/geometry.js';
 import { corners, decimal, integer, type Line, quoted, readLines, refuse } from './text.js';
@@ -10,7 +10,7 @@ import { corners, decimal, integer, type Line, quoted, readLines, refuse } from 
  */
 const CTW_NUMBERS = 32;
 
-/** In any form, which is added to `forms`. */
+/** Reads any form, and adds it to `forms`. */
 export function readCtwGroundTruth(file: string, bytes: Uint8Array, forms: Set<string>): Point[][] {
   const text = new TextDecoder().decode(bytes);
   const form = /^\s*</.test(text)
@@ -99,8 +99,8 @@ export function readMsraGroundTruth(file: string, bytes: Uint8Array): MsraBox[] 
 }
 
 /**
- * The box w × h turned about its centre by θ; in single precision and by way of degrees, as the
- * script has it.
+ * The box w × h rotated about its centre by θ; in single precision and via degrees, as in the
+ * script.
  */
 function turnedBox(x: number, y: number, width: number, height: number, radians: number): Point[] {
   return boxPoints({
@@ -111,7 +111,7 @@ function turnedBox(x: number, y: number, width: number, height: number, radians:
   });
 }
 
-/** Results of both: a line of integers a detection. */
+/** Results of both: one line of integers per detection. */
 export function readPolygons(
   file: string,
   bytes: Uint8Array,

@@ -1,5 +1,5 @@
-// Lines and numbers of ground-truth and result files. Each benchmark's script reads its text files
-// in its own way; the differences are options here, because they decide what is refused.
+// Lines and numbers of ground-truth and result files. Each benchmark's script parses text files
+// differently; the differences are options here, because they decide what is refused.
 import { PanppError } from '../../errors.js';
 import type { Point } from '../../shapes/geometry.js';
 
@@ -11,13 +11,11 @@ export interface Line {
 }
 
 export interface LineRules {
-  /** Drops one leading byte order mark. Where it is kept it makes the first number unreadable. */
+  /** Drops one leading byte order mark. If kept, it makes the first number unreadable. */
   readonly dropBom?: boolean;
-  /** Removes every carriage return. Where they are kept, one at a line's end passes for a space. */
+  /** Removes every carriage return. If kept, one at the end of a line counts as a space. */
   readonly dropCr?: boolean;
-  /**
-   * Skips lines of no characters; else they come too (the one after the last newline never does).
-   */
+  /** Skips empty lines; if false they are kept, except the one after the last newline. */
   readonly skipEmpty?: boolean;
 }
 
@@ -33,7 +31,7 @@ export function refuse(where: Line | string, problem: string): never {
   );
 }
 
-/** A text from a file for an error message: on one line and of a bounded length. */
+/** A string from a file, quoted for an error message: on one line and of limited length. */
 export function quoted(text: string): string {
   return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
 }
@@ -49,7 +47,7 @@ export function readLines(file: string, bytes: Uint8Array, rules: LineRules): Li
   return rules.skipEmpty ? lines.filter((line) => line.text !== '') : lines;
 }
 
-// Spaces are ASCII ones: JavaScript's \s and trim() would also let a byte order mark pass.
+// Only ASCII spaces: JavaScript's \s and trim() would also accept a byte order mark.
 const INTEGER = /^[ \t\r\f\v]*([+-]?[0-9]+)[ \t\r\f\v]*$/;
 const DECIMAL = /^[ \t\r\f\v]*([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)[ \t\r\f\v]*$/;
 
@@ -60,7 +58,7 @@ export function integer(field: string, line: Line): number {
   return value;
 }
 
-/** A decimal number: a fraction, an exponent and spaces around it are fine. */
+/** A decimal number: a fraction, an exponent and surrounding spaces are allowed. */
 export function decimal(field: string, line: Line): number {
   const value = Number(DECIMAL.exec(field)?.[1] ?? NaN);
   if (!Number.isFinite(value)) refuse(line, `${quoted(field)} is not a number`);

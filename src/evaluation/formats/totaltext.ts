@@ -1,6 +1,6 @@
-// Total-Text's ground truth in its MATLAB form (`poly_gt_<name>.mat`), as text the way it is
-// distributed (`poly_gt_<name>.txt`, wrapped arrays in Python's notation) and as lines
-// (`<name>.txt`); its results.
+// Reads Total-Text's ground truth in MATLAB form (`poly_gt_<name>.mat`), in the distributed text
+// form (`poly_gt_<name>.txt`, wrapped arrays in Python's notation) and as lines (`<name>.txt`);
+// also its results.
 import type { Point } from '../../shapes/geometry.js';
 import type { FileSet } from '../types.js';
 import type { KeyedFile, WordRegion } from './icdar.js';
@@ -8,21 +8,21 @@ import { type MatArray, readMatVariable } from './matlab.js';
 import { corners, decimal, integer, placeOf, quoted, readLines, refuse } from './text.js';
 
 export interface TotalTextRegion extends WordRegion {
-  /** Marked as don't-care in the orientation column of the MATLAB form; what DetEval goes by. */
+  /** Marked as don't-care in the orientation column of the MATLAB form; DetEval uses this. */
   readonly isMarkedByOrientation: boolean;
   /** Marked as don't-care by its word: `#` in the MATLAB form, `###` in the text form. */
   readonly isMarkedByWord: boolean;
 }
 
-/** How results list their numbers: y first in Total-Text's own formats. */
+/** How results list their numbers; Total-Text's own formats list y first. */
 export interface ResultRules {
   readonly yFirst: boolean;
-  /** A word follows the line's last comma. */
+  /** Whether a word follows the line's last comma. */
   readonly withWord: boolean;
 }
 
 /**
- * Where the image's name lies in `poly_gt_<name>.mat`: DetEval's script and the one with words
+ * Where the image's name is in `poly_gt_<name>.mat`: DetEval's script and the end-to-end script
  * differ.
  */
 type MatKey = 'after poly_gt_' | 'after the last underscore';
@@ -30,7 +30,7 @@ type MatKey = 'after poly_gt_' | 'after the last underscore';
 const MAT_PREFIX = 'poly_gt_';
 
 /**
- * The ground-truth files by their images' names; a text file's is its own name up to the first dot,
+ * The ground-truth files by their images' names; for a text file, its name up to the first dot,
  * without `poly_gt_`.
  */
 export function groundTruthFiles(files: FileSet, matKey: MatKey): Map<string, KeyedFile> {
@@ -54,7 +54,7 @@ function textKey(name: string): string {
   return name.split('.')[0].replace(new RegExp(`^${MAT_PREFIX}(?=.)`), '');
 }
 
-/** Both kinds may have the same names, so that messages say which it is. */
+/** Both kinds may have the same names, so messages name the kind. */
 function filesByKey(
   kind: 'ground truth' | 'results',
   files: FileSet,
@@ -75,7 +75,7 @@ function filesByKey(
   return byKey;
 }
 
-/** All texts of an image, in any form, which is added to `forms`. */
+/** All texts of an image, in any form; adds the form to `forms`. */
 export function readGroundTruth(file: KeyedFile, forms: Set<string>): TotalTextRegion[] {
   if (file.name.endsWith('.mat')) return readMatGroundTruth(file, forms);
   const text = new TextDecoder().decode(file.bytes);
@@ -90,7 +90,7 @@ export function readGroundTruth(file: KeyedFile, forms: Set<string>): TotalTextR
 const COLUMNS = 6;
 
 /**
- * The variable `polygt` or, in a newer edition, `gt`; a row a text: a label, x, a label, y, the
+ * The variable `polygt` or, in a newer edition, `gt`; one row per text: a label, x, a label, y, the
  * word, the orientation.
  */
 function readMatGroundTruth({ name, bytes }: KeyedFile, forms: Set<string>): TotalTextRegion[] {
@@ -124,7 +124,7 @@ function numbersOf(value: MatArray, place: string): readonly number[] {
   return value.values;
 }
 
-/** A text; an empty array of whatever class is an empty text. */
+/** A text; an empty array of any class is an empty text. */
 function textOf(value: MatArray, place: string): string {
   if (value.kind === 'text') return value.text;
   if (value.kind === 'numbers' && value.values.length === 0) return '';
@@ -134,7 +134,7 @@ function textOf(value: MatArray, place: string): string {
 const STRING = /[uUbB]?(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)")/;
 const ARRAY = String.raw`\[\[([^\]]*)\]\]`;
 const STRINGS = String.raw`\[((?:\s*,?\s*${STRING.source.replaceAll(/\((?!\?)/g, '(?:')})*)\s*\]`;
-/** One text, which may be wrapped over several lines anywhere between numbers. */
+/** One text; it may be wrapped over several lines between numbers. */
 const RECORD = new RegExp(
   String.raw`\s*x:\s*${ARRAY}\s*,\s*y:\s*${ARRAY}\s*,\s*ornt:\s*${STRINGS}\s*,\s*transcriptions:\s*${STRINGS}`,
   'suy',
@@ -168,7 +168,7 @@ function readDistributedText(name: string, text: string): TotalTextRegion[] {
     if (xs.length !== ys.length || xs.length === 0)
       refuse(line, `${xs.length} x and ${ys.length} y coordinates`);
     const orientation = stringsOf(match[3]).join(',');
-    // A text without a transcription is one that nobody could read.
+    // A text without a transcription is illegible.
     const word = stringsOf(match[4]).join(',') || '#';
     regions.push({
       polygon: xs.map((x, i): Point => [x, ys[i]]),
@@ -181,7 +181,7 @@ function readDistributedText(name: string, text: string): TotalTextRegion[] {
   return regions;
 }
 
-/** Texts in Python's notation. */
+/** Strings in Python's notation. */
 function stringsOf(list: string): string[] {
   return [...list.matchAll(new RegExp(STRING, 'gs'))].map(([, single, double]) =>
     (single ?? double).replace(
@@ -215,8 +215,8 @@ function readLinesGroundTruth({ name, bytes }: KeyedFile): TotalTextRegion[] {
 }
 
 /**
- * Detections of an image, a line of integers each. Line ends are LF or, without words, CR LF; no
- * empty lines.
+ * Detections of an image, one line of integers each. Line ends are LF or, without words, CR LF;
+ * empty lines are not allowed.
  */
 export function readResults(
   { name, bytes }: KeyedFile,

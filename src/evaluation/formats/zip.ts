@@ -4,7 +4,9 @@ import { PanppError } from '../../errors.js';
 import type { FileSet } from '../types.js';
 import { quoted, refuse } from './text.js';
 
-/** More than any benchmark's archive holds, and little enough for memory: a zip bomb stops here. */
+/**
+ * More than any benchmark's archive holds, but small enough for memory; a limit against zip bombs.
+ */
 const MAX_TOTAL_BYTES = 2 ** 29;
 
 /**
@@ -39,6 +41,6 @@ export function fileSetFromZip(bytes: Uint8Array, name = 'zip archive'): FileSet
       );
     }
   }
-  // In the archive's order, which an object with names of digits would not keep.
+  // In the archive's order, which an object would not keep for names of digits.
   return new Map([...sizes.keys()].map((entry) => [entry, files[entry]]));
 }
