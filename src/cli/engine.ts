@@ -115,10 +115,10 @@ export async function openAdapter({ adapter, toggles = '' }: ModelOptions): Prom
 }
 
 function fasterThan({ architecture }: GpuProfile): string {
-  const gpu = 'a GPU with its driver many times';
+  const gpu = 'a GPU with its driver is many times as fast';
   return architecture === 'swiftshader' && process.platform === 'linux'
     ? `${LAVAPIPE_PACKAGES} is about 3 times as fast, ${gpu}`
-    : `${gpu} is many times as fast`;
+    : gpu;
 }
 
 // A named file must exist and be valid; a bad one in the cache must not stop the command.
