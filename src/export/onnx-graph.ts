@@ -1,5 +1,5 @@
-// Writes the onnx.proto messages of an inference graph with float32 tensors (and integer tensors for
-// their sizes).
+// Writes the onnx.proto messages of an inference graph with float32 tensors (and integer tensors
+// for their sizes).
 // Source: github.com/onnx/onnx, onnx/onnx.proto (field numbers) and docs/IR.md.
 import { Message } from './protobuf.js';
 

@@ -9,7 +9,7 @@ import type { WeightsFile } from '../network/weights-file.js';
 import { type Attribute, type Dimension, OnnxGraph } from './onnx-graph.js';
 
 export interface OnnxOptions {
-  /** Height of the image, a multiple of 32; default: any size, also no multiple of 32. */
+  /** Sides of the image, multiples of 32; default: any size, not only multiples of 32. */
   readonly height?: number;
   readonly width?: number;
   /** Version of the operators, 13 to 21; default: 17. */

@@ -1,5 +1,5 @@
-// The part of Protocol Buffers that writing a model needs: non-negative integers, strings, bytes and
-// nested messages.
+// The part of Protocol Buffers that writing a model needs: non-negative integers, strings, bytes
+// and nested messages.
 // Source: protobuf.dev/programming-guides/encoding
 
 const varint = 0;

@@ -117,8 +117,8 @@ export async function tune(
 
 /**
  * Collects the convolutions of a network's plans, for all methods. Shapes by key: the largest shape
- * with each key. Classes with a choice of methods, by key: all direct shapes of the class, including
- * equal ones.
+ * with each key. Classes with a choice of methods, by key: all direct shapes of the class,
+ * including equal ones.
  */
 export function convolutionsOf(
   { profile }: Pick<Gpu, 'profile'>,

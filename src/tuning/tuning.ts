@@ -174,7 +174,7 @@ function faultOf(value: unknown): string | undefined {
   return odd && `its entry for ${odd[0]} is not complete`;
 }
 
-// A valid entry of a shape or of a class; one check is enough, because their fields differ.
+// Checks entries of shapes and of classes together: their keys never collide.
 function isFound(value: unknown): boolean {
   if (!isRecord(value) || typeof value.best !== 'number' || typeof value.usual !== 'number')
     return false;

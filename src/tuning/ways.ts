@@ -37,7 +37,7 @@ export function tileWays(gpu: Gpu, shape: ConvShape): Ways<ConvTile> {
   const input = createBuffer(gpu, batches * sizes[0] * sizes[1] * inChannels, types.input);
   const weights = createBuffer(gpu, batches * kernel ** 2 * inChannels * outChannels, types.weight);
   const output = createBuffer(gpu, batches * sizes[2] * sizes[3] * outChannels, types.output);
-  // The whole plan is this one convolution.
+  // A shape taken from a network is its whole plan at run time, so these fields must be reset.
   const alone = { bias: undefined, relu: false, residual: undefined };
   return {
     dispatches: (tile) => [

@@ -145,7 +145,7 @@ describe('calls', async () => {
     ['detect', { minScore: '0.5' }, /minScore must be a number, got "0.5"/],
     ['detect', { shortSide: '736' }, /shortSide is 736; it must be a positive integer/],
     ['forward', { output: ['det'] }, /^forward has no option output; it has outputs, /],
-    ['forward', { outputs: 'det' }, /^outputs is no array/],
+    ['forward', { outputs: 'det' }, /^outputs is not an array/],
     ['forward', undefined, /^the options of forward are undefined/],
   ] as const)('%s refuses %j', async (call, options, message) => {
     await expect(
