@@ -42,20 +42,29 @@ const LINEAR = CHANNELS4 * CHANNELS + CHANNELS4;
 var<workgroup> queries: array<f32, HEADS * CHANNELS>;
 // [position][heads 0 … 3, heads 4 … 7]
 var<workgroup> attention: array<vec4f, 2u * POSITIONS>;
-// One value per lane, shared by all lanes: the input of a linear layer, or operands of a reduction.
-var<workgroup> exchange: array<f32, LANES>;
+// Three vectors of CHANNELS values that all lanes read. They share one array, because separate
+// arrays took 1.4 times as long on SwiftShader and far longer to compile on lavapipe.
+var<workgroup> vectors: array<f32, 3u * CHANNELS>;
+// Operands of the LSTM cells and the classifier: an input, then h of the top or the current cell.
+const INPUT = 0u;
+const HIDDEN = CHANNELS;
+// One value per lane: the input of a linear layer, or operands of a reduction.
+const EXCHANGE = 2u * CHANNELS;
+
+fn vectorAt(at: u32) -> vec4f {
+  return vec4f(vectors[at], vectors[at + 1u], vectors[at + 2u], vectors[at + 3u]);
+}
 
 // Entry `index` of a vector in the weights.
 fn weightAt(base: u32, index: u32) -> f32 {
   return weights[base + index / 4u][index % 4u];
 }
 
-// Output `lane` of the linear layer at `base`, applied to the vector in `exchange`.
-fn linear(base: u32, lane: u32) -> f32 {
+// Output `lane` of the linear layer at `base`, applied to the vector at `input`.
+fn linear(base: u32, input: u32, lane: u32) -> f32 {
   var sum = weightAt(base + CHANNELS4 * CHANNELS, lane);
   for (var at = 0u; at < sizes.channels; at += 4u) {
-    let input = vec4f(exchange[at], exchange[at + 1u], exchange[at + 2u], exchange[at + 3u]);
-    sum += dot(weights[base + at * CHANNELS4 + lane], input);
+    sum += dot(weights[base + at * CHANNELS4 + lane], vectorAt(input + at));
   }
   return sum;
 }
@@ -99,7 +108,7 @@ fn largestOf(own: Heads, lane: u32) -> Heads {
 }
 
 // Channel `lane` of the attention's output for `queries`; `output` is where fc_v and fc_o begin.
-// All lanes must have written the queries. Overwrites `exchange`.
+// All lanes must have written the queries. Overwrites EXCHANGE.
 fn attend(region: u32, output: u32, lane: u32) -> f32 {
   // First, a lane computes two positions for all heads.
   let near = scoresOf(region, lane);
@@ -139,7 +148,7 @@ fn attend(region: u32, output: u32, lane: u32) -> f32 {
     let mixed = vec4f(queries[own + c], queries[own + c + 1u], queries[own + c + 2u], queries[own + c + 3u]);
     value += dot(weights[output + c * CHANNELS4 + lane], mixed);
   }
-  exchange[lane] = value;
+  vectors[EXCHANGE + lane] = value;
   workgroupBarrier();
-  return linear(output + LINEAR, lane);
+  return linear(output + LINEAR, EXCHANGE, lane);
 }

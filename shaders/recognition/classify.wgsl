@@ -3,36 +3,36 @@
 // By hypothesis, for the current step: log Σ exp(logits), and the position with the most attention.
 var<workgroup> logSum: array<f32, MAX_BEAM>;
 var<workgroup> peak: array<u32, MAX_BEAM>;
-// Used with `exchange`: the index of a lane's value.
+// Used with EXCHANGE: the index of a lane's value.
 var<workgroup> indices: array<u32, LANES>;
 
 // Layer norm of h. Every lane sums all of h, which needs no barrier.
 fn layerNorm(lane: u32) -> f32 {
   var sum = vec4f();
   for (var at = 0u; at < sizes.channels; at += 4u) {
-    sum += operandsAt(HIDDEN + at);
+    sum += vectorAt(HIDDEN + at);
   }
   let mean = dot(sum, vec4f(1.0)) / f32(CHANNELS);
   var squares = 0.0;
   for (var at = 0u; at < sizes.channels; at += 4u) {
-    let centred = operandsAt(HIDDEN + at) - mean;
+    let centred = vectorAt(HIDDEN + at) - mean;
     squares += dot(centred, centred);
   }
-  let centred = operands[HIDDEN + lane] - mean;
+  let centred = vectors[HIDDEN + lane] - mean;
   return centred * inverseSqrt(squares / f32(CHANNELS) + 1e-6) * weightAt(LAYER_NORM, lane) + weightAt(LAYER_NORM + CHANNELS4, lane);
 }
 
 // Each head's query, projected to the crop's channels; a lane computes a vec4 for two heads.
 fn askQueries(lane: u32) {
-  exchange[lane] = layerNorm(lane);
+  vectors[EXCHANGE + lane] = layerNorm(lane);
   workgroupBarrier();
-  operands[lane] = linear(QUERY, lane);
+  vectors[INPUT + lane] = linear(QUERY, EXCHANGE, lane);
   workgroupBarrier();
   let c = lane % CHANNELS4;
   for (var head = lane / CHANNELS4 * 2u; head < lane / CHANNELS4 * 2u + 2u; head++) {
     var query = vec4f();
     for (var row = head * HEAD_LANES; row < head * HEAD_LANES + sizes.headLanes; row++) {
-      query += operands[row] * weights[KEY + row * CHANNELS4 + c];
+      query += vectors[INPUT + row] * weights[KEY + row * CHANNELS4 + c];
     }
     for (var part = 0u; part < 4u; part++) {
       queries[head * CHANNELS + 4u * c + part] = query[part];
@@ -54,12 +54,12 @@ struct Candidate {
 
 // The best of all lanes' candidates. Every lane reads all of them, which needs few barriers.
 fn firstOf(own: Candidate, lane: u32) -> Candidate {
-  exchange[lane] = own.value;
+  vectors[EXCHANGE + lane] = own.value;
   indices[lane] = own.index;
   workgroupBarrier();
   var first = own;
   for (var other = 0u; other < sizes.channels; other++) {
-    let value = exchange[other];
+    let value = vectors[EXCHANGE + other];
     let index = indices[other];
     if (precedes(value, index, first.value, first.index)) {
       first = Candidate(value, index);
@@ -71,18 +71,16 @@ fn firstOf(own: Candidate, lane: u32) -> Candidate {
 
 // log Σ exp over all lanes, given each lane's maximum and its Σ exp(value − maximum).
 fn logSumOf(largest: f32, sum: f32, lane: u32) -> f32 {
-  exchange[lane] = largest;
+  vectors[INPUT + lane] = largest;
+  vectors[EXCHANGE + lane] = sum;
   workgroupBarrier();
   var overall = largest;
   for (var other = 0u; other < sizes.channels; other++) {
-    overall = max(overall, exchange[other]);
+    overall = max(overall, vectors[INPUT + other]);
   }
-  workgroupBarrier();
-  exchange[lane] = sum * exp(largest - overall);
-  workgroupBarrier();
   var total = 0.0;
   for (var other = 0u; other < sizes.channels; other++) {
-    total += exchange[other];
+    total += vectors[EXCHANGE + other] * exp(vectors[INPUT + other] - overall);
   }
   workgroupBarrier();
   return overall + log(total);
@@ -109,7 +107,7 @@ fn logitsAt(region: u32, step: u32, place: u32) -> u32 {
 fn classify(region: u32, place: u32, step: u32, lane: u32) {
   let at = logitsAt(region, step, place);
   askQueries(lane);
-  operands[lane] = attend(region, OUTPUT, lane);
+  vectors[INPUT + lane] = attend(region, OUTPUT, lane);
   workgroupBarrier();
   notePeak(place, lane);
   let bias = CLASSIFIER + 2u * CHANNELS4 * sizes.classes;
@@ -118,7 +116,7 @@ fn classify(region: u32, place: u32, step: u32, lane: u32) {
   for (var token = lane; token < sizes.classes; token += LANES) {
     var logit = weightAt(bias, token);
     for (var c = 0u; 2u * c < sizes.channels; c++) {
-      logit += dot(weights[CLASSIFIER + c * sizes.classes + token], operandsAt(4u * c));
+      logit += dot(weights[CLASSIFIER + c * sizes.classes + token], vectorAt(4u * c));
     }
     logits[at + token] = logit;
     sum = sum * exp(largest - max(largest, logit)) + exp(logit - max(largest, logit));

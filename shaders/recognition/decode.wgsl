@@ -83,9 +83,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     for (var place = 0u; place < sizes.beam; place++) {
       if (workgroupUniformLoad(&beam[place].kind) == LIVE) {
         if (turn == 0u) {
-          operands[lane] = holistic[region * CHANNELS + lane];
+          vectors[INPUT + lane] = holistic[region * CHANNELS + lane];
         } else {
-          operands[lane] = weightAt(embedding + beam[place].token * CHANNELS4, lane);
+          vectors[INPUT + lane] = weightAt(embedding + beam[place].token * CHANNELS4, lane);
         }
         advance(stateAt(region, turn % 2u, beam[place].parent), stateAt(region, (turn + 1u) % 2u, place), turn == 0u, lane);
         if (turn > 0u) {

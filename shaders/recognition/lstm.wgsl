@@ -1,14 +1,5 @@
 // The decoder's LSTM cells. Part of decode.wgsl.
 
-// Operands of the cells and the classifier, for all lanes: an input, then h of the top cell or of
-// the current one.
-var<workgroup> operands: array<f32, 2u * CHANNELS>;
-const HIDDEN = CHANNELS;
-
-fn operandsAt(at: u32) -> vec4f {
-  return vec4f(operands[at], operands[at + 1u], operands[at + 2u], operands[at + 3u]);
-}
-
 fn sigmoid(x: f32) -> f32 {
   return 1.0 / (1.0 + exp(-max(x, -80.0)));
 }
@@ -23,7 +14,7 @@ fn hyperbolicTangent(x: f32) -> f32 {
 fn lstmCell(base: u32, memory: f32, lane: u32) -> vec2f {
   var gates = weights[base + 2u * CHANNELS * CHANNELS + lane];
   for (var at = 0u; at < 2u * sizes.channels; at += 4u) {
-    let x = operandsAt(at);
+    let x = vectorAt(at);
     let row = base + at * CHANNELS + lane;
     gates += x.x * weights[row] + x.y * weights[row + CHANNELS] + x.z * weights[row + 2u * CHANNELS] + x.w * weights[row + 3u * CHANNELS];
   }
@@ -35,21 +26,21 @@ fn stateAt(region: u32, bank: u32, place: u32) -> u32 {
   return ((region * 2u + bank) * sizes.beam + place) * 2u * CELLS * CHANNELS;
 }
 
-// One step of all cells; the lowest reads the input, which the lanes have just written. Leaves h of
-// the top cell in the operands.
+// One step of all cells; the lowest reads INPUT, which the lanes have just written. Leaves h of the
+// top cell at HIDDEN.
 fn advance(oldState: u32, newState: u32, isFirst: bool, lane: u32) {
   for (var cell = 0u; cell < sizes.cells; cell++) {
     let hidden = 2u * CHANNELS * cell + lane;
     let memory = hidden + CHANNELS;
     // A lane reads only what it wrote itself, so no barrier is needed before.
-    operands[HIDDEN + lane] = select(states[oldState + hidden], 0.0, isFirst);
+    vectors[HIDDEN + lane] = select(states[oldState + hidden], 0.0, isFirst);
     workgroupBarrier();
     let updated = lstmCell(CELL * cell, select(states[oldState + memory], 0.0, isFirst), lane);
     states[newState + hidden] = updated.x;
     states[newState + memory] = updated.y;
     workgroupBarrier();
-    operands[lane] = updated.x;
+    vectors[INPUT + lane] = updated.x;
   }
-  operands[HIDDEN + lane] = operands[lane];
+  vectors[HIDDEN + lane] = vectors[INPUT + lane];
   workgroupBarrier();
 }

@@ -17,8 +17,8 @@ import type { StructLayout } from '../wgsl/struct.js';
 import type { RecognitionWeights } from './weights.js';
 
 const roiShader = shaderOf(maskedRoi);
-const encodeShader = shaderOf(encode, attention);
-const decodeShader = shaderOf(decode, lstm, classify, beamSearch, attention);
+const encodeShader = shaderOf(attention, encode);
+const decodeShader = shaderOf(attention, decode, lstm, classify, beamSearch);
 
 /** Maximum number of tokens per word, including EOS. */
 export const maxTokens = 32;
