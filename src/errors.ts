@@ -28,3 +28,8 @@ export class PanppError extends Error {
     super(message, options);
   }
 }
+
+/** The first line of what was thrown. Drivers add more, such as a stack of their own. */
+export function firstLine(cause: unknown): string {
+  return String(cause instanceof Error ? cause.message : cause).split('\n')[0];
+}

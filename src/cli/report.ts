@@ -1,6 +1,6 @@
 // Messages and a progress bar for the user, all on stderr.
 import { SingleBar } from 'cli-progress';
-import { PanppError } from '../errors.js';
+import { PanppError, firstLine } from '../errors.js';
 
 /** Exit codes: all done; some inputs failed; nothing could be started. */
 export const exitCodes = { done: 0, someFailed: 1, notStarted: 2 } as const;
@@ -26,7 +26,7 @@ export async function print(text: string): Promise<boolean> {
 export function errorLine(error: unknown): string {
   if (error instanceof PanppError) return error.message;
   const { code, message } = Object(error) as Partial<NodeJS.ErrnoException>;
-  const text = String(message ?? error).split('\n')[0];
+  const text = firstLine(message ?? error);
   return code && !text.includes(code) ? `${code}: ${text}` : text;
 }
 

@@ -32,6 +32,7 @@ import { type Entry, OutputRecord, hashOf, hashOfFile } from './output-record.js
 import { type ResultLine, resultLine } from './result-line.js';
 import { errorLine } from './report.js';
 import { packageVersion } from './version.js';
+import type { Size } from '../images/size.js';
 
 const imageFormats = ['json', 'icdar', 'totaltext', 'iou', 'labelme', 'hocr', 'svg'] as const;
 const runFormat = 'coco-text';
@@ -129,11 +130,6 @@ interface Result extends ImageResult {
   readonly reference: ImageReference;
   readonly task: ResultTask;
   readonly embedImage: boolean;
-}
-
-interface Size {
-  readonly width: number;
-  readonly height: number;
 }
 
 interface FileKind {

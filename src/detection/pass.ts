@@ -18,14 +18,10 @@ import { type ResizePlan, type ResizeSource, planResize } from '../layers/resize
 import type { ModelConfig } from '../network/config.js';
 import { type NetworkPlan, planNetwork } from '../network/plan.js';
 import type { NetworkWeights, PlannedWeights } from '../network/weights.js';
+import type { Size } from '../images/size.js';
 
 /** Settings of aggregation; areas in map pixels. */
 export type PassSettings = Pick<AggregationInput, 'minKernelArea' | 'mode' | 'distance'>;
-
-interface Size {
-  readonly height: number;
-  readonly width: number;
-}
 
 export interface DetectionPlan {
   readonly resize: ResizePlan;

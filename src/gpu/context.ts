@@ -1,5 +1,5 @@
 // The only place where a GPU device is negotiated: features, limits and the adapter's name.
-import { PanppError } from '../errors.js';
+import { PanppError, firstLine } from '../errors.js';
 import { checkOptions } from '../options.js';
 
 /** What the device is and can do; part of every benchmark record. */
@@ -99,7 +99,7 @@ export class Gpu {
     this.profile = profile;
     this.#release = release;
     void device.lost.then((info) => {
-      this.#lost = info.message.split('\n')[0] || info.reason || 'no reason given';
+      this.#lost = firstLine(info.message) || info.reason || 'no reason given';
     });
   }
 
@@ -255,8 +255,4 @@ function subgroupMatrixOf(info: AdapterInfo): SubgroupMatrix | undefined {
   );
   const [best] = usable.sort((a, b) => b.M * b.N * b.K - a.M * a.N * a.K);
   return best && { M: best.M, N: best.N, K: best.K };
-}
-
-function firstLine(cause: unknown): string {
-  return String(cause instanceof Error ? cause.message : cause).split('\n')[0];
 }

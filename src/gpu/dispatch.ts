@@ -1,7 +1,7 @@
 // A dispatch is data: a shader, overrides, bindings and workgroup counts. Plans make dispatches from
 // shapes alone and are tested without a GPU; program.ts turns a list of them into pipelines, memory
 // and one command buffer.
-import { PanppError } from '../errors.js';
+import { PanppError, firstLine } from '../errors.js';
 import type { Shader } from '../wgsl/assemble.js';
 import type { DeclaredBinding } from '../wgsl/declarations.js';
 import type { Values } from '../wgsl/struct.js';
@@ -164,7 +164,7 @@ async function compile(device: GPUDevice, dispatch: Pipelined): Promise<GPUCompu
     const error = messages.find((message) => message.type === 'error');
     const reason = error
       ? `${dispatch.shader.place(error.lineNum)}: ${error.message}`
-      : String((cause as Error).message).split('\n')[0];
+      : firstLine(cause);
     throw new PanppError('shader', `the shader of ${dispatch.label} does not compile: ${reason}`, {
       cause,
     });

@@ -1,6 +1,6 @@
 // Prepares a list of dispatches for repeated runs: compiles pipelines in parallel, assigns memory,
 // builds bind groups.
-import { PanppError } from '../errors.js';
+import { PanppError, firstLine } from '../errors.js';
 import type { Gpu, GpuProfile } from './context.js';
 import {
   type Dispatch,
@@ -12,6 +12,7 @@ import {
 } from './dispatch.js';
 import { type MemoryPlan, isSlot, planMemory } from './memory.js';
 import type { Timeline } from './timeline.js';
+import { roundUp } from '../wgsl/struct.js';
 
 /** Dispatches that are timed together, for example `network`. */
 export interface Stage {
@@ -95,11 +96,14 @@ export class Program {
       isSlot(resource) ? buffers[memory.bufferOf.get(resource)!] : resource;
     const steps = bindSteps(device, dispatches, pipelines, uniforms, bufferOf);
     const fault = await device.popErrorScope();
-    if (fault)
+    if (fault) {
+      for (const buffer of buffers) buffer.destroy();
+      uniforms.buffer?.destroy();
       throw new PanppError(
         'shader',
-        `a dispatch's bindings don't fit: ${fault.message.split('\n')[0]}`,
+        `a dispatch's bindings don't fit: ${firstLine(fault.message)}`,
       );
+    }
     let taken = 0;
     const timed = stages.map(({ name, dispatches: own }) => ({
       name,
@@ -292,8 +296,4 @@ function packUniforms(device: GPUDevice, dispatches: readonly Dispatch[]) {
   });
   buffer.unmap();
   return { buffer, ranges };
-}
-
-function roundUp(value: number, multiple: number): number {
-  return Math.ceil(value / multiple) * multiple;
 }

@@ -1,6 +1,7 @@
 // Reads results back: several buffers are copied into one mapped buffer, with a single wait.
-import { PanppError } from '../errors.js';
+import { PanppError, firstLine } from '../errors.js';
 import type { Gpu } from './context.js';
+import { roundUp } from '../wgsl/struct.js';
 
 /** Where a copied range lies in the gathered bytes. */
 export interface ReadRange {
@@ -57,7 +58,7 @@ export class Readback {
       this.#gpu.assertUsable();
       throw new PanppError(
         'device-lost',
-        `the GPU did not return its results: ${String((cause as Error).message).split('\n')[0]}`,
+        `the GPU did not return its results: ${firstLine(cause)}`,
         { cause },
       );
     }
@@ -72,8 +73,4 @@ export class Readback {
   dispose(): void {
     this.#buffer.destroy();
   }
-}
-
-function roundUp(value: number, multiple: number): number {
-  return Math.ceil(value / multiple) * multiple;
 }

@@ -1,7 +1,7 @@
 // Images in textures: their pixels are copied to a buffer without leaving the GPU
 // (shaders/gather_texels.wgsl).
 import source from '../../shaders/gather_texels.wgsl';
-import { PanppError } from '../errors.js';
+import { PanppError, firstLine } from '../errors.js';
 import type { Gpu } from './context.js';
 import { shaderOf } from '../wgsl/assemble.js';
 import { dispatch, pipelineOf } from './dispatch.js';
@@ -64,7 +64,7 @@ export class TexturePixels {
     if (fault)
       throw new PanppError(
         'argument',
-        `this texture can't be read on the model's device: ${fault.message.split('\n')[0]}`,
+        `this texture can't be read on the model's device: ${firstLine(fault.message)}`,
       );
     return pixels;
   }

@@ -1,11 +1,6 @@
 // Prepares an image for the network: the pixels to upload and the sizes before and after resizing.
-import { resizedSize } from './size.js';
+import { type Size, resizedSize } from './size.js';
 import { type ImageUpload, type PixelSource, prepareUpload } from './upload.js';
-
-interface Size {
-  readonly height: number;
-  readonly width: number;
-}
 
 /** An image prepared for the network. */
 export interface ImageInput {

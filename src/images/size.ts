@@ -2,6 +2,12 @@
 // scale_aligned_short).
 import { PanppError } from '../errors.js';
 
+/** Rows and columns, in pixels. */
+export interface Size {
+  readonly height: number;
+  readonly width: number;
+}
+
 /** The network halves its input five times. */
 const STRIDE = 32;
 

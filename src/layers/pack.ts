@@ -2,7 +2,7 @@
 // Tensors are uploaded unchanged; the GPU reorders, transforms and narrows them in one command
 // buffer.
 import source from '../../shaders/pack_weights.wgsl';
-import { PanppError } from '../errors.js';
+import { PanppError, firstLine } from '../errors.js';
 import type { Gpu } from '../gpu/context.js';
 import { type Dispatch, type Resource, dispatch } from '../gpu/dispatch.js';
 import { submitOnce } from '../gpu/program.js';
@@ -143,7 +143,7 @@ export function packWeights<T>(
     dispose();
     throw new PanppError(
       'adapter',
-      `${gpu.profile.adapter} can't store the weights: ${fault.message.split('\n')[0]}`,
+      `${gpu.profile.adapter} can't store the weights: ${firstLine(fault.message)}`,
     );
   });
   tensors.forEach((tensor) => tensor.destroy());

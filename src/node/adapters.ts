@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 
-import { PanppError } from '../errors.js';
+import { PanppError, firstLine } from '../errors.js';
 import { checkToggles, dawnFolder } from './dawn-toggles.js';
 import {
   type EmbeddedDriver,
@@ -241,7 +241,7 @@ async function loadDawn(): Promise<Search['create']> {
       );
     }
     const platform = `${process.platform} ${process.arch}`;
-    const why = (error as Error).message.split('\n')[0];
+    const why = firstLine(error);
     const todo =
       'it needs Linux with glibc 2.34 or newer, macOS, or Windows; if this is one, run `npm install` again';
     throw new PanppError(

@@ -15,6 +15,7 @@ import { attentionHeads, lstmCells, neckChannels, specialClasses } from '../netw
 import { shaderOf } from '../wgsl/assemble.js';
 import type { StructLayout } from '../wgsl/struct.js';
 import type { RecognitionWeights } from './weights.js';
+import type { Size } from '../images/size.js';
 
 const roiShader = shaderOf(maskedRoi);
 const encodeShader = shaderOf(attention, encode);
@@ -79,11 +80,6 @@ export interface RecognitionPlan {
   readonly crops: Slot;
   readonly holistic: Slot;
   readonly logits: Slot;
-}
-
-interface Size {
-  readonly height: number;
-  readonly width: number;
 }
 
 /**

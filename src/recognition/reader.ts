@@ -18,6 +18,7 @@ import {
 import { type Rois, inRuns, packMasks, packRegions } from './roi.js';
 import type { RecognitionWeights } from './weights.js';
 import { type Word, readWords } from './words.js';
+import type { Size } from '../images/size.js';
 
 /**
  * The recognition head's stages, to run after a network's: `features`, its convolution, and
@@ -29,11 +30,6 @@ export interface ReaderPlan {
   /** What the program must pin and keep; see `Program.create`. */
   readonly pinned: readonly Slot[];
   readonly kept: readonly Slot[];
-}
-
-interface Size {
-  readonly height: number;
-  readonly width: number;
 }
 
 /** Plans the recognition head of a network for one image size. */

@@ -4,6 +4,7 @@
 import { PanppError } from '../errors.js';
 import type { Box, Point, Polygon } from '../shapes/geometry.js';
 import { cropHeight, cropWidth, regionLayout } from './plan.js';
+import type { Size } from '../images/size.js';
 
 /** One region to read. */
 export interface Roi {
@@ -23,11 +24,6 @@ export interface Rois {
   readonly rois: readonly Roi[];
   /** Pixels of the resized image per mask pixel, along each axis. */
   readonly maskScale: number;
-}
-
-interface Size {
-  readonly height: number;
-  readonly width: number;
 }
 
 /** A label map; each of its pixels is `scale` × `scale` pixels of the resized image. */

@@ -135,7 +135,8 @@ function layoutOf(
   };
 }
 
-function roundUp(value: number, multiple: number): number {
+/** The least multiple that is not less than `value`. */
+export function roundUp(value: number, multiple: number): number {
   return Math.ceil(value / multiple) * multiple;
 }
 

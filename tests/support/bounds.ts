@@ -8,7 +8,7 @@ import { tokensOf } from '../../src/wgsl/tokens.js';
 
 /** What was seen since the watch began. */
 export interface BoundsReport {
-  /** Labels of the shaders that ran. */
+  /** Labels of the shaders that ran since the last report. */
   readonly ran: readonly string[];
   /** Of each shader that indexed out of bounds: its label, and the expression that did so first. */
   readonly faults: readonly string[];
@@ -108,8 +108,10 @@ export function watchBounds({ device }: Gpu): { report(): Promise<BoundsReport> 
       await readable.mapAsync(GPUMapMode.READ);
       const marks = new Uint32Array(readable.getMappedRange().slice(0));
       readable.destroy();
+      const labels = [...ran].map((shader) => shaders[shader].label);
+      ran.clear();
       return {
-        ran: [...ran].map((shader) => shaders[shader].label),
+        ran: labels,
         faults: shaders.flatMap(({ label, expressions }, shader) =>
           marks[shader] > 0 ? [`${label}: ${expressions[marks[shader] - 1]}`] : [],
         ),

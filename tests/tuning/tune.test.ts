@@ -117,9 +117,11 @@ describeOnGpus('a trial', (device) => {
     for (const tile of tiles) await trial.faultOf(tile);
     await trial.setRepeats(usual);
     for (const tile of tiles) {
+      const begin = performance.now();
       const time = await trial.time(tile);
       expect(time).toBeGreaterThan(0);
-      expect(time).toBeLessThan(1000);
+      // Of one run, so no more than all runs took.
+      expect(time).toBeLessThan(performance.now() - begin);
     }
     trial.dispose();
   });
