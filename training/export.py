@@ -3,8 +3,8 @@
 
   python3 export.py RUN/state.pt OUT.pth.tar [--half]
 
-Works on a run that is still going on or was cut off. --half halves the file (the shipped weights are half precision
-anyway); `panpp convert` widens it.
+Works on a run that is still going on or was cut off. --half halves the file; `panpp convert` widens it, but then folds
+batch norms that are rounded, and `panpp convert --half` rounds again: for weights that ship leave it out here.
 """
 import argparse
 from pathlib import Path
