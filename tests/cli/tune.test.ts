@@ -131,7 +131,7 @@ describe('tune', () => {
         /tuning: .* can't be read; delete it, or make it again with panpp tune/,
       );
       expect(await refused(['detect', ...onAdapter, '--tuning', file, 'sign.png'])).toMatch(
-        /it is no JSON/,
+        /it is not JSON/,
       );
       const { messages } = await tune('--size', '32x32');
       expect(messages).toEqual([

@@ -163,7 +163,7 @@ describe('calls', async () => {
       argument('recognize has no option'),
     );
     await expect(model.recognize(image, 'all' as never)).rejects.toMatchObject(
-      argument('no array'),
+      argument('not an array'),
     );
     await expect(first(model.spotAll([image], wrong))).rejects.toMatchObject(
       argument('spotAll has no option'),
