@@ -1,4 +1,4 @@
-// Shared by conv.wgsl, conv_subgroup8.wgsl, conv_tiled.wgsl and conv_matrix.wgsl: the convolution's
+// Shared by conv.wgsl, conv_subgroup.wgsl, conv_tiled.wgsl and conv_matrix.wgsl: the convolution's
 // bindings, addresses of its reads, and what is done with a sum.
 //
 // out = relu(W * in + b + residual): 2-D convolution, square kernel, any stride, padding KERNEL /

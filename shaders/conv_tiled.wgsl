@@ -5,7 +5,6 @@
 // The depth covers all taps and their channels as one sequence, so that few channels also fill a
 // step. Results beyond the last pixel or channel are computed but not stored; beyond the depth,
 // input is zero.
-// counts as zero.
 //
 // A tile has LANES invocations across channels and ROWS down pixels. An invocation's channels are
 // LANES vec4s apart and its pixels ROWS apart, so that neighbours read neighbouring words.

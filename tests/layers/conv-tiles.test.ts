@@ -16,6 +16,7 @@ import { add, conv2d, planes, relu } from '../support/twin.js';
 const f32 = { input: 'f32', weight: 'f32', output: 'f32' } as const;
 const cpu: TileDevice = { software: true, maxWorkgroupBytes: 32768 };
 const lavapipe: TileDevice = { ...cpu, subgroupSize: 8 };
+const swiftshader: TileDevice = { ...cpu, subgroupSize: 4 };
 const gpuDevice: TileDevice = { software: false, subgroupSize: 32, maxWorkgroupBytes: 16384 };
 
 function shapeOf(outChannels: number, pixels: number, inChannels = 64): ConvShape {
@@ -36,10 +37,13 @@ describe('tiles', () => {
     [cpu, 512, 'plain 16x128 by 8x4'],
     [cpu, 8, 'plain 256x8 by 8x4'],
     [cpu, 36, 'plain 56x36 by 8x4'],
-    [lavapipe, 64, 'subgroup8 16x64 by 16x4'],
-    [lavapipe, 1152, 'subgroup8 16x128 by 16x4'],
+    [lavapipe, 64, 'subgroup 16x64 by 16x4, subgroups of 8'],
+    [lavapipe, 1152, 'subgroup 16x128 by 16x4, subgroups of 8'],
     [lavapipe, 8, 'plain 256x8 by 8x4'],
     [lavapipe, 36, 'plain 56x36 by 8x4'],
+    [swiftshader, 64, 'subgroup 16x64 by 16x4, subgroups of 4'],
+    [swiftshader, 16, 'subgroup 16x16 by 16x4, subgroups of 4'],
+    [swiftshader, 8, 'plain 256x8 by 8x4'],
     [gpuDevice, 64, 'tiled 64x64 by 8x8, 16 deep'],
     [gpuDevice, 8, 'plain 256x8 by 8x4'],
   ] as const)('default on %j for %i channels is %s', (device, channels, name) => {
@@ -51,7 +55,7 @@ describe('tiles', () => {
   });
 
   it('are distinct, and the default is one of them', () => {
-    for (const device of [cpu, lavapipe, gpuDevice]) {
+    for (const device of [cpu, swiftshader, lavapipe, gpuDevice]) {
       for (const channels of [4, 12, 36, 64, 96, 512, 1152]) {
         for (const pixels of [1, 25, 400, 25600]) {
           const names = candidateTiles(shapeOf(channels, pixels), device).map((tile) =>

@@ -5,7 +5,7 @@ import type { Shader, Source } from '../../../wgsl/assemble.js';
 import { type ConvShape, pixelBucket } from '../shape.js';
 import { matrix } from './matrix.js';
 import { plain, plainTile } from './plain.js';
-import { subgroup, subgroupTile, suitsSubgroups } from './subgroup.js';
+import { subgroup, subgroupTile } from './subgroup.js';
 import {
   type ConvTile,
   type TileDevice,
@@ -21,7 +21,7 @@ export type TileChooser = (shape: ConvShape) => ConvTile;
 
 const kinds: Readonly<Record<TileKindName, TileKind>> = {
   plain,
-  subgroup8: subgroup,
+  subgroup,
   tiled,
   matrix,
 };
@@ -56,7 +56,8 @@ export const tileSources: readonly Source[] = [
  */
 export function defaultTile(shape: ConvShape, device: TileDevice): ConvTile {
   const lanes = lanesFor(shape);
-  if (suitsSubgroups(lanes, device)) return subgroupTile(16, lanes);
+  const shared = subgroupTile(16, lanes, device);
+  if (shared) return shared;
   const fitting = [matrix, tiled].map((kind) => {
     const tiles = kind.candidates(shape, device);
     // 128 or 64 pixels × 64 channels; smaller tiles for small maps.
@@ -71,8 +72,9 @@ export function defaultTile(shape: ConvShape, device: TileDevice): ConvTile {
  */
 export function tileName(tile: ConvTile): string {
   const [pixels, out4] = tileSize(tile);
-  const { kind, depth, matrix: matrices } = tile;
+  const { kind, depth, subgroup: size, matrix: matrices } = tile;
   const deep = depth > 0 ? `, ${depth} deep` : '';
-  const of = matrices ? `, ${matrices.M}x${matrices.N}x${matrices.K} by ${matrices.subgroup}` : '';
-  return `${kind} ${pixels}x${4 * out4} by ${tile.pixels}x${4 * tile.vectors}${deep}${of}`;
+  const of = matrices ? `, ${matrices.M}x${matrices.N}x${matrices.K}` : '';
+  const lanes = size ? `, subgroups of ${size}` : '';
+  return `${kind} ${pixels}x${4 * out4} by ${tile.pixels}x${4 * tile.vectors}${deep}${of}${lanes}`;
 }

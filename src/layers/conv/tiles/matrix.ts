@@ -38,18 +38,19 @@ function tilesOf({ subgroupSize, subgroupMatrix }: TileDevice): ConvTile[] {
     lanes,
     rows,
     depth: steps * K,
-    matrix: { M, N, K, subgroup: subgroupSize },
+    subgroup: subgroupSize,
+    matrix: { M, N, K },
   }));
 }
 
 /** The shader's constants, which size its arrays. */
-function constantsOf({ pixels, rows, lanes, depth, matrix }: ConvTile) {
-  const { M, N, K, subgroup } = matrix!;
+function constantsOf({ pixels, rows, lanes, depth, subgroup, matrix }: ConvTile) {
+  const { M, N, K } = matrix!;
   return {
     M,
     N,
     K,
-    SUBGROUP: subgroup,
+    SUBGROUP: subgroup!,
     DOWN: rows,
     ACROSS: lanes,
     MATRICES: pixels / M,
@@ -77,7 +78,7 @@ function suits(tile: ConvTile, shape: ConvShape, { maxWorkgroupBytes }: TileDevi
     shape.types.weight === 'f16' &&
     shape.inChannels % tile.depth === 0 &&
     shape.outChannels % (4 * out4) === 0 &&
-    tile.rows * tile.lanes * tile.matrix!.subgroup <= largestGroup &&
+    tile.rows * tile.lanes * tile.subgroup! <= largestGroup &&
     memoryOf(tile) <= maxWorkgroupBytes &&
     pixels < 2 * pixelBucket(shape)
   );

@@ -23,7 +23,7 @@ export const plain: TileKind = {
   source,
   shader: shaderOf(source, common),
   candidates(shape, device) {
-    // On a CPU the kind subgroup8 is at least twice as fast where it is available, and 16 pixels do
+    // On a CPU the kind `subgroup` is about twice as fast where it is available, and 16 pixels do
     // not fit in registers.
     if (device.software && subgroup.candidates(shape, device).length > 0) return [];
     const lanes = distinct([lanesFor(shape), lanesFor(shape, 8)]);

@@ -6,10 +6,10 @@ import type { Shader, Source, Variant } from '../../../wgsl/assemble.js';
 import type { ConvShape } from '../shape.js';
 
 /**
- * `plain`: registers; `subgroup8`: registers, for subgroups of 8 lanes; `tiled`: workgroup memory;
- * `matrix`: subgroup matrices, the tensor cores (shaders/conv*.wgsl).
+ * `plain`: registers; `subgroup`: registers, with reads shared by a subgroup; `tiled`: workgroup
+ * memory; `matrix`: subgroup matrices, the tensor cores (shaders/conv*.wgsl).
  */
-export type TileKindName = 'plain' | 'subgroup8' | 'tiled' | 'matrix';
+export type TileKindName = 'plain' | 'subgroup' | 'tiled' | 'matrix';
 
 /**
  * A tile: an invocation computes `pixels` × 4 · `vectors` channels; a workgroup has `lanes`
@@ -29,8 +29,10 @@ export interface ConvTile {
   readonly rows: number;
   /** Input channels that a workgroup copies to its memory at a time; 0 for kinds that do not. */
   readonly depth: number;
-  /** For the kind `matrix`: the matrix shape, and the invocations of a subgroup. */
-  readonly matrix?: SubgroupMatrix & { readonly subgroup: number };
+  /** For the kinds `subgroup` and `matrix`: the lanes of a subgroup. */
+  readonly subgroup?: number;
+  /** For the kind `matrix`: the matrix shape. */
+  readonly matrix?: SubgroupMatrix;
 }
 
 /** The device properties by which tiles are chosen. */

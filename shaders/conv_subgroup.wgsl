@@ -1,12 +1,12 @@
 enable subgroups;
 
-// Convolution (defined in conv_common.wgsl) for adapters whose subgroups have 8 lanes. These
+// Convolution (defined in conv_common.wgsl) for adapters whose subgroups have 4 or 8 lanes. These
 // compute on a CPU, where a read costs one load per lane unless it is known to be the same for all
 // lanes. So each lane reads one of SUBGROUP pixels and broadcasts it to the others.
-// An invocation computes PIXELS pixels × 4 output channels in registers, in groups of 8. Statements
-// with `$o` are repeated for each group, with `$l` for each pixel of a group (src/wgsl/unroll.ts).
-// src/layers/conv/tiles/subgroup.ts adds the constant SUBGROUP, which is 8.
-// the 8, is a constant that src/layers/conv/tiles/subgroup.ts adds.
+// An invocation computes PIXELS pixels × 4 output channels in registers, in groups of SUBGROUP.
+// Statements with `$o` are repeated for each group, with `$l` for each pixel of a group
+// (src/wgsl/unroll.ts). src/layers/conv/tiles/subgroup.ts adds the constant SUBGROUP, the number
+// of lanes.
 alias Weight = weight4;
 
 override PIXELS: u32;
