@@ -37,5 +37,6 @@ fn main(
     }
   }
 
-  store(batch, first + $pu, channel, s$p);
+  let bias = biasOf(channel);
+  store(batch, first + $pu, channel, s$p + bias);
 }

@@ -82,21 +82,26 @@ fn multiply(sum: vec4f, x: vec4f, w0: vec4f, w1: vec4f, w2: vec4f, w3: vec4f) ->
   return fma(vec4f(x.w), w3, fma(vec4f(x.z), w2, fma(vec4f(x.y), w1, fma(vec4f(x.x), w0, sum))));
 }
 
-fn store(batch: u32, pixel: u32, channel: u32, sum: vec4f) {
-  if (pixel >= pixelCount()) {
-    return;
-  }
-  let at = (batch * pixelCount() + pixel) * sizes.out4 + channel;
-  var value = sum;
+fn biasOf(channel: u32) -> vec4f {
+  var bias = vec4f();
   if (BIAS) {
-    value += biases[channel];
+    bias = biases[channel];
   }
-  if (RESIDUAL) {
-    value += vec4f(residual[at]);
+  return bias;
+}
+
+// Stores a sum, to which the bias has been added.
+fn store(batch: u32, pixel: u32, channel: u32, sum: vec4f) {
+  if (pixel < pixelCount()) {
+    let at = (batch * pixelCount() + pixel) * sizes.out4 + channel;
+    var value = sum;
+    if (RESIDUAL) {
+      value += vec4f(residual[at]);
+    }
+    if (RELU) {
+      // Unlike max(), this keeps NaN, so that it reaches the output and is reported.
+      value = select(value, vec4f(), value < vec4f());
+    }
+    output[at] = output4(value);
   }
-  if (RELU) {
-    // Unlike max(), this keeps NaN, so that it reaches the output and is reported.
-    value = select(value, vec4f(), value < vec4f());
-  }
-  output[at] = output4(value);
 }

@@ -101,7 +101,8 @@ fn storeSums(batch: u32, first: u32, firstChannel: u32, ownSubgroup: u32, lane: 
     let column = index % (N / 2);
     let pixel = first + subgroup / ACROSS * MATRICES * M + row;
     let channel = firstChannel / 4u + subgroup % ACROSS * (N / 2) + column;
-    store(batch, pixel, channel, vec4f(held[4u * index], held[4u * index + 1u], held[4u * index + 2u], held[4u * index + 3u]));
+    let sum = vec4f(held[4u * index], held[4u * index + 1u], held[4u * index + 2u], held[4u * index + 3u]);
+    store(batch, pixel, channel, sum + biasOf(channel));
   }
   workgroupBarrier();
 }

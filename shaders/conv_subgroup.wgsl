@@ -1,10 +1,9 @@
-enable subgroups;
-
 // Convolution (defined in conv_common.wgsl) for adapters whose subgroups have 4 or 8 lanes. These
 // compute on a CPU, where a read costs one load per lane unless it is known to be the same for all
-// lanes. So each lane reads one of SUBGROUP pixels and broadcasts it to the others.
+// lanes. So each lane reads one of SUBGROUP pixels, and takes the others' from their lanes
+// (subgroup4.wgsl, subgroup8.wgsl).
 // An invocation computes PIXELS pixels × 4 output channels in registers, in groups of SUBGROUP.
-// Statements with `$o` are repeated for each group, with `$l` for each pixel of a group
+// Statements with `$o` are repeated for each group, with `$l` for each step of a group
 // (src/wgsl/unroll.ts). src/layers/conv/tiles/subgroup.ts adds the constant SUBGROUP, the number
 // of lanes.
 alias Weight = weight4;
@@ -15,8 +14,8 @@ override PIXELS: u32;
 fn main(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) lane: u32,
-  @builtin(subgroup_invocation_id) subgroupLane: u32,
+  @builtin(local_invocation_index) index: u32,
+  @builtin(subgroup_invocation_id) invocation: u32,
 ) {
   let first = (group.y * groups.x + group.x) * PIXELS;
   if (first >= pixelCount()) {
@@ -24,10 +23,11 @@ fn main(
   }
   let channelGroups = sizes.out4 / LANES;
   let batch = group.z / channelGroups;
-  let channel = group.z % channelGroups * LANES + lane;
+  let channel = group.z % channelGroups * LANES + index;
 
   // The pixels that this lane reads.
-  let p$o = window(first + $ou * SUBGROUP + subgroupLane % SUBGROUP);
+  let lane = invocation % SUBGROUP;
+  let p$o = window(first + $ou * SUBGROUP + lane);
   var s$o_$l = vec4f();
 
   var w = firstWeight(batch, channel);
@@ -42,9 +42,10 @@ fn main(
       let w3 = vec4f(weights[w + 3u * sizes.out4]);
       w += 4u * sizes.out4;
       let x$o = fetch(o$o + c, in$o);
-      s$o_$l = multiply(s$o_$l, subgroupBroadcast(x$o, $lu), w0, w1, w2, w3);
+      s$o_$l = multiply(s$o_$l, take$l(x$o), w0, w1, w2, w3);
     }
   }
 
-  store(batch, first + $ou * SUBGROUP + $lu, channel, s$o_$l);
+  let bias = biasOf(channel);
+  store(batch, first + $ou * SUBGROUP + taken(lane, $lu), channel, s$o_$l + bias);
 }

@@ -84,5 +84,7 @@ fn main(
     workgroupBarrier();
   }
 
-  storeInside(batch, first + local.y + $pu * ROWS, firstChannel + $cu * LANES + local.x, s$p_$c);
+  let channel$c = firstChannel + $cu * LANES + local.x;
+  let bias$c = biasOf(min(channel$c, sizes.out4 - 1u));
+  storeInside(batch, first + local.y + $pu * ROWS, channel$c, s$p_$c + bias$c);
 }

@@ -154,7 +154,7 @@ function convWork({ shape, tile }: Conv): Work {
       name: tileName(tile),
       depth,
       perGroup: tilePixels * tileOut4 * 4 * depth,
-      invocations: tile.lanes * tile.rows * (tile.kind === 'matrix' ? tile.subgroup! : 1),
+      invocations: tile.lanes * tile.rows * (tile.matrix?.subgroup ?? 1),
     },
     ...(isProduct && { band: { between: inBytes + outBytes, rest: weightBytes } }),
   };

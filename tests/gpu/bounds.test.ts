@@ -294,7 +294,7 @@ function someTiles(tiles: readonly ConvTile[], isSwiftShader: boolean): ConvTile
     ...new Map(tiles.map((tile) => [`${tile.kind} ${tile.pixels} ${tile.vectors}`, tile])).values(),
   ];
   return distinct.filter(({ kind, pixels }) =>
-    isSwiftShader ? pixels < 16 : kind === 'subgroup',
+    isSwiftShader ? pixels < 16 || kind === 'subgroup4' : kind === 'subgroup8',
   );
 }
 

@@ -35,9 +35,9 @@ const matrixTiles = (shape: ConvShape, on: TileDevice = device) =>
 
 describe('tiles of subgroup matrices', () => {
   it.each([
-    [shapeOf(64, 1600), 'matrix 128x64 by 64x32, 32 deep, 16x16x16, subgroups of 32'],
-    [shapeOf(64, 60), 'matrix 64x64 by 32x32, 32 deep, 16x16x16, subgroups of 32'],
-    [shapeOf(512, 20), 'matrix 32x128 by 32x32, 32 deep, 16x16x16, subgroups of 32'],
+    [shapeOf(64, 1600), 'matrix 128x64 by 64x32, 32 deep, 16x16x16 by 32'],
+    [shapeOf(64, 60), 'matrix 64x64 by 32x32, 32 deep, 16x16x16 by 32'],
+    [shapeOf(512, 20), 'matrix 32x128 by 32x32, 32 deep, 16x16x16 by 32'],
   ] as const)('are the default where they fit: %j', (shape, name) => {
     expect(tileName(defaultTile(shape, device))).toBe(name);
   });
@@ -58,8 +58,8 @@ describe('tiles of subgroup matrices', () => {
     for (const maxWorkgroupBytes of [16384, 32768, 49152]) {
       const tiles = matrixTiles(shapeOf(512, 25600, 512), { ...device, maxWorkgroupBytes });
       expect(tiles.length).toBeGreaterThan(0);
-      for (const { rows, lanes, subgroup, pixels, depth } of tiles) {
-        expect(rows * lanes * subgroup!).toBeLessThanOrEqual(256);
+      for (const { rows, lanes, matrix, pixels, depth } of tiles) {
+        expect(rows * lanes * matrix!.subgroup).toBeLessThanOrEqual(256);
         expect(
           pixels * rows * (8 + 2 * (depth + 8)) + rows * lanes * 16 * 32 * 4,
         ).toBeLessThanOrEqual(maxWorkgroupBytes);

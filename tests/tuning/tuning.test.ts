@@ -67,7 +67,7 @@ describe('a tuning', () => {
       { ...other, kind: '__proto__' },
       { kind: 'plain' },
       candidateTiles(shape, { ...profile, subgroupSize: 8 }).find(
-        ({ kind }) => kind === 'subgroup',
+        ({ kind }) => kind === 'subgroup8',
       )!,
     ];
     for (const tile of odd) {

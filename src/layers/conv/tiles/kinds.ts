@@ -5,7 +5,7 @@ import type { Shader, Source } from '../../../wgsl/assemble.js';
 import { type ConvShape, pixelBucket } from '../shape.js';
 import { matrix } from './matrix.js';
 import { plain, plainTile } from './plain.js';
-import { subgroup, subgroupTile } from './subgroup.js';
+import { subgroup4, subgroup8 } from './subgroup.js';
 import {
   type ConvTile,
   type TileDevice,
@@ -21,7 +21,8 @@ export type TileChooser = (shape: ConvShape) => ConvTile;
 
 const kinds: Readonly<Record<TileKindName, TileKind>> = {
   plain,
-  subgroup,
+  subgroup4,
+  subgroup8,
   tiled,
   matrix,
 };
@@ -46,7 +47,7 @@ export function tileShader(
 /** The WGSL of all tile kinds. */
 export const tileSources: readonly Source[] = [
   common,
-  ...Object.values(kinds).map(({ source }) => source),
+  ...new Set(Object.values(kinds).flatMap(({ sources }) => sources)),
 ];
 
 /**
@@ -55,15 +56,14 @@ export const tileSources: readonly Source[] = [
  * multiplication (docs/tuning.md).
  */
 export function defaultTile(shape: ConvShape, device: TileDevice): ConvTile {
-  const lanes = lanesFor(shape);
-  const shared = subgroupTile(16, lanes, device);
+  const [shared] = [subgroup4, subgroup8].flatMap((kind) => kind.candidates(shape, device));
   if (shared) return shared;
   const fitting = [matrix, tiled].map((kind) => {
     const tiles = kind.candidates(shape, device);
     // 128 or 64 pixels × 64 channels; smaller tiles for small maps.
     return tiles.find(({ pixels, rows }) => pixels * rows <= pixelBucket(shape)) ?? tiles[0];
   });
-  return fitting.find(Boolean) ?? plainTile(8, lanes);
+  return fitting.find(Boolean) ?? plainTile(8, lanesFor(shape));
 }
 
 /**
@@ -72,9 +72,8 @@ export function defaultTile(shape: ConvShape, device: TileDevice): ConvTile {
  */
 export function tileName(tile: ConvTile): string {
   const [pixels, out4] = tileSize(tile);
-  const { kind, depth, subgroup: size, matrix: matrices } = tile;
+  const { kind, depth, matrix: matrices } = tile;
   const deep = depth > 0 ? `, ${depth} deep` : '';
-  const of = matrices ? `, ${matrices.M}x${matrices.N}x${matrices.K}` : '';
-  const lanes = size ? `, subgroups of ${size}` : '';
-  return `${kind} ${pixels}x${4 * out4} by ${tile.pixels}x${4 * tile.vectors}${deep}${of}${lanes}`;
+  const of = matrices ? `, ${matrices.M}x${matrices.N}x${matrices.K} by ${matrices.subgroup}` : '';
+  return `${kind} ${pixels}x${4 * out4} by ${tile.pixels}x${4 * tile.vectors}${deep}${of}`;
 }

@@ -38,19 +38,18 @@ function tilesOf({ subgroupSize, subgroupMatrix }: TileDevice): ConvTile[] {
     lanes,
     rows,
     depth: steps * K,
-    subgroup: subgroupSize,
-    matrix: { M, N, K },
+    matrix: { M, N, K, subgroup: subgroupSize },
   }));
 }
 
 /** The shader's constants, which size its arrays. */
-function constantsOf({ pixels, rows, lanes, depth, subgroup, matrix }: ConvTile) {
-  const { M, N, K } = matrix!;
+function constantsOf({ pixels, rows, lanes, depth, matrix }: ConvTile) {
+  const { M, N, K, subgroup } = matrix!;
   return {
     M,
     N,
     K,
-    SUBGROUP: subgroup!,
+    SUBGROUP: subgroup,
     DOWN: rows,
     ACROSS: lanes,
     MATRICES: pixels / M,
@@ -78,14 +77,14 @@ function suits(tile: ConvTile, shape: ConvShape, { maxWorkgroupBytes }: TileDevi
     shape.types.weight === 'f16' &&
     shape.inChannels % tile.depth === 0 &&
     shape.outChannels % (4 * out4) === 0 &&
-    tile.rows * tile.lanes * tile.subgroup! <= largestGroup &&
+    tile.rows * tile.lanes * tile.matrix!.subgroup <= largestGroup &&
     memoryOf(tile) <= maxWorkgroupBytes &&
     pixels < 2 * pixelBucket(shape)
   );
 }
 
 export const matrix: TileKind = {
-  source,
+  sources: [source],
   shader: shaderOf(source, common),
   candidates: (shape, device) =>
     device.software ? [] : tilesOf(device).filter((tile) => suits(tile, shape, device)),

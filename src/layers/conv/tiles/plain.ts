@@ -3,7 +3,7 @@ import common from '../../../../shaders/conv_common.wgsl';
 import source from '../../../../shaders/conv.wgsl';
 import { shaderOf } from '../../../wgsl/assemble.js';
 import { type ConvTile, type TileKind, distinct, lanesFor } from './tile.js';
-import { subgroup } from './subgroup.js';
+import { subgroup4, subgroup8 } from './subgroup.js';
 
 /** Approximate number of invocations per workgroup. */
 const groupSize = 64;
@@ -20,12 +20,16 @@ export function plainTile(pixels: number, lanes: number): ConvTile {
 }
 
 export const plain: TileKind = {
-  source,
+  sources: [source],
   shader: shaderOf(source, common),
   candidates(shape, device) {
-    // On a CPU the kind `subgroup` is about twice as fast where it is available, and 16 pixels do
-    // not fit in registers.
-    if (device.software && subgroup.candidates(shape, device).length > 0) return [];
+    // On a CPU the kinds that share reads within a subgroup are about twice as fast where they are
+    // available, and 16 pixels do not fit in registers.
+    if (
+      device.software &&
+      [subgroup4, subgroup8].some((kind) => kind.candidates(shape, device).length > 0)
+    )
+      return [];
     const lanes = distinct([lanesFor(shape), lanesFor(shape, 8)]);
     return lanes.flatMap((count) =>
       (device.software ? [4, 8] : [4, 8, 16]).map((pixels) => plainTile(pixels, count)),

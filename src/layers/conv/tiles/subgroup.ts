@@ -2,33 +2,53 @@
 // (shaders/conv_subgroup.wgsl).
 import common from '../../../../shaders/conv_common.wgsl';
 import source from '../../../../shaders/conv_subgroup.wgsl';
-import { shaderOf } from '../../../wgsl/assemble.js';
-import { type ConvTile, type TileDevice, type TileKind, distinct, lanesFor } from './tile.js';
+import lanes4 from '../../../../shaders/subgroup4.wgsl';
+import lanes8 from '../../../../shaders/subgroup8.wgsl';
+import { type Source, shaderOf } from '../../../wgsl/assemble.js';
+import { type TileKind, distinct, lanesFor } from './tile.js';
 
-/** SwiftShader's subgroups have 4 lanes; lavapipe's 8, or 4 where the CPU has no AVX. */
-const subgroupSizes = [4, 8];
-
-/** The tile for `lanes` invocations across; undefined unless these are whole subgroups. */
-export function subgroupTile(
-  pixels: number,
-  lanes: number,
-  { subgroupSize }: Pick<TileDevice, 'subgroupSize'>,
-): ConvTile | undefined {
-  if (!subgroupSize || !subgroupSizes.includes(subgroupSize) || lanes % subgroupSize !== 0)
-    return undefined;
-  return { kind: 'subgroup', pixels, vectors: 1, lanes, rows: 1, depth: 0, subgroup: subgroupSize };
+/**
+ * @param size lanes of a subgroup
+ * @param widths most invocations across channels, the default first
+ */
+function subgroupKind(
+  size: 4 | 8,
+  lanes: Source,
+  widths: readonly number[],
+  pixelCounts: readonly number[],
+): TileKind {
+  return {
+    sources: [source, lanes],
+    shader: shaderOf(source, lanes, common),
+    candidates(shape, { subgroupSize }) {
+      if (subgroupSize !== size) return [];
+      const whole = distinct(widths.map((most) => lanesFor(shape, most))).filter(
+        (across) => across % size === 0,
+      );
+      return pixelCounts.flatMap((pixels) =>
+        whole.map((across) => ({
+          kind: `subgroup${size}` as const,
+          pixels,
+          vectors: 1,
+          lanes: across,
+          rows: 1,
+          depth: 0,
+        })),
+      );
+    },
+    variant: ({ pixels }) => ({
+      counts: { o: pixels / size, l: size },
+      constants: { SUBGROUP: size },
+    }),
+    overrides: ({ pixels }) => ({ PIXELS: pixels }),
+  };
 }
 
-export const subgroup: TileKind = {
-  source,
-  shader: shaderOf(source, common),
-  candidates: (shape, device) =>
-    distinct([32, 16, 8].map((most) => lanesFor(shape, most)))
-      .flatMap((lanes) => [8, 16, 24].map((pixels) => subgroupTile(pixels, lanes, device)))
-      .filter((tile) => tile !== undefined),
-  variant: ({ pixels, subgroup: size }) => ({
-    counts: { o: pixels / size!, l: size! },
-    constants: { SUBGROUP: size! },
-  }),
-  overrides: ({ pixels }) => ({ PIXELS: pixels }),
-};
+/**
+ * For SwiftShader. With 16 invocations across, most convolutions of the detector share pipelines,
+ * which it compiles slowly.
+ */
+export const subgroup4 = subgroupKind(4, lanes4, [16, 32, 8, 4], [16, 8, 24]);
+
+/** For lavapipe. */
+export const subgroup8 = subgroupKind(8, lanes8, [32, 16, 8], [16, 8, 24]);

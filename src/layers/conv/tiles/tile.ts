@@ -6,10 +6,11 @@ import type { Shader, Source, Variant } from '../../../wgsl/assemble.js';
 import type { ConvShape } from '../shape.js';
 
 /**
- * `plain`: registers; `subgroup`: registers, with reads shared by a subgroup; `tiled`: workgroup
- * memory; `matrix`: subgroup matrices, the tensor cores (shaders/conv*.wgsl).
+ * `plain`: registers; `subgroup4`, `subgroup8`: registers, with reads shared by subgroups of 4 or 8
+ * lanes; `tiled`: workgroup memory; `matrix`: subgroup matrices, the tensor cores
+ * (shaders/conv*.wgsl).
  */
-export type TileKindName = 'plain' | 'subgroup' | 'tiled' | 'matrix';
+export type TileKindName = 'plain' | 'subgroup4' | 'subgroup8' | 'tiled' | 'matrix';
 
 /**
  * A tile: an invocation computes `pixels` × 4 · `vectors` channels; a workgroup has `lanes`
@@ -29,10 +30,8 @@ export interface ConvTile {
   readonly rows: number;
   /** Input channels that a workgroup copies to its memory at a time; 0 for kinds that do not. */
   readonly depth: number;
-  /** For the kinds `subgroup` and `matrix`: the lanes of a subgroup. */
-  readonly subgroup?: number;
-  /** For the kind `matrix`: the matrix shape. */
-  readonly matrix?: SubgroupMatrix;
+  /** For the kind `matrix`: the matrix shape, and the invocations of a subgroup. */
+  readonly matrix?: SubgroupMatrix & { readonly subgroup: number };
 }
 
 /** The device properties by which tiles are chosen. */
@@ -44,7 +43,7 @@ export type TileDevice = Pick<
 /** A kind of tile: the interface that planning, tuning and tests use. */
 export interface TileKind {
   /** Its own WGSL, which conv_common.wgsl follows. */
-  readonly source: Source;
+  readonly sources: readonly Source[];
   readonly shader: (variant: Variant) => Shader;
   /**
    * The tiles that may be fastest for a shape on a device; empty if the kind does not work or makes

@@ -48,7 +48,7 @@ function suits(tile: ConvTile, shape: ConvShape, { maxWorkgroupBytes }: TileDevi
 }
 
 export const tiled: TileKind = {
-  source,
+  sources: [source],
   shader: shaderOf(source, common),
   // On a CPU, workgroup memory is no faster than other memory, and barriers are expensive.
   candidates: (shape, device) =>

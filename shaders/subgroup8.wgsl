@@ -1,0 +1,40 @@
+enable subgroups;
+
+// How conv_subgroup.wgsl shares reads among the 8 lanes of a subgroup: in step n, all lanes take
+// what lane n has read.
+fn take0(x: vec4f) -> vec4f {
+  return subgroupBroadcast(x, 0);
+}
+
+fn take1(x: vec4f) -> vec4f {
+  return subgroupBroadcast(x, 1);
+}
+
+fn take2(x: vec4f) -> vec4f {
+  return subgroupBroadcast(x, 2);
+}
+
+fn take3(x: vec4f) -> vec4f {
+  return subgroupBroadcast(x, 3);
+}
+
+fn take4(x: vec4f) -> vec4f {
+  return subgroupBroadcast(x, 4);
+}
+
+fn take5(x: vec4f) -> vec4f {
+  return subgroupBroadcast(x, 5);
+}
+
+fn take6(x: vec4f) -> vec4f {
+  return subgroupBroadcast(x, 6);
+}
+
+fn take7(x: vec4f) -> vec4f {
+  return subgroupBroadcast(x, 7);
+}
+
+// The lane whose read is taken in a step.
+fn taken(lane: u32, step: u32) -> u32 {
+  return step;
+}
