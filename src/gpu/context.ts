@@ -22,6 +22,12 @@ export interface GpuProfile {
   /** Lanes of a subgroup, if all subgroups have the same number. */
   readonly subgroupSize?: number;
   /**
+   * Lanes of a subgroup that shaders are compiled for, where several sizes are offered and the
+   * driver's choice is known to be bad. Intel's compiler takes wide subgroups, for which half of a
+   * convolution's sums do not fit in registers.
+   */
+  readonly pinnedSubgroupSize?: number;
+  /**
    * Matrix shape of the GPU's matrix units (tensor cores), if shaders can use them. Experimental in
    * Dawn: needs the toggle `allow_unsafe_apis`.
    */
@@ -62,12 +68,14 @@ export interface GpuRequest {
   toggles?: readonly string[];
 }
 
-// Not in @webgpu/types: experimental.
+// Not in @webgpu/types yet.
+const subgroupSizeFeature = 'subgroup-size-control' as GPUFeatureName;
 const subgroupMatrixFeature = 'chromium-experimental-subgroup-matrix' as GPUFeatureName;
 const wantedFeatures: readonly GPUFeatureName[] = [
   'timestamp-query',
   'shader-f16',
   'subgroups',
+  subgroupSizeFeature,
   subgroupMatrixFeature,
 ];
 const wantedLimits = [
@@ -222,6 +230,7 @@ function profileOf(
     f16: device.features.has('shader-f16'),
     subgroups: device.features.has('subgroups'),
     subgroupSize: device.features.has('subgroups') ? fixedSubgroupSize(info) : undefined,
+    pinnedSubgroupSize: pinnedSubgroupSize(device, info),
     subgroupMatrix: device.features.has(subgroupMatrixFeature) ? subgroupMatrixOf(info) : undefined,
     timestamps: device.features.has('timestamp-query'),
     maxWorkgroupBytes: device.limits.maxComputeWorkgroupStorageSize,
@@ -239,6 +248,16 @@ interface SubgroupMatrixConfig extends SubgroupMatrix {
 
 function fixedSubgroupSize({ subgroupMinSize, subgroupMaxSize }: AdapterInfo): number | undefined {
   return subgroupMinSize === subgroupMaxSize ? subgroupMinSize : undefined;
+}
+
+function pinnedSubgroupSize(
+  { features }: GPUDevice,
+  { vendor, subgroupMinSize, subgroupMaxSize }: AdapterInfo,
+): number | undefined {
+  const isFree = subgroupMinSize !== subgroupMaxSize && features.has('subgroups');
+  return vendor === 'intel' && isFree && features.has(subgroupSizeFeature)
+    ? subgroupMinSize
+    : undefined;
 }
 
 const largestSide = 16;

@@ -99,7 +99,7 @@ export function dispatch({
     constants,
     bindings: bound,
     uniforms: packed,
-    workgroups: workgroups ?? gridOf(Math.ceil(count / shader.lanes), layers),
+    workgroups: workgroups ?? gridOf(Math.ceil(count / (shader.width() ?? 1)), layers),
   };
 }
 
@@ -120,7 +120,7 @@ export type Pipelined = Pick<Dispatch, 'label' | 'shader' | 'constants'>;
 
 /** The pipeline of a dispatch; dispatches of the same code and overrides share one. */
 export function pipelineOf(gpu: Gpu, dispatch: Pipelined): Promise<GPUComputePipeline> {
-  return gpu.pipelineOf(pipelineKey(dispatch), () => compile(gpu.device, dispatch));
+  return gpu.pipelineOf(pipelineKey(dispatch), () => compile(gpu, dispatch));
 }
 
 /** A key that is equal for dispatches that can share a pipeline. */
@@ -132,7 +132,7 @@ const bufferTypes = { read: 'read-only-storage', write: 'storage', uniform: 'uni
 
 /** The WebGPU descriptor of a dispatch's pipeline. */
 export function pipelineDescriptor(
-  device: GPUDevice,
+  { device, profile: { pinnedSubgroupSize } }: Gpu,
   { label, shader, constants }: Pipelined,
 ): GPUComputePipelineDescriptor {
   const entries = shader.bindings.map(({ binding, access }) => ({
@@ -144,21 +144,24 @@ export function pipelineDescriptor(
     label,
     bindGroupLayouts: [device.createBindGroupLayout({ label, entries })],
   });
+  // WGSL demands whole subgroups along x.
+  const isPinned = pinnedSubgroupSize && (shader.width(constants) ?? 1) % pinnedSubgroupSize === 0;
+  const code = isPinned ? shader.pinned(pinnedSubgroupSize) : shader.code;
   return {
     label,
     layout,
     compute: {
-      module: device.createShaderModule({ label, code: shader.code }),
+      module: device.createShaderModule({ label, code }),
       entryPoint: 'main',
       constants,
     },
   };
 }
 
-async function compile(device: GPUDevice, dispatch: Pipelined): Promise<GPUComputePipeline> {
-  const descriptor = pipelineDescriptor(device, dispatch);
+async function compile(gpu: Gpu, dispatch: Pipelined): Promise<GPUComputePipeline> {
+  const descriptor = pipelineDescriptor(gpu, dispatch);
   try {
-    return await device.createComputePipelineAsync(descriptor);
+    return await gpu.device.createComputePipelineAsync(descriptor);
   } catch (cause) {
     const { messages } = await descriptor.compute.module.getCompilationInfo();
     const error = messages.find((message) => message.type === 'error');

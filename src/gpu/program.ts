@@ -151,11 +151,12 @@ export class Program {
  * @param pipelines one per dispatch; default: compiled here
  */
 export function submitOnce(
-  { device }: Gpu,
+  gpu: Gpu,
   label: string,
   dispatches: readonly Dispatch[],
-  pipelines = compiledNow(device, dispatches),
+  pipelines = compiledNow(gpu, dispatches),
 ): void {
+  const { device } = gpu;
   const uniforms = packUniforms(device, dispatches);
   const encoder = device.createCommandEncoder({ label });
   encodePass(
@@ -168,12 +169,12 @@ export function submitOnce(
   uniforms.buffer?.destroy();
 }
 
-function compiledNow(device: GPUDevice, dispatches: readonly Dispatch[]): GPUComputePipeline[] {
+function compiledNow(gpu: Gpu, dispatches: readonly Dispatch[]): GPUComputePipeline[] {
   const made = new Map<string, GPUComputePipeline>();
   return dispatches.map((dispatch) => {
     const key = pipelineKey(dispatch);
     const pipeline =
-      made.get(key) ?? device.createComputePipeline(pipelineDescriptor(device, dispatch));
+      made.get(key) ?? gpu.device.createComputePipeline(pipelineDescriptor(gpu, dispatch));
     made.set(key, pipeline);
     return pipeline;
   });

@@ -67,9 +67,24 @@ export class Shader {
       .sort((a, b) => a.binding - b.binding));
   }
 
-  /** Invocations of a workgroup along x; 1 if the size is not a literal. */
-  get lanes(): number {
-    return Math.max(...this.#sources.map((source) => declarationsOf(source).lanes));
+  /**
+   * Invocations of a workgroup along x, given the values of overrides; undefined if another
+   * constant sets them.
+   */
+  width(overrides: Readonly<Record<string, number>> = {}): number | undefined {
+    const width = this.#sources.map((source) => declarationsOf(source).width).find(Boolean);
+    return width === undefined
+      ? undefined
+      : (overrides[width] ?? (Number.parseInt(width, 10) || undefined));
+  }
+
+  /**
+   * The code for subgroups of a certain size, with the same line numbers. The device needs the
+   * features `subgroups` and `subgroup-size-control`.
+   */
+  pinned(subgroupSize: number): string {
+    const directives = 'enable subgroups;enable subgroup_size_control;';
+    return directives + this.code.replace('@compute', `@compute @subgroup_size(${subgroupSize})`);
   }
 
   /** The layout of one of its structs. */

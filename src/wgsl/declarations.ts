@@ -16,8 +16,8 @@ export interface DeclaredBinding {
 export interface Declarations {
   readonly structs: ReadonlyMap<string, Members>;
   readonly bindings: readonly DeclaredBinding[];
-  /** The first argument of `@workgroup_size`; 1 if it is not a literal. */
-  readonly lanes: number;
+  /** The first argument of `@workgroup_size`: a number, or a constant's name. */
+  readonly width?: string;
 }
 
 const known = new WeakMap<Source, Declarations>();
@@ -32,7 +32,7 @@ export function declarationsOf(source: Source): Declarations {
 function parse(code: string): Declarations {
   const structs = new Map<string, Members>();
   const bindings: DeclaredBinding[] = [];
-  let lanes = 1;
+  let width: string | undefined;
   // The tokens of the current declaration, and the depth of its braces.
   let own: string[] = [];
   let depth = 0;
@@ -45,10 +45,10 @@ function parse(code: string): Declarations {
     if (own[0] === '@' && binding > 0)
       bindings.push(bindingOf(own.slice(own.indexOf('var'), -1), Number(own[binding + 2])));
     const size = own.indexOf('workgroup_size');
-    if (size > 0) lanes = Number.parseInt(own[size + 2], 10) || 1;
+    if (size > 0) width = own[size + 2];
     own = [];
   }
-  return { structs, bindings, lanes };
+  return { structs, bindings, width };
 }
 
 // name : type , name : type

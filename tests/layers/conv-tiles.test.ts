@@ -45,17 +45,39 @@ describe('tiles', () => {
     [swiftshader, 16, 'subgroup4 16x16 by 16x4'],
     [swiftshader, 8, 'plain 256x8 by 8x4'],
     [gpuDevice, 64, 'tiled 64x64 by 8x8, 16 deep'],
-    [gpuDevice, 8, 'plain 256x8 by 8x4'],
+    [gpuDevice, 8, 'plain 128x8 by 4x4'],
+    [{ ...gpuDevice, architecture: 'gcn-5' }, 64, 'tiled 64x64 by 4x8, 16 deep'],
+    [{ ...gpuDevice, vendor: 'intel' }, 64, 'tiled 16x64 by 2x4, 32 deep'],
+    [{ ...gpuDevice, vendor: 'intel', pinnedSubgroupSize: 8 }, 64, 'tiled 64x64 by 16x4, 16 deep'],
+    [
+      { ...gpuDevice, vendor: 'intel', pinnedSubgroupSize: 8 },
+      1152,
+      'tiled 128x128 by 8x8, 16 deep',
+    ],
+    [{ ...gpuDevice, vendor: 'qualcomm' }, 64, 'tiled 16x64 by 4x4, 16 deep'],
   ] as const)('default on %j for %i channels is %s', (device, channels, name) => {
-    expect(tileName(defaultTile(shapeOf(channels, 1600), device))).toBe(name);
+    expect(tileName(defaultTile(shapeOf(channels, 25600), device))).toBe(name);
   });
 
-  it('by default take half the pixels where there are few', () => {
-    expect(tileName(defaultTile(shapeOf(512, 25), gpuDevice))).toBe('tiled 32x64 by 4x8, 16 deep');
+  it.each([
+    [25600, 1, 'tiled 64x64 by 8x8, 16 deep'],
+    [1600, 1, 'tiled 32x64 by 4x8, 16 deep'],
+    [400, 1, 'tiled 16x64 by 4x4, 16 deep'],
+    [400, 36, 'tiled 64x64 by 8x8, 16 deep'],
+    [25, 36, 'tiled 32x64 by 4x8, 16 deep'],
+    [25, 1, 'tiled 16x64 by 4x4, 16 deep'],
+  ])('are smaller where they would not fill a GPU: %i pixels x %i', (pixels, batches, name) => {
+    expect(tileName(defaultTile({ ...shapeOf(512, pixels), batches }, gpuDevice))).toBe(name);
   });
 
   it('are distinct, and the default is one of them', () => {
-    for (const device of [cpu, swiftshader, lavapipe, gpuDevice]) {
+    const gpus = [
+      { vendor: 'intel' },
+      { vendor: 'intel', pinnedSubgroupSize: 8 },
+      { architecture: 'gcn-5' },
+      { vendor: 'arm' },
+    ].map((kind) => ({ ...gpuDevice, ...kind }));
+    for (const device of [cpu, swiftshader, lavapipe, gpuDevice, ...gpus]) {
       for (const channels of [4, 12, 36, 64, 96, 512, 1152]) {
         for (const pixels of [1, 25, 400, 25600]) {
           const names = candidateTiles(shapeOf(channels, pixels), device).map((tile) =>
@@ -75,7 +97,13 @@ describe('tiles', () => {
     };
     const largest = (maxWorkgroupBytes: number) => {
       const tiles = candidateTiles(shapeOf(512, 25600, 512), { ...gpuDevice, maxWorkgroupBytes });
-      for (const { lanes, rows } of tiles) expect(lanes * rows).toBeLessThanOrEqual(256);
+      for (const { kind, pixels, vectors, lanes, rows, depth } of tiles) {
+        expect(lanes * rows).toBeLessThanOrEqual(256);
+        if (kind !== 'tiled') continue;
+        // Else some inputs or weights of a step would not be read.
+        expect((pixels * depth) / 4 / lanes).toBe(Math.round((pixels * depth) / 4 / lanes));
+        expect((depth * vectors) / rows).toBe(Math.round((depth * vectors) / rows));
+      }
       return Math.max(...tiles.map(memory));
     };
     expect(largest(16384)).toBe(16384);

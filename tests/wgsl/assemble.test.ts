@@ -120,6 +120,24 @@ describe('a shader', () => {
     expect(shader({ types, counts })).not.toBe(shader({ types, counts: { p: 3 } }));
   });
 
+  it('can be made for subgroups of one size, with the same lines', () => {
+    const shader = shaderOf(main, common)({ types: { output: 'f32' }, constants: { COUNT: 1 } });
+    const lines = shader.code.split('\n');
+    const pinned = shader.pinned(8).split('\n');
+    expect(pinned[0]).toBe(`enable subgroups;enable subgroup_size_control;${lines[0]}`);
+    expect(pinned.slice(1)).toEqual(
+      lines.slice(1).map((line) => line.replace('@compute', '@compute @subgroup_size(8)')),
+    );
+  });
+
+  it('knows its width from a number or an override', () => {
+    const withSize = (size: string) =>
+      shaderOf({ name: 'main.wgsl', text: `@compute @workgroup_size(${size}) fn main() {}` })();
+    expect(withSize('64').width()).toBe(64);
+    expect(withSize('LANES, ROWS').width({ LANES: 16, ROWS: 4 })).toBe(16);
+    expect(withSize('COUNT').width({ LANES: 16 })).toBeUndefined();
+  });
+
   it('tells where a line comes from', () => {
     const shader = shaderOf(
       main,

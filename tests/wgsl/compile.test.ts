@@ -25,8 +25,13 @@ const hardware: TileDevice = { ...cpu, software: false, subgroupSize: 32 };
 /** Kinds of devices; matrices as NVIDIA's, Intel's and Apple's GPUs have them. */
 const devices: readonly TileDevice[] = [
   cpu,
+  { ...cpu, subgroupSize: 4 },
   { ...cpu, subgroupSize: 8 },
   hardware,
+  { ...hardware, vendor: 'intel' },
+  { ...hardware, vendor: 'intel', pinnedSubgroupSize: 8 },
+  { ...hardware, vendor: 'amd', architecture: 'gcn-5' },
+  { ...hardware, vendor: 'arm' },
   ...[
     [16, 16, 16],
     [8, 16, 16],
@@ -166,6 +171,19 @@ describe('every shader that can occur', async () => {
     expect(messages.flat().map(({ message }) => message)).toEqual([]);
     console.log(`${kernels.size} pipelines of ${modules.size} shaders`);
     expect(modules.size).toBeGreaterThan(90);
+  });
+
+  it('is valid for subgroups of 8 lanes where its workgroups are whole ones, by Tint', async () => {
+    const { device } = gpu;
+    expect(device.features.has('subgroup-size-control')).toBe(true);
+    const codes = new Set<string>();
+    for (const { dispatch } of kernels.values()) {
+      const { shader, constants } = dispatch;
+      if ((shader.width(constants) ?? 1) % 8 === 0) codes.add(shader.pinned(8));
+    }
+    expect(codes.size).toBeGreaterThan(60);
+    for (const code of codes)
+      expect((await create({ code }).getCompilationInfo()).messages).toEqual([]);
   });
 
   it.runIf(naga)('is HLSL, MSL and SPIR-V, by naga', () => {

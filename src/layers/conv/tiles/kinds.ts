@@ -14,7 +14,7 @@ import {
   lanesFor,
   tileSize,
 } from './tile.js';
-import { tiled } from './tiled.js';
+import { defaultTiled, tiled } from './tiled.js';
 
 /** Chooses the tile for a shape. */
 export type TileChooser = (shape: ConvShape) => ConvTile;
@@ -58,12 +58,13 @@ export const tileSources: readonly Source[] = [
 export function defaultTile(shape: ConvShape, device: TileDevice): ConvTile {
   const [shared] = [subgroup4, subgroup8].flatMap((kind) => kind.candidates(shape, device));
   if (shared) return shared;
-  const fitting = [matrix, tiled].map((kind) => {
-    const tiles = kind.candidates(shape, device);
-    // 128 or 64 pixels × 64 channels; smaller tiles for small maps.
-    return tiles.find(({ pixels, rows }) => pixels * rows <= pixelBucket(shape)) ?? tiles[0];
-  });
-  return fitting.find(Boolean) ?? plainTile(8, lanesFor(shape));
+  const matrices = matrix.candidates(shape, device);
+  return (
+    matrices.find(({ pixels, rows }) => pixels * rows <= pixelBucket(shape)) ??
+    matrices[0] ??
+    defaultTiled(shape, device) ??
+    plainTile(device.software ? 8 : 4, lanesFor(shape))
+  );
 }
 
 /**

@@ -35,10 +35,13 @@ export interface ConvTile {
 }
 
 /** The device properties by which tiles are chosen. */
-export type TileDevice = Pick<
-  GpuProfile,
-  'software' | 'subgroupSize' | 'subgroupMatrix' | 'maxWorkgroupBytes'
->;
+export type TileDevice = Pick<GpuProfile, 'software' | 'maxWorkgroupBytes'> &
+  Partial<
+    Pick<
+      GpuProfile,
+      'vendor' | 'architecture' | 'subgroupSize' | 'pinnedSubgroupSize' | 'subgroupMatrix'
+    >
+  >;
 
 /** A kind of tile: the interface that planning, tuning and tests use. */
 export interface TileKind {

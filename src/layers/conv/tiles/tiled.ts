@@ -5,29 +5,53 @@ import { shaderOf } from '../../../wgsl/assemble.js';
 import { type ConvShape, pixelBucket } from '../shape.js';
 import { type ConvTile, type TileDevice, type TileKind, tileSize } from './tile.js';
 
-// 64 to 256 invocations with 16 to 64 sums each. Invocations take turns along the depth of a pixel
+// 64 to 256 invocations with 8 to 64 sums each. Invocations take turns along the depth of a pixel
 // and read whole rows of columns, so lanes · rows must be a multiple of depth / 4, pixels · depth /
-// 4 of lanes, and rows of vectors.
-const tiles = (
-  [
-    // pixels, vectors, lanes, rows, depth
-    [8, 2, 8, 8, 16],
-    [16, 1, 16, 4, 16],
-    [8, 2, 8, 16, 16],
-    [8, 2, 16, 8, 16],
-    [8, 2, 16, 16, 16],
-    [8, 2, 16, 16, 32],
-    [4, 2, 8, 8, 16],
-    [4, 1, 8, 8, 16],
-  ] as const
-).map(([pixels, vectors, lanes, rows, depth]): ConvTile => ({
-  kind: 'tiled',
-  pixels,
-  vectors,
-  lanes,
-  rows,
-  depth,
-}));
+// 4 of lanes, and depth · vectors of rows.
+const tile = (
+  pixels: number,
+  vectors: number,
+  lanes: number,
+  rows: number,
+  depth: number,
+): ConvTile => ({ kind: 'tiled', pixels, vectors, lanes, rows, depth });
+
+const wide = tile(8, 2, 16, 16, 16);
+const usual = tile(8, 2, 8, 8, 16);
+const flat = tile(16, 1, 16, 4, 16);
+const halved = tile(4, 2, 8, 8, 16);
+const halvedDeep = tile(4, 2, 8, 16, 16);
+const quarter = tile(4, 1, 16, 8, 16);
+const eighth = tile(4, 1, 16, 4, 16);
+const small = tile(2, 1, 16, 8, 32);
+
+/** All tiles that a tuning may choose. */
+const tiles: readonly ConvTile[] = [
+  usual,
+  flat,
+  tile(8, 2, 8, 16, 16),
+  tile(8, 2, 16, 8, 16),
+  wide,
+  tile(8, 2, 16, 16, 32),
+  halved,
+  halvedDeep,
+  tile(4, 1, 8, 8, 16),
+  quarter,
+  eighth,
+  small,
+];
+
+/**
+ * Default tiles of a device, the largest first, by what its compiler keeps in registers without
+ * spilling and with at least two subgroups in flight (bench/STATIC.md).
+ */
+function defaultsOf({ vendor, architecture, pinnedSubgroupSize }: TileDevice): readonly ConvTile[] {
+  // 16 sums fit where there are 64 registers, or wide subgroups that can't be avoided.
+  if (/^(arm|qualcomm|img-tec|samsung)$/.test(vendor ?? '')) return [eighth, small];
+  if (vendor === 'intel') return pinnedSubgroupSize ? [wide, flat, quarter, eighth] : [small];
+  if (architecture?.startsWith('gcn')) return [halvedDeep, quarter, eighth];
+  return [usual, halved, quarter, eighth];
+}
 
 /** Bytes of workgroup memory: one step's inputs of all pixels and weights of all channels. */
 function memoryOf(tile: ConvTile): number {
@@ -47,12 +71,31 @@ function suits(tile: ConvTile, shape: ConvShape, { maxWorkgroupBytes }: TileDevi
   );
 }
 
+/**
+ * Workgroups that fill a large GPU: two for each of 132 multiprocessors. A dispatch with fewer gets
+ * smaller tiles.
+ */
+const fullGrid = 264;
+
+/** The tile of a shape without a tuning; undefined if none suits. */
+export function defaultTiled(shape: ConvShape, device: TileDevice): ConvTile | undefined {
+  if (device.software) return undefined;
+  const suitable = defaultsOf(device).filter((each) => suits(each, shape, device));
+  const full = suitable.find((each) => workgroupsOf(each, shape) >= fullGrid);
+  return full ?? suitable.at(-1);
+}
+
+function workgroupsOf(each: ConvTile, { sizes, outChannels, batches = 1 }: ConvShape): number {
+  const [pixels, out4] = tileSize(each);
+  return Math.ceil((sizes[2] * sizes[3]) / pixels) * Math.ceil(outChannels / 4 / out4) * batches;
+}
+
 export const tiled: TileKind = {
   sources: [source],
   shader: shaderOf(source, common),
   // On a CPU, workgroup memory is no faster than other memory, and barriers are expensive.
   candidates: (shape, device) =>
-    device.software ? [] : tiles.filter((tile) => suits(tile, shape, device)),
+    device.software ? [] : tiles.filter((each) => suits(each, shape, device)),
   variant: ({ pixels, vectors, lanes, rows, depth }) => ({
     // An invocation's reads of input and of weights in a step, its pixels, its vec4s of channels,
     // the input channels of a vec4.
