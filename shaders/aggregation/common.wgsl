@@ -22,8 +22,8 @@ struct Settings {
   minKernelArea: u32,
   // 1: every kept kernel is flagged (mode `always`); 0: mode `reference`.
   always: u32,
-  // Largest distance of a flagged kernel's pixels from its mean, in instance vector space.
-  distance: f32,
+  // Largest squared distance of a flagged kernel's pixels from its mean, in instance vector space.
+  squaredDistance: f32,
 }
 
 // A text component, indexed by its root.

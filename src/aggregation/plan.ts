@@ -63,6 +63,8 @@ const constants = { BLOCK: 8, STRETCH: 64, STRIP: 8 };
 const groups = { kernels: 4, growQueue: 16, growLevels: 256 };
 /** Largest factor per axis from map to image, so that sums in region_sums.wgsl don't overflow. */
 const maxMagnification = 32;
+/** Bits of the largest finite float32. */
+const largestFloat = 0x7f7fffff;
 
 /**
  * Plans the aggregation of one image's map (channels: text logit, kernel logit, 4 of instance
@@ -180,8 +182,21 @@ export function packSettings({
   return layoutOf('Settings').pack({
     minKernelArea: Math.max(0, Math.ceil(minKernelArea)),
     always: Number(mode === 'always'),
-    distance,
+    squaredDistance: largestSquare(distance),
   });
+}
+
+/**
+ * The largest float32 whose square root, rounded to float32, is at most `distance`: comparing
+ * squares with it gives exactly what the reference gets by comparing roots.
+ */
+export function largestSquare(distance: number): number {
+  const float = new Float32Array([distance * distance]);
+  if (!Number.isFinite(float[0])) return float[0];
+  const bits = new Uint32Array(float.buffer);
+  while (Math.fround(Math.sqrt(float[0])) <= distance && bits[0] < largestFloat) bits[0]++;
+  while (Math.fround(Math.sqrt(float[0])) > distance) bits[0]--;
+  return float[0];
 }
 
 /** Number of kernels, including dropped ones, from the counts in `listed`. */

@@ -186,9 +186,10 @@ export function settingsLayout(): StructLayout {
 }
 
 /**
- * Number of regions to read at once, 16 to 256: as many as fit a quarter of the memory of the
+ * Number of regions to read at once, at least 16. As many as fit a quarter of the memory of the
  * network's largest map (128 channels at half the image's size), so that a spotter needs hardly
- * more memory than a detector.
+ * more memory than a detector; and at most 256, fewer with beams, so that no dispatch comes near
+ * the 2 seconds after which drivers reset a slow GPU.
  */
 export function regionsAtOnce(
   image: Size,
@@ -202,5 +203,6 @@ export function regionsAtOnce(
     (cropHeight * cropWidth * neckChannels +
       2 * beam * 4 * neckChannels +
       (forced ? length : beam) * classes);
-  return Math.min(256, Math.max(16, Math.floor(largestMap / 4 / perRegion)));
+  const mostByTime = Math.floor(256 / Math.max(1, beam / 4));
+  return Math.max(16, Math.min(mostByTime, Math.floor(largestMap / 4 / perRegion)));
 }

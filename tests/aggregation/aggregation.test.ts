@@ -7,7 +7,12 @@ import type {
   AggregationMode,
   AggregationResult,
 } from '../../src/aggregation/input.js';
-import { countsBytes, planAggregation, sumBytes } from '../../src/aggregation/plan.js';
+import {
+  countsBytes,
+  largestSquare,
+  planAggregation,
+  sumBytes,
+} from '../../src/aggregation/plan.js';
 import { aggregateSequential, sumLabelsSequential } from '../support/sequential-aggregation.js';
 import { readSafetensors } from '../../src/checkpoint/safetensors.js';
 import { PanppError } from '../../src/errors.js';
@@ -38,6 +43,23 @@ function draw(rows: readonly string[], options: Partial<AggregationInput> = {}):
 function labelRows({ labels }: { labels: Int32Array }, width: number): string[] {
   return labels.join('').match(new RegExp(`.{${width}}`, 'g'))!;
 }
+
+describe('the largest squared distance', () => {
+  it.each([0, 1e-30, 0.1, 1, 2.9, Math.sqrt(2), 3, 6, 1234.5])(
+    'has a root of at most %d, the next float32 a larger one',
+    (distance) => {
+      const float = new Float32Array([largestSquare(distance)]);
+      expect(Math.fround(Math.sqrt(float[0]))).toBeLessThanOrEqual(distance);
+      new Uint32Array(float.buffer)[0]++;
+      expect(Math.fround(Math.sqrt(float[0]))).toBeGreaterThan(distance);
+    },
+  );
+
+  it('is infinite for distances whose square is', () => {
+    expect(largestSquare(Infinity)).toBe(Infinity);
+    expect(largestSquare(1e30)).toBe(Infinity);
+  });
+});
 
 type Aggregate = (input: AggregationInput) => AggregationResult | Promise<AggregationResult>;
 

@@ -197,6 +197,7 @@ describe('runs of regions', () => {
       80,
     );
     expect(regionsAtOnce({ height: 4096, width: 4096 }, 39, greedy)).toBe(256);
+    expect(regionsAtOnce({ height: 4096, width: 4096 }, 39, { ...greedy, beam: 16 })).toBe(64);
   });
 });
 
