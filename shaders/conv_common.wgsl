@@ -90,6 +90,13 @@ fn biasOf(channel: u32) -> vec4f {
   return bias;
 }
 
+// Decided by the bits: what max() and comparisons make of NaN is up to the driver. This keeps NaN,
+// so that it reaches the output and is reported.
+fn relu(value: vec4f) -> vec4f {
+  let isNegative = bitcast<vec4u>(value) - 0x80000000u <= vec4u(0x7f800000u);
+  return select(value, vec4f(), isNegative);
+}
+
 // Stores a sum, to which the bias has been added.
 fn store(batch: u32, pixel: u32, channel: u32, sum: vec4f) {
   if (pixel < pixelCount()) {
@@ -99,8 +106,7 @@ fn store(batch: u32, pixel: u32, channel: u32, sum: vec4f) {
       value += vec4f(residual[at]);
     }
     if (RELU) {
-      // Unlike max(), this keeps NaN, so that it reaches the output and is reported.
-      value = select(value, vec4f(), value < vec4f());
+      value = relu(value);
     }
     output[at] = output4(value);
   }

@@ -3,6 +3,9 @@
 // input  [images][inHeight][inWidth][CHANNELS4]    vec4 of channels
 // output [images][outHeight][outWidth][CHANNELS4]
 //
+// Values are not negative, because a ReLU comes before. So they are compared as integers, where NaN
+// is larger than all others and reaches the output; what max() makes of NaN is up to the driver.
+//
 // One invocation per output vec4; the third workgroup dimension is the image. Positions outside the
 // map are ignored.
 // Source: spec, Backbone.
@@ -22,12 +25,12 @@ struct Sizes {
 @group(0) @binding(2) var<uniform> sizes: Sizes;
 
 // `row` is the index of the row's first pixel.
-fn rowMaximum(row: i32, left: i32, middle: i32, right: i32, channel: u32) -> vec4f {
+fn rowMaximum(row: i32, left: i32, middle: i32, right: i32, channel: u32) -> vec4u {
   return max(max(at(row + left, channel), at(row + middle, channel)), at(row + right, channel));
 }
 
-fn at(pixel: i32, channel: u32) -> vec4f {
-  return vec4f(input[u32(pixel) * CHANNELS4 + channel]);
+fn at(pixel: i32, channel: u32) -> vec4u {
+  return bitcast<vec4u>(vec4f(input[u32(pixel) * CHANNELS4 + channel]));
 }
 
 @compute @workgroup_size(64)
@@ -51,5 +54,5 @@ fn main(
   let here = rowMaximum(rows.y, low.x, centre.x, high.x, channel);
   let below = rowMaximum(rows.z, low.x, centre.x, high.x, channel);
   let largest = max(max(above, here), below);
-  output[group.z * values + index] = output4(largest);
+  output[group.z * values + index] = output4(bitcast<vec4f>(largest));
 }

@@ -2,7 +2,7 @@
 // m, as Aᵀ m A, and adds bias and residual; then ReLU.
 //
 // products [36][count][channels]       place in the transformed patch, tile
-// bias     [channels]
+// biases   [channels]
 // residual [images][height][width][channels]   read if RESIDUAL
 // output   [images][height][width][channels]
 //
@@ -23,7 +23,7 @@ struct Sizes {
 }
 
 @group(0) @binding(0) var<storage, read> products: array<input1>;
-@group(0) @binding(1) var<storage, read> bias: array<f32>;
+@group(0) @binding(1) var<storage, read> biases: array<f32>;
 @group(0) @binding(2) var<storage, read> residual: array<output1>;
 @group(0) @binding(3) var<storage, read_write> output: array<output1>;
 @group(0) @binding(4) var<uniform> sizes: Sizes;
@@ -51,24 +51,23 @@ fn column(x: u32, tile: u32, channel: u32) -> array<f32, 4> {
 
 // `image` is the index of the image's first pixel.
 fn store(image: u32, y: u32, x: u32, channel: u32, sum: f32) {
-  if (y >= sizes.height || x >= sizes.width) {
-    return;
+  if (y < sizes.height && x < sizes.width) {
+    let at = (image + y * sizes.width + x) * sizes.channels + channel;
+    var value = sum;
+    if (RESIDUAL) {
+      value += f32(residual[at]);
+    }
+    if (RELU) {
+      // By the bits, as in conv_common.wgsl.
+      value = select(value, 0.0, bitcast<u32>(value) - 0x80000000u <= 0x7f800000u);
+    }
+    output[at] = output1(value);
   }
-  let at = (image + y * sizes.width + x) * sizes.channels + channel;
-  var value = sum + bias[channel];
-  if (RESIDUAL) {
-    value += f32(residual[at]);
-  }
-  if (RELU) {
-    // As in conv_common.wgsl: keeps NaN.
-    value = select(value, 0.0, value < 0.0);
-  }
-  output[at] = output1(value);
 }
 
-fn storeRow(image: u32, y: u32, x: u32, channel: u32, product_row: array<f32, 6>) {
+fn storeRow(image: u32, y: u32, x: u32, channel: u32, bias: f32, product_row: array<f32, 6>) {
   let result = transform(product_row);
-  store(image, y, x + $tu, channel, result[$t]);
+  store(image, y, x + $tu, channel, result[$t] + bias);
 }
 
 @compute @workgroup_size(64)
@@ -90,5 +89,6 @@ fn main(
   let y = row % tilesDown * 4u;
   let x = place % sizes.tilesAcross * 4u;
   let c$p = column($pu, tile, channel);
-  storeRow(image, y + $tu, x, channel, array<f32, 6>(c0[$t], c1[$t], c2[$t], c3[$t], c4[$t], c5[$t]));
+  let bias = biases[channel];
+  storeRow(image, y + $tu, x, channel, bias, array<f32, 6>(c0[$t], c1[$t], c2[$t], c3[$t], c4[$t], c5[$t]));
 }

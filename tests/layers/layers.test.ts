@@ -235,9 +235,30 @@ function testLayers(gpu: Gpu, precision: Precision): void {
     [9, 7],
     [2, 31],
   ])('pools %i × %i', async (height, width) => {
-    const input = random(8, height, width);
+    const input = relu(random(8, height, width));
     const actual = await run([input], ([map]) => planPool(map));
     expect(actual.data).toEqual(maxPool3x3(input).data);
+  });
+
+  it('keeps NaN, of either sign, in pooling and ReLU', async () => {
+    // The second NaN is what x86 makes of infinity − infinity.
+    const data = new Float32Array(4 * 9).fill(2);
+    const bits = new Uint32Array(data.buffer);
+    bits[4] = 0x7fc00000;
+    bits[9 + 4] = 0xffc00000;
+    const odd = planes(4, 3, 3, data);
+    const pooled = await run([odd], ([map]) => planPool(map));
+    expect([...pooled.data.subarray(0, 12)]).toEqual([
+      ...Array.from({ length: 8 }, () => NaN),
+      ...[2, 2, 2, 2],
+    ]);
+    const unit = { ...randomConv(4, 4, 1), bias: new Float32Array(4) };
+    unit.weight = Float32Array.from({ length: 16 }, (_, at) => (at % 5 === 0 ? 1 : 0));
+    const activated = await run([odd], ([map]) =>
+      planConv('conv', map, packed(unit, 1, 'direct'), { relu: true }),
+    );
+    expect(activated.data[4]).toBeNaN();
+    expect(activated.data[9 + 4]).toBeNaN();
   });
 
   it('upsamples by hand: quarter shares, edges clamped', async () => {

@@ -107,7 +107,7 @@ export function planWinograd({
         // Without a residual, a placeholder is bound that the shader does not read.
         bindings: {
           products,
-          bias,
+          biases: bias,
           residual: residual ? bindingOf(residual) : bias,
           output: bindingOf(output),
         },
