@@ -62,7 +62,9 @@ function sizesOf(text: string, sizes: TuneSize[] = []): TuneSize[] {
 
 async function tuneAdapter({ size, out, ...options }: TuneFlags): Promise<number> {
   const { path: source, bytes } = await readWeightsBytes(options);
-  const gpu = await openAdapter(options);
+  // Rounded to 0.1 ms by default, which is longer than some dispatches.
+  const toggles = ['-timestamp_quantization', options.toggles].filter(Boolean).join(',');
+  const gpu = await openAdapter({ ...options, toggles });
   try {
     const path = out ?? tuningPath(gpu.profile);
     if (path === undefined)

@@ -10,7 +10,7 @@ import type { Ways } from './ways.js';
 /** Target duration of a measurement in milliseconds: far above the clock resolution (0.1 ms). */
 const measured = 5;
 /** Maximum number of computations in one measurement. */
-const mostRepeats = 100;
+const mostRepeats = 1000;
 
 /** Times ways to compute the same. `dispose` must be called; it also frees the ways' buffers. */
 export class Trial<T> {
