@@ -31,23 +31,29 @@ const strangers = {
   evaluation: ['formats', 'model', 'tuning', 'export', 'detection', 'recognition'],
 };
 
-const directions = rooms.map((room, place) => {
-  const forbidden = [...rooms.slice(place + 1), ...(strangers[room] ?? [])];
-  return {
-    files: [`src/${room}/**/*.ts`],
-    rules: {
-      'no-restricted-imports': [
-        'error',
-        {
-          patterns: forbidden.map((name) => ({
-            // A folder `formats` within evaluation is no room.
-            regex: `^(\\.\\./)+${name}/`,
-            message: `${room}/ must not know of ${name}/: imports go in one direction`,
-          })),
-        },
-      ],
-    },
-  };
+// Rooms within a room, with what the two know of each other: `above`, the inner room imports from
+// the outer one; `below`, the other way round.
+const inner = { 'layers/conv': 'above', 'evaluation/formats': 'below' };
+
+const directions = rooms.flatMap((room, place) => {
+  const patterns = [...rooms.slice(place + 1), ...(strangers[room] ?? [])].map((name) => ({
+    // A folder `formats` within evaluation is no room.
+    regex: `^(\\.\\./)+${name}/`,
+    message: `${room}/ must not know of ${name}/: imports go in one direction`,
+  }));
+  const restricted = (files, more = []) => ({
+    files: [files],
+    rules: { 'no-restricted-imports': ['error', { patterns: [...patterns, ...more] }] },
+  });
+  const [path, side] = Object.entries(inner).find(([name]) => name.startsWith(`${room}/`)) ?? [];
+  if (!path) return restricted(`src/${room}/**/*.ts`);
+  const folder = path.slice(room.length + 1);
+  const message = `imports between ${room}/ and ${path}/ go in one direction`;
+  const isAbove = side === 'above';
+  return [
+    restricted(`src/${room}/*.ts`, isAbove ? [{ regex: `^\\./${folder}/`, message }] : []),
+    restricted(`src/${path}/**/*.ts`, isAbove ? [] : [{ regex: '^\\.\\./[^./]+\\.js$', message }]),
+  ];
 });
 
 export default defineConfig(

@@ -4,12 +4,8 @@ import { PanppError } from '../errors.js';
 import { type ScoredRegion, thresholdCurve } from '../evaluation/curve.js';
 import { evaluate } from '../evaluation/evaluate.js';
 import { lineChart } from '../evaluation/plot.js';
-import {
-  type EvaluationOptions,
-  type FileSet,
-  PROTOCOLS,
-  type Protocol,
-} from '../evaluation/types.js';
+import type { FileSet } from '../evaluation/formats/files.js';
+import { type EvaluationOptions, PROTOCOLS, type Protocol } from '../evaluation/types.js';
 import { detectionPresets } from '../network/config.js';
 import { withEngineOptions } from './engine.js';
 import { jsonOf, tablesOf } from './eval-report.js';

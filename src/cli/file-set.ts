@@ -3,7 +3,8 @@ import { stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { PanppError } from '../errors.js';
 import { fileSetFromZip } from '../evaluation/formats/zip.js';
-import type { FileSet, Protocol } from '../evaluation/types.js';
+import type { FileSet } from '../evaluation/formats/files.js';
+import type { Protocol } from '../evaluation/types.js';
 import { onDisk } from '../node/paths.js';
 import { fileError, namesIn, readBytes, statOf } from './files.js';
 

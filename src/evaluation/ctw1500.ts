@@ -3,7 +3,8 @@ import { readCtwGroundTruth, readPolygons } from './formats/numbers.js';
 import { refuse } from './formats/text.js';
 import { intersectionArea, type Outline, outline, reaches, unionArea } from './geometry.js';
 import { imageList, noFindings, setAside, told } from './notes.js';
-import { type Ctw1500Image, type EvaluationResult, type FileSet, score } from './types.js';
+import type { FileSet } from './formats/files.js';
+import { type Ctw1500Image, type EvaluationResult, score } from './types.js';
 
 const IOU = 0.5;
 

@@ -1,7 +1,8 @@
 // Precision and recall against the score threshold, with the same protocol at each threshold.
 import { evaluate } from './evaluate.js';
 import { formatResults, resultFileName, type ResultRegion } from './results.js';
-import type { EvaluationOptions, FileSet, Protocol, Score } from './types.js';
+import type { FileSet } from './formats/files.js';
+import type { EvaluationOptions, Protocol, Score } from './types.js';
 
 export interface ScoredRegion extends ResultRegion {
   readonly score: number;

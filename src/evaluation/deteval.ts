@@ -13,7 +13,8 @@ import {
 } from './formats/totaltext.js';
 import { exceeds, intersectionArea, type Outline, outline, reaches } from './geometry.js';
 import { imageList, noFindings, setAside, told } from './notes.js';
-import { type DetEvalImage, type EvaluationResult, type FileSet, ratio, score } from './types.js';
+import type { FileSet } from './formats/files.js';
+import { type DetEvalImage, type EvaluationResult, ratio, score } from './types.js';
 
 const SIGMA = 0.7;
 const TAU = 0.6;

@@ -12,10 +12,10 @@ import {
   evaluateIou,
   evaluateTotalTextEndToEnd,
 } from './one-to-one.js';
+import type { FileSet } from './formats/files.js';
 import {
   type EvaluationOptions,
   type EvaluationResult,
-  type FileSet,
   type ImageNumbers,
   PROTOCOLS,
   type Protocol,

@@ -4,7 +4,8 @@ import { readMsraGroundTruth, readPolygons } from './formats/numbers.js';
 import { refuse } from './formats/text.js';
 import { type Outline, outline, reaches } from './geometry.js';
 import { imageList, noFindings, setAside, told } from './notes.js';
-import { type EvaluationResult, type FileSet, type MsraTd500Image, score } from './types.js';
+import type { FileSet } from './formats/files.js';
+import { type EvaluationResult, type MsraTd500Image, score } from './types.js';
 
 const IOU = 0.5;
 

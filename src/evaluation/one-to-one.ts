@@ -8,10 +8,10 @@ import { refuse } from './formats/text.js';
 import * as totaltext from './formats/totaltext.js';
 import { coveredShare, exceeds, intersectionOverUnion, type Outline, outline } from './geometry.js';
 import { type Findings, imageList, noFindings, setAside, told } from './notes.js';
+import type { FileSet } from './formats/files.js';
 import {
   type EvaluationOptions,
   type EvaluationResult,
-  type FileSet,
   type OneToOneImage,
   type Score,
   ratio,
@@ -90,7 +90,8 @@ function evaluateIcdar(
 ): EvaluationResult<OneToOneImage> {
   const findings = noFindings();
   const { files: gtFiles, names } = icdar.groundTruthFiles(groundTruth, findings.notes);
-  const detFiles = icdar.resultFiles(results, gtFiles, names, findings);
+  const { files: detFiles, extra } = icdar.resultFiles(results, gtFiles, names);
+  setAside(extra, results.size, findings);
   const forms = { isMlt: icdar.areMltLines(gtFiles.values()), found: findings.forms };
   const groundTruthRegion = (read: WordRegion): Region => {
     const word = task.wordOf(read.word);

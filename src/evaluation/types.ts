@@ -17,12 +17,6 @@ export const PROTOCOLS = [
 
 export type Protocol = (typeof PROTOCOLS)[number];
 
-/**
- * File names (without folders, unless a protocol should see them) with their bytes, in reading
- * order.
- */
-export type FileSet = ReadonlyMap<string, Uint8Array>;
-
 export interface EvaluationOptions {
   /** For `iou` only: a pair needs an IoU greater than this; above 0 and below 1. Default: 0.5. */
   readonly iouThreshold?: number;

@@ -7,7 +7,6 @@ import type { Gpu } from '../gpu/context.js';
 import { type Dispatch, type Resource, dispatch } from '../gpu/dispatch.js';
 import { submitOnce } from '../gpu/program.js';
 import { shaderOf } from '../wgsl/assemble.js';
-import { type ConvChoices, defaultChoices } from './conv/method.js';
 import { vec4s } from './feature-map.js';
 import { type Precision, valueBytes } from './precision.js';
 
@@ -32,12 +31,14 @@ export interface PackOrder {
   readonly winograd?: boolean;
 }
 
-/** Packs the weights of layers. */
-export interface Packer {
+/**
+ * Packs the weights of layers.
+ * @typeParam Choices how layers that can be computed in several ways are computed
+ */
+export interface Packer<Choices = unknown> {
   /** How weights are stored; biases are always float32. */
   readonly precision: Precision;
-  /** How convolutions are computed. */
-  readonly choices: ConvChoices;
+  readonly choices: Choices;
   /** Packs a tensor in another order. */
   pack(label: string, tensor: Float32Array, order: PackOrder): Resource;
   /** Packs a bias, padded with zeros to a multiple of 4. */
@@ -47,7 +48,7 @@ export interface Packer {
 /**
  * A packer that only returns slots of the packed sizes, for plans that are inspected but not run.
  */
-export function placeholders(precision: Precision, choices: ConvChoices): Packer {
+export function placeholders<Choices>(precision: Precision, choices: Choices): Packer<Choices> {
   return {
     precision,
     choices,
@@ -60,7 +61,7 @@ export function placeholders(precision: Precision, choices: ConvChoices): Packer
 }
 
 /** Packs on the GPU; see `packWeights`. */
-export class WeightPacker implements Packer {
+export class WeightPacker<Choices = unknown> implements Packer<Choices> {
   readonly dispatches: Dispatch[] = [];
   readonly buffers: GPUBuffer[] = [];
   readonly tensors = new Map<Float32Array, GPUBuffer>();
@@ -68,7 +69,7 @@ export class WeightPacker implements Packer {
   constructor(
     readonly gpu: Gpu,
     readonly precision: Precision,
-    readonly choices: ConvChoices,
+    readonly choices: Choices,
   ) {}
 
   pack(
@@ -123,11 +124,11 @@ export interface PackedWeights<T> {
 }
 
 /** Packs weights. They are complete for all work submitted to the device afterwards. */
-export function packWeights<T>(
+export function packWeights<T, Choices>(
   gpu: Gpu,
   precision: Precision,
-  pack: (packer: WeightPacker) => T,
-  choices = defaultChoices(gpu.profile),
+  choices: Choices,
+  pack: (packer: WeightPacker<Choices>) => T,
 ): PackedWeights<T> {
   const { device } = gpu;
   const packer = new WeightPacker(gpu, precision, choices);

@@ -7,7 +7,7 @@ import { PanppError } from '../errors.js';
 import type { Gpu } from '../gpu/context.js';
 import type { Resource } from '../gpu/dispatch.js';
 import { type PackedConv, packConv } from '../layers/conv/conv.js';
-import type { ConvChoices } from '../layers/conv/method.js';
+import { type ConvChoices, defaultChoices } from '../layers/conv/method.js';
 import type { ConvWeights } from '../layers/conv/weights.js';
 import { packDepthwise } from '../layers/fpem-filter.js';
 import { type Packer, packWeights, placeholders } from '../layers/pack.js';
@@ -187,16 +187,13 @@ export function uploadWeights(
   tensors: FoldedWeights,
   config: ModelConfig,
   choice: PrecisionChoice = 'f32',
-  choices?: ConvChoices,
+  choices: ConvChoices = defaultChoices(gpu.profile),
   source = 'weights',
 ): NetworkWeights {
   const precision = choosePrecision(choice, gpu.profile);
   if (precision === 'f16') assertHalves(tensors, config, source);
-  const { packed, bytes, ready, dispose } = packWeights(
-    gpu,
-    precision,
-    (packer) => packNetwork(packer, config, (name) => floats(tensors, name)),
-    choices,
+  const { packed, bytes, ready, dispose } = packWeights(gpu, precision, choices, (packer) =>
+    packNetwork(packer, config, (name) => floats(tensors, name)),
   );
   return { ...packed, precision, bytes, ready, dispose };
 }
@@ -227,7 +224,7 @@ export function planWeights(
 
 /** Packs a network's convolutions. @param valuesOf returns a tensor's values by name */
 function packNetwork(
-  packer: Packer,
+  packer: Packer<ConvChoices>,
   config: ModelConfig,
   valuesOf: (name: string) => Float32Array,
 ): PlannedWeights {

@@ -212,9 +212,9 @@ export async function tuneMethod(
   const own = classOf(shapes[0]);
   const weight = randomize(new Float32Array(own.outChannels * own.inChannels * own.kernel ** 2));
   const conv = { ...own, weight, bias: new Float32Array(own.outChannels) };
-  const pack = (packer: WeightPacker) =>
+  const pack = (packer: WeightPacker<ConvChoices>) =>
     new Map(methods.map((method) => [method, packConv(packer, method, conv, own.stride, method)]));
-  const { packed, ready, dispose } = packWeights(gpu, own.precision, pack, choices);
+  const { packed, ready, dispose } = packWeights(gpu, own.precision, choices, pack);
   try {
     await ready;
     const { winner, ...found } = await fastest(gpu, key, methodWays(gpu, packed, shapes), methods);

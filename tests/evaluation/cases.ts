@@ -1,7 +1,8 @@
 // The reference cases of the official scripts, as they lie in tests/data/eval.
 import { readFileSync, readdirSync } from 'node:fs';
 import { fileSetFromZip } from '../../src/evaluation/formats/zip.js';
-import type { FileSet, Protocol } from '../../src/evaluation/types.js';
+import type { FileSet } from '../../src/evaluation/formats/files.js';
+import type { Protocol } from '../../src/evaluation/types.js';
 import { bundledPath } from '../support/reference.js';
 
 /** Their folders and keys in accept_reject.json. */

@@ -1,6 +1,7 @@
 // No shader indexes out of bounds: devices are opened without the drivers' clamps. Everything that
 // a model can do runs under watch, at sizes with remainders everywhere, on SwiftShader, which
 // compiles fastest; then what only other adapters get.
+import { type ConvChoices } from '../../src/layers/conv/method.js';
 import { readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { aggregateWithSums } from '../../src/aggregation/aggregate.js';
@@ -320,14 +321,14 @@ describe.each(gpus)('convolutions on $name', ({ name, gpu }) => {
         const { packed } = packWeights(
           gpu,
           'f32',
-          (packer) => packConv(packer, 'conv', weights, stride),
           {
             method: () => 'direct',
             tile(shape) {
               tiles = candidateTiles(shape, device);
               return choose(tiles) ?? defaultTile(shape, gpu.profile);
             },
-          },
+          } satisfies ConvChoices,
+          (packer) => packConv(packer, 'conv', weights, stride),
         );
         await runLayer(gpu, [randomPlanes(channels, height, width)], ([map]) =>
           planConv('conv', map, packed, { relu: true }),

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { Gpu } from '../../src/gpu/context.js';
 import { planAdd } from '../../src/layers/add.js';
 import { packConv, planConv } from '../../src/layers/conv/conv.js';
-import { defaultChoices } from '../../src/layers/conv/method.js';
+import { defaultChoices, type ConvChoices } from '../../src/layers/conv/method.js';
 import type { ConvShape } from '../../src/layers/conv/shape.js';
 import { candidateTiles } from '../../src/layers/conv/tiles/kinds.js';
 import type { ConvTile } from '../../src/layers/conv/tiles/tile.js';
@@ -27,8 +27,8 @@ describeOnGpus('layers on several images', (gpu) => {
 });
 
 function testLayers(gpu: Gpu, precision: Precision): void {
-  const packed = <T>(pack: (packer: WeightPacker) => T): T =>
-    packWeights(gpu, precision, pack).packed;
+  const packed = <T>(pack: (packer: WeightPacker<ConvChoices>) => T): T =>
+    packWeights(gpu, precision, defaultChoices(gpu.profile), pack).packed;
 
   /** Runs a layer on images together and alone. @param inputs shapes of one image's maps */
   async function expectSame(
@@ -101,8 +101,8 @@ function testLayers(gpu: Gpu, precision: Precision): void {
     const { packed: conv } = packWeights(
       gpu,
       precision,
-      (packer) => packConv(packer, 'conv', weights, stride),
       { ...defaultChoices(gpu.profile), tile },
+      (packer) => packConv(packer, 'conv', weights, stride),
     );
     await expectSame([[inChannels, 13, 17]], ([map]) => planConv('conv', map, conv));
   });

@@ -1,5 +1,6 @@
 // Convolutions on subgroup matrices. Adapters that have them are NVIDIA's, Intel's and AMD's newer
 // GPUs and Mesa 26's lavapipe; elsewhere only the choice of tiles is tested.
+import { type ConvChoices } from '../../src/layers/conv/method.js';
 import { afterAll, describe, expect, it } from 'vitest';
 import { packConv, planConv } from '../../src/layers/conv/conv.js';
 import type { ConvShape } from '../../src/layers/conv/shape.js';
@@ -103,11 +104,11 @@ describe.skipIf(!gpu.profile.subgroupMatrix)(`subgroup matrices on ${gpu.profile
           const { packed } = packWeights(
             gpu,
             'f16',
-            (packer) => packConv(packer, 'conv', weights, stride),
             {
               method: () => method,
               tile: (asked) => tile ?? defaultTile((shape = asked), gpu.profile),
-            },
+            } satisfies ConvChoices,
+            (packer) => packConv(packer, 'conv', weights, stride),
           );
           return (
             await runLayer(

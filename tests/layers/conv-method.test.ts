@@ -4,6 +4,7 @@ import {
   candidateMethods,
   classKey,
   defaultChoices,
+  type ConvChoices,
 } from '../../src/layers/conv/method.js';
 import { packConv } from '../../src/layers/conv/conv.js';
 import { packWeights } from '../../src/layers/pack.js';
@@ -55,14 +56,14 @@ describeOnGpus('packing', (gpu) => {
     const { packed, dispose } = packWeights(
       gpu,
       'f32',
-      (packer) => packConv(packer, 'conv', weights),
       {
         ...choices,
         method(own) {
           asked.push(own);
           return 'direct';
         },
-      },
+      } satisfies ConvChoices,
+      (packer) => packConv(packer, 'conv', weights),
     );
     expect(asked).toEqual([
       { kernel: 3, stride: 1, inChannels: 20, outChannels: 8, precision: 'f32' },

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Gpu } from '../../src/gpu/context.js';
 import { packConv, planConv } from '../../src/layers/conv/conv.js';
-import { defaultChoices } from '../../src/layers/conv/method.js';
+import { defaultChoices, type ConvChoices } from '../../src/layers/conv/method.js';
 import { type ConvShape, shapeKey } from '../../src/layers/conv/shape.js';
 import { candidateTiles, defaultTile, tileName } from '../../src/layers/conv/tiles/kinds.js';
 import { type ConvTile, type TileDevice, tileSize } from '../../src/layers/conv/tiles/tile.js';
@@ -195,11 +195,11 @@ async function testTiles(
     const { packed } = packWeights(
       gpu,
       precision,
-      (packer) => packConv(packer, 'conv', weights, stride),
       {
         ...defaultChoices(gpu.profile),
         tile: (asked) => tile ?? defaultTile((shape = asked), gpu.profile),
-      },
+      } satisfies ConvChoices,
+      (packer) => packConv(packer, 'conv', weights, stride),
     );
     return (
       await runLayer(

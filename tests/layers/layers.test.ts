@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { planAdd } from '../../src/layers/add.js';
 import { packConv, planConv } from '../../src/layers/conv/conv.js';
-import { type ConvMethod, candidateMethods } from '../../src/layers/conv/method.js';
+import { type ConvMethod, candidateMethods, defaultChoices } from '../../src/layers/conv/method.js';
 import type { ConvWeights } from '../../src/layers/conv/weights.js';
 import type { FeatureMap } from '../../src/layers/feature-map.js';
 import { packDepthwise, planFpemFilter } from '../../src/layers/fpem-filter.js';
@@ -70,7 +70,9 @@ function testLayers(gpu: Gpu, precision: Precision): void {
     kernel,
   });
   const packed = (conv: ConvWeights, stride = 1, method?: ConvMethod) =>
-    packWeights(gpu, precision, (packer) => packConv(packer, 'conv', conv, stride, method)).packed;
+    packWeights(gpu, precision, defaultChoices(gpu.profile), (packer) =>
+      packConv(packer, 'conv', conv, stride, method),
+    ).packed;
   const run: (
     inputs: readonly Planes[],
     plan: Parameters<typeof runLayer>[2],
@@ -161,8 +163,11 @@ function testLayers(gpu: Gpu, precision: Precision): void {
       stride: 1 | 2,
       upsampling?: 'nearest',
     ) => {
-      const { packed: weights } = packWeights(gpu, precision, (packer) =>
-        packDepthwise(packer, 'dw', weight, 4),
+      const { packed: weights } = packWeights(
+        gpu,
+        precision,
+        defaultChoices(gpu.profile),
+        (packer) => packDepthwise(packer, 'dw', weight, 4),
       );
       return run([coarse, constant(1, 2, 4)], ([map, finer]) =>
         planFpemFilter('dw', map, finer, weights, stride, upsampling),
@@ -198,8 +203,11 @@ function testLayers(gpu: Gpu, precision: Precision): void {
     async (height, width, stride) => {
       const [coarse, finer] = [random(12, height, width), random(12, 2 * height, 2 * width, 5)];
       const weight = values(12 * 9, 3);
-      const { packed: weights } = packWeights(gpu, precision, (packer) =>
-        packDepthwise(packer, 'dw', weight, 12),
+      const { packed: weights } = packWeights(
+        gpu,
+        precision,
+        defaultChoices(gpu.profile),
+        (packer) => packDepthwise(packer, 'dw', weight, 12),
       );
       for (const [upsampling, enlarge] of [
         ['bilinear', upsample],
@@ -304,8 +312,11 @@ function testLayers(gpu: Gpu, precision: Precision): void {
         );
         const fused = concatenate(levels.map((level) => upsample(level, height, width)));
         const expected = relu(conv2d(fused, weights.weight, weights.bias, 3, 1));
-        const { packed: conv } = packWeights(gpu, precision, (packer) =>
-          packPyramidConv(packer, 'head', weights),
+        const { packed: conv } = packWeights(
+          gpu,
+          precision,
+          defaultChoices(gpu.profile),
+          (packer) => packPyramidConv(packer, 'head', weights),
         );
         const actual = await run(levels, (maps) =>
           planPyramidConv('head', maps as unknown as Pyramid, conv),
@@ -320,7 +331,7 @@ function testLayers(gpu: Gpu, precision: Precision): void {
   it('convolves a pyramid row by row as at once', async () => {
     // Rows of every level are multiples of 256 bytes, as the network's are.
     const levels = [1, 2, 4, 8].map((step, index) => random(16, 64 / step, 64 / step, index + 1));
-    const { packed: conv } = packWeights(gpu, precision, (packer) =>
+    const { packed: conv } = packWeights(gpu, precision, defaultChoices(gpu.profile), (packer) =>
       packPyramidConv(packer, 'head', randomConv(16, 64, 3)),
     );
     const convolved = (bandBytes?: number) =>

@@ -1,4 +1,5 @@
 // Weights packed on the GPU against the same in float64 on the CPU.
+import { defaultChoices } from '../../src/layers/conv/method.js';
 import { describe, expect, it } from 'vitest';
 import type { Gpu } from '../../src/gpu/context.js';
 import { Readback } from '../../src/gpu/readback.js';
@@ -14,7 +15,11 @@ async function packed(
   precision: Precision,
   pack: (packer: WeightPacker) => GPUBuffer,
 ): Promise<Float32Array> {
-  const { packed: buffer, ready, dispose } = packWeights(gpu, precision, pack);
+  const {
+    packed: buffer,
+    ready,
+    dispose,
+  } = packWeights(gpu, precision, defaultChoices(gpu.profile), pack);
   await ready;
   const readback = new Readback(gpu, buffer.size);
   const encoder = gpu.device.createCommandEncoder();
@@ -127,7 +132,7 @@ describeOnGpus('packed weights', (gpu) => {
   it('are refused when the device refuses them', async () => {
     // Of four bytes each, so more than a buffer may hold; and still a u32.
     const count = 2 ** (Math.ceil(Math.log2(gpu.profile.maxBufferBytes)) - 1);
-    const { ready } = packWeights(gpu, 'f32', (packer) =>
+    const { ready } = packWeights(gpu, 'f32', defaultChoices(gpu.profile), (packer) =>
       packer.pack('test', Float32Array.of(1), { counts: [count, 1, 1], strides: [0, 0, 0] }),
     );
     await expect(ready).rejects.toMatchObject({

@@ -157,6 +157,7 @@ describeOnGpus('methods', (device) => {
     const { packed, dispose } = packWeights(
       device,
       'f32',
+      defaultChoices(device.profile),
       (packer) =>
         new Map<ConvMethod, PackedConv>([
           ['winograd', packConv(packer, 'w', convOf(right), 1, 'winograd')],

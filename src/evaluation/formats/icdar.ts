@@ -2,8 +2,7 @@
 // truth of ICDAR 2013 (boxes with quoted words) and of MLT 2017 and 2019 (with the script's name
 // before the word), which those scripts don't read.
 import type { Point } from '../../shapes/geometry.js';
-import { type Findings, setAside } from '../notes.js';
-import type { FileSet } from '../types.js';
+import type { FileSet } from './files.js';
 import {
   type Line,
   corners,
@@ -87,13 +86,12 @@ export function groundTruthFiles(
   return { files: byKey, names };
 }
 
-/** The result files by their keys; files of other names or without ground truth are set aside. */
+/** The result files by their keys, and those of other names or without ground truth. */
 export function resultFiles(
   files: FileSet,
   groundTruth: ReadonlyMap<string, KeyedFile>,
   { result, resultForm }: FileNames,
-  findings: Findings,
-): Map<string, KeyedFile> {
+): { files: Map<string, KeyedFile>; extra: { name: string; lacks: string }[] } {
   const byKey = new Map<string, KeyedFile>();
   const extra: { name: string; lacks: string }[] = [];
   for (const [name, bytes] of files) {
@@ -104,8 +102,7 @@ export function resultFiles(
       extra.push({ name, lacks: `the ground truth has no ${name.replace(/^res_/, 'gt_')}` });
     else byKey.set(key, { key, name, bytes });
   }
-  setAside(extra, files.size, findings);
-  return byKey;
+  return { files: byKey, extra };
 }
 
 /** The form of the ground truth. */

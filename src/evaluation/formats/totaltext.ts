@@ -2,7 +2,7 @@
 // form (`poly_gt_<name>.txt`, wrapped arrays in Python's notation) and as lines (`<name>.txt`);
 // also its results.
 import type { Point } from '../../shapes/geometry.js';
-import type { FileSet } from '../types.js';
+import type { FileSet } from './files.js';
 import type { KeyedFile, WordRegion } from './icdar.js';
 import { type MatArray, readMatVariable } from './matlab.js';
 import { corners, decimal, integer, placeOf, quoted, readLines, refuse } from './text.js';

@@ -1,7 +1,7 @@
 // ICDAR's ground truth and submissions come as zip archives.
 import { unzipSync } from 'fflate';
 import { PanppError } from '../../errors.js';
-import type { FileSet } from '../types.js';
+import type { FileSet } from './files.js';
 import { quoted, refuse } from './text.js';
 
 /**

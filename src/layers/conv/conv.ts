@@ -1,6 +1,6 @@
 // 2-D convolution: packs its weights for the chosen method, and plans its dispatches.
 import type { Dispatch, Resource } from '../../gpu/dispatch.js';
-import type { ConvMethod } from './method.js';
+import type { ConvChoices, ConvMethod } from './method.js';
 import type { ConvWeights } from './weights.js';
 import type { TileChooser } from './tiles/kinds.js';
 import { planDirectConv } from './direct.js';
@@ -28,7 +28,7 @@ export interface PackedConv {
 
 /** Packs a conv for its method; `given` overrides the packer's choice. */
 export function packConv(
-  packer: Packer,
+  packer: Packer<ConvChoices>,
   label: string,
   conv: ConvWeights,
   stride = 1,

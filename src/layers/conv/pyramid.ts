@@ -9,6 +9,7 @@ import rowsSource from '../../../shaders/tap_rows.wgsl';
 import { type Dispatch, dispatch } from '../../gpu/dispatch.js';
 import { shaderOf } from '../../wgsl/assemble.js';
 import { type PackedConv, packConv, planConv } from './conv.js';
+import type { ConvChoices } from './method.js';
 import type { ConvWeights } from './weights.js';
 import {
   type FeatureMap,
@@ -33,7 +34,7 @@ export type Pyramid<T = FeatureMap> = readonly [T, T, T, T];
  * level, and for each coarser one a 1×1 conv to nine times the channels, one set per tap.
  */
 export function packPyramidConv(
-  packer: Packer,
+  packer: Packer<ConvChoices>,
   label: string,
   conv: ConvWeights,
 ): Pyramid<PackedConv> {
