@@ -11,7 +11,7 @@ export interface Token {
 // Comments and spaces, or a token; longer tokens first, as in WGSL. `$` is part of words: see
 // unroll.ts.
 const pattern =
-  /\/\/.*|\/\*[^]*?\*\/|\s+|([A-Za-z_$][\w$]*|(?:0[xX][\da-fA-F]+|\d*\.?\d+(?:[eE][+-]?\d+)?\.?)[iufh]?|<<=|>>=|->|[+\-*/%&|^<>=!]=|&&|\|\||\+\+|--|<<|>>|[^])/g;
+  /\/\/.*|\/\*[^]*?\*\/|\s+|([A-Za-z_$][\w$]*|(?:0[xX][\da-fA-F]*\.?[\da-fA-F]+(?:\.?[pP][+-]?\d+)?|\d*\.?\d+(?:[eE][+-]?\d+)?\.?)[iufh]?|<<=|>>=|->|[+\-*/%&|^<>=!]=|&&|\|\||\+\+|--|<<|>>|[^])/g;
 
 export function* tokensOf(code: string): Generator<Token> {
   for (const { 1: text, index: at } of code.matchAll(pattern)) if (text) yield { text, at };

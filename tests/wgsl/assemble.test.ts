@@ -13,11 +13,11 @@ const paths = globSync('shaders/**/*.wgsl').sort();
 
 /** Longest first, as WGSL reads them; by itself, not src/wgsl/tokens.ts. */
 const token =
-  /[A-Za-z_$][\w$]*|(?:0x[\da-fA-F]+|\d*\.?\d+(?:[eE][+-]?\d+)?\.?)[iufh]?|<<=|>>=|->|[+\-*/%&|^<>=!]=|&&|\|\||\+\+|--|<<|>>|\S/g;
+  /[A-Za-z_$][\w$]*|(?:0x[\da-fA-F.]+(?:p[+-]?\d+)?|\d*\.?\d+(?:[eE][+-]?\d+)?\.?)[iufh]?|<<=|>>=|->|[+\-*/%&|^<>=!]=|&&|\|\||\+\+|--|<<|>>|\S/g;
 
 describe('tokens', () => {
   it('are words, numbers and symbols, without comments and spaces', () => {
-    const code = 'let s$p_$c = a.x+0x1Fu /* what */ >>= -1.5e-3f; // why\n@binding(0)';
+    const code = 'let s$p_$c = a.x+0x1Fu*0x1.8p-32f /* what */ >>= -1.5e-3f; // why\n@binding(0)';
     const texts = [
       'let',
       's$p_$c',
@@ -27,6 +27,8 @@ describe('tokens', () => {
       'x',
       '+',
       '0x1Fu',
+      '*',
+      '0x1.8p-32f',
       '>>=',
       '-',
       '1.5e-3f',
