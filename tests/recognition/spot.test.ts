@@ -202,14 +202,14 @@ describe('any number of regions', () => {
     expect((await model.recognize(grey, [], { shortSide: 64 })).words).toEqual([]);
   });
 
-  it('is read: one, and 200, in 13 rounds, each as if it were the only one', async () => {
+  it('is read: one, and 40, in 3 rounds, each as if it were the only one', async () => {
     const boxes = (await model.detect(image, settings)).regions.map(({ box }) => box);
     const alone: string[] = [];
     for (const box of boxes)
       alone.push((await model.recognize(image, [box], settings)).words[0].text);
     expect(new Set(alone).size).toBeGreaterThan(2);
     const order = Array.from(
-      { length: 200 },
+      { length: 40 },
       (_, index) => (index * index + 3 * index) % boxes.length,
     );
     const { words, width, height } = await model.recognize(
