@@ -176,7 +176,7 @@ export interface Line {
 }
 
 /** Small pictures: at this short side text is found in the crops below. */
-export const small = ['--short-side', '96'];
+export const small = ['--short-side', '64'];
 
 /** Runs `detect` on small pictures: JSON lines on stdout, nothing else. */
 export async function detect(

@@ -19,7 +19,7 @@ import {
   write,
 } from './cli.js';
 
-const images = Array.from({ length: 8 }, (_, index) => `img_${index + 1}`);
+const images = Array.from({ length: 5 }, (_, index) => `img_${index + 1}`);
 
 const run = (results: string, ...more: string[]) => [
   ...[
@@ -88,15 +88,15 @@ describe('eval --run', () => {
     const { figures, messages } = await report(run('whole', '--plot', 'plots/curve.svg'));
     const found = images.map((image) => stored('whole', image).regions.length);
     expect(Math.min(...found)).toBeGreaterThan(0);
-    expect(figures.recall).toBe(8 / 9);
-    expect(figures.precision).toBeCloseTo(8 / found.reduce((a, b) => a + b), 12);
+    expect(figures.recall).toBe(5 / 6);
+    expect(figures.precision).toBeCloseTo(5 / found.reduce((a, b) => a + b), 12);
     expect(figures).toMatchObject({
-      images: 8,
+      images: 5,
       failed: [],
-      settings: { shortSide: 96, bbox: 'rect', minScore: 0.85, minArea: 260 },
+      settings: { shortSide: 64, bbox: 'rect', minScore: 0.85, minArea: 260 },
     });
     expect(messages).toEqual([
-      "panpp: settings, icdar2015's, with options applied: short side 96, rect, min score 0.85, min area 260",
+      "panpp: settings, icdar2015's, with options applied: short side 64, rect, min score 0.85, min area 260",
       'panpp: wrote plots/curve.svg',
     ]);
     expect(read('plots/curve.svg').toString()).toMatch(
@@ -107,7 +107,7 @@ describe('eval --run', () => {
     expect(read('whole/results/res_img_1.txt').toString().split('\n')[0]).toBe(
       polygon.flat().join(','),
     );
-    expect(readdirSync(inScratch('whole/results'))).toHaveLength(8);
+    expect(readdirSync(inScratch('whole/results'))).toHaveLength(5);
 
     // The same figures without looking again, from the run's folder and from its result files.
     for (const results of ['whole', 'whole/results']) {
@@ -129,7 +129,7 @@ describe('eval --run', () => {
     }
     const begin = performance.now();
     const { figures: same, messages: told } = await report(run('whole'));
-    expect(told).toContain('panpp: 8 of 8 images were done before');
+    expect(told).toContain('panpp: 5 of 5 images were done before');
     expect(same).toEqual(figures);
     expect(performance.now() - begin).toBeLessThan(5000);
   });
@@ -149,14 +149,14 @@ describe('eval --run', () => {
     await ended;
     const before = done();
     expect(before.length).toBeGreaterThanOrEqual(2);
-    expect(before.length).toBeLessThan(8);
+    expect(before.length).toBeLessThan(5);
     // Whatever lies there is whole.
     for (const name of before)
       expect(stored('cut', name.replace('.json', '')).regions).toBeInstanceOf(Array);
     const times = before.map((name) => statSync(inScratch('cut/detections', name)).mtimeMs);
 
     const { figures, messages } = await report(run('cut'));
-    expect(messages).toContain(`panpp: ${before.length} of 8 images were done before`);
+    expect(messages).toContain(`panpp: ${before.length} of 5 images were done before`);
     expect(before.map((name) => statSync(inScratch('cut/detections', name)).mtimeMs)).toEqual(
       times,
     );
@@ -204,7 +204,7 @@ describe('eval --run', () => {
   it('begins anew with --restart', async () => {
     const { figures, messages } = await report(run('cut', '--restart', '--min-score', '0.95'));
     expect(messages.join()).not.toContain('done before');
-    expect(figures.recall).toBeLessThan(8 / 9);
+    expect(figures.recall).toBeLessThan(5 / 6);
     for (const image of images)
       for (const { score } of stored('cut', image).regions)
         expect(score).toBeGreaterThanOrEqual(0.95);
@@ -219,7 +219,7 @@ describe('eval --run', () => {
     const { figures, messages } = await report(ofFew, 1);
     const error = expect.stringMatching(/^few\/img_3\.png: truncated or damaged PNG/) as string;
     expect(figures.failed).toEqual([{ image: 'img_3', error }]);
-    expect(figures.recall).toBe(2 / 9);
+    expect(figures.recall).toBe(2 / 6);
     expect(messages.filter((line) => line.includes('img_3'))).toEqual([
       expect.stringMatching(/^panpp: few\/img_3\.png: truncated/),
       'panpp: counted as images without detections, because they failed: img_3',
@@ -238,14 +238,14 @@ describe('eval --run', () => {
     copyFileSync(inScratch('images/img_3.png'), inScratch('few/img_3.png'));
     const repaired = await report(ofFew);
     expect(repaired.messages).toContain('panpp: 2 of 3 images were done before');
-    expect(repaired.figures).toMatchObject({ failed: [], recall: 3 / 9 });
+    expect(repaired.figures).toMatchObject({ failed: [], recall: 3 / 6 });
   });
 
   it('looks again where what is stored can’t be read', async () => {
     write('few-results/detections/img_2.json', '{"file":"few/img_2.png","regions":[{"polyg');
     const { figures, messages } = await report([...run('few-results'), '--images', 'few']);
     expect(messages).toContain('panpp: 2 of 3 images were done before');
-    expect(figures.recall).toBe(3 / 9);
+    expect(figures.recall).toBe(3 / 6);
     write('few-results/detections/img_2.json', '');
     expect(
       await refused(['eval', '--protocol', 'icdar2015', '--gt', 'gt', '--results', 'few-results']),
@@ -283,11 +283,11 @@ describe('eval --run', () => {
     const plain = await ofFew('iou', 'iou', '--settings', 'totaltext', '--min-score', '0.9');
     expect(plain.figures.settings).toMatchObject({ bbox: 'poly', minScore: 0.9, minArea: 16 });
     expect(plain.messages[0]).toMatch(
-      /^panpp: settings, totaltext's, with options applied: short side 96, poly, min score 0\.9/,
+      /^panpp: settings, totaltext's, with options applied: short side 64, poly, min score 0\.9/,
     );
     const own = await ofFew('iou', 'own');
     expect(own.messages[0]).toMatch(
-      /^panpp: settings, the weights' own, with options applied: short side 96, rect/,
+      /^panpp: settings, the weights' own, with options applied: short side 64, rect/,
     );
   });
 
@@ -341,7 +341,7 @@ describe('eval --run', () => {
     const { figures } = await report(
       endToEnd('--weights', 'reading.safetensors', '--min-score', '0', '--min-area', '0'),
     );
-    expect(figures.images).toBe(8);
+    expect(figures.images).toBe(5);
     const { regions } = stored('words', 'img_1') as unknown as {
       regions: { polygon: number[][]; text: string }[];
     };
