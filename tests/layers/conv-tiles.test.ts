@@ -70,6 +70,15 @@ describe('tiles', () => {
     expect(tileName(defaultTile({ ...shapeOf(512, pixels), batches }, gpuDevice))).toBe(name);
   });
 
+  it.each([
+    [swiftshader, 4, 'subgroup4 4x64 by 4x4'],
+    [swiftshader, 5, 'subgroup4 16x64 by 16x4'],
+    [lavapipe, 8, 'subgroup8 8x128 by 8x4'],
+    [lavapipe, 9, 'subgroup8 16x128 by 16x4'],
+  ] as const)('on %j for %i pixels take no more than there are', (device, pixels, name) => {
+    expect(tileName(defaultTile(shapeOf(512, pixels), device))).toBe(name);
+  });
+
   it('are distinct, and the default is one of them', () => {
     const gpus = [
       { vendor: 'intel' },

@@ -56,8 +56,10 @@ export const tileSources: readonly Source[] = [
  * multiplication (docs/tuning.md).
  */
 export function defaultTile(shape: ConvShape, device: TileDevice): ConvTile {
-  const [shared] = [subgroup4, subgroup8].flatMap((kind) => kind.candidates(shape, device));
-  if (shared) return shared;
+  const shared = [subgroup4, subgroup8].flatMap((kind) => kind.candidates(shape, device));
+  // Not more pixels than there are: Winograd's products of a small map have one to four.
+  const fits = shared.find(({ pixels }) => pixels === Math.max(4, pixelBucket(shape)));
+  if (shared.length > 0) return fits ?? shared[0];
   const matrices = matrix.candidates(shape, device);
   return (
     matrices.find(({ pixels, rows }) => pixels * rows <= pixelBucket(shape)) ??

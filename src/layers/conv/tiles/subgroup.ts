@@ -48,7 +48,7 @@ function subgroupKind(
  * For SwiftShader. With 16 invocations across, most convolutions of the detector share pipelines,
  * which it compiles slowly.
  */
-export const subgroup4 = subgroupKind(4, lanes4, [16, 4], [16, 8]);
+export const subgroup4 = subgroupKind(4, lanes4, [16, 4], [16, 4]);
 
 /** For lavapipe. */
 export const subgroup8 = subgroupKind(8, lanes8, [32, 16, 8], [16, 8, 24]);
