@@ -29,13 +29,13 @@ export interface NetworkPlan {
 /**
  * Plans the detector on preprocessed images (4 channels, the last one zero; sides multiples of 32).
  * The image and the last map are float32; maps in between have the weights' precision.
- * @param stemBandBytes limit in bytes for one band of the stem's widest maps
+ * @param stemBandBytes limit in bytes for one band of the stem's widest maps. Default: the device's
  */
 export function planNetwork(
   config: ModelConfig,
   weights: PlannedWeights,
   image: FeatureMap,
-  stemBandBytes = 32 * 2 ** 20,
+  stemBandBytes?: number,
 ): NetworkPlan {
   const planner = new NetworkPlanner(weights, stemBandBytes);
   const { det } = detector(config, planner, image);
@@ -66,7 +66,7 @@ export function planRecognitionFeatures(
   network: NetworkPlan,
   weights: PlannedWeights,
 ): { output: FeatureMap; dispatches: readonly Dispatch[] } {
-  const planner = new NetworkPlanner(weights, 0);
+  const planner = new NetworkPlanner(weights);
   const output = recognitionFeatures(planner, fusedLevels(network));
   return { output, dispatches: planner.dispatches };
 }
@@ -90,7 +90,7 @@ class NetworkPlanner implements Ops<FeatureMap> {
 
   constructor(
     readonly weights: PlannedWeights,
-    readonly stemBandBytes: number,
+    readonly stemBandBytes?: number,
   ) {}
 
   conv({ name }: ConvParameters, input: FeatureMap, options?: ConvOptions): FeatureMap {
@@ -106,6 +106,7 @@ class NetworkPlanner implements Ops<FeatureMap> {
   stem(convs: readonly ConvParameters[], image: FeatureMap): FeatureMap {
     const { precision } = this.weights;
     const channels = convs.at(-1)!.shape[0];
+    const bandBytes = this.stemBandBytes ?? this.weights.conv(convs[0].name).bandBytes;
     const output = pooledMap(
       'backbone.maxpool',
       image.height / 2,
@@ -115,10 +116,8 @@ class NetworkPlanner implements Ops<FeatureMap> {
       image.images,
     );
     const rowBytes = 2 * (image.width / 2) * channels * valueBytes[precision];
-    const band = Math.ceil(
-      output.height / Math.ceil((output.height * rowBytes) / this.stemBandBytes),
-    );
-    for (const [first, count] of groupsOf(output, rowBytes, this.stemBandBytes)) {
+    const band = Math.ceil(output.height / Math.ceil((output.height * rowBytes) / bandBytes));
+    for (const [first, count] of groupsOf(output, rowBytes, bandBytes)) {
       this.#stemBands(convs, imagesOf(image, first, count), imagesOf(output, first, count), band);
     }
     return output;

@@ -130,13 +130,13 @@ export function convolutionsOf(
     source,
   );
   const chosen = (sizes ?? usualSizes(config)).map(checkedSize);
-  const { tile } = defaultChoices(profile);
+  const usual = defaultChoices(profile);
   const shapes = new Map<string, ConvShape>();
   const classes = new Map<string, ConvShape[]>();
   // Plans with the usual methods, then with the others.
   for (const which of [0, -1]) {
     const choices: ConvChoices = {
-      tile,
+      ...usual,
       method: (conv) => candidateMethods(conv, profile).at(which)!,
     };
     const planned = planWeights(config, choosePrecision(precision, profile), choices);

@@ -114,6 +114,7 @@ export function tunedChoices(
   const usual = defaultChoices(device);
   // The data may come from anywhere: use only what this device supports.
   return {
+    ...usual,
     method: (conv) => {
       const tuned = methods[classKey(conv, device)]?.method;
       return (

@@ -1,7 +1,7 @@
 // No shader indexes out of bounds: devices are opened without the drivers' clamps. Everything that
 // a model can do runs under watch, at sizes with remainders everywhere, on SwiftShader, which
 // compiles fastest; then what only other adapters get.
-import { type ConvChoices } from '../../src/layers/conv/method.js';
+import { type ConvChoices, defaultChoices } from '../../src/layers/conv/method.js';
 import { readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { aggregateWithSums } from '../../src/aggregation/aggregate.js';
@@ -322,6 +322,7 @@ describe.each(gpus)('convolutions on $name', ({ name, gpu }) => {
           gpu,
           'f32',
           {
+            ...defaultChoices(gpu.profile),
             method: () => 'direct',
             tile(shape) {
               tiles = candidateTiles(shape, device);

@@ -176,7 +176,7 @@ function weightsIn(precision: Precision): NetworkWeights {
   };
 }
 
-const { tile: tiles } = defaultChoices({ software: true, maxWorkgroupBytes: 16384 });
+const { tile: tiles, bandBytes } = defaultChoices({ software: true, maxWorkgroupBytes: 16384 });
 
 // Channel counts as the plan needs them, from the name alone.
 function packed(name: string, precision: Precision) {
@@ -185,6 +185,7 @@ function packed(name: string, precision: Precision) {
   const basic = {
     method: 'direct' as const,
     tiles,
+    bandBytes,
     weights: resource,
     precision,
     bias: resource,

@@ -1,6 +1,6 @@
 // Convolutions on subgroup matrices. Adapters that have them are NVIDIA's, Intel's and AMD's newer
 // GPUs and Mesa 26's lavapipe; elsewhere only the choice of tiles is tested.
-import { type ConvChoices } from '../../src/layers/conv/method.js';
+import { type ConvChoices, defaultChoices } from '../../src/layers/conv/method.js';
 import { afterAll, describe, expect, it } from 'vitest';
 import { packConv, planConv } from '../../src/layers/conv/conv.js';
 import type { ConvShape } from '../../src/layers/conv/shape.js';
@@ -105,6 +105,7 @@ describe.skipIf(!gpu.profile.subgroupMatrix)(`subgroup matrices on ${gpu.profile
             gpu,
             'f16',
             {
+              ...defaultChoices(gpu.profile),
               method: () => method,
               tile: (asked) => tile ?? defaultTile((shape = asked), gpu.profile),
             } satisfies ConvChoices,

@@ -6,7 +6,12 @@ import { planDetection } from '../../src/detection/pass.js';
 import { type Gpu, requestGpu } from '../../src/gpu/context.js';
 import { type Dispatch, pipelineKey, pipelineOf } from '../../src/gpu/dispatch.js';
 import { TexturePixels } from '../../src/gpu/texture-pixels.js';
-import { type ConvClass, type ConvMethod, candidateMethods } from '../../src/layers/conv/method.js';
+import {
+  type ConvClass,
+  type ConvMethod,
+  candidateMethods,
+  defaultChoices,
+} from '../../src/layers/conv/method.js';
 import type { ConvShape } from '../../src/layers/conv/shape.js';
 import { candidateTiles, defaultTile, tileName } from '../../src/layers/conv/tiles/kinds.js';
 import type { TileDevice } from '../../src/layers/conv/tiles/tile.js';
@@ -96,6 +101,7 @@ async function addKernels(
   let device = cpu;
   const slot = { label: 'test', bytes: 16 };
   const weights = uploadWeights(gpu, zeros(config), config, precision, {
+    ...defaultChoices(cpu),
     method: (conv: ConvClass) =>
       candidateMethods(conv, { software: false }).find((one) => one === method) ?? 'direct',
     tile(shape: ConvShape) {

@@ -16,6 +16,8 @@ import { planWinograd, winogradPlaces } from './winograd.js';
 export interface PackedConv {
   readonly method: ConvMethod;
   readonly tiles: TileChooser;
+  /** As in `ConvChoices`. */
+  readonly bandBytes: number;
   readonly weights: Resource;
   /** How the weights are stored; the bias is float32. */
   readonly precision: Precision;
@@ -55,6 +57,7 @@ export function packConv(
     precision,
     bias: packer.bias(label, bias),
     tiles: choices.tile,
+    bandBytes: choices.bandBytes,
     outChannels: paddedOut,
     inChannels: paddedIn,
     kernel,

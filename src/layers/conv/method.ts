@@ -3,6 +3,7 @@
 // the adapter, so a tuning (src/tuning) can choose it.
 import type { GpuProfile } from '../../gpu/context.js';
 import { convName } from './shape.js';
+import { bandBytesOf } from './bands.js';
 import { type TileChooser, defaultTile } from './tiles/kinds.js';
 import type { TileDevice } from './tiles/tile.js';
 import type { Precision } from '../precision.js';
@@ -28,6 +29,8 @@ export interface ConvClass {
 export interface ConvChoices {
   method(conv: ConvClass): ConvMethod;
   readonly tile: TileChooser;
+  /** Most bytes that the maps between a layer's dispatches should take; see bands.ts. */
+  readonly bandBytes: number;
 }
 
 /** The device properties by which methods are chosen. */
@@ -53,6 +56,7 @@ export function defaultChoices(device: TileDevice): ConvChoices {
   return {
     method: (conv) => candidateMethods(conv, device)[0],
     tile: (shape) => defaultTile(shape, device),
+    bandBytes: bandBytesOf(device),
   };
 }
 

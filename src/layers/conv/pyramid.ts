@@ -73,13 +73,14 @@ const counts = { p: pixelsEach };
 /**
  * Plans relu(conv3×3(concatenate(upsample(levels))) + bias) from the split weights. Each level is
  * half as high and wide as the next finer one; the finest one's sides are multiples of 8.
- * @param bandBytes most bytes of the nine taps of level 2 in a band of rows
+ * @param bandBytes most bytes of the nine taps of level 2 in a band of rows. Default: three quarters
+ * of the device's, because the other levels' taps are as large as a third of level 2's
  */
 export function planPyramidConv(
   label: string,
   levels: Pyramid,
   weights: Pyramid<PackedConv>,
-  bandBytes = 24 * 2 ** 20,
+  bandBytes = 0.75 * weights[0].bandBytes,
 ): { output: FeatureMap; dispatches: Dispatch[] } {
   const { images, height, width, precision } = levels[0];
   const columns = featureMap(

@@ -40,12 +40,11 @@ export interface WinogradPlan {
   readonly precision: Precision;
   readonly bias: Resource;
   readonly tiles: TileChooser;
+  /** Most bytes of a band's transformed input and products together. */
+  readonly bandBytes: number;
   readonly relu: boolean;
   readonly residual?: FeatureMap;
 }
-
-/** Most bytes of a band's transformed input and products together. */
-const bandBytes = 32 * 2 ** 20;
 
 export function planWinograd({
   label,
@@ -55,6 +54,7 @@ export function planWinograd({
   precision,
   bias,
   tiles: chooser,
+  bandBytes,
   relu,
   residual,
 }: WinogradPlan): Dispatch[] {

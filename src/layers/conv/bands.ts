@@ -1,0 +1,21 @@
+// Large intermediate maps (the stem's, Winograd's, the head's taps) are computed in bands of rows,
+// for two reasons: a band that stays in the GPU's last-level cache is read from there, and all rows
+// at once would take much memory. But each band costs several dispatches, and a GPU drains before
+// each of them.
+import type { GpuProfile } from '../../gpu/context.js';
+
+/** The device properties by which bands are sized. */
+export type BandDevice = Pick<GpuProfile, 'software'> &
+  Partial<Pick<GpuProfile, 'vendor' | 'architecture'>>;
+
+/**
+ * Most bytes that a band's intermediate maps take on a device, by the estimates in bench/STATIC.md.
+ * Caches of 32 MB and more (NVIDIA's Ada, AMD's RDNA 2 to 4) should hold a band. Smaller ones hold
+ * none, and an H100's is hardly faster than its memory, so larger bands save dispatches there. For
+ * adapters that compute on a CPU the size is measured.
+ */
+export function bandBytesOf({ software, vendor, architecture = '' }: BandDevice): number {
+  const cached = vendor === 'amd' && architecture.startsWith('rdna') ? 64 : 96;
+  const mebibytes = software || architecture === 'lovelace' ? 32 : cached;
+  return mebibytes * 2 ** 20;
+}
