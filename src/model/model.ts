@@ -157,11 +157,12 @@ export class Model {
     const decoding = decodingOf(options);
     const correction = correctionOf(options);
     const { config, settings } = this.#settings(options);
+    const weights = this.#weights;
     return this.#run([image], settings.shortSide, options.signal, {
       passes: this.#spottings,
       key: [settings.scale, decoding.beam],
       create: ([input]) =>
-        SpottingPass.create(this.gpu, config, this.#weights, head, input, decoding),
+        SpottingPass.create(this.gpu, { config, weights, head, decoding }, input),
       work: (pass, [input]) => pass.spot(input, settings, { ...options, ...correction }),
     });
   }
@@ -199,6 +200,7 @@ export class Model {
       );
     const head = this.#head();
     const decoding = decodingOf(options);
+    const [config, weights] = [this.config, this.#weights];
     return this.#run(
       [image],
       options.shortSide ?? this.config.detection.shortSide,
@@ -207,7 +209,7 @@ export class Model {
         passes: this.#recognitions,
         key: [decoding.beam],
         create: ([input]) =>
-          RecognitionPass.create(this.gpu, this.config, this.#weights, head, input, decoding),
+          RecognitionPass.create(this.gpu, { config, weights, head, decoding }, input),
         work: (pass, [input]) => pass.recognize(input, regions, options),
       },
     );

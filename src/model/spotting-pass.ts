@@ -5,13 +5,10 @@ import type { MapSettings } from '../detection/regions-from-map.js';
 import type { Gpu } from '../gpu/context.js';
 import { Program } from '../gpu/program.js';
 import type { ImageInput } from '../images/input.js';
-import type { ModelConfig } from '../network/config.js';
-import type { NetworkWeights } from '../network/weights.js';
-import type { DecodingPlan } from '../recognition/plan.js';
 import { Reader, planReader } from '../recognition/reader.js';
 import {
   type ReadOptions,
-  type RecognitionHead,
+  type ReadingSetup,
   type TextReading,
   correctAll,
   type correctionOf,
@@ -35,11 +32,8 @@ export class SpottingPass {
 
   static async create(
     gpu: Gpu,
-    config: ModelConfig,
-    weights: NetworkWeights,
-    head: RecognitionHead,
+    { config, weights, head, decoding }: ReadingSetup,
     { upload, size }: ImageInput,
-    decoding: DecodingPlan,
   ): Promise<SpottingPass> {
     const detection = planDetection(config, weights, upload, size, gpu.profile);
     const reading = planReader(detection.network, weights, head.weights, size, decoding);

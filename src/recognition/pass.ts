@@ -4,13 +4,10 @@ import { Program } from '../gpu/program.js';
 import type { ImageInput } from '../images/input.js';
 import { inputsOf, writeUploads } from '../images/write-uploads.js';
 import { type ResizePlan, planResize } from '../layers/resize.js';
-import type { ModelConfig } from '../network/config.js';
 import { fusedLevels, dispatchesUpTo, planNetwork } from '../network/plan.js';
-import type { NetworkWeights } from '../network/weights.js';
 import type { Box, Polygon } from '../shapes/geometry.js';
-import type { DecodingPlan } from './plan.js';
 import { Reader, planReader } from './reader.js';
-import { type ReadOptions, type RecognitionHead, type TextReading, readingOf } from './reading.js';
+import { type ReadOptions, type ReadingSetup, type TextReading, readingOf } from './reading.js';
 import { roiOfShape } from './roi.js';
 
 /** Recognition of given regions of an image, for one source size and one network input size. */
@@ -29,11 +26,8 @@ export class RecognitionPass {
 
   static async create(
     gpu: Gpu,
-    config: ModelConfig,
-    weights: NetworkWeights,
-    head: RecognitionHead,
+    { config, weights, head, decoding }: ReadingSetup,
     { upload, size }: ImageInput,
-    decoding: DecodingPlan,
   ): Promise<RecognitionPass> {
     const resize = planResize(upload, size.height, size.width);
     const network = planNetwork(config, weights, resize.output);

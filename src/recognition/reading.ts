@@ -1,6 +1,8 @@
 // Options and results of reading: words, their characters, and their correction.
 import { PanppError } from '../errors.js';
 import type { ImageInput } from '../images/input.js';
+import type { ModelConfig } from '../network/config.js';
+import type { NetworkWeights } from '../network/weights.js';
 import type { Point } from '../shapes/geometry.js';
 import { type CorrectionSettings, Lexicon, checkCorrection, correctWord } from './lexicon.js';
 import { type DecodingPlan, greedy, maxBeam } from './plan.js';
@@ -54,6 +56,14 @@ export interface CorrectionOptions {
 export interface RecognitionHead {
   readonly weights: RecognitionWeights;
   readonly vocabulary: readonly string[];
+}
+
+/** What a pass that reads is made from, for any image. */
+export interface ReadingSetup {
+  readonly config: ModelConfig;
+  readonly weights: NetworkWeights;
+  readonly head: RecognitionHead;
+  readonly decoding: DecodingPlan;
 }
 
 /** @throws PanppError `argument` for a beam out of range */

@@ -22,6 +22,9 @@ it.each([
   ['f16', 'amd', 'rdna-3', 129],
   ['f32', 'nvidia', 'lovelace', 257],
   ['f16', 'nvidia', 'lovelace', 174],
+  ['f32', 'intel', 'gen-12lp', 143],
+  ['f32', 'qualcomm', 'adreno-7xx', 257],
+  ['f32', '', '', 257],
 ] as const)(
   'a detection in %s on %s %s at 736 × 1312 takes %i dispatches',
   (precision, vendor, architecture, count) => {

@@ -294,7 +294,11 @@ it('a spotter’s working memory at 736 × 1312, for any number of regions, is w
     736,
   );
   const detection = await DetectionPass.create(gpu, config, weights, input.upload, input.size);
-  const spotting = await SpottingPass.create(gpu, config, weights, head, input, greedy);
+  const spotting = await SpottingPass.create(
+    gpu,
+    { config, weights, head, decoding: greedy },
+    input,
+  );
   const [before, after] = [detection, spotting].map(({ memory }) => memory.bytes / 2 ** 20);
   console.log(
     `working memory at 736 × 1312: detection ${before.toFixed(1)} MiB, spotting ${after.toFixed(1)} MiB`,

@@ -10,12 +10,14 @@ export type BandDevice = Pick<GpuProfile, 'software'> &
 
 /**
  * Most bytes that a band's intermediate maps take on a device, by the estimates in bench/STATIC.md.
- * Caches of 32 MB and more (NVIDIA's Ada, AMD's RDNA 2 to 4) should hold a band. Smaller ones hold
- * none, and an H100's is hardly faster than its memory, so larger bands save dispatches there. For
- * adapters that compute on a CPU the size is measured.
+ * Caches of 32 MB and more (NVIDIA's Ada and Blackwell, AMD's RDNA 2 to 4) should hold a band.
+ * Smaller ones hold none, and a Hopper's is hardly faster than its memory; there larger bands save
+ * dispatches. On phones and unknown GPUs small bands save memory. For adapters that compute on a
+ * CPU the size is measured.
  */
-export function bandBytesOf({ software, vendor, architecture = '' }: BandDevice): number {
-  const cached = vendor === 'amd' && architecture.startsWith('rdna') ? 64 : 96;
-  const mebibytes = software || architecture === 'lovelace' ? 32 : cached;
-  return mebibytes * 2 ** 20;
+export function bandBytesOf({ software, vendor = '', architecture = '' }: BandDevice): number {
+  const isSmall = software || /^(lovelace|blackwell)$/.test(architecture);
+  const isLarge = /^(nvidia|amd|intel|apple)$/.test(vendor);
+  const isRdna = architecture.startsWith('rdna');
+  return (isSmall || !isLarge ? 32 : isRdna ? 64 : 96) * 2 ** 20;
 }
