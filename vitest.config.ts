@@ -19,8 +19,9 @@ export default defineConfig({
     },
   ],
   test: {
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
+    // Only against hanging: with an empty shader cache lavapipe compiles for minutes.
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
     pool: 'forks',
     // A software GPU does not use every core all the time, and other tests use one.
     maxWorkers: 2,

@@ -117,8 +117,7 @@ describeOnGpus('network at other sizes', (gpu) => {
 
 describe('network on a very wide image', async () => {
   const { gpus } = await import('../support/gpu.js');
-  // The twin takes its time where other work uses the cores.
-  it('equals the CPU twin at 32 × 544', { timeout: 300_000 }, async () => {
+  it('equals the CPU twin at 32 × 544', async () => {
     await compareWithTwin(gpus.at(-1)!.gpu, 32, 544, panpp(shallow));
   });
 });
