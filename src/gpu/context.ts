@@ -23,8 +23,8 @@ export interface GpuProfile {
   readonly subgroupSize?: number;
   /**
    * Lanes of a subgroup that shaders are compiled for, where several sizes are offered and the
-   * driver's choice is known to be bad. Intel's compiler takes wide subgroups, for which half of a
-   * convolution's sums do not fit in registers.
+   * driver's choice is known to be bad: Intel's compiler takes wide subgroups, which leaves each
+   * invocation too few registers.
    */
   readonly pinnedSubgroupSize?: number;
   /**

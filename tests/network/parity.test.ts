@@ -117,8 +117,8 @@ describeOnGpus('network at other sizes', (gpu) => {
 
 describe('network on a very wide image', async () => {
   const { gpus } = await import('../support/gpu.js');
-  it('equals the CPU twin at 32 × 544', async () => {
-    await compareWithTwin(gpus.at(-1)!.gpu, 32, 544, panpp(shallow));
+  it('equals the CPU twin at 32 × 1056', async () => {
+    await compareWithTwin(gpus.at(-1)!.gpu, 32, 1056, panpp(shallow));
   });
 });
 
