@@ -8,6 +8,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { type Gpu, requestGpu } from './gpu/context.js';
 import { type AdapterOptions, findAdapter, togglesOf } from './node/adapters.js';
+import { destroyAtExit } from './node/exit.js';
 import { checkOptions } from './options.js';
 
 export * from './index.js';
@@ -33,7 +34,9 @@ export async function openGpu(options: AdapterOptions = {}): Promise<Gpu> {
   checkOptions('openGpu', options, ['adapter', 'toggles', 'disabledToggles']);
   const found = await findAdapter(options);
   await defineWebGpuConstants();
-  return requestGpu({ adapter: found.adapter, toggles: togglesOf(options) });
+  const gpu = await requestGpu({ adapter: found.adapter, toggles: togglesOf(options) });
+  destroyAtExit(gpu.device);
+  return gpu;
 }
 
 /** Path of the weights that come with the package: a safetensors file for `loadModel`. */
