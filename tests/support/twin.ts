@@ -81,8 +81,11 @@ function readPatch(
   }
 }
 
-/** Four sums, because a sum that waits for the one before is four times as slow. */
-function dot(weights: Float64Array, start: number, values: Float64Array): number {
+/**
+ * Product of a row of weights, which begins at `start`, and as many values. Four sums, because one
+ * that waits for the sum before it is four times as slow.
+ */
+export function dot(weights: Float64Array, start: number, values: Float64Array): number {
   let [a, b, c, d] = [0, 0, 0, 0];
   const whole = values.length & ~3;
   for (let index = 0; index < whole; index += 4) {
