@@ -163,7 +163,7 @@ describe('a tuning', () => {
   it.each([
     [undefined, /it is not an object/],
     [[], /it is not an object/],
-    [{}, /its format is undefined where 1 is expected/],
+    [{}, /it has no format/],
     [{ ...tuning, format: 2 }, /its format is 2/],
     [{ ...tuning, adapter: 3 }, /its adapter is not a string/],
     [{ ...tuning, shapes: [] }, /its shapes are missing/],
