@@ -14,7 +14,10 @@ export interface AggregationInput {
   readonly text: Float32Array;
   /** Kernel logits; kernel where above 0 inside text. */
   readonly kernel: Float32Array;
-  /** Instance vectors, four planes one after the other; read only inside text. */
+  /**
+   * Instance vectors, four planes one after the other; read only inside text. Their values must stay
+   * below 2³¹ / (`height` · `width`), or sums would overflow.
+   */
   readonly embedding: Float32Array;
   /** Height of the map in pixels. */
   readonly height: number;
@@ -63,6 +66,20 @@ export function checkAggregationInput(input: AggregationInput): void {
     fail(
       `the map has NaN, or an infinite instance vector, at row ${Math.floor(odd / width)}, column ${odd % width}`,
     );
+  const large = text.findIndex((value, pixel) => value > 0 && !isSummable(input, pixel));
+  if (large >= 0)
+    fail(
+      `an instance vector is too large at row ${Math.floor(large / width)}, column ${large % width}; on a map of ${text.length} pixels its values must stay below ${Math.floor(largestSum / text.length)}`,
+    );
+}
+
+/** Sums over a kernel's pixels are kept in fixed point with 32 bits for whole numbers. */
+const largestSum = 2 ** 31;
+
+function isSummable({ text, embedding }: AggregationInput, pixel: number): boolean {
+  return [0, 1, 2, 3].every(
+    (axis) => Math.abs(embedding[axis * text.length + pixel]) * text.length < largestSum,
+  );
 }
 
 // A logit may be infinite. Outside text only the text logit is read.
