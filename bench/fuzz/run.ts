@@ -137,22 +137,31 @@ async function fuzz({ seed: first, times, seconds, names }: Options): Promise<nu
       tally.done += report.done;
       tally.read += report.read;
       tally.seconds += (performance.now() - start) / 1000;
+      console.error(`seed ${seed}, ${name}: ${totalOf(tallies)} inputs so far`);
       if (!report.finding) continue;
       findings++;
       const path = keep(name, seed, report.finding);
       console.log(`${name}, seed ${seed}: ${report.finding.problem}\n  ${path}`);
     }
   }
-  for (const [name, { done, read, seconds: took }] of tallies)
-    console.log(
-      `${name.padEnd(24)} ${String(done).padStart(9)} inputs, ${String(read).padStart(9)} read, ${took.toFixed(0).padStart(6)} s`,
-    );
-  const total = [...tallies.values()].reduce((sum, { done }) => sum + done, 0);
+  printTallies(tallies);
+  const total = totalOf(tallies);
   const took = (performance.now() - begun) / 1000;
   console.log(
     `${total} inputs in ${took.toFixed(0)} s, seeds ${first} to ${first + rounds - 1}: ${findings} findings`,
   );
   return findings === 0 ? 0 : 1;
+}
+
+function totalOf(tallies: ReadonlyMap<string, Tally>): number {
+  return [...tallies.values()].reduce((sum, { done }) => sum + done, 0);
+}
+
+function printTallies(tallies: ReadonlyMap<string, Tally>): void {
+  for (const [name, { done, read, seconds: took }] of tallies)
+    console.log(
+      `${name.padEnd(24)} ${String(done).padStart(9)} inputs, ${String(read).padStart(9)} read, ${took.toFixed(0).padStart(6)} s`,
+    );
 }
 
 try {
