@@ -64,30 +64,19 @@ export function checkAggregationInput(input: AggregationInput): void {
   const odd = text.findIndex((_, pixel) => !isSound(input, pixel));
   if (odd >= 0)
     fail(
-      `the map has NaN, or an infinite instance vector, at row ${Math.floor(odd / width)}, column ${odd % width}`,
-    );
-  const large = text.findIndex((value, pixel) => value > 0 && !isSummable(input, pixel));
-  if (large >= 0)
-    fail(
-      `an instance vector is too large at row ${Math.floor(large / width)}, column ${large % width}; on a map of ${text.length} pixels its values must stay below ${Math.floor(largestSum / text.length)}`,
+      `the map has NaN, or an infinite or too large instance vector, at row ${Math.floor(odd / width)}, column ${odd % width}`,
     );
 }
 
-/** Sums over a kernel's pixels are kept in fixed point with 32 bits for whole numbers. */
-const largestSum = 2 ** 31;
-
-function isSummable({ text, embedding }: AggregationInput, pixel: number): boolean {
-  return [0, 1, 2, 3].every(
-    (axis) => Math.abs(embedding[axis * text.length + pixel]) * text.length < largestSum,
-  );
-}
-
-// A logit may be infinite. Outside text only the text logit is read.
+// A logit may be infinite. Outside text only the text logit is read. Sums of vectors over a kernel's
+// pixels are kept in fixed point, with 32 bits for whole numbers.
 function isSound({ text, kernel, embedding }: AggregationInput, pixel: number): boolean {
   if (!(text[pixel] > 0)) return !Number.isNaN(text[pixel]);
   return (
     !Number.isNaN(kernel[pixel]) &&
-    [0, 1, 2, 3].every((axis) => Number.isFinite(embedding[axis * text.length + pixel]))
+    [0, 1, 2, 3].every(
+      (axis) => Math.abs(embedding[axis * text.length + pixel]) * text.length < 2 ** 31,
+    )
   );
 }
 
