@@ -1,6 +1,6 @@
 // The weights file: safetensors with folded tensors, and their configuration in its metadata.
 import { readSafetensors, writeSafetensors } from '../checkpoint/safetensors.js';
-import { PanppError, shortened } from '../errors.js';
+import { PanppError } from '../errors.js';
 import type { ModelConfig } from './config.js';
 import { type FoldedWeights, assertFolded } from './weights.js';
 
@@ -52,7 +52,7 @@ export function readWeights(bytes: Uint8Array, source = 'weights'): WeightsFile 
   if (metadata.version !== version) {
     throw new PanppError(
       'weights',
-      `${source} has ${metadata.version === undefined ? 'no version' : `version ${shortened(metadata.version)}`} and this panpp reads ${version}; convert the checkpoint again`,
+      `${source} is not of version ${version}, which this panpp reads; convert the checkpoint again`,
     );
   }
   const config = parseConfig(metadata.config, source);

@@ -162,8 +162,7 @@ export function asTuning(value: unknown, source = 'tuning'): Tuning {
 
 function faultOf(value: unknown): string | undefined {
   if (!isRecord(value)) return 'it is not an object';
-  if (typeof value.format !== 'number') return 'it has no format';
-  if (value.format !== format) return `its format is ${value.format} where ${format} is expected`;
+  if (value.format !== format) return `its format is not ${format}`;
   const missing = ['adapter', 'vendor', 'architecture', 'shaders'].find(
     (name) => typeof value[name] !== 'string',
   );
