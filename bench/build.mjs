@@ -9,6 +9,8 @@ await build({
   entryPoints: {
     run: 'bench/run.ts',
     'gpu-host': 'bench/gpu-host.ts',
+    fuzz: 'bench/fuzz/run.ts',
+    'fuzz-reader': 'bench/fuzz/reader.ts',
     'static-gpu': 'bench/static-gpu/run.ts',
     'static-gpu-compile': 'bench/static-gpu/compile.ts',
   },

@@ -25,11 +25,29 @@ export class PanppError extends Error {
     message: string,
     options?: ErrorOptions,
   ) {
-    super(message, options);
+    super(onOneLine(message), options);
   }
+}
+
+/**
+ * A text with `?` for control characters and line separators, which names in files may hold: they
+ * could fake other lines of a log or command a terminal.
+ */
+export function onOneLine(text: string): string {
+  return text.replace(/[\p{Cc}\u2028\u2029]/gu, '?');
 }
 
 /** The first line of what was thrown. Drivers add more, such as a stack of their own. */
 export function firstLine(cause: unknown): string {
   return String(cause instanceof Error ? cause.message : cause).split('\n')[0];
+}
+
+/** A name from a file for a message, of a bounded length. */
+export function shortened(name: string, most = 120): string {
+  return name.length > most ? `${name.slice(0, most)}…` : name;
+}
+
+/** A name or a text from a file for a message: in quotes and of a bounded length. */
+export function quoted(text: string): string {
+  return JSON.stringify(shortened(text));
 }

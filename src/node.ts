@@ -19,7 +19,7 @@ export { type TuningReport, readTuning, tuningPath } from './node/tuning-cache.j
 export { type CheckpointOptions, readCheckpoint } from './checkpoint/pytorch.js';
 export type { NamedTensor, TensorData } from './checkpoint/tensor.js';
 export { type ConvertOptions, type Converted, convertCheckpoint } from './network/convert.js';
-export { decodeImage } from './images/decode.js';
+export { type DecodeOptions, decodeImage } from './images/decode.js';
 export { encodePng } from './images/encode.js';
 
 /**

@@ -14,7 +14,10 @@ export interface AggregationInput {
   readonly text: Float32Array;
   /** Kernel logits; kernel where above 0 inside text. */
   readonly kernel: Float32Array;
-  /** Instance vectors, four planes one after the other; read only inside text. */
+  /**
+   * Instance vectors, four planes one after the other; read only inside text. Their values must stay
+   * below 2³¹ / (`height` · `width`), or sums would overflow.
+   */
   readonly embedding: Float32Array;
   /** Height of the map in pixels. */
   readonly height: number;
@@ -61,16 +64,19 @@ export function checkAggregationInput(input: AggregationInput): void {
   const odd = text.findIndex((_, pixel) => !isSound(input, pixel));
   if (odd >= 0)
     fail(
-      `the map has NaN, or an infinite instance vector, at row ${Math.floor(odd / width)}, column ${odd % width}`,
+      `the map has NaN, or an infinite or too large instance vector, at row ${Math.floor(odd / width)}, column ${odd % width}`,
     );
 }
 
-// A logit may be infinite. Outside text only the text logit is read.
+// A logit may be infinite. Outside text only the text logit is read. Sums of vectors over a kernel's
+// pixels are kept in fixed point, with 32 bits for whole numbers.
 function isSound({ text, kernel, embedding }: AggregationInput, pixel: number): boolean {
   if (!(text[pixel] > 0)) return !Number.isNaN(text[pixel]);
   return (
     !Number.isNaN(kernel[pixel]) &&
-    [0, 1, 2, 3].every((axis) => Number.isFinite(embedding[axis * text.length + pixel]))
+    [0, 1, 2, 3].every(
+      (axis) => Math.abs(embedding[axis * text.length + pixel]) * text.length < 2 ** 31,
+    )
   );
 }
 

@@ -7,7 +7,8 @@
 // Python → here: None null, int number (bigint past 2^53), float number, str string, bytes and
 // bytearray Uint8Array, list and tuple Array, dict Map, set and frozenset Set; anything else is
 // what the host makes of it, or an OpaqueObject.
-import { failIn, quoted } from './problems.js';
+import { quoted } from '../errors.js';
+import { failIn } from './problems.js';
 import type { Fail } from './problems.js';
 
 /** A Python global that the host knows: its name, and what calling it makes, if it is callable. */
@@ -49,14 +50,13 @@ export interface PickleHost {
   isOpaque?(name: string): boolean;
   /** The object that a persistent id refers to. */
   persistentLoad(id: unknown): unknown;
+  /**
+   * Steps that one pickle may take. The limit keeps a small hostile file from making gigabytes of
+   * objects or from copying a long list repeatedly.
+   */
+  readonly maxSteps: number;
 }
 
-/**
- * Steps that one pickle may take. A training state of a thousand tensors takes about 200 000. The
- * limit keeps a small hostile file from making gigabytes of objects or from copying a long list
- * repeatedly.
- */
-const MAX_STEPS = 1_000_000;
 /** Most bytes of an integer. Python's are unbounded, and parsing them takes quadratic time. */
 const MAX_INTEGER_BYTES = 1024;
 
@@ -114,8 +114,10 @@ class PickleMachine {
 
   spend(steps: number): void {
     this.steps += steps;
-    if (this.steps > MAX_STEPS)
-      this.fail('damaged: its pickle is longer than any checkpoint needs');
+    if (this.steps > this.host.maxSteps)
+      this.fail(
+        'damaged: its pickle is longer than any checkpoint needs; raise maxPickleSteps if you trust the file',
+      );
   }
 
   // Input

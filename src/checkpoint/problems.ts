@@ -9,8 +9,3 @@ export function failIn(fileName: string): Fail {
     throw new PanppError('checkpoint', `${fileName}: ${problem}`);
   };
 }
-
-/** A name from a file for an error message: on one line and of a bounded length. */
-export function quoted(name: string): string {
-  return JSON.stringify(name.length > 120 ? `${name.slice(0, 120)}…` : name);
-}

@@ -6,13 +6,13 @@
 //   little-endian.
 //
 // Source for both: torch/serialization.py (_save, _load, _legacy_save, _legacy_load).
-import { unzipSync } from 'fflate';
-import { PanppError } from '../errors.js';
-import { checkOptions } from '../options.js';
+import { quoted } from '../errors.js';
+import { checkNumber, checkOptions } from '../options.js';
+import { zipEntries, ZipError } from '../zip.js';
 import type { ElementType } from './dtypes.js';
 import { foreignGlobal, OpaqueObject, PickleGlobal, readPickle } from './pickle.js';
 import type { PickleHost } from './pickle.js';
-import { failIn, quoted } from './problems.js';
+import { failIn } from './problems.js';
 import type { Fail } from './problems.js';
 import { isSafetensors, readSafetensors } from './safetensors.js';
 import { readShards, shardNames } from './shards.js';
@@ -40,6 +40,9 @@ const LEGACY_PROTOCOL = 1001;
 /** The opcode that begins a pickle of protocol 2 and later. */
 const PROTO = 0x80;
 
+/** The names of `CheckpointOptions`. */
+export const checkpointOptionNames = ['ema', 'shards', 'maxBytes', 'maxPickleSteps'] as const;
+
 /** Which of a checkpoint's tensors are read. */
 export interface CheckpointOptions {
   /**
@@ -52,6 +55,41 @@ export interface CheckpointOptions {
    * index.
    */
   readonly shards?: ReadonlyMap<string, Uint8Array>;
+  /**
+   * Most bytes that the file may unpack to, and most bytes that its tensors may take beyond those;
+   * default: 16 and 32 times the file's size, and some MiB. Without a limit, a small hostile file
+   * could fill the memory.
+   */
+  readonly maxBytes?: number;
+  /**
+   * Most steps that a pickle in the file may take; default: 1 000 000. A training state of a
+   * thousand tensors takes about 200 000.
+   */
+  readonly maxPickleSteps?: number;
+}
+
+/** Limits on one file. */
+interface Limits {
+  /** Bytes of unpacked entries. */
+  readonly unpacked: number;
+  /** Bytes of tensors that are not views of the file or of its entries. */
+  readonly tensors: number;
+  readonly pickleSteps: number;
+}
+
+// PyTorch stores its entries uncompressed. Repacking compresses them only a little, so a far larger
+// content is a zip bomb, or entries that share their bytes.
+function limitsOf(
+  { length }: Uint8Array,
+  { maxBytes, maxPickleSteps = 1_000_000 }: CheckpointOptions,
+): Limits {
+  checkNumber('maxPickleSteps', maxPickleSteps, 1, Infinity);
+  if (maxBytes !== undefined) checkNumber('maxBytes', maxBytes, 0, Infinity);
+  return {
+    unpacked: maxBytes ?? 16 * length + 2 ** 20,
+    tensors: maxBytes ?? 32 * length + 2 ** 23,
+    pickleSteps: maxPickleSteps,
+  };
 }
 
 /** The tensors of a checkpoint, and the key of its moving average. */
@@ -85,7 +123,7 @@ export function readCheckpoint(
   fileName = 'checkpoint',
   options: CheckpointOptions = {},
 ): Map<string, NamedTensor> {
-  checkOptions('readCheckpoint', options, ['ema', 'shards']);
+  checkOptions('readCheckpoint', options, checkpointOptionNames);
   return openCheckpoint(bytes, fileName, options).tensors;
 }
 
@@ -93,20 +131,22 @@ export function readCheckpoint(
 export function openCheckpoint(
   bytes: Uint8Array,
   fileName: string,
-  { ema = false, shards }: CheckpointOptions = {},
+  options: CheckpointOptions = {},
 ): Checkpoint {
   const fail = failIn(fileName);
+  const { ema = false, shards, maxBytes, maxPickleSteps } = options;
+  const limits = limitsOf(bytes, options);
   const isIndex = shardNames(bytes, fileName) !== undefined;
   if (isIndex || isSafetensors(bytes)) {
     if (ema) fail('holds one set of weights and no moving average');
     if (!isIndex) return { tensors: readSafetensors(bytes, fileName).tensors };
     return {
       tensors: readShards(bytes, shards ?? new Map(), fileName, (shard, name) =>
-        readCheckpoint(shard, name),
+        readCheckpoint(shard, name, { maxBytes, maxPickleSteps }),
       ),
     };
   }
-  const archive = openArchive(bytes, fileName, fail);
+  const archive = openArchive(bytes, fileName, limits, fail);
   const { stateDict, ema: average } = findStateDict(archive.root, fail);
   if (ema && !average)
     fail(`holds no moving average of its weights (under ${EMA_KEYS.join(', ')})`);
@@ -122,11 +162,7 @@ export function openCheckpoint(
   const keys = new Set<string>();
   for (const { storage } of stored.values()) if (storage instanceof Storage) keys.add(storage.key);
 
-  const reader = new TensorReader(
-    archive.readStorages(keys),
-    archive.bigEndian,
-    4 * bytes.length + 2 ** 20,
-  );
+  const reader = new TensorReader(archive.readStorages(keys), archive.bigEndian, limits.tensors);
   const tensors = new Map<string, NamedTensor>();
   for (const [name, tensor] of stored) {
     const failHere: Fail = (problem) => fail(`tensor ${quoted(name)} ${problem}`);
@@ -147,12 +183,12 @@ interface Archive {
   readStorages(keys: ReadonlySet<string>): ReadonlyMap<string, Uint8Array>;
 }
 
-function openArchive(bytes: Uint8Array, fileName: string, fail: Fail): Archive {
+function openArchive(bytes: Uint8Array, fileName: string, limits: Limits, fail: Fail): Archive {
   if (bytes.length === 0) fail('the file is empty; download or copy it again');
   const head = new TextDecoder('latin1').decode(bytes.subarray(0, 1024));
-  if (head.startsWith('PK\x03\x04')) return openZip(bytes, fileName, fail);
+  if (head.startsWith('PK\x03\x04')) return openZip(bytes, fileName, limits, fail);
   if (bytes[0] === PROTO || head.startsWith(`L${LEGACY_MAGIC}L`))
-    return openLegacy(bytes, fileName, fail);
+    return openLegacy(bytes, fileName, limits, fail);
   if (/^(ï»¿)?\s*<(!doctype|!--|\?xml|html|head|body)/i.test(head)) {
     fail(
       'this is an HTML page, not a checkpoint: the download link probably failed; open it in a browser',
@@ -171,11 +207,12 @@ function openArchive(bytes: Uint8Array, fileName: string, fail: Fail): Archive {
 
 // Zip form
 
-function openZip(bytes: Uint8Array, fileName: string, fail: Fail): Archive {
+function openZip(bytes: Uint8Array, fileName: string, limits: Limits, fail: Fail): Archive {
   const isPickle = (name: string): boolean => /^([^/]+\/)?data\.pkl$/.test(name);
   const { names, files } = unzip(
     bytes,
     (name) => isPickle(name) || name.endsWith('byteorder'),
+    limits.unpacked,
     fail,
   );
   const pickles = [...names].filter(isPickle);
@@ -194,6 +231,7 @@ function openZip(bytes: Uint8Array, fileName: string, fail: Fail): Archive {
     fileName,
     globals: torchGlobals,
     isOpaque: isOpaqueGlobal,
+    maxSteps: limits.pickleSteps,
     persistentLoad: (id) => persistentObject(id, fail),
   };
   return {
@@ -203,65 +241,52 @@ function openZip(bytes: Uint8Array, fileName: string, fail: Fail): Archive {
       const folder = `${prefix}data/`;
       const isWanted = (name: string): boolean =>
         name.startsWith(folder) && keys.has(name.slice(folder.length));
-      const storages = unzip(bytes, isWanted, fail).files;
+      const storages = unzip(bytes, isWanted, limits.unpacked, fail).files;
       return new Map([...storages].map(([name, raw]) => [name.slice(folder.length), raw]));
     },
   };
 }
 
-/** The names of all entries of a zip archive, and copies of the wanted ones. */
+/**
+ * The names of all entries of a zip archive, and the wanted ones' content.
+ * @param room bytes that these may unpack to
+ */
 function unzip(
   bytes: Uint8Array,
   isWanted: (name: string) => boolean,
+  room: number,
   fail: Fail,
 ): { names: Set<string>; files: Map<string, Uint8Array> } {
-  const sizes = new Map<string, number>();
-  // PyTorch stores its entries uncompressed. Repacking compresses them only a little, so a far
-  // larger content is a zip bomb, or entries that share their bytes.
-  let room = 16 * bytes.length + 2 ** 20;
-  let unpacked: Record<string, Uint8Array>;
+  const names = new Set<string>();
+  const files = new Map<string, Uint8Array>();
   try {
-    unpacked = unzipSync(bytes, {
-      filter: ({ name, size, originalSize, compression }) => {
-        // A damaged directory yields endless empty names.
-        if (name === '' || sizes.has(name)) {
-          fail(
-            `damaged: its zip directory has ${name === '' ? 'a nameless entry' : `${quoted(name)} twice`}`,
-          );
-        }
-        sizes.set(name, originalSize);
-        if (!isWanted(name)) return false;
-        room -= compression === 0 ? size : originalSize;
-        if (room < 0) fail('damaged: its zip entries are larger than its size allows');
-        return true;
-      },
-    });
+    for (const entry of zipEntries(bytes)) {
+      const { name, size } = entry;
+      if (names.has(name)) fail(`damaged: its zip directory has ${quoted(name)} twice`);
+      names.add(name);
+      if (!isWanted(name)) continue;
+      room -= size;
+      if (room < 0) fail('damaged: its zip entries are larger than its size allows');
+      files.set(name, entry.read());
+    }
   } catch (error) {
-    if (error instanceof PanppError) throw error;
-    const reason = error instanceof Error ? error.message : 'unreadable';
+    if (!(error instanceof ZipError)) throw error;
     return fail(
-      `cut short or damaged: its zip archive can't be read (${reason}); download or copy it again`,
+      `cut short or damaged: its zip archive can't be read (${error.message}); download or copy it again`,
     );
   }
-  const files = new Map(Object.entries(unpacked));
-  for (const [name, { length }] of files) {
-    if (length !== sizes.get(name)) {
-      fail(
-        `cut short or damaged: its zip entry ${quoted(name)} has ${length} of ${sizes.get(name)} bytes`,
-      );
-    }
-  }
-  return { names: new Set(sizes.keys()), files };
+  return { names, files };
 }
 
 // Legacy form
 
-function openLegacy(bytes: Uint8Array, fileName: string, fail: Fail): Archive {
+function openLegacy(bytes: Uint8Array, fileName: string, limits: Limits, fail: Fail): Archive {
   const storages = new Map<string, Storage>();
   const host: PickleHost = {
     fileName,
     globals: torchGlobals,
     isOpaque: isOpaqueGlobal,
+    maxSteps: limits.pickleSteps,
     persistentLoad: (id) => {
       const storage = persistentObject(id, fail);
       if (storage instanceof Storage && !storages.has(storage.key))
@@ -415,8 +440,8 @@ class TensorReader {
     private readonly contents: ReadonlyMap<string, Uint8Array>,
     private readonly bigEndian: boolean,
     /**
-     * Elements that may still be copied: a limit, so that expanded views in a small file can't fill
-     * the memory.
+     * Bytes that may still be taken: expanded views, and storages read as several types, could make
+     * a small file fill the memory.
      */
     private room: number,
   ) {}
@@ -448,9 +473,19 @@ class TensorReader {
     const values = this.values(storage, type, widen, fail);
     const count = elementCount(shape);
     if (isContiguous(shape, stride)) return { shape, data: values.subarray(begin, begin + count) };
-    this.room -= count;
-    if (this.room < 0) return fail('is a view far larger than what the file holds');
-    return { shape, data: gather(values, begin, shape, stride) };
+    this.take(count * values.BYTES_PER_ELEMENT, fail);
+    try {
+      return { shape, data: gather(values, begin, shape, stride) };
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      return fail(`has ${count} values, more than an array can hold`);
+    }
+  }
+
+  private take(bytes: number, fail: Fail): void {
+    this.room -= bytes;
+    if (!(this.room >= 0))
+      fail('is far larger in memory than in the file; raise maxBytes if you trust the file');
   }
 
   private values(
@@ -471,6 +506,9 @@ class TensorReader {
       );
     }
     const whole = raw.subarray(0, length - (length % type.bytes));
+    // Each element takes at most 8 bytes.
+    if (type.name !== 'float32' && type.name !== 'int64')
+      this.take((whole.length / type.bytes) * 8, fail);
     const values = widen(this.bigEndian ? reversedElements(whole, type.bytes) : whole);
     this.widened.set(id, values);
     return values;

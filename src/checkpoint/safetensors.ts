@@ -1,11 +1,11 @@
 // The safetensors file format, by its published description: 8 bytes of header length
 // (little-endian), a JSON header {name: {dtype, shape, data_offsets}, "__metadata__": {text:
 // text}}, then the tensors' raw little-endian values without gaps.
-import { PanppError } from '../errors.js';
+import { PanppError, quoted } from '../errors.js';
 import { elementType } from './dtypes.js';
 import type { ElementType } from './dtypes.js';
 import { firstHalfOverflow, floatToHalf } from '../half.js';
-import { failIn, quoted } from './problems.js';
+import { failIn } from './problems.js';
 import type { Fail } from './problems.js';
 import { elementCount, isShape } from './tensor.js';
 import type { NamedTensor } from './tensor.js';

@@ -1,6 +1,7 @@
 // A sharded checkpoint, as Hugging Face's libraries write large ones: a JSON index {"metadata":
 // {…}, "weight_map": {tensor: file}} beside the files.
-import { failIn, quoted } from './problems.js';
+import { quoted } from '../errors.js';
+import { failIn } from './problems.js';
 import type { NamedTensor } from './tensor.js';
 
 /**

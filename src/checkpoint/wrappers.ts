@@ -1,5 +1,6 @@
 // Removes the prefixes of training wrappers from the names of a model's tensors.
-import { failIn, quoted } from './problems.js';
+import { quoted } from '../errors.js';
+import { failIn } from './problems.js';
 import type { NamedTensor } from './tensor.js';
 
 /** Prefixes of DataParallel and torch.compile; parts of a model may be wrapped too. */

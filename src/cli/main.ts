@@ -1,17 +1,10 @@
 #!/usr/bin/env node
-// The command line: one command per file, exit codes, and one-line errors.
-import { Command, CommanderError } from 'commander';
+// Runs the command line: exit codes, and one-line errors.
+import { CommanderError } from 'commander';
 import { commandLine } from './command-line.js';
-import { addConvert } from './convert.js';
-import { addDetect } from './detect.js';
-import { addDoctor } from './doctor.js';
-import { addEval } from './eval.js';
-import { addExport } from './export.js';
 import { fileError } from './files.js';
+import { commandProgram } from './program.js';
 import { errorLine, exitCodes, say } from './report.js';
-import { addSpot } from './spot.js';
-import { addTune } from './tune.js';
-import { packageVersion } from './version.js';
 
 // A closed pipe (`panpp detect … | head`) is not an error; a full disk is. The requested files are
 // written in both cases.
@@ -25,17 +18,8 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 process.stderr.on('error', () => {});
 process.on('uncaughtException', endWith);
 
-const program = new Command('panpp')
-  .description('Finds text of any shape in photographs, on the GPU.')
-  .version(packageVersion())
-  // Commands made from here on inherit these two.
-  .exitOverride()
-  .showHelpAfterError('(see --help)');
-for (const add of [addDetect, addSpot, addEval, addConvert, addExport, addTune, addDoctor])
-  add(program);
-
 try {
-  await program.parseAsync(commandLine(), { from: 'user' });
+  await commandProgram().parseAsync(commandLine(), { from: 'user' });
 } catch (error) {
   if (error instanceof CommanderError) {
     if (error.exitCode !== 0) process.exitCode = exitCodes.notStarted;

@@ -1,13 +1,13 @@
 // Messages and a progress bar for the user, all on stderr.
 import { SingleBar } from 'cli-progress';
-import { PanppError, firstLine } from '../errors.js';
+import { PanppError, firstLine, onOneLine } from '../errors.js';
 
 /** Exit codes: all done; some inputs failed; nothing could be started. */
 export const exitCodes = { done: 0, someFailed: 1, notStarted: 2 } as const;
 
 /** Writes a line on stderr. Control characters, which file names may hold, are replaced by `?`. */
 export function say(message: string): void {
-  process.stderr.write(`${message.replace(/\p{Cc}/gu, '?')}\n`);
+  process.stderr.write(`${onOneLine(message)}\n`);
 }
 
 /**

@@ -30,13 +30,14 @@ export function evaluateCtw1500(
     const gtName = truthOf(name);
     if (gtName === undefined) continue;
     missing.delete(gtName);
-    const gt = readCtwGroundTruth(
-      `ground truth: ${gtName}`,
-      groundTruth.get(gtName)!,
-      findings.forms,
-    ).map(outline);
-    const det = readPolygons(`results: ${name}`, bytes, { yFirst: true }).map(outline);
-    const image = evaluateImage(name, gt, det);
+    const [gtPlace, place] = [`ground truth: ${gtName}`, `results: ${name}`];
+    const gt = readCtwGroundTruth(gtPlace, groundTruth.get(gtName)!, findings.forms);
+    const det = readPolygons(place, bytes, { yFirst: true });
+    const image = evaluateImage(
+      name,
+      gt.map((polygon) => outline(polygon, gtPlace)),
+      det.map((polygon) => outline(polygon, place)),
+    );
     perImage.set(name.replace(/\.txt$/, ''), image);
     counts.tp += image.tp;
     counts.fp += image.fp;

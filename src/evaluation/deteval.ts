@@ -74,14 +74,17 @@ interface Detection {
 
 function evaluateImage(gtFile: KeyedFile, detFile: KeyedFile, forms: Set<string>): DetEvalImage {
   const allGt = readGroundTruth(gtFile, forms).map(({ polygon, place, isMarkedByOrientation }) => ({
-    shape: outline(polygon.map(([x, y]) => [Math.trunc(x), Math.trunc(y)])),
+    shape: outline(
+      polygon.map(([x, y]) => [Math.trunc(x), Math.trunc(y)]),
+      place,
+    ),
     isDontCare: isMarkedByOrientation,
     corners: polygon.length,
     place,
   }));
   const allDet = readResults(detFile, { yFirst: true, withWord: false }).map(
     ({ polygon, place }) => ({
-      shape: outline(polygon),
+      shape: outline(polygon, place),
       place,
     }),
   );

@@ -110,7 +110,8 @@ function noteOnOrder(
   );
 }
 
-const PAIR = /(-?[0-9]+),(-?[0-9]+)(?=,|\s*$)/gm;
+// A number begins where no digit is before it: looking from each digit on would take quadratic time.
+const PAIR = /(?<![0-9])(-?[0-9]+),(-?[0-9]+)(?=,|\s*$)/gm;
 
 /** The same files with y, x for x, y at the beginning of every line. */
 function swapped(results: FileSet): FileSet {

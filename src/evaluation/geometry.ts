@@ -13,6 +13,7 @@
 // rule, throw errors, never return, or (polybool, at coordinates of 1000 and more) are sometimes
 // far off.
 import type { Point, Polygon } from '../shapes/geometry.js';
+import { refuse } from './formats/text.js';
 
 /** A polygon prepared for measuring. */
 export interface Outline {
@@ -23,6 +24,7 @@ export interface Outline {
   readonly right: number;
   readonly bottom: number;
   readonly edges: readonly Edge[];
+  readonly place: string;
 }
 
 /** A non-horizontal edge, from its upper end. */
@@ -48,8 +50,19 @@ const LEAST_AREA = 1e-9;
  */
 const RATIO_ROUNDING = 1e-12;
 
-/** Prepares a polygon of one or more corners; its orientation and first corner do not matter. */
-export function outline(polygon: Polygon): Outline {
+/**
+ * Edges of two polygons, heights and edges at all heights that are compared at most: outlines have
+ * some hundred corners, and the time grows with the cube of a hostile polygon's.
+ */
+const MOST_EDGES = 20_000;
+const MOST_HEIGHTS = 2 ** 15;
+const MOST_CROSSINGS = 2 ** 21;
+
+/**
+ * Prepares a polygon of one or more corners; its orientation and first corner do not matter.
+ * @param place where it comes from, for messages
+ */
+export function outline(polygon: Polygon, place = 'a polygon'): Outline {
   let twiceArea = 0;
   let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
   const edges: Edge[] = [];
@@ -63,7 +76,7 @@ export function outline(polygon: Polygon): Outline {
     if (point[1] !== next[1])
       edges.push(point[1] < next[1] ? edge(point, next) : edge(next, point));
   });
-  return { area: Math.abs(twiceArea) / 2, left, top, right, bottom, edges };
+  return { area: Math.abs(twiceArea) / 2, left, top, right, bottom, edges, place };
 }
 
 function edge([x0, y0]: Point, [x1, y1]: Point): Edge {
@@ -81,6 +94,8 @@ function edge([x0, y0]: Point, [x1, y1]: Point): Edge {
 /**
  * The area of the points inside both, by the even-odd rule for each polygon separately; 0 if they
  * only touch.
+ * @throws PanppError `evaluation` for polygons with so many corners or crossings that this would
+ * take long
  */
 export function intersectionArea(a: Outline, b: Outline): number {
   const left = Math.max(a.left, b.left);
@@ -95,13 +110,18 @@ export function intersectionArea(a: Outline, b: Outline): number {
   const owned =
     (ofFirst: boolean) =>
     (e: Edge): OwnedEdge => ({ ...e, ofFirst });
-  const edges = [
-    ...a.edges.filter(isWanted).map(owned(true)),
-    ...b.edges.filter(isWanted).map(owned(false)),
-  ];
+  const tooMany = (): never =>
+    refuse(
+      a.place,
+      `it and a polygon of ${b.place} have ${a.edges.length} and ${b.edges.length} edges, which cross too often to be compared; simplify them`,
+    );
+  const [first, second] = [a, b].map((shape) => shape.edges.filter(isWanted));
+  if (first.length + second.length > MOST_EDGES) tooMany();
+  const edges = [...first.map(owned(true)), ...second.map(owned(false))];
   edges.sort((e, f) => e.top - f.top);
 
-  const heights = slabHeights(edges, left, top, bottom);
+  const heights = slabHeights(edges, left, top, bottom) ?? tooMany();
+  let crossings = 0;
   let area = 0;
   let active: OwnedEdge[] = [];
   let upcoming = 0;
@@ -111,27 +131,31 @@ export function intersectionArea(a: Outline, b: Outline): number {
     for (; upcoming < edges.length && edges[upcoming].top <= slabTop; upcoming++) {
       if (edges[upcoming].bottom > slabTop) active.push(edges[upcoming]);
     }
+    crossings += active.length;
+    if (crossings > MOST_CROSSINGS) tooMany();
     area += lengthInside(active, (slabTop + heights[i + 1]) / 2) * (heights[i + 1] - slabTop);
   }
   return area < LEAST_AREA ? 0 : area;
 }
 
 /**
- * The heights from `top` to `bottom` at which an edge begins, ends or crosses another, ascending.
+ * The heights from `top` to `bottom` at which an edge begins, ends or crosses another, ascending;
+ * undefined if there are too many.
  */
 function slabHeights(
   edges: readonly OwnedEdge[],
   left: number,
   top: number,
   bottom: number,
-): Float64Array {
+): Float64Array | undefined {
   const heights = new Set([top, bottom]);
   const add = (y: number): void => {
     if (y > top && y < bottom) heights.add(y);
   };
-  edges.forEach((e, i) => {
+  for (const [i, e] of edges.entries()) {
     add(e.top);
     add(e.bottom);
+    if (heights.size > MOST_HEIGHTS) return undefined;
     // The edges are sorted by top: none from the first one that starts below this edge's end can
     // cross it.
     for (let k = i + 1; k < edges.length && edges[k].top < e.bottom; k++) {
@@ -141,7 +165,7 @@ function slabHeights(
       const y = f.top + (xAt(e, f.top) - f.xAtTop) / (f.slope - e.slope);
       if (y > f.top && y < Math.min(e.bottom, f.bottom)) add(y);
     }
-  });
+  }
   return Float64Array.from(heights).sort();
 }
 

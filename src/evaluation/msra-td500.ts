@@ -36,12 +36,13 @@ export function evaluateMsraTd500(
     const gtBytes = groundTruth.get(gtName);
     if (!gtBytes) continue;
     missing.delete(gtName);
-    const gt = readMsraGroundTruth(`ground truth: ${gtName}`, gtBytes);
-    const det = readPolygons(`results: ${name}`, bytes, { yFirst: false }).map(outline);
+    const [gtPlace, place] = [`ground truth: ${gtName}`, `results: ${name}`];
+    const gt = readMsraGroundTruth(gtPlace, gtBytes);
+    const det = readPolygons(place, bytes, { yFirst: false });
     const image = evaluateImage(
       name,
-      gt.map(({ polygon, isDifficult }) => ({ shape: outline(polygon), isDifficult })),
-      det,
+      gt.map(({ polygon, isDifficult }) => ({ shape: outline(polygon, gtPlace), isDifficult })),
+      det.map((polygon) => outline(polygon, place)),
     );
     perImage.set(key, image);
     counts.tp += image.tp;

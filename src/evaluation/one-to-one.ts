@@ -172,7 +172,7 @@ export function evaluateIou(
 }
 
 function prepared({ polygon, place }: WordRegion, word: string, isDontCare: boolean): Region {
-  return { shape: outline(polygon), word, isDontCare, place };
+  return { shape: outline(polygon, place), word, isDontCare, place };
 }
 
 interface Readers {

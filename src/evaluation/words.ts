@@ -47,7 +47,7 @@ const SPOTTING_SIGNS = /[\u00D7\u00F7\u0387]/;
 
 /** The word to be spotted in a ground-truth word; undefined for don't-care. */
 export function spottingWord(word: string): string | undefined {
-  let rest = word.replace(/'[sS]$/, '').replace(/^-+|-+$/g, '');
+  let rest = word.replace(/'[sS]$/, '').replace(/^-+|(?<!-)-+$/g, '');
   for (const special of SPECIAL) rest = rest.replaceAll(special, ' ');
   rest = rest.trim();
   const isWord =

@@ -9,12 +9,20 @@ import type { Sharp, SharpOptions } from 'sharp';
 import { PanppError } from '../errors.js';
 import { describeForeignBytes, imageFormat } from './format.js';
 import type { PixelImage } from './image.js';
+import { checkNumber, checkOptions } from '../options.js';
 import { continuations, repairedJpeg, withoutSuperfluous } from './jpeg-repair.js';
 
-/**
- * Images with more pixels than this (2²⁸, 268 megapixels) are rejected before decompression.
- */
-export const MAX_PIXELS = 2 ** 28;
+/** Images with more pixels than this (2²⁸, 268 megapixels) are refused by default. */
+const MAX_PIXELS = 2 ** 28;
+
+/** Options of `decodeImage`. */
+export interface DecodeOptions {
+  /**
+   * Images with more pixels are refused before anything is unpacked; default: 2²⁸ (268 megapixels).
+   * A pixel takes 3 to 8 bytes while it is decoded.
+   */
+  readonly maxPixels?: number;
+}
 
 const COPY_AGAIN = 'copy or download the file again';
 
@@ -23,6 +31,9 @@ const MAX_ATTEMPTS = 32;
 
 type Decoder = (input: Uint8Array, options: SharpOptions) => Sharp;
 
+/** Decodes the bytes of the file that is read, or of its repaired form. */
+type Decode = (bytes: Uint8Array, failOn?: SharpOptions['failOn']) => Promise<PixelImage>;
+
 /**
  * Decodes a PNG, JPEG or WebP file, recognised by its content. For an animation, decodes the first
  * frame (APNG: the default image).
@@ -30,12 +41,16 @@ type Decoder = (input: Uint8Array, options: SharpOptions) => Sharp;
  * @param fileName name used in error messages
  * @returns an image with 3 or 4 channels, whichever is cheaper; ignore the fourth
  * @throws PanppError `image` if the file is empty, truncated, damaged, in another format or has
- * more than `MAX_PIXELS` pixels; `argument` if `file` is not bytes
+ * more than `maxPixels` pixels; `argument` if `file` is not bytes or for an invalid option
  */
 export async function decodeImage(
   file: Uint8Array | ArrayBuffer,
   fileName = 'the image',
+  options: DecodeOptions = {},
 ): Promise<PixelImage> {
+  checkOptions('decodeImage', options, ['maxPixels']);
+  const { maxPixels = MAX_PIXELS } = options;
+  checkNumber('maxPixels', maxPixels, 1, Infinity);
   const isBuffer = Object.prototype.toString.call(file) === '[object ArrayBuffer]';
   if (!isBuffer && !ArrayBuffer.isView(file)) {
     throw new PanppError(
@@ -55,12 +70,12 @@ export async function decodeImage(
     );
   }
   const sharp = await loadSharp(fileName);
+  const decode: Decode = (file, failOn) => decodeWhole(sharp, file, fileName, maxPixels, failOn);
   try {
-    return await decodeWhole(sharp, bytes, fileName);
+    return await decode(bytes);
   } catch (error) {
     if (error instanceof PanppError) throw error;
-    const image =
-      format === 'JPEG' ? await decodeRepaired(sharp, bytes, fileName, error) : undefined;
+    const image = format === 'JPEG' ? await decodeRepaired(decode, bytes, error) : undefined;
     if (image) return image;
     throw imageError(
       fileName,
@@ -78,12 +93,13 @@ async function decodeWhole(
   sharp: Decoder,
   bytes: Uint8Array,
   fileName: string,
+  maxPixels: number,
   // A decoder's warning means lost data (for example a grey lower half), so it counts as an error.
   failOn: SharpOptions['failOn'] = 'warning',
 ): Promise<PixelImage> {
   const options = { failOn, ignoreIcc: true, limitInputPixels: false };
   const { width, height, space } = await sharp(bytes, options).metadata();
-  checkSize(width, height, fileName);
+  checkSize(width, height, maxPixels, fileName);
   const upright = sharp(bytes, options).autoOrient();
   return space === 'cmyk' ? await rgbFromCmyk(upright) : await rgb(upright);
 }
@@ -94,17 +110,16 @@ async function decodeWhole(
  * the result is undefined.
  */
 async function decodeRepaired(
-  sharp: Decoder,
+  decode: Decode,
   bytes: Uint8Array,
-  fileName: string,
   error: unknown,
 ): Promise<PixelImage | undefined> {
   const repaired = repairedJpeg(bytes);
   let attempts = 0;
   const decoded = async (candidate: Uint8Array): Promise<PixelImage | undefined> => {
-    if (attempts++ === MAX_ATTEMPTS) return undefined;
+    if (attempts++ >= MAX_ATTEMPTS) return undefined;
     try {
-      return await decodeWhole(sharp, candidate, fileName);
+      return await decode(candidate);
     } catch (problem) {
       if (problem instanceof PanppError) throw problem;
       return shortened(candidate, problem);
@@ -125,7 +140,7 @@ async function decodeRepaired(
   };
   const image = await (repaired ? decoded(repaired.bytes) : shortened(bytes, error));
   const isCut =
-    image && repaired?.hadEnd === false && !(await isWhole(sharp, repaired.bytes, image, fileName));
+    image && repaired?.hadEnd === false && !(await isWhole(decode, repaired.bytes, image));
   return isCut ? undefined : image;
 }
 
@@ -133,14 +148,9 @@ async function decodeRepaired(
  * Whether `image` depends only on data that the file contains: sharp doesn't warn if the last rows
  * are missing.
  */
-async function isWhole(
-  sharp: Decoder,
-  bytes: Uint8Array,
-  image: PixelImage,
-  fileName: string,
-): Promise<boolean> {
+async function isWhole(decode: Decode, bytes: Uint8Array, image: PixelImage): Promise<boolean> {
   for (const continued of continuations(bytes)) {
-    const { data } = await decodeWhole(sharp, continued, fileName, 'none');
+    const { data } = await decode(continued, 'none');
     if (data.some((value, i) => value !== image.data[i])) return false;
   }
   return true;
@@ -150,13 +160,14 @@ function imageError(fileName: string, rest: string, cause?: unknown): PanppError
   return new PanppError('image', `${fileName}: ${rest}`, { cause });
 }
 
-function checkSize(width: number, height: number, fileName: string): void {
-  if (width * height <= MAX_PIXELS) return;
-  const megapixels = Math.round((width * height) / 1e6);
-  const most = Math.floor(MAX_PIXELS / 1e6);
+function checkSize(width: number, height: number, maxPixels: number, fileName: string): void {
+  const pixels = width * height;
+  if (pixels <= maxPixels) return;
+  const inMillions = (count: number) =>
+    count < 1e7 ? Number((count / 1e6).toPrecision(2)) : Math.round(count / 1e6);
   throw imageError(
     fileName,
-    `the image has ${width} x ${height} pixels (${megapixels} megapixels; at most ${most} are read); make it smaller`,
+    `the image has ${width} x ${height} pixels (${inMillions(pixels)} megapixels; at most ${inMillions(maxPixels)} are read); make it smaller`,
   );
 }
 

@@ -161,10 +161,13 @@ function sendsEverything(frame: Segment, segments: readonly Segment[]): boolean 
 function repairedHeader({ marker, bytes }: Segment, frame: Segment): Uint8Array {
   const header = Uint8Array.from(bytes); // slice() of a Buffer would be the caller's own bytes
   const identifier = String.fromCharCode(...bytes.subarray(4, 9));
-  if (marker === SOS && [BASELINE, EXTENDED].includes(frame.marker)) {
-    header.set([0, COEFFICIENTS - 1, 0], 5 + 2 * bytes[4]);
-  }
-  if (marker === APP0 && identifier === 'JFIF\0' && bytes[9] !== 1) header.set([1, 1], 9);
+  const scan = [0, COEFFICIENTS - 1, 0];
+  const scanAt = 5 + 2 * bytes[4];
+  // A damaged header may be shorter than its number of components says.
+  const isSequential = marker === SOS && [BASELINE, EXTENDED].includes(frame.marker);
+  if (isSequential && scanAt + scan.length <= header.length) header.set(scan, scanAt);
+  const hasVersion = marker === APP0 && identifier === 'JFIF\0' && header.length > 10;
+  if (hasVersion && bytes[9] !== 1) header.set([1, 1], 9);
   // 0: no transform, 1: YCbCr, 2: YCCK.
   if (marker === APP14 && identifier === 'Adobe' && bytes[15] > 2)
     header[15] = frame.bytes[9] === 4 ? 2 : 1;

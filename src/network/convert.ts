@@ -1,5 +1,9 @@
 // Converts a PyTorch checkpoint to a weights file.
-import { type CheckpointOptions, openCheckpoint } from '../checkpoint/pytorch.js';
+import {
+  type CheckpointOptions,
+  checkpointOptionNames,
+  openCheckpoint,
+} from '../checkpoint/pytorch.js';
 import { withoutWrappers } from '../checkpoint/wrappers.js';
 import type { NamedTensor } from '../checkpoint/tensor.js';
 import { PanppError } from '../errors.js';
@@ -59,13 +63,12 @@ export interface Converted {
  */
 export function convertCheckpoint(checkpoint: Uint8Array, options: ConvertOptions = {}): Converted {
   checkOptions('convertCheckpoint', options, [
+    ...checkpointOptionNames,
     'half',
     'fusion',
     'detection',
     'vocabulary',
     'source',
-    'ema',
-    'shards',
   ]);
   const {
     half = false,

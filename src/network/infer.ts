@@ -1,7 +1,7 @@
 // Infers a checkpoint's architecture from its tensor names. The caller must give what names can't
 // show: the FPEMs of PAN and PAN++ have the same parameters.
 import type { NamedTensor } from '../checkpoint/tensor.js';
-import { PanppError } from '../errors.js';
+import { PanppError, shortened } from '../errors.js';
 import {
   type BackboneConfig,
   type DetectionSettings,
@@ -41,7 +41,10 @@ export function inferConfig(
   const fpems = count(/^fpem(\d+)\./);
   if (blocks.includes(0) || fpems === 0) {
     const names = [...tensors.keys()];
-    const some = names.slice(0, 4).join(', ');
+    const some = names
+      .slice(0, 4)
+      .map((name) => shortened(name))
+      .join(', ');
     throw new PanppError(
       'weights',
       `${source} holds no PAN or PAN++ (names such as backbone.layer1.0.conv1.weight and fpem1.dwconv3_1.weight are missing); ` +

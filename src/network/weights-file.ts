@@ -52,7 +52,7 @@ export function readWeights(bytes: Uint8Array, source = 'weights'): WeightsFile 
   if (metadata.version !== version) {
     throw new PanppError(
       'weights',
-      `${source} has version ${metadata.version} and this panpp reads ${version}; convert the checkpoint again`,
+      `${source} is not of version ${version}, which this panpp reads; convert the checkpoint again`,
     );
   }
   const config = parseConfig(metadata.config, source);

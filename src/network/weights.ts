@@ -3,7 +3,7 @@
 import { foldBatchNorm } from '../checkpoint/fold.js';
 import { firstHalfOverflow } from '../half.js';
 import type { NamedTensor } from '../checkpoint/tensor.js';
-import { PanppError } from '../errors.js';
+import { PanppError, shortened } from '../errors.js';
 import type { Gpu } from '../gpu/context.js';
 import type { Resource } from '../gpu/dispatch.js';
 import { type PackedConv, packConv } from '../layers/conv/conv.js';
@@ -109,7 +109,7 @@ function assertFinite(tensors: ReadonlyMap<string, NamedTensor>, source: string)
     if (at >= 0)
       throw new PanppError(
         'weights',
-        `${source}: tensor ${name} holds ${data[at]} (value ${at} of ${data.length}); it is damaged, or its training failed`,
+        `${source}: tensor ${shortened(name)} holds ${data[at]} (value ${at} of ${data.length}); it is damaged, or its training failed`,
       );
   }
 }
@@ -153,8 +153,10 @@ function assertSameNames(
 
 function listed(names: readonly string[], most = 12): string {
   return (
-    names.slice(0, most).join(', ') +
-    (names.length > most ? `, and ${names.length - most} more` : '')
+    names
+      .slice(0, most)
+      .map((name) => shortened(name))
+      .join(', ') + (names.length > most ? `, and ${names.length - most} more` : '')
   );
 }
 
@@ -206,7 +208,7 @@ function assertHalves(tensors: FoldedWeights, config: ModelConfig, source: strin
     if (at >= 0)
       throw new PanppError(
         'weights',
-        `${source}: tensor ${name} holds ${values[at]}, past half precision's range of 65504; load it with precision f32`,
+        `${source}: tensor ${shortened(name)} holds ${values[at]}, past half precision's range of 65504; load it with precision f32`,
       );
   }
 }

@@ -1,7 +1,7 @@
 // Results measured on an adapter, as plain data: the fastest tile for each convolution shape, and
 // the fastest method for each class of convolutions. A tuning can be stored, shipped and passed to
 // `loadModel`; it is used only on the same adapter and with the same shaders.
-import { PanppError } from '../errors.js';
+import { PanppError, shortened } from '../errors.js';
 import type { GpuProfile } from '../gpu/context.js';
 import {
   type ConvChoices,
@@ -162,8 +162,7 @@ export function asTuning(value: unknown, source = 'tuning'): Tuning {
 
 function faultOf(value: unknown): string | undefined {
   if (!isRecord(value)) return 'it is not an object';
-  if (value.format !== format)
-    return `its format is ${String(value.format)} where ${format} is expected`;
+  if (value.format !== format) return `its format is not ${format}`;
   const missing = ['adapter', 'vendor', 'architecture', 'shaders'].find(
     (name) => typeof value[name] !== 'string',
   );
@@ -172,7 +171,7 @@ function faultOf(value: unknown): string | undefined {
   if (!isRecord(shapes)) return 'its shapes are missing';
   if (!isRecord(methods)) return 'its methods are not an object';
   const odd = Object.entries({ ...shapes, ...methods }).find(([, found]) => !isFound(found));
-  return odd && `its entry for ${odd[0]} is not complete`;
+  return odd && `its entry for ${shortened(odd[0])} is not complete`;
 }
 
 // Checks entries of shapes and of classes together: their keys never collide.

@@ -165,7 +165,7 @@ describe.each(implementations)('pixel aggregation by $name', ({ run }) => {
     const text = (...values: number[]) => ({ ...draw(['#oo']), text: Float32Array.from(values) });
     expect((await run(text(Infinity, 1, -Infinity))).labels).toEqual(Int32Array.of(1, 1, 0));
     await expect(async () => run(text(1, 1, NaN))).rejects.toThrow(
-      'NaN, or an infinite instance vector, at row 0, column 2',
+      'NaN, or an infinite or too large instance vector, at row 0, column 2',
     );
     const embedding = (at: number) =>
       draw(['#oo.'], {
@@ -173,6 +173,13 @@ describe.each(implementations)('pixel aggregation by $name', ({ run }) => {
       });
     await expect(async () => run(embedding(5))).rejects.toThrow('row 0, column 1');
     expect((await run(embedding(7))).kernelCount).toBe(1);
+    // Found by fuzzing: a sum of the GPU's overflowed, and pixels lost their labels.
+    const large = (value: number) =>
+      draw(['##o'], { embedding: vectorAt(3, 1, value), mode: 'always', distance: 1e9 });
+    await expect(async () => run(large(-(2 ** 31)))).rejects.toThrow(
+      'too large instance vector, at row 0, column 1',
+    );
+    expect((await run(large(7e8))).labels).toEqual(Int32Array.of(1, 1, 1));
     for (const wrong of [
       { distance: '3' },
       { distance: NaN },

@@ -7,7 +7,12 @@ const globals = new Map([
   ['some.list', new PickleGlobal('some.list', (args) => ['made', ...args])],
   ['some.constant', new PickleGlobal('some.constant')],
 ]);
-const host = { fileName: 'x.pth', globals, persistentLoad: (id: unknown) => ({ id }) };
+const host = {
+  fileName: 'x.pth',
+  globals,
+  persistentLoad: (id: unknown) => ({ id }),
+  maxSteps: 1_000_000,
+};
 
 function read(...pieces: string[]): unknown {
   return readPickle(bytesOf(...pieces), host).value;

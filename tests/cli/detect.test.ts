@@ -507,7 +507,7 @@ describe('inputs', () => {
     expect(lines.map(({ file, error }) => [file, error])).toEqual([
       ['nothing', 'nothing: no PNG, JPEG or WebP files found'],
       ['none*.png', 'none*.png: no PNG, JPEG or WebP files found'],
-      [strange, `${strange}: no such file or folder`],
+      [strange, 'line?break?[31m.png: no such file or folder'],
       ['bread.png', undefined],
     ]);
     expect(messages.at(-1)).toBe('panpp: line?break?[31m.png: no such file or folder');

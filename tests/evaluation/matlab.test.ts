@@ -114,7 +114,7 @@ describe('what is refused, in one line with the name of the file', () => {
     [
       'a zip bomb',
       new MatWriter().addCompressed(zlibSync(new Uint8Array(2 ** 27))).bytes(),
-      /more than 64 MiB/,
+      /more than 16 MiB/,
     ],
   ])('%s', (_, bytes, message) => {
     let error: unknown;

@@ -278,6 +278,28 @@ describe('bad files', () => {
     );
   });
 
+  it('more pixels than an option allows', async () => {
+    const bomb = png(header(20_000, 20_000, 1, 0), pixels(new Uint8Array(1000)), end);
+    expect(bomb.length).toBeLessThan(1024);
+    await expect(decodeImage(bomb, 'bomb.png')).rejects.toThrow(
+      imageError('bomb.png', /20000 x 20000 pixels \(400 megapixels; at most 268 are read\)/),
+    );
+    const [small, size] = [file('baseline.jpg'), await decodeImage(file('baseline.jpg'))];
+    const maxPixels = size.width * size.height;
+    expect((await decodeImage(small, 'a.jpg', { maxPixels })).data).toEqual(size.data);
+    await expect(decodeImage(small, 'a.jpg', { maxPixels: maxPixels - 1 })).rejects.toThrow(
+      imageError('a.jpg', /megapixels; at most 0\.\d+ are read/),
+    );
+    // A lossless WebP of one colour says 16383 x 16383 in a hundred bytes: 1 GB when unpacked.
+    const webp = Buffer.from(file('lossless.webp'));
+    webp.writeUInt32LE((webp.readUInt32LE(21) & 0xf0000000) | (16382 << 14) | 16382, 21);
+    await expect(decodeImage(webp, 'a.webp', { maxPixels: 2 ** 24 })).rejects.toThrow(
+      imageError('a.webp', /16383 x 16383 pixels \(268 megapixels; at most 17 are read\)/),
+    );
+    for (const odd of [{ maxPixels: NaN }, { maxPixels: 0 }, { maxPixel: 5 }] as object[])
+      await expect(decodeImage(small, 'a.jpg', odd)).rejects.toMatchObject({ code: 'argument' });
+  });
+
   const foreign: [what: RegExp, start: string][] = [
     [/a GIF image/, 'GIF89a'],
     [/a TIFF image/, 'II*\0'],

@@ -100,20 +100,52 @@ describe('a model', async () => {
     );
   });
 
-  it('keeps overlapping calls of different sizes and settings apart', async () => {
+  it('gives sixteen callers of different sizes and settings what each gets alone', async () => {
     const turned = mirrored(image);
+    const wide = cropped(image, { width: 480, height: 160 });
+    const tall = cropped(image, { width: 200, height: 320 });
+    const tiny = { shortSide: 64, minArea: 0 };
     const calls = [
-      () => model.detect(image, small),
-      () => model.detect(turned, small),
-      () => model.detect(image, { shortSide: 64, bbox: 'poly' as const }),
-      () => model.detect(image, { ...small, minScore: 0.95 }),
-    ];
+      [image, tiny],
+      [turned, tiny],
+      [image, { ...tiny, bbox: 'poly' }],
+      [image, { ...tiny, minScore: 0.97 }],
+      [turned, { ...tiny, bbox: 'poly', tolerance: 4 }],
+      [wide, { shortSide: 32, minArea: 0 }],
+      [tall, { shortSide: 32, minArea: 0, minScore: 0 }],
+      [image, { ...tiny, scale: 2 }],
+      [wide, { shortSide: 32, minArea: 0, minScore: 0, bbox: 'poly' }],
+      [image, { ...tiny, mode: 'always', distance: 1 }],
+      [tall, { shortSide: 32, minArea: 0, minScore: 0, bbox: 'poly' }],
+      [turned, { ...tiny, scale: 2, bbox: 'poly' }],
+      [image, tiny],
+      [wide, { shortSide: 32, minArea: 0, minScore: 0 }],
+      [turned, { ...tiny, minKernelArea: 40 }],
+      [turned, { ...tiny, minScore: 0 }],
+    ] as const;
+    const regionsOf = async ([picture, options]: (typeof calls)[number]) =>
+      (await model.detect(picture, options)).regions;
     const alone = [];
-    for (const call of calls) alone.push((await call()).regions);
-    const together = await Promise.all(calls.map(async (call) => (await call()).regions));
+    for (const call of calls) alone.push(await regionsOf(call));
+
+    const [together, batch, map] = await Promise.all([
+      Promise.all(calls.map(regionsOf)),
+      model.detectBatch([turned, turned], { ...tiny, minScore: 0 }),
+      model.forward(image, { outputs: ['det'], shortSide: 64 }),
+    ]);
     expect(together).toEqual(alone);
+    expect(batch.regions).toEqual([alone[15], alone[15]]);
+    // Again, beside other neighbours.
+    const backwards = await Promise.all([...calls].reverse().map(regionsOf));
+    expect(backwards.reverse()).toEqual(alone);
+    const again = await model.forward(image, { outputs: ['det'], shortSide: 64 });
+    expect(again.get('det')!.data).toEqual(map.get('det')!.data);
+
     expect(alone[0]).not.toEqual(alone[1]);
+    expect(alone[12]).toEqual(alone[0]);
     expect(alone[3].length).toBeLessThan(alone[0].length);
+    // Not all are empty, or alike.
+    expect(new Set(alone.map((regions) => JSON.stringify(regions))).size).toBeGreaterThan(10);
   });
 
   it('takes scale 2 and the mode `always`', async () => {

@@ -76,7 +76,7 @@ it('misspelt options are refused', () => {
     'convertCheckpoint has no option Half; it is spelt half',
   );
   expect(() => readCheckpoint(bytesOf(trained), 'm.safetensors', misspelt)).toThrow(
-    'readCheckpoint has no option Half; it has ema, shards',
+    'readCheckpoint has no option Half; it has ema, shards, maxBytes, maxPickleSteps',
   );
 });
 

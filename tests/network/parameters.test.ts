@@ -116,7 +116,10 @@ describe('weights', () => {
 
   it.each([
     [{}, /was not made by panpp; make one with: panpp convert/],
-    [{ format: 'panpp', version: '9', config: '{}' }, /has version 9/],
+    [
+      { format: 'panpp', version: '9', config: '{}' },
+      /is not of version 1, which this panpp reads/,
+    ],
     [{ format: 'panpp', version: '1', config: '{' }, /broken configuration \(no JSON\)/],
     [{ format: 'panpp', version: '1', config: 'null' }, /broken configuration \(backbone\.block\)/],
     [

@@ -2,11 +2,14 @@
 // name ends in .gz); where the whole reference lies beside the project (../shared), all of its
 // cases run.
 import { existsSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 
-const bundled = fileURLToPath(new URL('../data/', import.meta.url));
-const shared = fileURLToPath(new URL('../../../shared/', import.meta.url));
+// Not relative to this file, which the bench bundles into another folder.
+const project = dirname(createRequire(import.meta.url).resolve('panpp/package.json'));
+const bundled = join(project, 'tests/data/');
+const shared = join(project, '../shared/');
 
 /** True where the whole reference lies beside the project. */
 export const hasWholeReference = existsSync(`${shared}reference/README.md`);

@@ -163,8 +163,8 @@ describe('a tuning', () => {
   it.each([
     [undefined, /it is not an object/],
     [[], /it is not an object/],
-    [{}, /its format is undefined where 1 is expected/],
-    [{ ...tuning, format: 2 }, /its format is 2/],
+    [{}, /its format is not 1/],
+    [{ ...tuning, format: 2 }, /its format is not 1/],
     [{ ...tuning, adapter: 3 }, /its adapter is not a string/],
     [{ ...tuning, shapes: [] }, /its shapes are missing/],
     [{ ...tuning, shapes: { a: null } }, /its entry for a is not complete/],

@@ -1,18 +1,10 @@
 // Text files of ICDAR 2015 (tasks 4.1 and 4.4), as the official scripts read them; also ground
 // truth of ICDAR 2013 (boxes with quoted words) and of MLT 2017 and 2019 (with the script's name
 // before the word), which those scripts don't read.
+import { quoted } from '../../errors.js';
 import type { Point } from '../../shapes/geometry.js';
 import type { FileSet } from './files.js';
-import {
-  type Line,
-  corners,
-  decimal,
-  integer,
-  placeOf,
-  quoted,
-  readLines,
-  refuse,
-} from './text.js';
+import { type Line, corners, decimal, integer, placeOf, readLines, refuse } from './text.js';
 
 /** A polygon with its word; ground truth marked don't-care has the word `###`. */
 export interface WordRegion {

@@ -3,8 +3,8 @@
 // Every length is checked against its container, so that a damaged file gives an error and not a
 // long wait.
 import { Unzlib } from 'fflate';
-import { PanppError } from '../../errors.js';
-import { quoted, refuse } from './text.js';
+import { PanppError, quoted } from '../../errors.js';
+import { refuse } from './text.js';
 
 /** An array; values and cells are in column-major order. A character array is one string. */
 export type MatArray =
@@ -36,9 +36,12 @@ interface Element {
 }
 
 const HEADER_BYTES = 128;
-const MAX_INFLATED_BYTES = 2 ** 26;
+/** Of all compressed variables together; the benchmarks' take some kilobytes. */
+const MAX_INFLATED_BYTES = 2 ** 24;
 const INFLATE_STEP = 2 ** 14;
 const MAX_NESTING = 8;
+/** MATLAB's own limit is 63 characters. */
+const MAX_NAME_BYTES = 255;
 
 // Types of data elements
 const UINT8 = 2;
@@ -84,11 +87,13 @@ export function readMatVariable(
 ): { name: string; value: MatArray } {
   const source = openSource(file, bytes);
   const end = source.view.byteLength;
+  let room = MAX_INFLATED_BYTES;
   for (let at = HEADER_BYTES; at < end;) {
     const element = elementAt(source, at, end);
     at = element.next;
     const isCompressed = element.type === COMPRESSED;
-    const inner = isCompressed ? inflated(source, element) : source;
+    const inner = isCompressed ? inflated(source, element, room) : source;
+    if (isCompressed) room -= inner.view.byteLength;
     const matrix = isCompressed ? elementAt(inner, 0, inner.view.byteLength) : element;
     if (matrix.type !== MATRIX) continue; // a file may hold other things between its variables
     const header = readHeader(inner, matrix);
@@ -130,7 +135,8 @@ function elementAt(source: Source, at: number, limit: number): Element {
   return { type: first, start, end, next: Math.min(padded, limit) };
 }
 
-function inflated(source: Source, element: Element): Source {
+/** @param room most bytes that it may unpack to */
+function inflated(source: Source, element: Element, room: number): Source {
   const { file, view } = source;
   const data = new Uint8Array(
     view.buffer,
@@ -141,8 +147,8 @@ function inflated(source: Source, element: Element): Source {
   let length = 0;
   const stream = new Unzlib((part) => {
     length += part.length;
-    if (length > MAX_INFLATED_BYTES)
-      refuse(file, `a variable unpacks to more than ${MAX_INFLATED_BYTES / 2 ** 20} MiB`);
+    if (length > room)
+      refuse(file, `its variables unpack to more than ${MAX_INFLATED_BYTES / 2 ** 20} MiB`);
     parts.push(part);
   });
   try {
@@ -200,6 +206,8 @@ function readHeader(source: Source, matrix: Element): ArrayHeader | undefined {
   const dimensions = elementAt(source, flags.next, matrix.end);
   const shape = readNumbers(source, dimensions);
   const name = elementAt(source, dimensions.next, matrix.end);
+  if (name.end - name.start > MAX_NAME_BYTES)
+    refuse(source.file, `damaged: a variable's name has ${name.end - name.start} bytes`);
   if (dimensions.type !== INT32 || shape.length < 2 || shape.some((size) => size < 0)) {
     refuse(source.file, 'damaged: an array has no proper dimensions');
   }

@@ -1,8 +1,9 @@
 // Text files of CTW1500 and MSRA-TD500, whose scripts read lines the same way: no byte order mark,
 // CR LF as LF, empty lines skipped.
+import { quoted } from '../../errors.js';
 import { boxPoints } from '../../shapes/min-area-rect.js';
 import type { Point } from '../../shapes/geometry.js';
-import { corners, decimal, integer, type Line, quoted, readLines, refuse } from './text.js';
+import { corners, decimal, integer, type Line, readLines, refuse } from './text.js';
 
 /**
  * CTW1500: `xmin,ymin,xmax,ymax` and 14 offsets (x, y) from (xmin, ymin); further fields are
@@ -50,7 +51,7 @@ function readCtwXml(file: string, text: string): Point[][] {
     refuse(file, "cut short or not CTW1500's XML: it does not end with </Annotations>");
   for (const box of boxes.slice(1)) {
     const line = { file, number, text: box };
-    const outline = /<segs>\s*([^<]*?)\s*<\/segs>/.exec(box)?.[1];
+    const outline = /<segs>([^<]*)<\/segs>/.exec(box)?.[1].trim();
     if (outline === undefined) return refuse(line, 'a box without <segs>');
     polygons.push(
       corners(

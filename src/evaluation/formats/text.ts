@@ -1,6 +1,6 @@
 // Lines and numbers of ground-truth and result files. Each benchmark's script parses text files
 // differently; the differences are options here, because they decide what is refused.
-import { PanppError } from '../../errors.js';
+import { PanppError, quoted } from '../../errors.js';
 import type { Point } from '../../shapes/geometry.js';
 
 /** One line of a file; `number` counts from 1. */
@@ -31,11 +31,6 @@ export function refuse(where: Line | string, problem: string): never {
   );
 }
 
-/** A string from a file, quoted for an error message: on one line and of limited length. */
-export function quoted(text: string): string {
-  return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
-}
-
 /**
  * The lines of a file, split at line feeds. Bytes that are not UTF-8 become replacement characters.
  */
@@ -49,7 +44,8 @@ export function readLines(file: string, bytes: Uint8Array, rules: LineRules): Li
 
 // Only ASCII spaces: JavaScript's \s and trim() would also accept a byte order mark.
 const INTEGER = /^[ \t\r\f\v]*([+-]?[0-9]+)[ \t\r\f\v]*$/;
-const DECIMAL = /^[ \t\r\f\v]*([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)[ \t\r\f\v]*$/;
+const DECIMAL =
+  /^[ \t\r\f\v]*([+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)[ \t\r\f\v]*$/;
 
 /** An integer with an optional sign and spaces around it. */
 export function integer(field: string, line: Line): number {

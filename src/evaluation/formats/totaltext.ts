@@ -1,11 +1,12 @@
 // Reads Total-Text's ground truth in MATLAB form (`poly_gt_<name>.mat`), in the distributed text
 // form (`poly_gt_<name>.txt`, wrapped arrays in Python's notation) and as lines (`<name>.txt`);
 // also its results.
+import { quoted } from '../../errors.js';
 import type { Point } from '../../shapes/geometry.js';
 import type { FileSet } from './files.js';
 import type { KeyedFile, WordRegion } from './icdar.js';
 import { type MatArray, readMatVariable } from './matlab.js';
-import { corners, decimal, integer, placeOf, quoted, readLines, refuse } from './text.js';
+import { corners, decimal, integer, placeOf, readLines, refuse } from './text.js';
 
 export interface TotalTextRegion extends WordRegion {
   /** Marked as don't-care in the orientation column of the MATLAB form; DetEval uses this. */
@@ -133,7 +134,7 @@ function textOf(value: MatArray, place: string): string {
 
 const STRING = /[uUbB]?(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)")/;
 const ARRAY = String.raw`\[\[([^\]]*)\]\]`;
-const STRINGS = String.raw`\[((?:\s*,?\s*${STRING.source.replaceAll(/\((?!\?)/g, '(?:')})*)\s*\]`;
+const STRINGS = String.raw`\[((?:\s*(?:,\s*)?${STRING.source.replaceAll(/\((?!\?)/g, '(?:')})*)\s*\]`;
 /** One text; it may be wrapped over several lines between numbers. */
 const RECORD = new RegExp(
   String.raw`\s*x:\s*${ARRAY}\s*,\s*y:\s*${ARRAY}\s*,\s*ornt:\s*${STRINGS}\s*,\s*transcriptions:\s*${STRINGS}`,
@@ -148,12 +149,13 @@ function readDistributedText(name: string, text: string): TotalTextRegion[] {
   const regions: TotalTextRegion[] = [];
   const end = text.trimEnd().length;
   RECORD.lastIndex = 0;
+  // Counted from text to text: from the beginning each time would take quadratic time.
+  let [number, counted] = [1, 0];
   for (let at = 0; at < end; at = RECORD.lastIndex) {
-    const line = {
-      file: name,
-      number: text.slice(0, at).trimEnd().split('\n').length + (at > 0 ? 1 : 0),
-      text: '',
-    };
+    const start = at + text.slice(at).search(/\S/);
+    number += text.slice(counted, start).split('\n').length - 1;
+    counted = start;
+    const line = { file: name, number, text: '' };
     const match = RECORD.exec(text);
     if (!match) {
       const rest = quoted(text.slice(at).trim());

@@ -1,0 +1,23 @@
+// The command line as commander's program: one command per file.
+import { Command } from 'commander';
+import { addConvert } from './convert.js';
+import { addDetect } from './detect.js';
+import { addDoctor } from './doctor.js';
+import { addEval } from './eval.js';
+import { addExport } from './export.js';
+import { addSpot } from './spot.js';
+import { addTune } from './tune.js';
+import { packageVersion } from './version.js';
+
+/** All commands; usage errors are thrown as commander's `CommanderError`. */
+export function commandProgram(): Command {
+  const program = new Command('panpp')
+    .description('Finds text of any shape in photographs, on the GPU.')
+    .version(packageVersion())
+    // Commands made from here on inherit these two.
+    .exitOverride()
+    .showHelpAfterError('(see --help)');
+  for (const add of [addDetect, addSpot, addEval, addConvert, addExport, addTune, addDoctor])
+    add(program);
+  return program;
+}
