@@ -126,21 +126,21 @@ async function earlierTuning(path: string, profile: GpuProfile): Promise<Tuning 
  * rest.
  */
 export function describeTuning({ adapter, shapes, methods = {} }: Tuning): string {
-  const rowsOf = <F extends TunedShape | TunedMethod>(
-    all: Readonly<Record<string, F>>,
-    winner: (found: F) => string | undefined,
+  const rowsOf = <R extends TunedShape | TunedMethod>(
+    results: Readonly<Record<string, R>>,
+    winner: (result: R) => string | undefined,
   ) =>
-    Object.entries(all)
-      .filter(([, found]) => winner(found))
-      .sort(([, a], [, b]) => b.usual - b.best - (a.usual - a.best))
-      .map(([key, found]) => {
-        const { best, usual } = found;
+    Object.entries(results)
+      .filter(([, result]) => winner(result))
+      .sort(([, a], [, b]) => b.baseline - b.best - (a.baseline - a.best))
+      .map(([key, result]) => {
+        const { best, baseline } = result;
         return [
           key,
-          usual.toFixed(2),
+          baseline.toFixed(2),
           best.toFixed(2),
-          `-${(100 * (1 - best / usual)).toFixed(0)} %`,
-          winner(found)!,
+          `-${(100 * (1 - best / baseline)).toFixed(0)} %`,
+          winner(result)!,
         ];
       });
   const tiles = rowsOf(shapes, ({ tile }) => tile && tileName(tile));

@@ -53,7 +53,7 @@ describe('tune', () => {
       const stdout = await doctor();
       expect(stdout).toContain(`${basename(file)}, `);
       expect(stdout).toMatch(/tuning: .* \d+ of \d+ shapes use other tiles than the default$/m);
-      const found = { best: 1, usual: 2 };
+      const found = { best: 1, baseline: 2 };
       write(
         file,
         JSON.stringify({
@@ -148,11 +148,11 @@ describe('tune', () => {
     const tuning = {
       ...({ format: 1, adapter: 'Some GPU', vendor: '', architecture: '', shaders: '' } as const),
       shapes: {
-        a: { best: 1, usual: 1 },
-        b: { tile, best: 1, usual: 1.25 },
-        c: { tile, best: 1, usual: 2 },
+        a: { best: 1, baseline: 1 },
+        b: { tile, best: 1, baseline: 1.25 },
+        c: { tile, best: 1, baseline: 2 },
       },
-      methods: { 'd f16': { method: 'direct', best: 3, usual: 4 }, e: { best: 1, usual: 1 } },
+      methods: { 'd f16': { method: 'direct', best: 3, baseline: 4 }, e: { best: 1, baseline: 1 } },
     } as const;
     expect(describeTuning(tuning).split('\n')).toEqual([
       'convolution  default ms  tuned ms         tile or method',
@@ -163,7 +163,7 @@ describe('tune', () => {
       '',
     ]);
     const { methods: _, ...software } = tuning;
-    expect(describeTuning({ ...software, shapes: { a: { best: 1, usual: 1 } } })).toBe(
+    expect(describeTuning({ ...software, shapes: { a: { best: 1, baseline: 1 } } })).toBe(
       'Some GPU: 0 of 1 shapes are faster in another tile\n',
     );
   });

@@ -69,6 +69,16 @@ export function tileSize({
   return [pixels * rows, vectors * lanes];
 }
 
+/** Whether two tiles are the same. `b` may be untrusted data. */
+export function sameTile(a: ConvTile, b: ConvTile): boolean {
+  const members = ['kind', 'pixels', 'vectors', 'lanes', 'rows', 'depth'] as const;
+  const matrixMembers = ['M', 'N', 'K', 'subgroup'] as const;
+  return (
+    members.every((member) => a[member] === b[member]) &&
+    matrixMembers.every((member) => a.matrix?.[member] === b.matrix?.[member])
+  );
+}
+
 /** Most invocations across channels, for kinds that do not use workgroup memory. */
 const lanesAcross = 32;
 
