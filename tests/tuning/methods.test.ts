@@ -22,7 +22,8 @@ import { precisionsOf, randomPlanes, runLayers } from '../support/run-layer.js';
 
 const weights = readFileSync(packagedWeights());
 const { gpu: software } = gpus.find(({ name }) => name === 'lavapipe') ?? gpus[0];
-const profile = { ...software.profile, software: false };
+// Without workgroup memory there are few candidate tiles, which other tests are about.
+const profile = { ...software.profile, software: false, maxWorkgroupBytes: 0 };
 const gpu = new Gpu(software.device, profile, () => {});
 const size = { height: 64, width: 96 };
 const image = {
@@ -70,10 +71,11 @@ describe('tuning where there is a choice of methods', () => {
   it('measures classes after shapes, and a model computes nearly the same with it', async () => {
     const steps: string[] = [];
     const { shapes, classes } = convolutionsOf(gpu, weights, { sizes: [size] });
-    // One shape is enough here: other tests are about tiles.
+    // One shape is enough here, of one tap, because SwiftShader compiles others slowly.
+    const one = [...shapes].filter(([, { kernel }]) => kernel === 1).slice(0, 1);
     const tuning = await tuneConvolutions(
       gpu,
-      { shapes: new Map([...shapes].slice(0, 1)), classes },
+      { shapes: new Map(one), classes },
       { onProgress: ({ shape, done, total }) => void steps.push(`${shape} ${done}/${total}`) },
     );
     const keys = [...Object.keys(tuning.shapes), ...Object.keys(tuning.methods!)];
