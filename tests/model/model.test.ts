@@ -129,7 +129,7 @@ describe('a model', async () => {
   it.each([
     [{ shortSide: 0 }, /shortSide is 0/],
     [{ shortSide: 1e6 }, /choose a smaller short side/],
-    [{ minScore: 2 }, /minScore must lie in 0 … 1/],
+    [{ minScore: 2 }, /minScore is 2; it must be a number from 0 to 1/],
     [{ scale: 3 }, /scale is 3; it must be 1, 2 or 4/],
     [{ tolerance: 2, bbox: 'rect' as const }, /tolerance applies to 'poly' only/],
   ])('refuses %o in one line and goes on', async (options, message) => {
@@ -140,7 +140,9 @@ describe('a model', async () => {
     await expect(model.detect({ ...image, width: image.width + 1 })).rejects.toThrow(
       /needs \d+ bytes, not/,
     );
-    await expect(model.detect({ ...image, width: 0 })).rejects.toThrow(/must be positive integers/);
+    await expect(model.detect({ ...image, width: 0 })).rejects.toThrow(
+      /^an image's width is 0; it must be a whole number of at least 1$/,
+    );
   });
 
   it('names the maps it has', async () => {

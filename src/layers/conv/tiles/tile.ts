@@ -69,13 +69,15 @@ export function tileSize({
   return [pixels * rows, vectors * lanes];
 }
 
-/** Whether two tiles are the same. `b` may be untrusted data. */
-export function sameTile(a: ConvTile, b: ConvTile): boolean {
-  const members = ['kind', 'pixels', 'vectors', 'lanes', 'rows', 'depth'] as const;
-  const matrixMembers = ['M', 'N', 'K', 'subgroup'] as const;
-  return (
-    members.every((member) => a[member] === b[member]) &&
-    matrixMembers.every((member) => a.matrix?.[member] === b.matrix?.[member])
+/** Whether `other`, which may be untrusted data, has all members of a tile. */
+export function sameTile(tile: ConvTile, other: ConvTile): boolean {
+  return hasMembers(tile, other);
+}
+
+function hasMembers(value: unknown, other: unknown): boolean {
+  if (typeof value !== 'object') return value === other;
+  return Object.entries(value!).every(([name, member]) =>
+    hasMembers(member, (other as Record<string, unknown> | undefined)?.[name]),
   );
 }
 
