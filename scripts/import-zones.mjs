@@ -54,7 +54,7 @@ function zone(target, from) {
   };
 }
 
-/** Imports name what TypeScript makes of a file: `./a.js` is `./a.ts`. */
+/** Imports name the compiled file: `./a.js` is `./a.ts`. */
 export const tsOfJs = {
   interfaceVersion: 3,
   name: 'ts-of-js',

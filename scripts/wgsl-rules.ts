@@ -42,7 +42,7 @@ interface Declaration {
 }
 
 /**
- * What is wrong in some files, one `path:line: problem` each. They are looked at together: a
+ * What is wrong in some files, one `path:line: problem` each. They are checked together: a
  * function may be used in another file.
  */
 export function wgslProblems(files: readonly WgslFile[]): string[] {

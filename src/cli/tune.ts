@@ -36,8 +36,8 @@ export function addTune(program: Command): void {
     .summary('measure what is fastest on this adapter, once')
     .description(
       'Measures which tiles, and on GPUs which methods, make the network’s convolutions fastest on an adapter, and stores that in a ' +
-        'file that the other commands use from then on. Takes seconds on a GPU and some minutes on a software adapter; let the machine ' +
-        'do nothing else meanwhile. Earlier results for other sizes, weights or precisions are kept.',
+        'file that the other commands use from then on. Takes seconds on a GPU and some minutes on a software adapter; keep ' +
+        'the machine idle otherwise. Earlier results for other sizes, weights or precisions are kept.',
     )
     .addOption(
       new Option(

@@ -85,7 +85,7 @@ describe('what counts as worse', () => {
     ]);
   });
 
-  it('is told by any of the labels that share a pipeline', () => {
+  it('is found by any of the labels that share a pipeline', () => {
     expect(findGrowth([pipeline({ labels: ['first', 'conv'], spills: 3 })], known)).toEqual([]);
   });
 });

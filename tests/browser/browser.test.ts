@@ -344,7 +344,7 @@ describe.skipIf(!found)('in Chromium', () => {
       expect(usable).toBe(true);
     });
 
-    it('tells when the device is lost while it works, and can start anew', async () => {
+    it('reports a device lost during work, and can start again', async () => {
       const outcomes = await page.evaluate(async () => {
         const weights = await panpp.loadWeights('/weights/pan-pp-resnet18.safetensors');
         const picture = new ImageData(64, 64);

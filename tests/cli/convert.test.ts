@@ -84,7 +84,7 @@ describe('convert', () => {
     },
   );
 
-  it('refuses checkpoints of something else, cut ones, and none', async () => {
+  it('refuses checkpoints of other models, truncated ones, and missing ones', async () => {
     expect(await refused(['convert', bundledPath('checkpoints/plain.zip.pth'), 'x'])).toMatch(
       /plain\.zip\.pth holds no PAN or PAN\+\+/,
     );
@@ -178,7 +178,7 @@ describe('convert', () => {
     );
   });
 
-  it('never writes over what it reads', async () => {
+  it('never overwrites its input', async () => {
     const before = read('checkpoint.safetensors');
     symlinkSync('checkpoint.safetensors', inScratch('link.safetensors'));
     for (const output of ['checkpoint.safetensors', 'link.safetensors'])

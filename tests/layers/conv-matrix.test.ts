@@ -49,7 +49,7 @@ describe('tiles of subgroup matrices', () => {
     expect(defaultTile(shape, device)).toEqual(expected);
   });
 
-  it('have names that tell the sizes of the workgroup’s and of the subgroup’s tile', () => {
+  it('have names that state the sizes per workgroup and per subgroup', () => {
     expect(tileName(matrixTile(64, 2, 2))).toBe('matrix 128x64 by 64x32, 32 deep, 16x16x16 by 32');
   });
 

@@ -89,7 +89,7 @@ describe('tiles', () => {
     expect(defaultTile(shapeOf(512, pixels), device)).toEqual(expected);
   });
 
-  it('have names that tell the sizes of the workgroup’s and of the invocation’s tile', () => {
+  it('have names that state the sizes per workgroup and per invocation', () => {
     expect(tileName(tile('plain', 8, 1, 16, 4))).toBe('plain 32x64 by 8x4');
     expect(tileName(tile('tiled', 8, 2, 8, 8, 16))).toBe('tiled 64x64 by 8x8, 16 deep');
   });

@@ -239,7 +239,7 @@ describe('a model with many callers', async () => {
     expect(timings.total).toBeGreaterThan(timings.network ?? 0);
   });
 
-  it('refuses batches that are none', async () => {
+  it('refuses invalid batches', async () => {
     for (const none of [[], 'no', image] as never[])
       await expect(model.detectBatch(none)).rejects.toThrow(
         'a batch is an array of one image at least',
@@ -354,7 +354,7 @@ describe('a model with many callers', async () => {
 });
 
 describeOnGpusWith('f16', 'a model in 16 bits', (own) => {
-  it('gives maps by name near those in 32', async () => {
+  it('gives maps close to those in 32 bits', async () => {
     const image = cropped(await exampleImage(), { width: 960, height: 640 });
     const options = { outputs: ['backbone.c2', 'backbone.c5', 'det'], shortSide: 64 };
     const [half, whole] = await Promise.all(
@@ -405,7 +405,7 @@ describe('disposing', () => {
     });
   });
 
-  it('a destroyed device is told as lost', async () => {
+  it('a destroyed device is reported as lost', async () => {
     const own = await openGpu({ adapter: 'software' });
     const model = await loadModel(own, readFileSync(packagedWeights()));
     own.device.destroy();

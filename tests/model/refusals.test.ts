@@ -157,7 +157,7 @@ describe('calls', async () => {
     ).rejects.toMatchObject(argument(message));
   });
 
-  it('of other names refuse likewise', async () => {
+  it('are checked by the other methods too', async () => {
     const wrong = { shortside: 1 } as never;
     await expect(model.detectBatch([image], wrong)).rejects.toMatchObject(
       argument('detectBatch has no option'),
@@ -286,7 +286,7 @@ describe('a source that has one array for all its images', async () => {
 });
 
 describe('a device', () => {
-  it('that tells nothing of its adapter serves, and compiles again what failed once', async () => {
+  it('without adapter info works, and a pipeline that failed once is compiled again', async () => {
     const { device } = await openGpu({ adapter: gpus.at(-1)!.name });
     Object.defineProperty(device, 'adapterInfo', { value: undefined });
     const own = await requestGpu({ device });

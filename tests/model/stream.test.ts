@@ -28,7 +28,7 @@ async function all<T>(results: AsyncIterable<T>): Promise<T[]> {
 }
 
 describe('a stream of images', () => {
-  it('gives results in order, each with its image, whatever takes how long', async () => {
+  it('gives results in order, each with its image, however long each takes', async () => {
     const work = async (image: number) => {
       await new Promise((resolve) => setTimeout(resolve, image % 2 ? 1 : 12));
       return { square: image * image };

@@ -105,13 +105,13 @@ describe('parseAdapterList', () => {
     ]);
   });
 
-  it('finds nothing where Dawn lists nothing', () => {
+  it('finds no adapter if Dawn lists none', () => {
     expect(parseAdapterList('no suitable backends found\nAvailable adapters:\n')).toEqual([]);
   });
 });
 
 describe('findAdapter', () => {
-  it('takes what is listed: a hardware adapter before a software one, the embedded one last', async () => {
+  it('prefers a hardware adapter to a software one, the embedded one last', async () => {
     const { all = [] } = await probe({ list: true });
     const installed = all.filter(({ embedded }) => !embedded);
     const found = await probe({ find: {} });
@@ -120,7 +120,7 @@ describe('findAdapter', () => {
     expect(found.software).toBe(all.every(({ software }) => software));
   });
 
-  it('keeps Dawn alive while a device works, whatever is collected', async () => {
+  it('keeps Dawn alive while a device works, even after garbage collection', async () => {
     expect((await probe({ find: {} }, { flags: ['--expose-gc'] })).echo).toEqual(echo);
   });
 
@@ -179,7 +179,7 @@ describe('toggles', () => {
 });
 
 describe('the names of toggles', () => {
-  it('are those that Dawn has', async () => {
+  it('are checked against Dawn’s list', async () => {
     await checkToggles([
       ...defaultToggles,
       'allow_unsafe_apis',
@@ -360,7 +360,7 @@ describe.runIf(isEmbeddedPlatform)('as a dependency of another package', () => {
 });
 
 describe('diagnose', () => {
-  it('tells of every adapter what it can do', async () => {
+  it('reports what every adapter supports', async () => {
     const { diagnosis } = await probe({ doctor: true });
     const { all } = await probe({ list: true });
     expect(diagnosis!.adapters.map(({ description }) => description)).toEqual(

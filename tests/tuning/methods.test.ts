@@ -33,7 +33,7 @@ const image = {
 };
 
 describe('a network’s classes', () => {
-  it('are those of its 3 × 3 convolutions with stride 1, with all places where they are', () => {
+  it('are those of its 3 × 3 convolutions with stride 1, with all their occurrences', () => {
     const { shapes, classes } = convolutionsOf(gpu, weights, {
       sizes: [size, { height: 60, width: 64 }],
     });
