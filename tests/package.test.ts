@@ -218,7 +218,7 @@ describe('once installed', () => {
       env: { ...process.env, NODE_OPTIONS: '' },
     });
 
-  it('can be imported without what only its developers have', () => {
+  it('can be imported without development dependencies', () => {
     const code = `
       const [core, node, formats, tuning] = await Promise.all(['panpp', 'panpp/node', 'panpp/formats', 'panpp/tuning'].map((name) => import(name)));
       const { statSync } = await import('node:fs');

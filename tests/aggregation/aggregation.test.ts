@@ -343,7 +343,7 @@ describe('planAggregation', () => {
     }
   });
 
-  it('has room for the worst map, a chequerboard of kernels', () => {
+  it('has space for the worst case, a chequerboard of kernels', () => {
     const { listed, sums } = plan(7, 9, true);
     expect(listed.bytes).toBe(countsBytes() + 32 * 8);
     expect(sums.bytes).toBe(33 * sumBytes());

@@ -235,7 +235,7 @@ describe('estimates', () => {
     expect(dispatchTime(work, gpu).whole).toBeCloseTo(7 * 20);
   });
 
-  it('know no dispatch of less than 2 µs', () => {
+  it('count every dispatch as at least 2 µs', () => {
     expect(dispatchTime({ multiplyAdds: 0, bytes: 4, workgroups: 1 }, gpu).whole).toBe(2);
   });
 });

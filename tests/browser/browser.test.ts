@@ -278,7 +278,7 @@ describe.skipIf(!found)('in Chromium', () => {
       ]);
     });
 
-    it('looks at a canvas as it was at the call, and keeps the calls’ order', async () => {
+    it('uses a canvas as it was at the call, and keeps the order of calls', async () => {
       const [first, second, third] = await page.evaluate(async () => {
         const canvas = new OffscreenCanvas(320, 240);
         const context = canvas.getContext('2d')!;

@@ -543,7 +543,7 @@ describe('inputs', () => {
   });
 });
 
-it('ends in peace when its reader has seen enough', async () => {
+it('ends without an error when its reader closes early', async () => {
   const images = ['sign.png', 'bread.png', 'open.png'].flatMap((name) => [name, `./${name}`]);
   const child = start(['detect', ...images, '--no-overlay', ...small, ...onAdapter]);
   child.stdout!.once('data', () => child.stdout!.destroy());
@@ -600,7 +600,7 @@ describe('a run with files', () => {
   });
 
   // All is done by now, so no adapter is opened.
-  it('writes them though its reader has seen enough', async () => {
+  it('writes them even if its reader closes early', async () => {
     rmSync(inScratch('series/coco-text.json'));
     const child = start(resumed);
     child.stdout!.destroy();

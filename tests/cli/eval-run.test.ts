@@ -134,7 +134,7 @@ describe('eval --run', () => {
     expect(performance.now() - begin).toBeLessThan(5000);
   });
 
-  it('goes on after an interruption, and does no image twice', async () => {
+  it('continues after an interruption, and processes no image twice', async () => {
     const child = start(run('cut'));
     const done = () => {
       try {

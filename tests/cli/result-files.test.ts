@@ -74,7 +74,7 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-describe('a run that an error cuts off', () => {
+describe('a run that ends with an error', () => {
   /** Runs without a word until the device goes away at the second image. */
   async function cutOff(
     output: string,

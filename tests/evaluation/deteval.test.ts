@@ -66,7 +66,7 @@ describe('a detection without area', () => {
   });
 });
 
-it('says so where nothing was found', () => {
+it('adds a note if nothing was found', () => {
   const result = evaluateTotalText(fileSet({ '1.txt': gtLine(0, 100) }), fileSet({ '1.txt': '' }));
   expect(result).toMatchObject({ precision: 0, recall: 0, hmean: 0 });
   expect(result.notes).toEqual([

@@ -69,7 +69,7 @@ describe('decodeImage', () => {
   type Expected = Record<string, { width: number; height: number; sha256: string }>;
   const expected = JSON.parse(file('expected.json').toString()) as Expected;
 
-  it('has an expectation for every image file', () => {
+  it('has an expected result for every image file', () => {
     const names = readdirSync(folder).filter((name) => /\.(png|jpg|webp)$/.test(name));
     expect(names.sort()).toEqual(Object.keys(expected).sort());
   });

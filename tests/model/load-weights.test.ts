@@ -84,7 +84,7 @@ describe('loadWeights', () => {
     }
   });
 
-  it('refuses a page that comes in the place of a file', async () => {
+  it('refuses a web page in place of a file', async () => {
     const page = '<!DOCTYPE html><title>Log in</title>';
     const url = await listen(
       (_, response) => void response.setHeader('content-type', 'text/html').end(page),

@@ -226,7 +226,7 @@ describe('a model with many callers', async () => {
     await expect(all(model.detectAll(images, small))).rejects.toMatchObject({ code: 'argument' });
   });
 
-  it('looks at several images of one size at once as at each of them', async () => {
+  it('gives the same for several images of one size at once as for each alone', async () => {
     const batch = [image, mirrored(image), image];
     const [{ regions, width, height, timings }, single, { regions: turned }] = await Promise.all([
       model.detectBatch(batch, small),
@@ -320,7 +320,7 @@ describe('a model with many callers', async () => {
     },
   );
 
-  it('says why a texture can’t be looked at', async () => {
+  it('reports why a texture can’t be used', async () => {
     const make = (settings: Partial<GPUTextureDescriptor>, device = gpu.device) =>
       device.createTexture({
         size: [8, 8],

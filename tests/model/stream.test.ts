@@ -52,7 +52,7 @@ describe('a stream of images', () => {
     expect(most).toBe(concurrency);
   });
 
-  it('asks for no image while the consumer is behind', async () => {
+  it('requests no image while the consumer is behind', async () => {
     const { state, images } = numbers(100);
     const results = streamed(images, async () => ({}), { concurrency: 2 });
     await results.next();
@@ -112,7 +112,7 @@ describe('a stream of images', () => {
     expect(failures).toEqual(['1: bad bb', '3: bad dd']);
   });
 
-  it('gives what came before a source that fails', async () => {
+  it('gives the results before a source fails', async () => {
     async function* failing() {
       yield 1;
       yield 2;

@@ -124,7 +124,7 @@ describe('findAdapter', () => {
     expect((await probe({ find: {} }, { flags: ['--expose-gc'] })).echo).toEqual(echo);
   });
 
-  it('gives hardware only where that is asked for', async () => {
+  it('gives only a hardware adapter if requested', async () => {
     const { all = [] } = await probe({ list: true });
     const found = await probe({ find: { adapter: 'hardware' } });
     if (all.some(({ software }) => !software)) expect(found.software).toBe(false);
@@ -135,7 +135,7 @@ describe('findAdapter', () => {
       });
   });
 
-  it('gives software where that is asked for', async () => {
+  it('gives a software adapter if requested', async () => {
     const { all = [] } = await probe({ list: true });
     const found = await probe({ find: { adapter: 'software' } });
     const installed = all.filter(({ software, embedded }) => software && !embedded);
@@ -215,12 +215,12 @@ describe.runIf(isEmbeddedPlatform)('the embedded driver', () => {
     expect(found.driverFiles).toBe(process.env.VK_DRIVER_FILES);
   });
 
-  it('serves where no driver works', async () => {
+  it('is used if no driver works', async () => {
     const found = await probe({ find: {} }, { environment: noDriver });
     expect(found).toMatchObject({ ...swiftShader, echo, driverFiles: noDriver.VK_DRIVER_FILES });
   });
 
-  it("stands back behind a driver of the user's own choice", async () => {
+  it("is used only if the user has no driver's own choice", async () => {
     const { all = [] } = await probe({ list: true });
     const manifest = join(
       cache,
@@ -262,7 +262,7 @@ describe.runIf(isEmbeddedPlatform)('the embedded driver', () => {
     expect(existsSync(join(folder, 'libvulkan.so.1'))).toBe(true);
   });
 
-  it('says which folder to delete where the unpacked driver is damaged', async () => {
+  it('names the folder to delete if the unpacked driver is damaged', async () => {
     const environment = { ...noDriver, XDG_CACHE_HOME: join(scratch, 'damage') };
     await probe({ find: {} }, { environment });
     const folder = join(
