@@ -108,7 +108,7 @@ describe('convert', () => {
       `${characters.slice(0, 4).join('')}\r\n${characters.slice(4).join('')}\n`,
     );
     expect(await refused(['convert', 'reader.safetensors', 'x'])).toMatch(
-      /reads 8 characters, a number that no usual vocabulary has/,
+      /reads 8 characters, which fits no known vocabulary/,
     );
     const { code } = await panpp([
       'convert',

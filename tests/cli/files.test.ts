@@ -106,14 +106,14 @@ describe.runIf(onLinux)('names that are no UTF-8', () => {
   });
 });
 
-describe.runIf(onLinux)('what has no end', () => {
+describe.runIf(onLinux)('endless input', () => {
   it('is refused by a limit on bytes', async () => {
     await expect(readBytes('/dev/zero')).rejects.toThrow(
       '/dev/zero: gives more than 512 MiB, the limit for a pipe or a device; give a file',
     );
   });
 
-  it('is no matter of pipes and of files without a size', async () => {
+  it('does not include pipes, and files without a size', async () => {
     const pipe = join(folder, 'pipe.png');
     execFileSync('mkfifo', [pipe]);
     const bytes = readBytes(pipe);

@@ -371,7 +371,7 @@ describe('files in the output folder', () => {
     });
   });
 
-  it('holds no draft of a process that is gone', async () => {
+  it('loses the drafts of processes that have ended', async () => {
     mkdirSync(inOutput('.panpp'));
     // No process has a number beyond 2²².
     writeFileSync(inOutput('.panpp/.panpp-4194999-0.draft'), 'half');

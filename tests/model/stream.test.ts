@@ -150,7 +150,7 @@ describe('a stream of images', () => {
 });
 
 describe('turns', () => {
-  it('keep the order, and overlap only what lets go', async () => {
+  it('keep the order, and overlap only calls that allow it', async () => {
     const turns = new Turns();
     const log: string[] = [];
     const call = (name: string, letsGo: boolean) =>
