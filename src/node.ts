@@ -6,9 +6,10 @@
  */
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { type Gpu, requestGpu } from './gpu/context.js';
+import { type Gpu, openAdapter } from './gpu/context.js';
 import { type AdapterOptions, findAdapter, togglesOf } from './node/adapters.js';
 import { destroyAtExit } from './node/exit.js';
+import { withPauses } from './node/polling.js';
 import { checkOptions } from './options.js';
 
 export * from './index.js';
@@ -34,7 +35,7 @@ export async function openGpu(options: AdapterOptions = {}): Promise<Gpu> {
   checkOptions('openGpu', options, ['adapter', 'toggles', 'disabledToggles']);
   const found = await findAdapter(options);
   await defineWebGpuConstants();
-  const gpu = await requestGpu({ adapter: found.adapter, toggles: togglesOf(options) });
+  const gpu = await openAdapter(found.adapter, togglesOf(options), withPauses);
   destroyAtExit(gpu.device);
   return gpu;
 }

@@ -8,6 +8,7 @@
 // Source for both: torch/serialization.py (_save, _load, _legacy_save, _legacy_load).
 import { unzipSync } from 'fflate';
 import { PanppError } from '../errors.js';
+import { checkOptions } from '../options.js';
 import type { ElementType } from './dtypes.js';
 import { foreignGlobal, OpaqueObject, PickleGlobal, readPickle } from './pickle.js';
 import type { PickleHost } from './pickle.js';
@@ -84,6 +85,7 @@ export function readCheckpoint(
   fileName = 'checkpoint',
   options: CheckpointOptions = {},
 ): Map<string, NamedTensor> {
+  checkOptions('readCheckpoint', options, ['ema', 'shards']);
   return openCheckpoint(bytes, fileName, options).tensors;
 }
 

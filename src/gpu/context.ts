@@ -86,6 +86,9 @@ const wantedLimits = [
   'maxTextureDimension2D',
 ] as const;
 
+/** Awaits what a GPU settles; what it does meanwhile depends on where the program runs. */
+export type Wait = <T>(settled: Promise<T>) => Promise<T>;
+
 /** A GPU device with its compiled pipelines and its state (usable, lost or disposed). */
 export class Gpu {
   /** What the device is and can do. */
@@ -97,15 +100,23 @@ export class Gpu {
   readonly device: GPUDevice;
   /** Compiled pipelines by key; see `pipelineKey` in dispatch.ts. */
   readonly pipelines = new Map<string, Promise<GPUComputePipeline>>();
+  /** For everything that takes the GPU or its compiler time. */
+  readonly wait: Wait;
   #lost: string | undefined;
   readonly #release: () => void;
   #disposed = false;
 
   /** @param release what `dispose()` does with the device */
-  constructor(device: GPUDevice, profile: GpuProfile, release: () => void) {
+  constructor(
+    device: GPUDevice,
+    profile: GpuProfile,
+    release: () => void,
+    wait: Wait = (settled) => settled,
+  ) {
     this.device = device;
     this.profile = profile;
     this.#release = release;
+    this.wait = wait;
     void device.lost.then((info) => {
       this.#lost = firstLine(info.message) || info.reason || 'no reason given';
     });
@@ -158,9 +169,18 @@ export async function requestGpu(request: GpuRequest = {}): Promise<Gpu> {
     const info = request.device.adapterInfo ?? request.adapter?.info;
     return new Gpu(request.device, profileOf(request.device, info, request.toggles), () => {});
   }
-  const adapter = request.adapter ?? (await defaultAdapter());
+  return openAdapter(request.adapter ?? (await defaultAdapter()), request.toggles);
+}
+
+/** As requestGpu with an adapter. */
+export async function openAdapter(
+  adapter: GPUAdapter,
+  toggles?: readonly string[],
+  wait?: Wait,
+): Promise<Gpu> {
   const device = await openDevice(adapter);
-  return new Gpu(device, profileOf(device, adapter.info, request.toggles), () => device.destroy());
+  const profile = profileOf(device, adapter.info, toggles);
+  return new Gpu(device, profile, () => device.destroy(), wait);
 }
 
 async function defaultAdapter(): Promise<GPUAdapter> {

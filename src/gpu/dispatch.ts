@@ -161,7 +161,7 @@ export function pipelineDescriptor(
 async function compile(gpu: Gpu, dispatch: Pipelined): Promise<GPUComputePipeline> {
   const descriptor = pipelineDescriptor(gpu, dispatch);
   try {
-    return await gpu.device.createComputePipelineAsync(descriptor);
+    return await gpu.wait(gpu.device.createComputePipelineAsync(descriptor));
   } catch (cause) {
     const { messages } = await descriptor.compute.module.getCompilationInfo();
     const error = messages.find((message) => message.type === 'error');

@@ -51,7 +51,7 @@ export class Readback {
    */
   async read<T>(use: (bytes: ArrayBuffer) => T): Promise<T> {
     try {
-      await this.#buffer.mapAsync(GPUMapMode.READ, 0, this.#filled);
+      await this.#gpu.wait(this.#buffer.mapAsync(GPUMapMode.READ, 0, this.#filled));
     } catch (cause) {
       // Lets the `lost` promise settle first, so that a lost device is reported as such.
       await Promise.resolve();

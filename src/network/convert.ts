@@ -3,6 +3,7 @@ import { type CheckpointOptions, openCheckpoint } from '../checkpoint/pytorch.js
 import { withoutWrappers } from '../checkpoint/wrappers.js';
 import type { NamedTensor } from '../checkpoint/tensor.js';
 import { PanppError } from '../errors.js';
+import { checkOptions } from '../options.js';
 import {
   type DetectionSettings,
   type ModelConfig,
@@ -57,6 +58,15 @@ export interface Converted {
  * for another architecture or if the vocabulary's length doesn't match the recognition head
  */
 export function convertCheckpoint(checkpoint: Uint8Array, options: ConvertOptions = {}): Converted {
+  checkOptions('convertCheckpoint', options, [
+    'half',
+    'fusion',
+    'detection',
+    'vocabulary',
+    'source',
+    'ema',
+    'shards',
+  ]);
   const {
     half = false,
     detection = detectionPresets.icdar2015,

@@ -135,19 +135,34 @@ describe('eval --run', () => {
   });
 
   it('continues after an interruption, and processes no image twice', async () => {
-    const child = start(run('cut'));
-    const done = () => {
+    const done = (results: string) => {
       try {
-        return readdirSync(inScratch('cut/detections')).filter((name) => name.endsWith('.json'));
+        return readdirSync(inScratch(`${results}/detections`)).filter((name) =>
+          name.endsWith('.json'),
+        );
       } catch {
         return [];
       }
     };
-    const ended = finished(child);
-    while (done().length < 2 && child.exitCode === null) await delay(2);
-    child.kill('SIGKILL');
-    await ended;
-    const before = done();
+    const endedBy = async (signal: NodeJS.Signals, results: string, least: number) => {
+      const child = start(run(results));
+      const ended = finished(child);
+      while (done(results).length < least && child.exitCode === null) await delay(2);
+      child.kill(signal);
+      return ended;
+    };
+    const { code, stdout, messages: told } = await endedBy('SIGINT', 'interrupted', 1);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    const [, count] =
+      /^panpp: interrupted, (\d) of 5 images are done; the same command continues$/.exec(
+        told.at(-1)!,
+      )!;
+    // One more may have been written while the process ended.
+    expect(Number(count)).toBeGreaterThanOrEqual(1);
+    expect(Number(count)).toBeLessThanOrEqual(done('interrupted').length);
+
+    await endedBy('SIGKILL', 'cut', 2);
+    const before = done('cut');
     expect(before.length).toBeGreaterThanOrEqual(2);
     expect(before.length).toBeLessThan(5);
     // Whatever lies there is whole.

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { readCheckpoint } from '../../src/checkpoint/pytorch.js';
 import { writeSafetensors } from '../../src/checkpoint/safetensors.js';
 import type { NamedTensor } from '../../src/checkpoint/tensor.js';
 import { type ModelConfig, detectionPresets } from '../../src/network/config.js';
@@ -68,6 +69,16 @@ const bytesOf = (tensors: ReadonlyMap<string, NamedTensor>) =>
   writeSafetensors(
     [...tensors].map(([name, { shape, data }]) => [name, { shape, data: data as Float32Array }]),
   );
+
+it('misspelt options are refused', () => {
+  const misspelt = { Half: true } as object;
+  expect(() => convertCheckpoint(bytesOf(trained), misspelt)).toThrow(
+    'convertCheckpoint has no option Half; it is spelt half',
+  );
+  expect(() => readCheckpoint(bytesOf(trained), 'm.safetensors', misspelt)).toThrow(
+    'readCheckpoint has no option Half; it has ema, shards',
+  );
+});
 
 describe('convertCheckpoint', () => {
   const weightsOf = (tensors: ReadonlyMap<string, NamedTensor>) =>

@@ -1,6 +1,7 @@
 // The encoder and the decoder on the CPU in float64, one step after the other, straight from the
 // spec; with greedy decoding, a plain beam search, and a search through all words.
 import type { FoldedWeights } from '../../src/network/weights.js';
+import { dot } from '../support/twin.js';
 
 const width = 128;
 const heads = 8;
@@ -26,10 +27,17 @@ interface Memory {
 }
 
 export class DecoderTwin {
-  constructor(
-    readonly tensors: FoldedWeights,
-    readonly classes: number,
-  ) {}
+  readonly #tensors: ReadonlyMap<string, Vector>;
+  readonly classes: number;
+
+  constructor(tensors: FoldedWeights, classes: number) {
+    this.#tensors = new Map(
+      [...tensors]
+        .filter(([name]) => name.startsWith('rec_head.'))
+        .map(([name, { data }]) => [name, Float64Array.from(data as Float32Array)]),
+    );
+    this.classes = classes;
+  }
 
   get endOfWord(): number {
     return this.classes - 3;
@@ -191,21 +199,17 @@ export class DecoderTwin {
 
   #linear(name: string, input: Vector, weight = 'weight', bias = 'bias'): Vector {
     const rows = this.#values(`${name}.${weight}`);
-    return Float64Array.from(this.#values(`${name}.${bias}`), (start, row) => {
-      let sum = start;
-      for (let at = 0; at < input.length; at++) sum += rows[row * input.length + at] * input[at];
-      return sum;
-    });
-  }
-
-  #embedding(part: string, token: number): Vector {
-    return Float64Array.from(
-      this.#values(`${part}.emb.weight`).subarray(token * width, (token + 1) * width),
+    return this.#values(`${name}.${bias}`).map(
+      (start, row) => start + dot(rows, row * input.length, input),
     );
   }
 
-  #values(name: string): Float32Array {
-    return this.tensors.get(name)!.data as Float32Array;
+  #embedding(part: string, token: number): Vector {
+    return this.#values(`${part}.emb.weight`).slice(token * width, (token + 1) * width);
+  }
+
+  #values(name: string): Vector {
+    return this.#tensors.get(name)!;
   }
 }
 
