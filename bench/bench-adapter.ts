@@ -117,7 +117,7 @@ async function aggregations({ gpu, options, record }: Task): Promise<void> {
   }
 }
 
-/** Times grow with the pixels: tells whether a single run would take too much of a series' time. */
+/** Predicts from time per pixel whether a single run would take too much of a series' time. */
 class Forecast {
   #perPixel = 0;
 

@@ -5,7 +5,7 @@ import { build } from 'esbuild';
 import { wgslPlugin } from '../scripts/wgsl-plugin.mjs';
 
 await build({
-  // All side by side: where things lie is told from here (paths.ts).
+  // All in one folder: paths.ts finds the project's files relative to it.
   entryPoints: {
     run: 'bench/run.ts',
     'gpu-host': 'bench/gpu-host.ts',

@@ -1,4 +1,4 @@
-// Where things lie. The bench runs from bench/dist.
+// Paths of the project's files. The bench runs from bench/dist.
 import { fileURLToPath } from 'node:url';
 
 /** Path of a file of the project, from its root. */

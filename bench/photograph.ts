@@ -1,4 +1,4 @@
-// The example photograph at any size, so that it is looked at as it is.
+// The example photograph at any size, so that the network sees it without resizing.
 import sharp from 'sharp';
 import type { PixelImage } from '../src/images/image.js';
 import { projectFile } from './paths.js';

@@ -1,6 +1,6 @@
 // Reading: recognition's share of the time by the number of regions. The detector is the package's;
-// the recognition head's weights are procedural, so words are of chance and of chance's length,
-// which the record tells.
+// the recognition head's weights are procedural, so words and their lengths are arbitrary; the
+// record states the lengths.
 import { loadModel } from '../src/model/load.js';
 import type { Gpu } from '../src/gpu/context.js';
 import { vocabularies } from '../src/network/config.js';

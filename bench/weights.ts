@@ -17,7 +17,7 @@ export interface BenchWeights {
   readonly load: Required<Pick<LoadOptions, 'precision'>> & Pick<LoadOptions, 'tuning'>;
 }
 
-/** @throws PanppError for a tuning that is none or does not fit the adapter */
+/** @throws PanppError for a file that is not a tuning, or not for this adapter */
 export async function readPackagedWeights(
   { profile }: Gpu,
   { precision, tuning: path }: BenchOptions,

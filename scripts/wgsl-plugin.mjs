@@ -2,8 +2,7 @@
 // For esbuild; Vite uses `wgslModule`.
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
+import { importTs } from './import-ts.mjs';
 
 /** The JavaScript module for a WGSL file. */
 export function wgslModule(path, text) {
@@ -18,25 +17,13 @@ export function wgslPlugin({ minify = false } = {}) {
   return {
     name: 'wgsl',
     async setup({ onLoad }) {
-      const change = minify ? await loadMinifier() : (text) => text;
+      // The minifier uses the library's tokenizer, which is TypeScript.
+      const { minifyWgsl } = await importTs('../src/wgsl/minify.ts');
+      const change = minify ? minifyWgsl : (text) => text;
       onLoad({ filter: /\.wgsl$/ }, async ({ path }) => ({
         contents: wgslModule(path, change(await readFile(path, 'utf8'))),
         loader: 'js',
       }));
     },
   };
-}
-
-// The minifier shares the library's tokenizer, so it is TypeScript in src/ and bundled here first.
-async function loadMinifier() {
-  const { outputFiles } = await build({
-    entryPoints: [fileURLToPath(new URL('../src/wgsl/minify.ts', import.meta.url))],
-    bundle: true,
-    format: 'esm',
-    write: false,
-  });
-  const { minifyWgsl } = await import(
-    `data:text/javascript,${encodeURIComponent(outputFiles[0].text)}`
-  );
-  return minifyWgsl;
 }

@@ -7,7 +7,9 @@
 // images.
 //
 // input    [batches][inHeight][inWidth][in4]        vec4 of channels
-// weights  [batches][KERNEL·KERNEL][in4·4][out4]    vec4 of output channels, or single values, as the shader's alias `Weight` says; one batch if SHARED
+// weights  [batches][KERNEL·KERNEL][in4·4][out4]    vec4 of output channels, or single values, as
+//                                                   the shader's alias `Weight` says; one batch if
+//                                                   SHARED
 // biases   [out4]                                   read if BIAS
 // residual [batches][outHeight][outWidth][out4]     read if RESIDUAL
 // output   [batches][outHeight][outWidth][out4]

@@ -78,7 +78,8 @@ fn main(
       }
       workgroupBarrier();
       for (var k = 0u; k < DEPTH; k += K) {
-        let row = ((weightsOf(batch) * KERNEL * KERNEL + tap) * inChannels + channel + k) * outChannels + right;
+        let depth = (weightsOf(batch) * KERNEL * KERNEL + tap) * inChannels + channel + k;
+        let row = depth * outChannels + right;
         let w$q = subgroupMatrixLoad<Right, row_major>(&weights, row + $qu * N, outChannels);
         let x$p = subgroupMatrixLoad<Left, row_major>(&inputs, left + $pu * M * PITCH + k, PITCH);
         s$p_$q = subgroupMatrixMultiplyAccumulate(x$p, w$q, s$p_$q);
@@ -91,7 +92,15 @@ fn main(
 
 // Stores one matrix down and two across of every subgroup to the output; `first` is the first
 // subgroup's first pixel.
-fn storeSums(batch: u32, first: u32, firstChannel: u32, ownSubgroup: u32, lane: u32, low: Sums, high: Sums) {
+fn storeSums(
+  batch: u32,
+  first: u32,
+  firstChannel: u32,
+  ownSubgroup: u32,
+  lane: u32,
+  low: Sums,
+  high: Sums,
+) {
   subgroupMatrixStore<row_major>(&held, ownSubgroup * HELD, low, 2 * N);
   subgroupMatrixStore<row_major>(&held, ownSubgroup * HELD + N, high, 2 * N);
   workgroupBarrier();
@@ -101,7 +110,8 @@ fn storeSums(batch: u32, first: u32, firstChannel: u32, ownSubgroup: u32, lane: 
     let column = index % (N / 2);
     let pixel = first + subgroup / ACROSS * MATRICES * M + row;
     let channel = firstChannel / 4u + subgroup % ACROSS * (N / 2) + column;
-    let sum = vec4f(held[4u * index], held[4u * index + 1u], held[4u * index + 2u], held[4u * index + 3u]);
+    let at = 4u * index;
+    let sum = vec4f(held[at], held[at + 1u], held[at + 2u], held[at + 3u]);
     store(batch, pixel, channel, sum + biasOf(channel));
   }
   workgroupBarrier();

@@ -73,8 +73,12 @@ fn main(
     let tap = select(at / sizes.in4, 0u, KERNEL == 1u);
     let shift = vec2i(i32(tap % KERNEL), i32(tap / KERNEL));
     let channel = at - tap * sizes.in4;
-    inputs[place(readDepth, pixel$i)] = fetch(offset(batch, p$i + shift) + channel, isDeep && isInside(p$i + shift));
-    factors[index + $ju * INVOCATIONS] = vec4f(weights[column + min(4u * start + row$j, 4u * depth - 1u) * sizes.out4]);
+    inputs[place(readDepth, pixel$i)] = fetch(
+      offset(batch, p$i + shift) + channel,
+      isDeep && isInside(p$i + shift),
+    );
+    let weightRow$j = min(4u * start + row$j, 4u * depth - 1u);
+    factors[index + $ju * INVOCATIONS] = vec4f(weights[column + weightRow$j * sizes.out4]);
     workgroupBarrier();
     for (var d = 0u; d < DEPTH4; d++) {
       let w$r_$c = factors[(4u * d + $ru) * COLUMNS + $cu * LANES + local.x];

@@ -45,12 +45,20 @@ fn coarseRow(y: i32, x: i32, first: u32) -> Three {
 }
 
 fn between(a: Three, b: Three, share: f32) -> Three {
-  return Three(mix(a.left, b.left, share), mix(a.middle, b.middle, share), mix(a.right, b.right, share));
+  return Three(
+    mix(a.left, b.left, share),
+    mix(a.middle, b.middle, share),
+    mix(a.right, b.right, share),
+  );
 }
 
 fn tapRow(row: u32, channel: u32) -> Three {
   let first = row * 3u * CHANNELS4 + channel;
-  return Three(vec4f(weights[first]), vec4f(weights[first + CHANNELS4]), vec4f(weights[first + 2u * CHANNELS4]));
+  return Three(
+    vec4f(weights[first]),
+    vec4f(weights[first + CHANNELS4]),
+    vec4f(weights[first + 2u * CHANNELS4]),
+  );
 }
 
 // Four neighbouring sums of a row.
@@ -69,11 +77,14 @@ fn joinedRow(row: Three, y: i32, x: i32, first: u32) -> Four {
   let insideRight = inside && x < sizes.width - 1;
   let at = u32((clamp(y, 0, 2 * sizes.height - 1) * sizes.width + x) * 2) * CHANNELS4 + first;
   var sums = Four();
-  sums.a = select(vec4f(), mix(row.left, row.middle, FAR) + vec4f(finer[at - select(0u, CHANNELS4, x > 0)]), insideLeft);
+  let left = mix(row.left, row.middle, FAR) + vec4f(finer[at - select(0u, CHANNELS4, x > 0)]);
+  sums.a = select(vec4f(), left, insideLeft);
   sums.b = select(vec4f(), mix(row.left, row.middle, 1.0 - FAR) + vec4f(finer[at]), inside);
   sums.c = select(vec4f(), mix(row.middle, row.right, FAR) + vec4f(finer[at + CHANNELS4]), inside);
   if (STRIDE == 1u) {
-    sums.d = select(vec4f(), mix(row.middle, row.right, 1.0 - FAR) + vec4f(finer[at + select(CHANNELS4, 2u * CHANNELS4, insideRight)]), insideRight);
+    let last = at + select(CHANNELS4, 2u * CHANNELS4, insideRight);
+    let right = mix(row.middle, row.right, 1.0 - FAR) + vec4f(finer[last]);
+    sums.d = select(vec4f(), right, insideRight);
   }
   return sums;
 }
@@ -113,15 +124,23 @@ fn main(
   let r0 = joinedRow(between(above, here, FAR), 2 * y - 1, x, ofFiner);
   let r1 = joinedRow(between(above, here, 1.0 - FAR), 2 * y, x, ofFiner);
   let r2 = joinedRow(between(here, below, FAR), 2 * y + 1, x, ofFiner);
-  let s00 = multiply(multiply(multiply(vec4f(), r0.a, r0.b, r0.c, top), r1.a, r1.b, r1.c, middle), r2.a, r2.b, r2.c, bottom);
+  var s00 = multiply(vec4f(), r0.a, r0.b, r0.c, top);
+  s00 = multiply(s00, r1.a, r1.b, r1.c, middle);
+  s00 = multiply(s00, r2.a, r2.b, r2.c, bottom);
   if (STRIDE == 2u) {
     store(y, x, ofOutput, s00);
     return;
   }
   let r3 = joinedRow(between(here, below, 1.0 - FAR), 2 * y + 2, x, ofFiner);
-  let s01 = multiply(multiply(multiply(vec4f(), r0.b, r0.c, r0.d, top), r1.b, r1.c, r1.d, middle), r2.b, r2.c, r2.d, bottom);
-  let s10 = multiply(multiply(multiply(vec4f(), r1.a, r1.b, r1.c, top), r2.a, r2.b, r2.c, middle), r3.a, r3.b, r3.c, bottom);
-  let s11 = multiply(multiply(multiply(vec4f(), r1.b, r1.c, r1.d, top), r2.b, r2.c, r2.d, middle), r3.b, r3.c, r3.d, bottom);
+  var s01 = multiply(vec4f(), r0.b, r0.c, r0.d, top);
+  s01 = multiply(s01, r1.b, r1.c, r1.d, middle);
+  s01 = multiply(s01, r2.b, r2.c, r2.d, bottom);
+  var s10 = multiply(vec4f(), r1.a, r1.b, r1.c, top);
+  s10 = multiply(s10, r2.a, r2.b, r2.c, middle);
+  s10 = multiply(s10, r3.a, r3.b, r3.c, bottom);
+  var s11 = multiply(vec4f(), r1.b, r1.c, r1.d, top);
+  s11 = multiply(s11, r2.b, r2.c, r2.d, middle);
+  s11 = multiply(s11, r3.b, r3.c, r3.d, bottom);
   store(2 * y, 2 * x, ofOutput, s00);
   store(2 * y, 2 * x + 1, ofOutput, s01);
   store(2 * y + 1, 2 * x, ofOutput, s10);

@@ -22,5 +22,6 @@ fn main(
   if (index >= width * arrayLength(&rows)) {
     return;
   }
-  pixels[index] = pack4x8unorm(textureLoad(picture, vec2u(columns[index % width], rows[index / width]), 0));
+  let at = vec2u(columns[index % width], rows[index / width]);
+  pixels[index] = pack4x8unorm(textureLoad(picture, at, 0));
 }

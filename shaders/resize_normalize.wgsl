@@ -33,8 +33,8 @@ struct Sizes {
 @group(0) @binding(3) var<storage, read_write> output: array<vec4f>;
 @group(0) @binding(4) var<uniform> sizes: Sizes;
 
-const mean = vec3f(0.485, 0.456, 0.406);
-const deviation = vec3f(0.229, 0.224, 0.225);
+const MEAN = vec3f(0.485, 0.456, 0.406);
+const DEVIATION = vec3f(0.229, 0.224, 0.225);
 
 fn rgb(row: u32, column: u32) -> vec3i {
   let first = (row * sizes.sourceWidth + column) * CHANNELS;
@@ -66,5 +66,5 @@ fn main(
   let low = ((alongX(rowTap.low, columnTap) >> vec3u(4u)) * rowTap.lowWeight) >> vec3u(16u);
   let high = ((alongX(rowTap.high, columnTap) >> vec3u(4u)) * rowTap.highWeight) >> vec3u(16u);
   let grey = clamp((low + high + 2) >> vec3u(2u), vec3i(0), vec3i(255));
-  output[index] = vec4f((vec3f(grey) / 255.0 - mean) / deviation, 0.0);
+  output[index] = vec4f((vec3f(grey) / 255.0 - MEAN) / DEVIATION, 0.0);
 }

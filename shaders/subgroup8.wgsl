@@ -35,6 +35,6 @@ fn take7(x: vec4f) -> vec4f {
 }
 
 // The lane whose read is taken in a step.
-fn taken(lane: u32, step: u32) -> u32 {
+fn taken(_lane: u32, step: u32) -> u32 {
   return step;
 }

@@ -58,11 +58,24 @@ fn main(
   for (var tap = 0u; tap < 3u; tap++) {
     let first = x + i32(tap) - 1;
     let step = tap * CHANNELS4;
-    let m2 = mat4x4f(vec4f(level2[at2.x + step]), vec4f(level2[at2.y + step]), vec4f(level2[at2.z + step]), vec4f(level2[at2.w + step]));
+    let m2 = mat4x4f(
+      vec4f(level2[at2.x + step]),
+      vec4f(level2[at2.y + step]),
+      vec4f(level2[at2.z + step]),
+      vec4f(level2[at2.w + step]),
+    );
     s$p += m2 * shares(first + $p, sizes.width, low2, scale2);
-    let m3 = mat3x4f(vec4f(level3[at3.x + step]), vec4f(level3[at3.y + step]), vec4f(level3[at3.z + step]));
+    let m3 = mat3x4f(
+      vec4f(level3[at3.x + step]),
+      vec4f(level3[at3.y + step]),
+      vec4f(level3[at3.z + step]),
+    );
     s$p += m3 * shares(first + $p, sizes.width, low3, scale3).xyz;
-    let m4 = mat3x4f(vec4f(level4[at4.x + step]), vec4f(level4[at4.y + step]), vec4f(level4[at4.z + step]));
+    let m4 = mat3x4f(
+      vec4f(level4[at4.x + step]),
+      vec4f(level4[at4.y + step]),
+      vec4f(level4[at4.z + step]),
+    );
     s$p += m4 * shares(first + $p, sizes.width, low4, scale4).xyz;
   }
   let to = (y * u32(sizes.width) + u32(x)) * CHANNELS4 + channel;

@@ -4,7 +4,7 @@
 // taps at the coarse size; this step upsamples along y and sums the three rows of taps.
 // tap_columns.wgsl does the same along x.
 //
-// input  [images][rows from firstTapRow on][width][3 rows of taps][3 columns of taps][CHANNELS4]   vec4 of channels
+// input  [images][rows from firstTapRow on][width][3 rows of taps][3 columns of taps][CHANNELS4]
 // output [images][rows][width][3 columns of taps][CHANNELS4]
 //
 // The maps are bands of rows: the input of a level with inHeight rows, the output of the finest
@@ -47,12 +47,19 @@ fn main(
   let y = sizes.firstRow + i32(row);
   let scale = f32(sizes.inHeight) / f32(sizes.outHeight);
   let low = lowest(y, scale);
-  let tapRows = vec4u(clamp(low - sizes.firstTapRow + vec4i(0, 1, 2, 3), vec4i(0), vec4i(sizes.tapRows - 1)));
-  let begin = ((tapRows + group.z * u32(sizes.tapRows)) * sizes.width + column) * 9u * CHANNELS4 + channel;
+  let wanted = low - sizes.firstTapRow + vec4i(0, 1, 2, 3);
+  let tapRows = vec4u(clamp(wanted, vec4i(0), vec4i(sizes.tapRows - 1)));
+  let rows = tapRows + group.z * u32(sizes.tapRows);
+  let begin = (rows * sizes.width + column) * 9u * CHANNELS4 + channel;
   var s$p = vec4f();
   for (var tap = 0; tap < 3; tap++) {
     let at = begin + u32(tap) * 3u * CHANNELS4;
-    let values = mat4x4f(vec4f(input[at.x]), vec4f(input[at.y]), vec4f(input[at.z]), vec4f(input[at.w]));
+    let values = mat4x4f(
+      vec4f(input[at.x]),
+      vec4f(input[at.y]),
+      vec4f(input[at.z]),
+      vec4f(input[at.w]),
+    );
     let first = y + tap - 1;
     s$p += values * shares(first + $p, sizes.outHeight, low, scale);
   }

@@ -51,8 +51,8 @@ fn column(top: i32, x: i32, first: u32) -> array<f32, 6> {
   return transform(array<f32, 6>(d0, d1, d2, d3, d4, d5));
 }
 
-fn storeRow(row: u32, tile: u32, channel: u32, patch_row: array<f32, 6>) {
-  let result = transform(patch_row);
+fn storeRow(row: u32, tile: u32, channel: u32, patchRow: array<f32, 6>) {
+  let result = transform(patchRow);
   let step = sizes.count * sizes.channels;
   let at = row * 6u * step + tile * sizes.channels + channel;
   output[at + $pu * step] = output1(result[$p]);

@@ -65,8 +65,8 @@ fn store(image: u32, y: u32, x: u32, channel: u32, sum: f32) {
   }
 }
 
-fn storeRow(image: u32, y: u32, x: u32, channel: u32, bias: f32, product_row: array<f32, 6>) {
-  let result = transform(product_row);
+fn storeRow(image: u32, y: u32, x: u32, channel: u32, bias: f32, productRow: array<f32, 6>) {
+  let result = transform(productRow);
   store(image, y, x + $tu, channel, result[$t] + bias);
 }
 
@@ -90,5 +90,12 @@ fn main(
   let x = place % sizes.tilesAcross * 4u;
   let c$p = column($pu, tile, channel);
   let bias = biases[channel];
-  storeRow(image, y + $tu, x, channel, bias, array<f32, 6>(c0[$t], c1[$t], c2[$t], c3[$t], c4[$t], c5[$t]));
+  storeRow(
+    image,
+    y + $tu,
+    x,
+    channel,
+    bias,
+    array<f32, 6>(c0[$t], c1[$t], c2[$t], c3[$t], c4[$t], c5[$t]),
+  );
 }

@@ -23,13 +23,31 @@ export function checkOptions(call: string, options: object, names: readonly stri
   );
 }
 
-/** @throws PanppError `argument` if `value` is not a number from `least` to `most` */
-export function checkNumber(name: string, value: number, least: number, most: number): void {
-  if (typeof value === 'number' && value >= least && value <= most) return;
-  throw new PanppError(
-    'argument',
-    `${name} is ${String(value)}; it must be a number from ${least} ${most < Infinity ? `to ${most}` : 'on'}`,
-  );
+/**
+ * @param most default: any finite number
+ * @throws PanppError `argument` if `value` is not a number from `least` to `most`
+ */
+export function checkNumber(name: string, value: unknown, least: number, most?: number): void {
+  checkRange(name, value, typeof value === 'number', 'a number', least, most);
+}
+
+/** Likewise for whole numbers. */
+export function checkInteger(name: string, value: unknown, least: number, most?: number): void {
+  checkRange(name, value, Number.isInteger(value), 'a whole number', least, most);
+}
+
+function checkRange(
+  name: string,
+  value: unknown,
+  isKind: boolean,
+  kind: string,
+  least: number,
+  most = Number.MAX_VALUE,
+): void {
+  if (isKind && (value as number) >= least && (value as number) <= most) return;
+  const given = typeof value === 'string' ? `"${value}"` : String(value);
+  const range = most < Number.MAX_VALUE ? `from ${least} to ${most}` : `of at least ${least}`;
+  throw new PanppError('argument', `${name} is ${given}; it must be ${kind} ${range}`);
 }
 
 /** Copies `options` without properties that are undefined. */

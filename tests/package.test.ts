@@ -88,7 +88,7 @@ const programs = [
 const vendored = ['dist/cli-progress.cjs', 'dist/commander.cjs', 'dist/pngjs.cjs'];
 
 describe('what is packed', () => {
-  it('is what is needed, and nothing else', () => {
+  it('is the files needed at run time, and no others', () => {
     const generated = /^dist\/(chunk-\w+\.js|types\/.+\.d\.ts)$/;
     expect([...files.keys()].filter((path) => !generated.test(path)).sort()).toEqual([
       ...['CHANGELOG.md', 'LICENSE', 'README.md'],
@@ -112,7 +112,7 @@ describe('what is packed', () => {
     );
   });
 
-  it("has declarations of the API, and none of the command line's or of what is no source", () => {
+  it('has declarations of the API, and none of the command line or of other files', () => {
     const declarations = [...files.keys()].filter((path) => path.endsWith('.d.ts'));
     expect(declarations).toEqual(
       expect.arrayContaining([
@@ -218,7 +218,7 @@ describe('once installed', () => {
       env: { ...process.env, NODE_OPTIONS: '' },
     });
 
-  it('can be imported without what only its developers have', () => {
+  it('can be imported without development dependencies', () => {
     const code = `
       const [core, node, formats, tuning] = await Promise.all(['panpp', 'panpp/node', 'panpp/formats', 'panpp/tuning'].map((name) => import(name)));
       const { statSync } = await import('node:fs');

@@ -75,7 +75,7 @@ const dual =
   /^v_(dual_|fma_f32|fmac_f32|fmaak_f32|fmamk_f32|mul_f32|add_f32|sub_f32|subrev_f32|max_f32|min_f32|mov_b32|cndmask_b32|add_nc_u32|lshlrev_b32|and_b32|dot2)/;
 
 function readAmd(lines: readonly string[], family: Family): Listing {
-  // A line says how often the one before it is repeated; none is in a loop.
+  // A line says how often the one before it is repeated; no such line is in a loop.
   return readListing(lines, /^(BB\d+):/, /^\s*s_c?branch\w*\s+(BB\d+)/, (line) => {
     const text = line.split(';')[0].trim();
     if (!text || text.startsWith('(')) return undefined;

@@ -161,7 +161,7 @@ export interface CodeStatistics {
    * (NVIDIA).
    */
   readonly waves: number;
-  /** Workgroup memory, bytes; NVIDIA's driver does not tell it. */
+  /** Workgroup memory, bytes; NVIDIA's driver does not report it. */
   readonly workgroupBytes?: number;
   readonly instructions: number;
 }

@@ -67,7 +67,7 @@ function compiledPlan(
   const { command, args, env } = launchOf(family, drivers);
   return new Promise((resolve, reject) => {
     execFile(command, [...args, script, size, precision, file], { env }, (_, __, stderr) => {
-      // The process always ends by a signal; what it was to leave tells whether it came to its end.
+      // The process always ends by a signal; its output file shows whether it finished.
       readFile(file, 'utf8').then(
         (text) => resolve(JSON.parse(text) as CompiledPlan),
         () =>

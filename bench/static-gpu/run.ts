@@ -19,7 +19,7 @@ bench/static-gpu/baseline.json.
                      than it had, or is new and spills at all or has fewer than 2
   --families NAMES   of these alone: ${families.map(({ name }) => name).join(',')}`;
 
-/** Of the code that is looked at; other sizes share nearly all of it. */
+/** Input size of the code that is examined; other sizes share nearly all of it. */
 const codeSize: Size = { height: 640, width: 640 };
 /** Of the plans whose dispatches, work and times are written down. */
 const planSizes: readonly Size[] = [codeSize, { height: 736, width: 1312 }];
@@ -51,9 +51,9 @@ try {
       names === undefined ? families : names.split(',').map(familyNamed),
     );
 } catch (error) {
-  const told =
+  const isUsageError =
     error instanceof PanppError || (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS');
-  console.error(told ? `${(error as Error).message}; --help tells more` : error);
+  console.error(isUsageError ? `${(error as Error).message}; --help lists the options` : error);
   process.exitCode = 2;
 }
 

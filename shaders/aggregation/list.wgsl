@@ -30,7 +30,8 @@ fn main(
     let component = &components[text];
     let largest = atomicLoad(&(*component).largest);
     let smallest = atomicLoad(&(*component).smallest);
-    let isFlagged = settings.always == 1u || isFarLarger(largest, area) || isFarLarger(area, smallest);
+    let isUneven = isFarLarger(largest, area) || isFarLarger(area, smallest);
+    let isFlagged = settings.always == 1u || isUneven;
     kernels[number].flagged = u32(isFlagged);
     let isAlone = atomicLoad(&(*component).area) == area;
     if (atomicLoad(&(*component).label) == number && (isFlagged || !isAlone)) {

@@ -1,9 +1,10 @@
 // Pixel aggregation 1: text = textLogit > 0, kernel = kernelLogit > 0 and text, as bits; every
 // piece becomes its own root.
 //
-// map        [height][width][4]   vec2: text logit, kernel logit | instance vector 0, 1 | 2, 3 | unused
+// map        [height][width][4]   vec2: text, kernel logit | instance vector 0, 1 | 2, 3 | none
 // masks      [3][words]           see common.wgsl; the first two are written
-// parents    [2][height][width]   by piece, of text and of kernels: an earlier piece of the same component, or itself
+// parents    [2][height][width]   by piece, of text and of kernels: an earlier piece of the same
+//                                 component, or itself
 // areas      [2][height][width]   by root; cleared at every possible root
 // components [height][width]      by text root; likewise, except the bounds
 // counts     [blocks + stretches] cleared for measure.wgsl
@@ -53,7 +54,9 @@ fn main(
   var both = vec2u();
   for (var at = 32u; at > 0u; at -= 4u) {
     let pixel = origin + at - 4u;
-    both = both * 16u + bitsAt(pixel + 3u) * 8u + bitsAt(pixel + 2u) * 4u + bitsAt(pixel + 1u) * 2u + bitsAt(pixel);
+    let upper = bitsAt(pixel + 3u) * 8u + bitsAt(pixel + 2u) * 4u;
+    let lower = bitsAt(pixel + 1u) * 2u + bitsAt(pixel);
+    both = both * 16u + upper + lower;
   }
   if (max(largest.x, largest.y) >= INFINITE) {
     atomicStore(&listed.infinite, 1u);

@@ -82,8 +82,18 @@ fn scoresOf(region: u32, position: u32) -> Heads {
   var scores = Heads(vec4f(), vec4f());
   for (var c = 0u; c < sizes.channels; c += 4u) {
     let value = crops[(region * POSITIONS + position) * CHANNELS4 + c / 4u];
-    scores.low += vec4f(dotQuery(value, 0u, c), dotQuery(value, 1u, c), dotQuery(value, 2u, c), dotQuery(value, 3u, c));
-    scores.high += vec4f(dotQuery(value, 4u, c), dotQuery(value, 5u, c), dotQuery(value, 6u, c), dotQuery(value, 7u, c));
+    scores.low += vec4f(
+      dotQuery(value, 0u, c),
+      dotQuery(value, 1u, c),
+      dotQuery(value, 2u, c),
+      dotQuery(value, 3u, c),
+    );
+    scores.high += vec4f(
+      dotQuery(value, 4u, c),
+      dotQuery(value, 5u, c),
+      dotQuery(value, 6u, c),
+      dotQuery(value, 7u, c),
+    );
   }
   return scores;
 }
@@ -101,7 +111,10 @@ fn largestOf(own: Heads, lane: u32) -> Heads {
   workgroupBarrier();
   var largest = own;
   for (var other = 0u; other < sizes.channels; other++) {
-    largest = Heads(max(largest.low, attention[2u * other]), max(largest.high, attention[2u * other + 1u]));
+    largest = Heads(
+      max(largest.low, attention[2u * other]),
+      max(largest.high, attention[2u * other + 1u]),
+    );
   }
   workgroupBarrier();
   return largest;
@@ -145,7 +158,8 @@ fn attend(region: u32, output: u32, lane: u32) -> f32 {
   let own = lane / HEAD_LANES * CHANNELS;
   var value = weightAt(output + CHANNELS4 * CHANNELS, lane);
   for (var c = 0u; c < sizes.channels; c += 4u) {
-    let mixed = vec4f(queries[own + c], queries[own + c + 1u], queries[own + c + 2u], queries[own + c + 3u]);
+    let at = own + c;
+    let mixed = vec4f(queries[at], queries[at + 1u], queries[at + 2u], queries[at + 3u]);
     value += dot(weights[output + c * CHANNELS4 + lane], mixed);
   }
   vectors[EXCHANGE + lane] = value;

@@ -52,7 +52,8 @@ fn choose(region: u32, step: u32, candidate: Candidate, to: u32) {
   } else {
     let logProbability = logits[logitsAt(region, step, place) + token] - logSum[place];
     let kind = select(LIVE, ENDED, token == endOfWord() && sizes.forced == 0u);
-    chosen[to] = Hypothesis(kind, beam[place].score + logProbability, beam[place].length + 1u, token, place);
+    let score = beam[place].score + logProbability;
+    chosen[to] = Hypothesis(kind, score, beam[place].length + 1u, token, place);
     trail[stepAt(region, step, to)] = Step(place, token, exp(logProbability), peak[place]);
   }
 }
@@ -65,7 +66,8 @@ fn chooseAll(region: u32, step: u32, lane: u32) {
     var own = Candidate(LOWEST, NONE);
     for (var index = lane; index < sizes.beam * sizes.classes; index += LANES) {
       let value = valueOf(region, step, index);
-      if (precedes(before.value, before.index, value, index) && precedes(value, index, own.value, own.index)) {
+      let isBelow = precedes(before.value, before.index, value, index);
+      if (isBelow && precedes(value, index, own.value, own.index)) {
         own = Candidate(value, index);
       }
     }

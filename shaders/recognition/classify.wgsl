@@ -19,7 +19,8 @@ fn layerNorm(lane: u32) -> f32 {
     squares += dot(centred, centred);
   }
   let centred = vectors[HIDDEN + lane] - mean;
-  return centred * inverseSqrt(squares / f32(CHANNELS) + 1e-6) * weightAt(LAYER_NORM, lane) + weightAt(LAYER_NORM + CHANNELS4, lane);
+  let normalized = centred * inverseSqrt(squares / f32(CHANNELS) + 1e-6);
+  return normalized * weightAt(LAYER_NORM, lane) + weightAt(LAYER_NORM + CHANNELS4, lane);
 }
 
 // Each head's query, projected to the crop's channels; a lane computes a vec4 for two heads.

@@ -2,12 +2,15 @@
 // greedy decoding). Two stacked LSTM cells; the upper cell's state h is the query of the attention
 // over the crop, and a linear layer on [attended feature, h] gives the logits of the next token.
 //
-// crops, cropValues, weights                 see attention.wgsl; weights: LSTM cells, layer norm, fc_q, fc_k, fc_v, fc_o, cls, embedding
+// crops, cropValues, weights                   see attention.wgsl; weights: LSTM cells, layer norm,
+//                                              fc_q, fc_k, fc_v, fc_o, cls, embedding
 // holistic [region][128]
-// states   [region][2][beam][4][128]         h and c of the lower cell, h and c of the upper one; two banks, old and new, which alternate
-// logits   [region][beam or length][classes]   of the last step, by hypothesis; with given tokens, of every step
-// trail    [region][32][beam]                what each hypothesis added in each step
-// words    [region]                          the best hypothesis; given tokens are read from here
+// states   [region][2][beam][4][128]           h and c of the lower cell, h and c of the upper one;
+//                                              two banks, old and new, which alternate
+// logits   [region][beam or length][classes]   of the last step, by hypothesis; with given tokens,
+//                                              of every step
+// trail    [region][32][beam]                  what each hypothesis added in each step
+// words    [region]                            the best hypothesis; given tokens are read from here
 //
 // Parts: lstm.wgsl, classify.wgsl, beam.wgsl.
 //
@@ -87,7 +90,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
         } else {
           vectors[INPUT + lane] = weightAt(embedding + beam[place].token * CHANNELS4, lane);
         }
-        advance(stateAt(region, turn % 2u, beam[place].parent), stateAt(region, (turn + 1u) % 2u, place), turn == 0u, lane);
+        let oldState = stateAt(region, turn % 2u, beam[place].parent);
+        let newState = stateAt(region, (turn + 1u) % 2u, place);
+        advance(oldState, newState, turn == 0u, lane);
         if (turn > 0u) {
           classify(region, place, turn - 1u, lane);
         }

@@ -16,7 +16,8 @@ fn lstmCell(base: u32, memory: f32, lane: u32) -> vec2f {
   for (var at = 0u; at < 2u * sizes.channels; at += 4u) {
     let x = vectorAt(at);
     let row = base + at * CHANNELS + lane;
-    gates += x.x * weights[row] + x.y * weights[row + CHANNELS] + x.z * weights[row + 2u * CHANNELS] + x.w * weights[row + 3u * CHANNELS];
+    let lower = x.x * weights[row] + x.y * weights[row + CHANNELS];
+    gates += lower + x.z * weights[row + 2u * CHANNELS] + x.w * weights[row + 3u * CHANNELS];
   }
   let kept = sigmoid(gates.y) * memory + sigmoid(gates.x) * hyperbolicTangent(gates.z);
   return vec2f(sigmoid(gates.w) * hyperbolicTangent(kept), kept);

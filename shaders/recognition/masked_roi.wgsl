@@ -104,7 +104,8 @@ fn findReads(region: Region, first: u32, lane: u32) {
   let position = first + lane / 4u;
   let corner = lane % 4u;
   let isUpright = 2u * region.height > 3u * region.width;
-  let size = select(vec2u(region.width, region.height), vec2u(region.height, region.width), isUpright);
+  let regionSize = vec2u(region.width, region.height);
+  let size = select(regionSize, regionSize.yx, isUpright);
   let across = tap(position % CROP.x, size.x, CROP.x, (corner & 1u) == 1u);
   let down = tap(position / CROP.x, size.y, CROP.y, (corner & 2u) == 2u);
   let x = region.left + select(across.at, down.at, isUpright);
@@ -115,8 +116,12 @@ fn findReads(region: Region, first: u32, lane: u32) {
   let right = tap(x, sizes.mapWidth, sizes.imageWidth, true);
   let upper = tap(y, sizes.mapHeight, sizes.imageHeight, false);
   let lower = tap(y, sizes.mapHeight, sizes.imageHeight, true);
-  reads[lane] = (vec4u(upper.at, upper.at, lower.at, lower.at) * sizes.mapWidth + vec4u(left.at, right.at, left.at, right.at)) * CHANNELS4;
-  shares[lane] = share * vec4f(upper.share, upper.share, lower.share, lower.share) * vec4f(left.share, right.share, left.share, right.share);
+  let rows = vec4u(upper.at, upper.at, lower.at, lower.at);
+  let columns = vec4u(left.at, right.at, left.at, right.at);
+  reads[lane] = (rows * sizes.mapWidth + columns) * CHANNELS4;
+  let rowShares = vec4f(upper.share, upper.share, lower.share, lower.share);
+  let columnShares = vec4f(left.share, right.share, left.share, right.share);
+  shares[lane] = share * rowShares * columnShares;
 }
 
 @compute @workgroup_size(64)

@@ -1,5 +1,6 @@
 // Input and result of pixel aggregation, on the GPU and in its sequential counterpart.
 import { PanppError } from '../errors.js';
+import { checkInteger, checkNumber } from '../options.js';
 
 /**
  * Which kernels check the instance vectors of the pixels they grow into: `reference` only those
@@ -52,8 +53,8 @@ function fail(what: string): never {
  */
 export function checkAggregationInput(input: AggregationInput): void {
   const { text, kernel, embedding, height, width } = input;
-  if (!(Number.isInteger(height) && Number.isInteger(width) && height > 0 && width > 0))
-    fail(`a map of ${height} × ${width} is invalid; both sides must be positive integers`);
+  checkInteger('height', height, 1);
+  checkInteger('width', width, 1);
   const planes = { text: [text, 1], kernel: [kernel, 1], embedding: [embedding, 4] } as const;
   for (const [name, [data, count]] of Object.entries(planes)) {
     const needed = count * height * width;
@@ -86,15 +87,8 @@ export function checkAggregationSettings({
   mode,
   distance,
 }: Pick<AggregationInput, 'minKernelArea' | 'mode' | 'distance'>): void {
-  if (!(isNumber(minKernelArea) && minKernelArea >= 0 && minKernelArea < 2 ** 31))
-    fail(`minKernelArea is ${minKernelArea}; it must be 0 or more`);
-  if (!(isNumber(distance) && distance >= 0))
-    fail(`distance is ${distance}; it must be a number, 0 or more`);
+  checkNumber('minKernelArea', minKernelArea, 0, 2 ** 31 - 1);
+  checkNumber('distance', distance, 0, Infinity);
   if (mode !== 'reference' && mode !== 'always')
     fail(`mode is ${String(mode)}; it must be reference or always`);
-}
-
-// JavaScript callers may pass strings.
-function isNumber(value: unknown): value is number {
-  return typeof value === 'number';
 }

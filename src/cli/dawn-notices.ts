@@ -32,7 +32,7 @@ export async function withoutDawnNotices<T>(start: () => Promise<T>): Promise<T>
 }
 
 /**
- * Returns a function that ends the redirection and returns the text written meanwhile; undefined if
+ * Returns a function that ends the redirection and returns the text written in between; undefined if
  * stderr could not be restored.
  */
 function divertStderr(): (() => string) | undefined {

@@ -35,15 +35,17 @@ export function withEngineOptions(command: Command): Command {
   );
 }
 
+export function weightsOption(): Option {
+  return new Option(
+    '--weights <file>',
+    'weights made by `panpp convert` (default: those of the package)',
+  );
+}
+
 /** Adds `--weights`, `--adapter`, `--precision` and `--toggles`. */
 export function withModelOptions(command: Command): Command {
   return command
-    .addOption(
-      new Option(
-        '--weights <file>',
-        'weights made by `panpp convert` (default: those of the package)',
-      ),
-    )
+    .addOption(weightsOption())
     .addOption(
       new Option(
         '--adapter <name>',

@@ -2,7 +2,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { exportOnnx } from '../export/onnx.js';
 import { readWeights } from '../network/weights-file.js';
-import { readWeightsBytes } from './engine.js';
+import { readWeightsBytes, weightsOption } from './engine.js';
 import { assertNoInput, shown, writeBytes } from './files.js';
 import { exitCodes, say } from './report.js';
 import { exiting } from './usage.js';
@@ -25,12 +25,7 @@ export function addExport(program: Command): void {
     .addOption(
       new Option('--onnx <file>', 'file to write, for example model.onnx').makeOptionMandatory(),
     )
-    .addOption(
-      new Option(
-        '--weights <file>',
-        'weights made by `panpp convert` (default: those of the package)',
-      ),
-    )
+    .addOption(weightsOption())
     .addOption(
       new Option(
         '--size <height>x<width>',

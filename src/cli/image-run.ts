@@ -58,14 +58,14 @@ export async function runOnImages(
   const earlier = await earlierResults(images, results, hashes);
   const missing = images.filter((file) => !earlier.has(file));
 
-  let [failed, told] = [problems.length, 0];
+  let [failed, reported] = [problems.length, 0];
   const stopWatching = onInterrupt(async () => {
     const written = await results.finish({ ifAny: true });
     // By now the image being written is counted.
     await new Promise(setImmediate);
     saidWritten(written, say);
     say(
-      `panpp: interrupted, ${told} of ${images.length} images are done${results.isAsked ? '; the same command with --resume continues' : ''}`,
+      `panpp: interrupted, ${reported} of ${images.length} images are done${results.isAsked ? '; the same command with --resume continues' : ''}`,
     );
   });
   const engine = missing.length > 0 ? await openEngine(flags, weights) : undefined;
@@ -77,9 +77,9 @@ export async function runOnImages(
     }
     const outcomes = engine ? processFiles(missing, forModel(engine.model)) : none();
     for await (const done of inOrder(images, earlier, outcomes)) {
-      const { isRead, isGood } = await tell(done, results, progress, hashes.get(done.file));
+      const { isRead, isGood } = await report(done, results, progress, hashes.get(done.file));
       if (!isGood) failed++;
-      told++;
+      reported++;
       // Nobody reads the output, and nothing else was requested.
       if (!isRead && !results.isAsked)
         process.exit(
@@ -158,7 +158,7 @@ async function* inOrder(
 }
 
 /** Prints an image's line and writes its files. */
-async function tell(
+async function report(
   done: Done,
   results: ResultFiles,
   progress: Progress,

@@ -270,7 +270,7 @@ export class ResultFiles {
 
   /**
    * An earlier run's result for an image, if it wrote all requested files.
-   * @param of a hash of all that the result depends on, if that can be told
+   * @param of a hash of all that the result depends on, if it is known
    */
   async earlier(file: ImageFile, of: string | undefined): Promise<ResultLine | undefined> {
     const entry = this.flags.resume ? await this.record?.read(file.resultName) : undefined;
@@ -298,7 +298,7 @@ export class ResultFiles {
 
   /**
    * Writes an image's files; if one fails, the others are still written.
-   * @param of a hash of all that the result depends on, if that can be told
+   * @param of a hash of all that the result depends on, if it is known
    */
   async write(file: ImageFile, result: ImageResult, of: string | undefined): Promise<Written> {
     const all: Written = { paths: [], problems: [] };
@@ -433,7 +433,7 @@ export class ResultFiles {
     subfolder: string,
   ): Promise<ImageReference> {
     if (path === standardInput) return { path: resultName, width, height };
-    // The image may have been moved meanwhile; the result is still written.
+    // The image may have been moved in the meantime; the result is still written.
     const folder = await realPath(dirname(path)).catch(() => resolve(dirname(path)));
     const image = join(folder, basename(path));
     return {

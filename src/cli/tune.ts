@@ -36,8 +36,8 @@ export function addTune(program: Command): void {
     .summary('measure what is fastest on this adapter, once')
     .description(
       'Measures which tiles, and on GPUs which methods, make the network’s convolutions fastest on an adapter, and stores that in a ' +
-        'file that the other commands use from then on. Takes seconds on a GPU and some minutes on a software adapter; let the machine ' +
-        'do nothing else meanwhile. Earlier results for other sizes, weights or precisions are kept.',
+        'file that the other commands use from then on. Takes seconds on a GPU and some minutes on a software adapter; keep ' +
+        'the machine idle otherwise. Earlier results for other sizes, weights or precisions are kept.',
     )
     .addOption(
       new Option(
@@ -126,21 +126,21 @@ async function earlierTuning(path: string, profile: GpuProfile): Promise<Tuning 
  * rest.
  */
 export function describeTuning({ adapter, shapes, methods = {} }: Tuning): string {
-  const rowsOf = <F extends TunedShape | TunedMethod>(
-    all: Readonly<Record<string, F>>,
-    winner: (found: F) => string | undefined,
+  const rowsOf = <R extends TunedShape | TunedMethod>(
+    results: Readonly<Record<string, R>>,
+    winner: (result: R) => string | undefined,
   ) =>
-    Object.entries(all)
-      .filter(([, found]) => winner(found))
-      .sort(([, a], [, b]) => b.usual - b.best - (a.usual - a.best))
-      .map(([key, found]) => {
-        const { best, usual } = found;
+    Object.entries(results)
+      .filter(([, result]) => winner(result))
+      .sort(([, a], [, b]) => b.baseline - b.best - (a.baseline - a.best))
+      .map(([key, result]) => {
+        const { best, baseline } = result;
         return [
           key,
-          usual.toFixed(2),
+          baseline.toFixed(2),
           best.toFixed(2),
-          `-${(100 * (1 - best / usual)).toFixed(0)} %`,
-          winner(found)!,
+          `-${(100 * (1 - best / baseline)).toFixed(0)} %`,
+          winner(result)!,
         ];
       });
   const tiles = rowsOf(shapes, ({ tile }) => tile && tileName(tile));

@@ -2,7 +2,7 @@
 import { readCtwGroundTruth, readPolygons } from './formats/numbers.js';
 import { refuse } from './formats/text.js';
 import { intersectionArea, type Outline, outline, reaches, unionArea } from './geometry.js';
-import { imageList, noFindings, setAside, told } from './notes.js';
+import { imageList, noFindings, setAside, reported } from './notes.js';
 import type { FileSet } from './formats/files.js';
 import { type Ctw1500Image, type EvaluationResult, score } from './types.js';
 
@@ -55,7 +55,7 @@ export function evaluateCtw1500(
     ...score(counts.tp / (counts.tp + counts.fp), counts.tp / counts.npos),
     counts,
     perImage,
-    ...told(findings),
+    ...reported(findings),
   };
 }
 

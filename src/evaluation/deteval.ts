@@ -12,7 +12,7 @@ import {
   resultFiles,
 } from './formats/totaltext.js';
 import { exceeds, intersectionArea, type Outline, outline, reaches } from './geometry.js';
-import { imageList, noFindings, setAside, told } from './notes.js';
+import { imageList, noFindings, setAside, reported } from './notes.js';
 import type { FileSet } from './formats/files.js';
 import { type DetEvalImage, type EvaluationResult, ratio, score } from './types.js';
 
@@ -57,7 +57,7 @@ export function evaluateTotalText(
   const total = score(ratio(counts.precisionSum, counts.det), ratio(counts.recallSum, counts.gt));
   if (total.hmean === 0)
     notes.push('nothing was found: the official script fails here where this gives 0');
-  return { ...total, counts, perImage, ...told(findings) };
+  return { ...total, counts, perImage, ...reported(findings) };
 }
 
 interface GroundTruth {

@@ -3,7 +3,7 @@ import { definedIou } from './ctw1500.js';
 import { readMsraGroundTruth, readPolygons } from './formats/numbers.js';
 import { refuse } from './formats/text.js';
 import { type Outline, outline, reaches } from './geometry.js';
-import { imageList, noFindings, setAside, told } from './notes.js';
+import { imageList, noFindings, setAside, reported } from './notes.js';
 import type { FileSet } from './formats/files.js';
 import { type EvaluationResult, type MsraTd500Image, score } from './types.js';
 
@@ -61,7 +61,7 @@ export function evaluateMsraTd500(
     ...score(counts.tp / counts.det, counts.tp / (counts.tp + counts.missed)),
     counts,
     perImage,
-    ...told(findings),
+    ...reported(findings),
   };
 }
 

@@ -15,7 +15,7 @@ export function noFindings(): Findings {
 }
 
 /** The part of the findings that a result reports. */
-export function told({ notes, ignored, forms }: Findings) {
+export function reported({ notes, ignored, forms }: Findings) {
   return { notes, ignored, groundTruth: [...forms].sort().join(' and ') };
 }
 

@@ -7,7 +7,7 @@ import type { KeyedFile, WordRegion } from './formats/icdar.js';
 import { refuse } from './formats/text.js';
 import * as totaltext from './formats/totaltext.js';
 import { coveredShare, exceeds, intersectionOverUnion, type Outline, outline } from './geometry.js';
-import { type Findings, imageList, noFindings, setAside, told } from './notes.js';
+import { type Findings, imageList, noFindings, setAside, reported } from './notes.js';
 import type { FileSet } from './formats/files.js';
 import {
   type EvaluationOptions,
@@ -148,7 +148,7 @@ export function evaluateIou(
   if (!(iouThreshold > 0 && iouThreshold < 1)) {
     throw new PanppError(
       'argument',
-      `an IoU threshold lies between 0 and 1; ${iouThreshold} does not`,
+      `the IoU threshold is ${iouThreshold}; it must be between 0 and 1`,
     );
   }
   const gtFiles = totaltext.groundTruthFiles(groundTruth, 'after poly_gt_');
@@ -209,7 +209,7 @@ function evaluateImages(
     ...score(precision, ratio(counts.matched, counts.gtCare)),
     counts,
     perImage,
-    ...told(findings),
+    ...reported(findings),
   };
 }
 

@@ -55,7 +55,7 @@ const COLOURS = [
  */
 export function lineChart({ title, x, y, series }: Chart): string {
   if (series.length > COLOURS.length)
-    fail(`${series.length} series; at most ${COLOURS.length} can be told apart`);
+    fail(`${series.length} series; at most ${COLOURS.length} can be distinguished`);
   const points = series.flatMap((one) => one.points);
   if (points.length === 0) fail('no points');
   const xValues = points.map(([value]) => value);

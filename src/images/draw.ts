@@ -51,7 +51,7 @@ export function drawRegions(
 
   const lineWidth = options.lineWidth ?? Math.max(2, Math.min(width, height) / 320);
   const fillOpacity = options.fillOpacity ?? DEFAULT_FILL_OPACITY;
-  checkNumber('lineWidth', lineWidth, 0, Infinity);
+  checkNumber('lineWidth', lineWidth, 0);
   checkNumber('fillOpacity', fillOpacity, 0, 1);
   regions.forEach(({ polygon }, index) => {
     const colour = regionColour(index);

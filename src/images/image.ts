@@ -1,4 +1,5 @@
 import { PanppError } from '../errors.js';
+import { checkInteger } from '../options.js';
 
 /**
  * An 8-bit image in memory, row by row, channels interleaved, no row padding.
@@ -32,10 +33,8 @@ export function checkImage({ width, height, channels, data }: PixelImage): void 
   const fail = (what: string): never => {
     throw new PanppError('argument', what);
   };
-  if (!(Number.isInteger(width) && Number.isInteger(height) && width > 0 && height > 0))
-    fail(
-      `an image of ${width} × ${height} pixels is invalid; both sides must be positive integers`,
-    );
+  checkInteger("an image's width", width, 1);
+  checkInteger("an image's height", height, 1);
   if (channels !== 3 && channels !== 4)
     fail(`an image has 3 or 4 channels, not ${String(channels)}`);
   if (!isBytes(data))

@@ -1,6 +1,7 @@
 // Computes the network's input size for an image: spec "Input" 2 (the reference's
 // scale_aligned_short).
 import { PanppError } from '../errors.js';
+import { checkInteger } from '../options.js';
 
 /** Rows and columns, in pixels. */
 export interface Size {
@@ -28,11 +29,8 @@ export function resizedSize(
   shortSide: number,
   maxPixels = DEFAULT_MAX_PIXELS,
 ): { height: number; width: number } {
-  for (const [name, side] of Object.entries({ height, width, shortSide })) {
-    if (!Number.isSafeInteger(side) || side < 1) {
-      throw new PanppError('argument', `${name} is ${side}; it must be a positive integer`);
-    }
-  }
+  for (const [name, side] of Object.entries({ height, width, shortSide }))
+    checkInteger(name, side, 1);
   const scale = shortSide / Math.min(height, width);
   const aligned = (side: number) => Math.ceil(Math.floor(side * scale + 0.5) / STRIDE) * STRIDE;
   const result = { height: aligned(height), width: aligned(width) };

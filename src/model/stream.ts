@@ -1,6 +1,6 @@
 // Processes a stream of images (files, frames, requests) with bounded memory: no image is taken
 // while `concurrency` images are in progress or the consumer has not fetched the results.
-import { PanppError } from '../errors.js';
+import { checkInteger } from '../options.js';
 import { abortable } from './turns.js';
 
 /** How a stream of images is processed. */
@@ -46,12 +46,7 @@ export async function* streamed<S, R extends object, K = S>(
   { concurrency = 2, signal, onError }: StreamOptions,
   keep?: (image: S) => K,
 ): AsyncGenerator<Streamed<R, S>, void, undefined> {
-  if (!Number.isInteger(concurrency) || concurrency < 1) {
-    throw new PanppError(
-      'argument',
-      `concurrency is ${concurrency}; it must be a whole number, at least 1`,
-    );
-  }
+  checkInteger('concurrency', concurrency, 1);
   // No copy needed: with concurrency 1 the source continues only after the image is done, and an
   // array already holds all its images.
   const taken: (image: S) => S | K =

@@ -81,7 +81,7 @@ function inferRecognition(
   if (!chosen)
     throw new PanppError(
       'weights',
-      `${source} reads ${characters} characters, a number that no usual vocabulary has; give the vocabulary`,
+      `${source} reads ${characters} characters, which fits no known vocabulary; give the vocabulary`,
     );
   if (chosen.length !== characters) {
     throw new PanppError(

@@ -18,7 +18,7 @@ export async function makeFolder(path: string, mode?: number): Promise<void> {
     if (code !== 'ENOENT' || parent === path || (await stat(onDisk(parent)).catch(() => undefined)))
       throw error;
     await makeFolder(parent, mode);
-    // Another process may have made it meanwhile.
+    // Another process may have created it in the meantime.
     await mkdir(onDisk(path), { mode }).catch((again: NodeJS.ErrnoException) => {
       if (again.code !== 'EEXIST') throw again;
     });

@@ -1,8 +1,8 @@
 // Options and results of reading: words, their characters, and their correction.
-import { PanppError } from '../errors.js';
 import type { ImageInput } from '../images/input.js';
 import type { ModelConfig } from '../network/config.js';
 import type { NetworkWeights } from '../network/weights.js';
+import { checkInteger } from '../options.js';
 import type { Point } from '../shapes/geometry.js';
 import { type CorrectionSettings, Lexicon, checkCorrection, correctWord } from './lexicon.js';
 import { type DecodingPlan, greedy, maxBeam } from './plan.js';
@@ -68,12 +68,7 @@ export interface ReadingSetup {
 
 /** @throws PanppError `argument` for a beam out of range */
 export function decodingOf({ beam = 1 }: ReadOptions): DecodingPlan {
-  if (!Number.isInteger(beam) || beam < 1 || beam > maxBeam) {
-    throw new PanppError(
-      'argument',
-      `beam is ${beam}; it must be a whole number from 1 to ${maxBeam}`,
-    );
-  }
+  checkInteger('beam', beam, 1, maxBeam);
   return { ...greedy, beam };
 }
 

@@ -1,4 +1,5 @@
 import { PanppError } from '../errors.js';
+import { checkNumber } from '../options.js';
 
 /** Which regions are kept and what shape they get. */
 export interface RegionSettings {
@@ -31,18 +32,13 @@ export function checkRegionSettings({
   const reject = (what: string): never => {
     throw new PanppError('argument', `region settings: ${what}`);
   };
-  // A string such as '4' would work in some expressions and not in others.
-  for (const [name, value] of Object.entries({ minScore, minArea, scale, tolerance })) {
-    if (value !== undefined && typeof value !== 'number')
-      reject(`${name} must be a number, got ${JSON.stringify(value)}`);
-  }
-  if (!(minScore >= 0 && minScore <= 1)) reject(`minScore must lie in 0 … 1, got ${minScore}`);
-  if (!(minArea >= 0 && minArea < Infinity)) reject(`minArea must be 0 or more, got ${minArea}`);
-  if (!(scale > 0 && scale < Infinity)) reject(`scale must be above 0, got ${scale}`);
+  checkNumber('minScore', minScore, 0, 1);
+  checkNumber('minArea', minArea, 0);
+  checkNumber('scale', scale, 0);
+  if (scale === 0) reject('scale is 0; it must be above 0');
   if (bbox !== 'rect' && bbox !== 'poly')
     reject(`bbox must be 'rect' or 'poly', got ${String(bbox)}`);
   if (tolerance === undefined) return;
   if (bbox !== 'poly') reject(`tolerance applies to 'poly' only, leave it out for '${bbox}'`);
-  if (!(tolerance >= 0 && tolerance < Infinity))
-    reject(`tolerance must be 0 or more, got ${tolerance}`);
+  checkNumber('tolerance', tolerance, 0);
 }

@@ -1,7 +1,7 @@
 // Simplifies a closed polygon: Douglas and Peucker (1973) on the two chains between distant
 // corners. Then points are put back wherever the simplified outline would touch itself.
 
-import { PanppError } from '../errors.js';
+import { checkNumber } from '../options.js';
 import { cross, type Point, type Polygon } from './geometry.js';
 
 /**
@@ -24,12 +24,7 @@ interface Edge {
  * @throws PanppError `argument` for a tolerance that is negative or not finite.
  */
 export function simplifyPolygon(polygon: Polygon, tolerance: number): Point[] {
-  if (!(tolerance >= 0 && tolerance < Infinity)) {
-    throw new PanppError(
-      'argument',
-      `the tolerance of a polygon must be 0 or more, got ${tolerance}`,
-    );
-  }
+  checkNumber('tolerance', tolerance, 0);
   const corners = polygon.filter((point, i) => i === 0 || !same(point, polygon[i - 1]));
   while (corners.length > 1 && same(corners[0], corners.at(-1)!)) corners.pop();
   if (corners.length < 3) return corners;

@@ -11,6 +11,7 @@ import {
 } from '../layers/conv/method.js';
 import { type ConvShape, shapeKey } from '../layers/conv/shape.js';
 import { candidateTiles, defaultTile } from '../layers/conv/tiles/kinds.js';
+import { sameTile } from '../layers/conv/tiles/tile.js';
 import { packConv } from '../layers/conv/conv.js';
 import { convShapeOf } from '../layers/conv/direct.js';
 import { featureMap } from '../layers/feature-map.js';
@@ -21,17 +22,16 @@ import { planNetwork, planRecognitionFeatures } from '../network/plan.js';
 import { type PlannedWeights, planWeights } from '../network/weights.js';
 import { readWeights } from '../network/weights-file.js';
 import { checkOptions } from '../options.js';
-import { race } from './race.js';
-import { Trial } from './trial.js';
+import { CandidateRunner } from './runner.js';
+import { selectFastest } from './select.js';
+import { type TuningTask, methodTask, randomize, tileTask } from './task.js';
 import {
   type TunedMethod,
   type TunedShape,
   type Tuning,
-  sameTile,
   tunedChoices,
   tuningOf,
 } from './tuning.js';
-import { type Ways, methodWays, randomize, tileWays } from './ways.js';
 
 /** Size of a network's input in pixels. */
 export interface TuneSize {
@@ -85,28 +85,44 @@ export async function tune(
 ): Promise<Tuning> {
   checkOptions('tune', options, ['sizes', 'precision', 'source', 'onProgress', 'signal']);
   gpu.assertUsable();
-  const { shapes, classes } = convolutionsOf(gpu, weights, options);
+  return tuneConvolutions(gpu, convolutionsOf(gpu, weights, options), options);
+}
+
+/** The convolutions to measure. */
+interface Convolutions {
+  /** The largest shape with each key. */
+  readonly shapes: ReadonlyMap<string, ConvShape>;
+  /** For each class with a choice of methods, all its direct shapes, including equal ones. */
+  readonly classes: ReadonlyMap<string, readonly ConvShape[]>;
+}
+
+/** Measures tiles for each shape, then methods for each class with the tiles just found. */
+export async function tuneConvolutions(
+  gpu: Gpu,
+  { shapes, classes }: Convolutions,
+  { onProgress, signal }: Pick<TuneOptions, 'onProgress' | 'signal'>,
+): Promise<Tuning> {
   const compiled = new Set(gpu.pipelines.keys());
   const tiles: Record<string, TunedShape> = {};
   const methods: Record<string, TunedMethod> = {};
   let done = 0;
-  const keep = async <F extends TunedShape | TunedMethod>(
-    all: Record<string, F>,
+  const record = async <R extends TunedShape | TunedMethod>(
+    results: Record<string, R>,
     shape: string,
-    measured: () => Promise<F>,
+    measure: () => Promise<R>,
   ) => {
-    options.signal?.throwIfAborted();
-    const found = (all[shape] = await measured());
-    // Free the pipelines of rejected ways.
+    signal?.throwIfAborted();
+    const found = (results[shape] = await measure());
+    // Free the pipelines of the candidates.
     for (const pipeline of gpu.pipelines.keys())
       if (!compiled.has(pipeline)) gpu.pipelines.delete(pipeline);
-    options.onProgress?.({ shape, found, done: ++done, total: shapes.size + classes.size });
+    onProgress?.({ shape, found, done: ++done, total: shapes.size + classes.size });
   };
   try {
-    for (const [key, shape] of shapes) await keep(tiles, key, () => tuneShape(gpu, key, shape));
+    for (const [key, shape] of shapes) await record(tiles, key, () => tuneShape(gpu, key, shape));
     const choices = tunedChoices({ shapes: tiles }, gpu.profile);
-    for (const [key, own] of classes)
-      await keep(methods, key, () => tuneMethod(gpu, key, own, choices));
+    for (const [key, members] of classes)
+      await record(methods, key, () => tuneMethod(gpu, key, members, choices));
   } catch (error) {
     // A lost device can cause any kind of error.
     gpu.assertUsable();
@@ -115,29 +131,25 @@ export async function tune(
   return tuningOf(gpu.profile, tiles, methods);
 }
 
-/**
- * Collects the convolutions of a network's plans, for all methods. Shapes by key: the largest shape
- * with each key. Classes with a choice of methods, by key: all direct shapes of the class,
- * including equal ones.
- */
+/** Collects the convolutions of a network's plans, for all methods. */
 export function convolutionsOf(
   { profile }: Pick<Gpu, 'profile'>,
   weights: Uint8Array | ArrayBuffer,
   { source, precision = 'f32', sizes }: TuneOptions,
-): { shapes: ReadonlyMap<string, ConvShape>; classes: ReadonlyMap<string, readonly ConvShape[]> } {
+): Convolutions {
   const { config } = readWeights(
     weights instanceof Uint8Array ? weights : new Uint8Array(weights),
     source,
   );
-  const chosen = (sizes ?? usualSizes(config)).map(checkedSize);
-  const usual = defaultChoices(profile);
+  const chosen = (sizes ?? defaultSizes(config)).map(checkedSize);
+  const defaults = defaultChoices(profile);
   const shapes = new Map<string, ConvShape>();
   const classes = new Map<string, ConvShape[]>();
-  // Plans with the usual methods, then with the others.
-  for (const which of [0, -1]) {
+  // Plans with the default methods, then with the last candidates.
+  for (const index of [0, -1]) {
     const choices: ConvChoices = {
-      ...usual,
-      method: (conv) => candidateMethods(conv, profile).at(which)!,
+      ...defaults,
+      method: (conv) => candidateMethods(conv, profile).at(index)!,
     };
     const planned = planWeights(config, choosePrecision(precision, profile), choices);
     for (const shape of chosen.flatMap((size) => plannedShapes(config, planned, size))) {
@@ -146,9 +158,9 @@ export function convolutionsOf(
       if (!known || known.sizes[2] * known.sizes[3] < shape.sizes[2] * shape.sizes[3])
         shapes.set(key, shape);
       const conv = classOf(shape);
-      const own = classKey(conv, profile);
+      const ownClass = classKey(conv, profile);
       if (candidateMethods(conv, profile).length > 1)
-        classes.set(own, [...(classes.get(own) ?? []), shape]);
+        classes.set(ownClass, [...(classes.get(ownClass) ?? []), shape]);
     }
   }
   return { shapes, classes };
@@ -169,7 +181,7 @@ function plannedShapes(
   return [...network.dispatches, ...features].flatMap((dispatch) => convShapeOf(dispatch) ?? []);
 }
 
-function usualSizes({ detection: { shortSide } }: ModelConfig): TuneSize[] {
+function defaultSizes({ detection: { shortSide } }: ModelConfig): TuneSize[] {
   return [1, 4 / 3, 16 / 9].map((ratio) => ({
     height: shortSide,
     width: Math.round(ratio * shortSide),
@@ -190,17 +202,18 @@ function checkedSize(size: TuneSize): TuneSize {
 }
 
 async function tuneShape(gpu: Gpu, key: string, shape: ConvShape): Promise<TunedShape> {
-  const usual = defaultTile(shape, gpu.profile);
-  const others = candidateTiles(shape, gpu.profile).filter((tile) => !sameTile(tile, usual));
-  const { winner, ...found } = await fastest(gpu, key, tileWays(gpu, shape), [usual, ...others]);
-  return { ...(winner && { tile: winner }), ...found };
+  const baseline = defaultTile(shape, gpu.profile);
+  const candidates = candidateTiles(shape, gpu.profile).filter((tile) => !sameTile(tile, baseline));
+  const task = tileTask(gpu, shape);
+  const { winner, ...result } = await runTask(gpu, key, task, baseline, candidates);
+  return { ...(winner && { tile: winner }), ...result };
 }
 
 /**
  * Finds the fastest method of a class, summed over all its convolutions in the network.
  * @param shapes the direct shapes of these convolutions
  * @param choices the tiles to use for each method
- * @param methods candidates, the usual method first
+ * @param methods the default method, which is the baseline, and the candidates
  */
 export async function tuneMethod(
   gpu: Gpu,
@@ -209,44 +222,55 @@ export async function tuneMethod(
   choices: ConvChoices,
   methods = candidateMethods(classOf(shapes[0]), gpu.profile),
 ): Promise<TunedMethod> {
-  const own = classOf(shapes[0]);
-  const weight = randomize(new Float32Array(own.outChannels * own.inChannels * own.kernel ** 2));
-  const conv = { ...own, weight, bias: new Float32Array(own.outChannels) };
+  const convClass = classOf(shapes[0]);
+  const { outChannels, inChannels, kernel, stride, precision } = convClass;
+  const weight = randomize(new Float32Array(outChannels * inChannels * kernel ** 2));
+  const conv = { ...convClass, weight, bias: new Float32Array(outChannels) };
   const pack = (packer: WeightPacker<ConvChoices>) =>
-    new Map(methods.map((method) => [method, packConv(packer, method, conv, own.stride, method)]));
-  const { packed, ready, dispose } = packWeights(gpu, own.precision, choices, pack);
+    new Map(methods.map((method) => [method, packConv(packer, method, conv, stride, method)]));
+  const { packed, ready, dispose } = packWeights(gpu, precision, choices, pack);
   try {
     await ready;
-    const { winner, ...found } = await fastest(gpu, key, methodWays(gpu, packed, shapes), methods);
-    return { ...(winner && { method: winner }), ...found };
+    const [baseline, ...candidates] = methods;
+    const task = methodTask(gpu, packed, shapes);
+    const { winner, ...result } = await runTask(gpu, key, task, baseline, candidates);
+    return { ...(winner && { method: winner }), ...result };
   } finally {
     dispose();
   }
 }
 
-/** Races the ways whose results match the first one's. */
-async function fastest<T>(gpu: Gpu, key: string, ways: Ways<T>, [usual, ...others]: readonly T[]) {
-  const trial = new Trial(gpu, ways);
+/** Checks the candidates of a task and measures those whose results match the baseline's. */
+async function runTask<T>(
+  gpu: Gpu,
+  key: string,
+  task: TuningTask<T>,
+  baseline: T,
+  candidates: readonly T[],
+) {
+  const runner = new CandidateRunner(gpu, task);
   try {
+    const fault = await runner.check(baseline);
+    if (fault) throw new PanppError('shader', `${key} can't be measured: ${fault}`);
     const faults: string[] = [];
-    const sound: T[] = [];
-    const ofUsual = await trial.faultOf(usual);
-    if (ofUsual) throw new PanppError('shader', `${key} can't be measured: ${ofUsual}`);
-    for (const way of others) {
-      const fault = await trial.faultOf(way);
+    const valid: T[] = [];
+    for (const candidate of candidates) {
+      const fault = await runner.check(candidate);
       if (fault) faults.push(fault);
-      else sound.push(way);
+      else valid.push(candidate);
     }
-    await trial.setRepeats(usual);
-    const { winner, ...times } = await race(usual, sound, (way) => trial.time(way));
+    await runner.setRepeats(baseline);
+    const selection = await selectFastest(baseline, valid, (candidate) =>
+      runner.measure(candidate),
+    );
     return {
-      winner,
-      best: rounded(times.best),
-      usual: rounded(times.usual),
+      winner: selection.winner,
+      best: rounded(selection.best),
+      baseline: rounded(selection.baseline),
       ...(faults.length > 0 && { faults }),
     };
   } finally {
-    trial.dispose();
+    runner.dispose();
   }
 }
 

@@ -11,8 +11,8 @@ import {
   defaultChoices,
 } from '../layers/conv/method.js';
 import { shapeKey } from '../layers/conv/shape.js';
-import { candidateTiles, tileName, tileSources } from '../layers/conv/tiles/kinds.js';
-import type { ConvTile, TileDevice } from '../layers/conv/tiles/tile.js';
+import { candidateTiles, tileSources } from '../layers/conv/tiles/kinds.js';
+import { type ConvTile, type TileDevice, sameTile } from '../layers/conv/tiles/tile.js';
 import { winogradSources } from '../layers/conv/winograd.js';
 import type { Source } from '../wgsl/assemble.js';
 import { tokensOf } from '../wgsl/tokens.js';
@@ -24,7 +24,7 @@ export interface TunedShape {
   /** Milliseconds per convolution with that tile, or with the default one if `tile` is missing. */
   readonly best: number;
   /** Milliseconds with the default tile. */
-  readonly usual: number;
+  readonly baseline: number;
   /**
    * Tiles that don't compile or give wrong results on this adapter, one line each. They are never
    * used; please report them.
@@ -34,15 +34,15 @@ export interface TunedShape {
 
 /** Result for one class of convolutions. */
 export interface TunedMethod {
-  /** The method that beats the usual one (Winograd); missing if none does. */
+  /** The method that beats the default one (Winograd); missing if none does. */
   readonly method?: ConvMethod;
   /**
    * Milliseconds for all convolutions of the class at the tuned sizes, with that method (or the
-   * usual one if `method` is missing) and their fastest tiles.
+   * default one if `method` is missing) and their fastest tiles.
    */
   readonly best: number;
-  /** Milliseconds with the usual method. */
-  readonly usual: number;
+  /** Milliseconds with the default method. */
+  readonly baseline: number;
   /**
    * Methods that don't compile or give wrong results on this adapter, one line each. They are never
    * used; please report them.
@@ -97,10 +97,10 @@ type TuningProfile = Pick<GpuProfile, 'adapter' | 'vendor' | 'architecture'>;
 /** Whether a tuning can be used on an adapter. */
 export function tuningState(tuning: Tuning | undefined, profile: TuningProfile): TuningState {
   if (!tuning) return 'none';
-  const ofAdapter = (['adapter', 'vendor', 'architecture'] as const).every(
+  const sameAdapter = (['adapter', 'vendor', 'architecture'] as const).every(
     (name) => tuning[name] === profile[name],
   );
-  if (!ofAdapter) return 'other-adapter';
+  if (!sameAdapter) return 'other-adapter';
   return tuning.shaders === shaderHash() ? 'used' : 'other-shaders';
 }
 
@@ -111,26 +111,23 @@ export function tunedChoices(
   { shapes, methods = {} }: Pick<Tuning, 'shapes' | 'methods'>,
   device: TileDevice,
 ): ConvChoices {
-  const usual = defaultChoices(device);
+  const defaults = defaultChoices(device);
   // The data may come from anywhere: use only what this device supports.
   return {
-    ...usual,
+    ...defaults,
     method: (conv) => {
       const tuned = methods[classKey(conv, device)]?.method;
       return (
-        candidateMethods(conv, device).find((method) => method === tuned) ?? usual.method(conv)
+        candidateMethods(conv, device).find((method) => method === tuned) ?? defaults.method(conv)
       );
     },
     tile: (shape) => {
       const tuned = shapes[shapeKey(shape)]?.tile;
-      const known = tuned && candidateTiles(shape, device).find((tile) => sameTile(tile, tuned));
-      return known ?? usual.tile(shape);
+      const supported =
+        tuned && candidateTiles(shape, device).find((tile) => sameTile(tile, tuned));
+      return supported ?? defaults.tile(shape);
     },
   };
-}
-
-export function sameTile(a: ConvTile, b: ConvTile): boolean {
-  return tileName(a) === tileName(b);
 }
 
 /**
@@ -151,16 +148,16 @@ export function mergedTuning(earlier: Tuning | undefined, later: Tuning): Tuning
  * @throws PanppError `argument` if it is not
  */
 export function asTuning(value: unknown, source = 'tuning'): Tuning {
-  const fault = faultOf(value);
-  if (fault)
+  const problem = problemOf(value);
+  if (problem)
     throw new PanppError(
       'argument',
-      `${source} is no tuning: ${fault}; make one with panpp tune, or with tune()`,
+      `${source} is not a tuning: ${problem}; make one with panpp tune, or with tune()`,
     );
   return value as Tuning;
 }
 
-function faultOf(value: unknown): string | undefined {
+function problemOf(value: unknown): string | undefined {
   if (!isRecord(value)) return 'it is not an object';
   if (value.format !== format) return `its format is not ${format}`;
   const missing = ['adapter', 'vendor', 'architecture', 'shaders'].find(
@@ -170,13 +167,13 @@ function faultOf(value: unknown): string | undefined {
   const { shapes, methods = {} } = value;
   if (!isRecord(shapes)) return 'its shapes are missing';
   if (!isRecord(methods)) return 'its methods are not an object';
-  const odd = Object.entries({ ...shapes, ...methods }).find(([, found]) => !isFound(found));
-  return odd && `its entry for ${shortened(odd[0])} is not complete`;
+  const invalid = Object.entries({ ...shapes, ...methods }).find(([, entry]) => !isResult(entry));
+  return invalid && `its entry for ${shortened(invalid[0])} is incomplete or invalid`;
 }
 
 // Checks entries of shapes and of classes together: their keys never collide.
-function isFound(value: unknown): boolean {
-  if (!isRecord(value) || typeof value.best !== 'number' || typeof value.usual !== 'number')
+function isResult(value: unknown): boolean {
+  if (!isRecord(value) || typeof value.best !== 'number' || typeof value.baseline !== 'number')
     return false;
   const { tile, faults = [] } = value;
   return (
@@ -190,7 +187,7 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** The WGSL sources of all measured ways to compute convolutions. */
+/** The WGSL sources of all tiles and methods that are measured. */
 export const tunedSources: readonly Source[] = [...tileSources, ...winogradSources];
 
 /**

@@ -1,5 +1,5 @@
 // The WGSL tokenizer. All code that reads WGSL uses it: assembly, unrolling, struct layouts, the
-// build's minifier, and the tests' bounds check.
+// build's minifier, the linter (scripts/wgsl-rules.ts), and the tests' bounds check.
 
 /** A word, a number or a symbol. Comments and white space are not tokens. */
 export interface Token {

@@ -161,7 +161,7 @@ describe.each(implementations)('pixel aggregation by $name', ({ run }) => {
     expect(await run(draw(['ooo', '...']))).toEqual({ labels: new Int32Array(6), kernelCount: 0 });
   });
 
-  it('refuses values that mean nothing, and takes infinite logits', async () => {
+  it('refuses invalid values, and accepts infinite logits', async () => {
     const text = (...values: number[]) => ({ ...draw(['#oo']), text: Float32Array.from(values) });
     expect((await run(text(Infinity, 1, -Infinity))).labels).toEqual(Int32Array.of(1, 1, 0));
     await expect(async () => run(text(1, 1, NaN))).rejects.toThrow(
@@ -350,7 +350,7 @@ describe('planAggregation', () => {
     }
   });
 
-  it('has room for the worst map, a chequerboard of kernels', () => {
+  it('has space for the worst case, a chequerboard of kernels', () => {
     const { listed, sums } = plan(7, 9, true);
     expect(listed.bytes).toBe(countsBytes() + 32 * 8);
     expect(sums.bytes).toBe(33 * sumBytes());

@@ -85,7 +85,7 @@ describe('what counts as worse', () => {
     ]);
   });
 
-  it('is told by any of the labels that share a pipeline', () => {
+  it('is found by any of the labels that share a pipeline', () => {
     expect(findGrowth([pipeline({ labels: ['first', 'conv'], spills: 3 })], known)).toEqual([]);
   });
 });
@@ -235,7 +235,7 @@ describe('estimates', () => {
     expect(dispatchTime(work, gpu).whole).toBeCloseTo(7 * 20);
   });
 
-  it('know no dispatch of less than 2 µs', () => {
+  it('count every dispatch as at least 2 µs', () => {
     expect(dispatchTime({ multiplyAdds: 0, bytes: 4, workgroups: 1 }, gpu).whole).toBe(2);
   });
 });

@@ -278,7 +278,7 @@ describe.skipIf(!found)('in Chromium', () => {
       ]);
     });
 
-    it('looks at a canvas as it was at the call, and keeps the calls’ order', async () => {
+    it('uses a canvas as it was at the call, and keeps the order of calls', async () => {
       const [first, second, third] = await page.evaluate(async () => {
         const canvas = new OffscreenCanvas(320, 240);
         const context = canvas.getContext('2d')!;
@@ -344,7 +344,7 @@ describe.skipIf(!found)('in Chromium', () => {
       expect(usable).toBe(true);
     });
 
-    it('tells when the device is lost while it works, and can start anew', async () => {
+    it('reports a device lost during work, and can start again', async () => {
       const outcomes = await page.evaluate(async () => {
         const weights = await panpp.loadWeights('/weights/pan-pp-resnet18.safetensors');
         const picture = new ImageData(64, 64);

@@ -305,7 +305,7 @@ describe('readCheckpoint: where the tensors are', () => {
     expect(names(dict({ w: weight, epoch: int(3), nothing: NONE }))).toEqual(['w']);
   });
 
-  it('says what it found where there are none', () => {
+  it('lists what it found if there are none', () => {
     const message = (saved: string) => problem(zipCheckpoint(saved, FOUR));
     expect(message(dict({ epoch: int(1), encoder: tensors }))).toMatch(
       /no tensors found under "epoch", "encoder"; save/,
@@ -327,7 +327,7 @@ describe('readCheckpoint: where the tensors are', () => {
   });
 });
 
-describe('readCheckpoint: what lies beside the weights', () => {
+describe('readCheckpoint: entries besides the weights', () => {
   const FOUND = [
     'found-training.p2.zip.pth',
     'found-training.p4.zip.pth',
@@ -413,7 +413,7 @@ describe('readCheckpoint: what lies beside the weights', () => {
     expect(problem(legacyCheckpoint(legacy, []))).toMatch(/refers to models\.pan\.PAN/);
   });
 
-  it('finds moving averages by their usual names, and says when there is none', () => {
+  it('finds moving averages by their common names, and reports if there is none', () => {
     const w = (value: number) => dict({ w: tensor(floats(), value, [1], [1]) });
     const ema = (root: string) => {
       const bytes = zipCheckpoint(root, FOUR);
@@ -674,7 +674,7 @@ describe('readCheckpoint: damaged and hostile files', () => {
     expect(problem(endless)).toMatch(/zip archive can't be read \(invalid zip data\)/);
   });
 
-  it('tells the kinds of wrong file apart', () => {
+  it('distinguishes the kinds of wrong files', () => {
     const cases: [string, RegExp][] = [
       ['\n\n  <HTML><body>Quota exceeded', /this is an HTML page/],
       ['\xef\xbb\xbf<!DOCTYPE html>', /this is an HTML page/],

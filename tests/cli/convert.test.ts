@@ -84,7 +84,7 @@ describe('convert', () => {
     },
   );
 
-  it('refuses checkpoints of something else, cut ones, and none', async () => {
+  it('refuses checkpoints of other models, truncated ones, and missing ones', async () => {
     expect(await refused(['convert', bundledPath('checkpoints/plain.zip.pth'), 'x'])).toMatch(
       /plain\.zip\.pth holds no PAN or PAN\+\+/,
     );
@@ -108,7 +108,7 @@ describe('convert', () => {
       `${characters.slice(0, 4).join('')}\r\n${characters.slice(4).join('')}\n`,
     );
     expect(await refused(['convert', 'reader.safetensors', 'x'])).toMatch(
-      /reads 8 characters, a number that no usual vocabulary has/,
+      /reads 8 characters, which fits no known vocabulary/,
     );
     const { code } = await panpp([
       'convert',
@@ -178,7 +178,7 @@ describe('convert', () => {
     );
   });
 
-  it('never writes over what it reads', async () => {
+  it('never overwrites its input', async () => {
     const before = read('checkpoint.safetensors');
     symlinkSync('checkpoint.safetensors', inScratch('link.safetensors'));
     for (const output of ['checkpoint.safetensors', 'link.safetensors'])

@@ -4,7 +4,7 @@ import { withoutNotices } from '../../src/cli/dawn-notices.js';
 import { isEmbeddedPlatform } from '../../src/node/embedded-driver.js';
 import { inScratch, read, start } from './cli.js';
 
-it('Dawn’s notices are told from what else there is', () => {
+it('Dawn’s notices are distinguished from other output', () => {
   const notices = [
     'Warning: maxDynamicUniformBuffersPerPipelineLayout artificially reduced from 1000000 to 16 to fit dynamic offset allocation limit.',
     'Warning: vkCreateInstance: Found no drivers!',
@@ -32,7 +32,7 @@ async function stderrOf(env: NodeJS.ProcessEnv): Promise<string> {
 }
 
 describe.skipIf(process.platform !== 'linux')('on stderr', () => {
-  it('there are none, whatever drivers there are', async () => {
+  it('there are none, whatever drivers are installed', async () => {
     expect(await stderrOf({})).toBe('');
     expect(await stderrOf({ VK_DRIVER_FILES: '/nowhere' })).toBe('');
   });

@@ -86,7 +86,7 @@ beforeAll(async () => {
 });
 
 describe('detect', () => {
-  it('reads pictures of every kind in a folder, and tells what is wrong with the others', async () => {
+  it('reads pictures of every kind in a folder, and reports why others can’t be read', async () => {
     mkdirSync(inScratch('kinds/broken'), { recursive: true });
     for (const [name, encode] of Object.entries({ ...likeSign, ...likeGrey }))
       write(`kinds/${name}`, await encode(await crop('sign')));
@@ -193,7 +193,7 @@ describe('detect', () => {
     expect(timings.total).toBeGreaterThan(0);
   });
 
-  it('stores maps in 16 bits where the adapter can, and else says so', async () => {
+  it('stores maps in 16 bits if the adapter can, and reports it otherwise', async () => {
     const [auto] = (await detect(['bread.png', '--no-overlay', '--precision', 'auto'])).lines;
     expect(auto.regions).toHaveLength(3);
     const { code, messages } = await panpp([
@@ -492,7 +492,7 @@ describe('result files', () => {
 });
 
 describe('inputs', () => {
-  it('that hold no images are told, and the rest is done', async () => {
+  it('without images are reported, and the rest is done', async () => {
     mkdirSync(inScratch('nothing'));
     // A terminal would obey this name.
     const strange = 'line\nbreak\u001b[31m.png';
@@ -543,7 +543,7 @@ describe('inputs', () => {
   });
 });
 
-it('ends in peace when its reader has seen enough', async () => {
+it('ends without an error when its reader closes early', async () => {
   const images = ['sign.png', 'bread.png', 'open.png'].flatMap((name) => [name, `./${name}`]);
   const child = start(['detect', ...images, '--no-overlay', ...small, ...onAdapter]);
   child.stdout!.once('data', () => child.stdout!.destroy());
@@ -564,7 +564,7 @@ describe('a run with files', () => {
     Object.keys((JSON.parse(read('series/coco-text.json').toString()) as { imgs: object }).imgs)
       .length;
 
-  it('that is interrupted leaves whole files, tells what is missing, and goes on with --resume', async () => {
+  it('leaves complete files when interrupted, reports what is missing, and continues with --resume', async () => {
     mkdirSync(inScratch('series'));
     for (const path of inputs) write(path, read('bread.png'));
     // It waits for the third image, which never comes.
@@ -600,7 +600,7 @@ describe('a run with files', () => {
   });
 
   // All is done by now, so no adapter is opened.
-  it('writes them though its reader has seen enough', async () => {
+  it('writes them even if its reader closes early', async () => {
     rmSync(inScratch('series/coco-text.json'));
     const child = start(resumed);
     child.stdout!.destroy();
@@ -612,7 +612,7 @@ describe('a run with files', () => {
   });
 
   it.runIf(existsSync('/dev/full'))(
-    'writes them though stdout is on a full disk, which it tells',
+    'writes them even if stdout is on a full disk, with a message',
     async () => {
       rmSync(inScratch('series/coco-text.json'));
       const full = openSync('/dev/full', 'w');
@@ -632,7 +632,7 @@ describe('a run with files', () => {
 });
 
 describe('weights', () => {
-  it('that are none are told by name', async () => {
+  it('are named if they can’t be read', async () => {
     const withWeights = (path: string) =>
       refused(['detect', 'sign.png', '--no-overlay', ...onAdapter, '--weights', path]);
     expect(await withWeights('nowhere.safetensors')).toBe(

@@ -3,7 +3,7 @@ import { isEmbeddedPlatform } from '../../src/node/embedded-driver.js';
 import { panpp } from './cli.js';
 
 describe('doctor', () => {
-  it('tells about adapters, for people', async () => {
+  it('describes adapters as text', async () => {
     const { code, stdout, messages } = await panpp(['doctor']);
     expect({ code, messages }).toEqual({ code: 0, messages: [] });
     expect(stdout).toMatch(/^adapter {4}.+\((hardware|software|software, embedded)\)$/m);

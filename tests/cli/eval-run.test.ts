@@ -134,7 +134,7 @@ describe('eval --run', () => {
     expect(performance.now() - begin).toBeLessThan(5000);
   });
 
-  it('goes on after an interruption, and does no image twice', async () => {
+  it('continues after an interruption, and processes no image twice', async () => {
     const done = (results: string) => {
       try {
         return readdirSync(inScratch(`${results}/detections`)).filter((name) =>
@@ -256,7 +256,7 @@ describe('eval --run', () => {
     expect(repaired.figures).toMatchObject({ failed: [], recall: 3 / 6 });
   });
 
-  it('looks again where what is stored can’t be read', async () => {
+  it('processes an image again if its stored result can’t be read', async () => {
     write('few-results/detections/img_2.json', '{"file":"few/img_2.png","regions":[{"polyg');
     const { figures, messages } = await report([...run('few-results'), '--images', 'few']);
     expect(messages).toContain('panpp: 2 of 3 images were done before');

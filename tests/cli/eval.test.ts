@@ -147,7 +147,7 @@ describe('files', () => {
     });
   });
 
-  it('that are missing count as no detections, which is said', async () => {
+  it('that are missing count as no detections, with a note', async () => {
     folder('one', { 'res_img_1.txt': `${box}\n` });
     const { recall, notes, messages } = await evaluate(icdar('gt', 'one'));
     expect(recall).toBe(0.5);

@@ -106,14 +106,14 @@ describe.runIf(onLinux)('names that are no UTF-8', () => {
   });
 });
 
-describe.runIf(onLinux)('what has no end', () => {
+describe.runIf(onLinux)('endless input', () => {
   it('is refused by a limit on bytes', async () => {
     await expect(readBytes('/dev/zero')).rejects.toThrow(
       '/dev/zero: gives more than 512 MiB, the limit for a pipe or a device; give a file',
     );
   });
 
-  it('is no matter of pipes and of files without a size', async () => {
+  it('does not include pipes, and files without a size', async () => {
     const pipe = join(folder, 'pipe.png');
     execFileSync('mkfifo', [pipe]);
     const bytes = readBytes(pipe);
@@ -126,7 +126,7 @@ describe.runIf(onLinux)('what has no end', () => {
   });
 });
 
-it('a file to write is none of those that are read, by whatever name', async () => {
+it('a file to write is never an input file, under any name', async () => {
   await make('model.pth', 'other');
   const [model, other] = ['model.pth', 'other'].map((name) => join(folder, name));
   symlinkSync(model, join(folder, 'symbolic'));
@@ -158,7 +158,7 @@ describe('pictures of other kinds in a folder', () => {
     expect((await findImages([join(folder, 'a.jpg')], none)).passedOver).toEqual([]);
   });
 
-  it('are told where there are no others', async () => {
+  it('are named if there are no others', async () => {
     await make('a.heic');
     await expect(findImages([folder], none)).rejects.toThrow(
       `${folder}: no PNG, JPEG or WebP files found; ${folder}: 1 picture skipped (1 heic); only PNG, JPEG and WebP are read`,

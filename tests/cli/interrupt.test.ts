@@ -8,7 +8,7 @@ describe('a signal', () => {
   beforeEach(() => exit.mockReset().mockImplementation((() => {}) as never));
   afterEach(() => stop());
 
-  it('ends the work once, though npm sends it again', async () => {
+  it('ends the work once, even if npm sends the signal again', async () => {
     const end = vi.fn(async () => {});
     stop = onInterrupt(end);
     for (let sent = 0; sent < 2; sent++) process.emit('SIGINT');

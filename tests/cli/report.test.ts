@@ -29,7 +29,7 @@ it('progress that goes to no terminal is a line a minute', () => {
   ]);
 });
 
-it('of a single image there is none', () => {
+it('is absent for a single image', () => {
   new Progress(1, 'images');
   vi.advanceTimersByTime(600_000);
   expect(lines).toEqual([]);

@@ -74,7 +74,7 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-describe('a run that an error cuts off', () => {
+describe('a run that ends with an error', () => {
   /** Runs without a word until the device goes away at the second image. */
   async function cutOff(
     output: string,
@@ -159,7 +159,7 @@ it('paths to images hold where folders are links', async () => {
   expect(stored('coco-text.json').imgs[1].file_name).toBe('../../images/a.png');
 });
 
-describe('what lies in the output folder', () => {
+describe('files in the output folder', () => {
   let output: string;
   let count = 0;
   const files = ['a', 'b'].map((name) => ({
@@ -315,7 +315,7 @@ describe('what lies in the output folder', () => {
       regions: [expect.objectContaining({ score: 0.9, area: 4 })],
     }) as object;
 
-    it('know what is done, with these settings and in these formats', async () => {
+    it('know which images are done, with these settings and formats', async () => {
       expect(await earlier(0.9)).toEqual([undefined, undefined]);
       await run({ format });
       expect(await earlier(0.9)).toEqual([line, line]);
@@ -342,7 +342,7 @@ describe('what lies in the output folder', () => {
       expect(await earlier(0.8)).toEqual([expect.anything(), expect.anything()]);
     });
 
-    it('go on with the run’s file as if nothing had happened, and tell again what was kept', async () => {
+    it('continue the run’s file, and report kept files again', async () => {
       writeFileSync(inOutput('b.json'), 'mine');
       await run({ format });
       const whole = text('coco-text.json');
@@ -371,7 +371,7 @@ describe('what lies in the output folder', () => {
     });
   });
 
-  it('holds no draft of a process that is gone', async () => {
+  it('loses the drafts of processes that have ended', async () => {
     mkdirSync(inOutput('.panpp'));
     // No process has a number beyond 2²².
     writeFileSync(inOutput('.panpp/.panpp-4194999-0.draft'), 'half');
@@ -384,7 +384,7 @@ describe('what lies in the output folder', () => {
   });
 
   it.runIf(existsSync('/dev/full'))(
-    'on a full disk: what is not written is told, and what was there stays',
+    'on a full disk: unwritten files are reported, and existing ones stay',
     async () => {
       for (const name of ['a.json', 'coco-text.json']) symlinkSync('/dev/full', inOutput(name));
       const full = "can't be written: no space left on the device";

@@ -124,7 +124,7 @@ describe('panpp spot', () => {
     ]);
   });
 
-  it('tells characters, and searches with a beam', async () => {
+  it('prints characters, and searches with a beam', async () => {
     const { regions } = await spot('sign.png', '--characters', '--beam', '3');
     const read = regions.find(({ text }) => text.length > 0)!;
     expect(read.characters!.map(({ character }) => character).join('')).toBe(read.text);
@@ -173,7 +173,7 @@ describe('panpp spot', () => {
     ]);
   });
 
-  it('refuses in one line what it can’t start with', async () => {
+  it('refuses invalid options and files in one line', async () => {
     expect(await refused(['spot', ...onAdapter, 'sign.png'])).toMatch(
       /can only detect text, not read it; give --weights/,
     );

@@ -15,7 +15,7 @@ const env = {
   MESA_SHADER_CACHE_DIR:
     process.env.MESA_SHADER_CACHE_DIR ?? process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'),
 };
-/** Where no shader was compiled before, a tuning takes its time on a software adapter. */
+/** With an empty shader cache, a tuning takes long on a software adapter. */
 const timeout = 300_000;
 const tune = (...args: string[]) => panpp(['tune', ...onAdapter, ...args], env);
 async function detect(...args: string[]) {
@@ -53,7 +53,7 @@ describe('tune', () => {
       const stdout = await doctor();
       expect(stdout).toContain(`${basename(file)}, `);
       expect(stdout).toMatch(/tuning: .* \d+ of \d+ shapes use other tiles than the default$/m);
-      const found = { best: 1, usual: 2 };
+      const found = { best: 1, baseline: 2 };
       write(
         file,
         JSON.stringify({
@@ -83,7 +83,7 @@ describe('tune', () => {
   );
 
   it(
-    'is not used where it does not fit, which is told',
+    'is not used, with a message, for another adapter or other shaders',
     async () => {
       const tuning = stored();
       write(file, JSON.stringify({ ...tuning, shaders: 'older' }));
@@ -116,7 +116,7 @@ describe('tune', () => {
   );
 
   it(
-    'that is broken is told where it lies in the cache, and an error where it is named',
+    'is reported if it is broken in the cache, and an error if it was named',
     async () => {
       write(file, '{"format": 1, ');
       expect(await detect()).toEqual({
@@ -143,16 +143,16 @@ describe('tune', () => {
     timeout,
   );
 
-  it('tells which tiles and methods won', () => {
+  it('lists the tiles and methods that won', () => {
     const tile = { kind: 'tiled', pixels: 8, vectors: 2, lanes: 8, rows: 8, depth: 16 } as const;
     const tuning = {
       ...({ format: 1, adapter: 'Some GPU', vendor: '', architecture: '', shaders: '' } as const),
       shapes: {
-        a: { best: 1, usual: 1 },
-        b: { tile, best: 1, usual: 1.25 },
-        c: { tile, best: 1, usual: 2 },
+        a: { best: 1, baseline: 1 },
+        b: { tile, best: 1, baseline: 1.25 },
+        c: { tile, best: 1, baseline: 2 },
       },
-      methods: { 'd f16': { method: 'direct', best: 3, usual: 4 }, e: { best: 1, usual: 1 } },
+      methods: { 'd f16': { method: 'direct', best: 3, baseline: 4 }, e: { best: 1, baseline: 1 } },
     } as const;
     expect(describeTuning(tuning).split('\n')).toEqual([
       'convolution  default ms  tuned ms         tile or method',
@@ -163,12 +163,12 @@ describe('tune', () => {
       '',
     ]);
     const { methods: _, ...software } = tuning;
-    expect(describeTuning({ ...software, shapes: { a: { best: 1, usual: 1 } } })).toBe(
+    expect(describeTuning({ ...software, shapes: { a: { best: 1, baseline: 1 } } })).toBe(
       'Some GPU: 0 of 1 shapes are faster in another tile\n',
     );
   });
 
-  it('refuses what makes no sense', async () => {
+  it('refuses invalid options', async () => {
     expect(await refused(['detect', ...onAdapter, '--tuning', 'nowhere.json', 'sign.png'])).toMatch(
       /nowhere\.json: no such file/,
     );
@@ -181,7 +181,7 @@ describe('tune', () => {
     expect((await panpp(['tune', '--size', '64'])).code).toBe(2);
   });
 
-  it('says before the work that it can’t write', async () => {
+  it('reports before the work that it can’t write', async () => {
     expect(
       await refused(['tune', ...onAdapter, '--size', '32x32', '--out', 'sign.png/x.json']),
     ).toMatch(/sign\.png: can't be used as output folder/);

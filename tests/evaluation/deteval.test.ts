@@ -56,7 +56,7 @@ describe('a detection without area', () => {
     expect(evaluateOne(gt, [detLine(90, 150), detLine(5, 5)])).toMatchObject({ det: 2 });
   });
 
-  it('is refused where there is none before it, and beside ground truth', () => {
+  it('is refused if no detection precedes it, and next to ground truth', () => {
     expect(() => evaluateOne([gtLine(0, 100, '###')], [detLine(5, 5)])).toThrow(
       /^results: 1\.txt, line 1: a detection without area/,
     );
@@ -66,7 +66,7 @@ describe('a detection without area', () => {
   });
 });
 
-it('says so where nothing was found', () => {
+it('adds a note if nothing was found', () => {
   const result = evaluateTotalText(fileSet({ '1.txt': gtLine(0, 100) }), fileSet({ '1.txt': '' }));
   expect(result).toMatchObject({ precision: 0, recall: 0, hmean: 0 });
   expect(result.notes).toEqual([

@@ -77,7 +77,7 @@ describe.each([
   });
 });
 
-describe('what is refused, in one line with the name of the file', () => {
+describe('invalid files are refused, in one line with the name of the file', () => {
   const nested = (depth: number): MatInput =>
     depth === 0 ? { numbers: [1] } : { cells: [nested(depth - 1)], shape: [1, 1] };
 
@@ -102,7 +102,7 @@ describe('what is refused, in one line with the name of the file', () => {
     ['cells in cells without end', written(nested(30)), /nested/],
     ['a dimension below 0', written({ numbers: [1], shape: [-1, -1] }), /dimensions/],
     [
-      'a stream that is none',
+      'data that is not a compressed stream',
       new MatWriter().addCompressed(new Uint8Array(40).fill(7)).bytes(),
       /can't be unpacked/,
     ],

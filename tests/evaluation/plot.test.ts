@@ -52,7 +52,7 @@ describe('lineChart', () => {
     expect(svg).toContain('Precision &amp; recall &lt;over&gt; the &quot;threshold&quot;');
   });
 
-  it('is drawn by another program', async () => {
+  it('is rendered by another program', async () => {
     const { data, info } = await sharp(Buffer.from(lineChart(chart)))
       .removeAlpha()
       .raw()

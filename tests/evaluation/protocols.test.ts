@@ -39,7 +39,7 @@ describe('notes', () => {
     ]);
   });
 
-  it('are none where all is plain', () => {
+  it('are absent if there is nothing to report', () => {
     expect(
       run('icdar2015', { 'gt_img_1.txt': `${BOX},a` }, { 'res_img_1.txt': BOX }).notes,
     ).toEqual([]);
@@ -262,7 +262,7 @@ describe('fileSetFromZip', () => {
     ]);
   });
 
-  it('refuses what is no archive, is cut short or unpacks to too much', () => {
+  it('refuses files that are not archives, are truncated or unpack to too much', () => {
     const fails = (bytes: Uint8Array, message: RegExp) =>
       expect(() => fileSetFromZip(bytes, 'gt.zip')).toThrow(
         expect.objectContaining({ code: 'evaluation', message: expect.stringMatching(message) }),

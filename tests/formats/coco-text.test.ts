@@ -69,7 +69,7 @@ describe('formatCocoText', () => {
     expect(Math.abs(anns[1].area - 206.06)).toBeLessThan(0.0101);
   });
 
-  it('calls illegible only what was read as nothing', () => {
+  it('marks only regions with an empty word as illegible', () => {
     const { anns } = parsed({
       image,
       regions: [{ ...found[0], text: '', textScore: 0 }, found[1]],

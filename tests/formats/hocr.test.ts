@@ -75,7 +75,7 @@ describe('formatHocr', () => {
     );
   });
 
-  it('leaves a word empty that was read as nothing, and a confidence out that nobody knows', () => {
+  it('leaves the word empty if none was read, and omits an unknown confidence', () => {
     const file = formatHocr(image, [{ ...dot, text: '' }]);
     expect(file).toContain('title="bbox 7 9 8 10; poly 7 9 8 9 8 10 7 10"></span>');
   });

@@ -83,7 +83,7 @@ describe('formatLabelme', () => {
     expect(formatLabelme(image, read)).toBe(twoRegions);
   });
 
-  it('labels with "text" what was not read, or read as nothing', () => {
+  it('labels regions without a word "text"', () => {
     const { shapes } = parsed(image, [found[0], { ...found[1], text: '', textScore: 0 }]);
     expect(shapes.map(({ label, description }) => [label, JSON.parse(description)])).toEqual([
       ['text', { score: 0.9877 }],

@@ -83,7 +83,7 @@ describe('formatSvg', () => {
     expect(formatSvg(image, [], { href: 'x.png?a&b' })).toContain('xlink:href="x.png?a&amp;b"');
   });
 
-  it('lies where drawRegions draws, to the half pixel', async () => {
+  it('is drawn where drawRegions draws, to the half pixel', async () => {
     const grey = {
       width: 200,
       height: 100,
@@ -118,7 +118,7 @@ describe('formatSvg', () => {
     expect(Math.min(...shifted)).toBeGreaterThan(1.5 * own);
   });
 
-  it('gives a single point an area, and refuses coordinates that are no numbers and options that are none', () => {
+  it('gives a single point an area, and refuses non-finite coordinates and unknown options', () => {
     expect(formatSvg(image, [dot])).toContain('<polygon points="7,9 8,9 8,10 7,10"');
     expect(() => formatSvg(image, [broken])).toThrow('region 1 has NaN as coordinate');
     expect(() => formatSvg(image, [], { url: 'a.png' } as never)).toThrow(

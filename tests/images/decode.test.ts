@@ -69,7 +69,7 @@ describe('decodeImage', () => {
   type Expected = Record<string, { width: number; height: number; sha256: string }>;
   const expected = JSON.parse(file('expected.json').toString()) as Expected;
 
-  it('has an expectation for every image file', () => {
+  it('has an expected result for every image file', () => {
     const names = readdirSync(folder).filter((name) => /\.(png|jpg|webp)$/.test(name));
     expect(names.sort()).toEqual(Object.keys(expected).sort());
   });
@@ -316,12 +316,12 @@ describe('bad files', () => {
     [/a Git LFS pointer/, 'version https://git-lfs.github.com/spec/v1\n'],
     [/unknown format \(it begins with 01 02\)/, '\x01\x02'],
   ];
-  it.each(foreign)('names what it looks like: %s', async (what, start) => {
+  it.each(foreign)('names the format it recognises: %s', async (what, start) => {
     const bytes = Buffer.from(start, 'latin1');
     await expect(decodeImage(bytes, 'a.jpg')).rejects.toThrow(imageError('a.jpg', what));
   });
 
-  it('takes a buffer and any view of one, and nothing else', async () => {
+  it('accepts only a buffer or a view of one', async () => {
     const bytes = file('baseline.jpg');
     const whole = await decodeImage(bytes, 'baseline.jpg');
     const { buffer } = Uint8Array.from(bytes);

@@ -1,16 +1,12 @@
 // Convolutions on subgroup matrices. Adapters that have them are NVIDIA's, Intel's and AMD's newer
 // GPUs and Mesa 26's lavapipe; elsewhere only the choice of tiles is tested.
-import { type ConvChoices, defaultChoices } from '../../src/layers/conv/method.js';
 import { afterAll, describe, expect, it } from 'vitest';
-import { packConv, planConv } from '../../src/layers/conv/conv.js';
 import type { ConvShape } from '../../src/layers/conv/shape.js';
 import { candidateTiles, defaultTile, tileName } from '../../src/layers/conv/tiles/kinds.js';
-import { type ConvTile, type TileDevice, tileSize } from '../../src/layers/conv/tiles/tile.js';
-import { packWeights } from '../../src/layers/pack.js';
+import type { ConvTile, TileDevice } from '../../src/layers/conv/tiles/tile.js';
 import { openGpu } from '../../src/node.js';
 import { relativeDifference } from '../support/close.js';
-import { randomValues, runLayer, stored } from '../support/run-layer.js';
-import { add, conv2d, planes, relu } from '../support/twin.js';
+import { convCase } from '../support/conv-case.js';
 
 const f16 = { input: 'f16', weight: 'f16', output: 'f16' } as const;
 const device: TileDevice = {
@@ -34,13 +30,27 @@ function shapeOf(outChannels: number, pixels: number, inChannels = 64): ConvShap
 const matrixTiles = (shape: ConvShape, on: TileDevice = device) =>
   candidateTiles(shape, on).filter(({ kind }) => kind === 'matrix');
 
+const matrixTile = (pixels: number, lanes: number, rows: number): ConvTile => ({
+  kind: 'matrix',
+  pixels,
+  vectors: 8,
+  lanes,
+  rows,
+  depth: 32,
+  matrix: { M: 16, N: 16, K: 16, subgroup: 32 },
+});
+
 describe('tiles of subgroup matrices', () => {
   it.each([
-    [shapeOf(64, 1600), 'matrix 128x64 by 64x32, 32 deep, 16x16x16 by 32'],
-    [shapeOf(64, 60), 'matrix 64x64 by 32x32, 32 deep, 16x16x16 by 32'],
-    [shapeOf(512, 20), 'matrix 32x128 by 32x32, 32 deep, 16x16x16 by 32'],
-  ] as const)('are the default where they fit: %j', (shape, name) => {
-    expect(tileName(defaultTile(shape, device))).toBe(name);
+    [shapeOf(64, 1600), matrixTile(64, 2, 2)],
+    [shapeOf(64, 60), matrixTile(32, 2, 2)],
+    [shapeOf(512, 20), matrixTile(32, 4, 1)],
+  ] as const)('are the default where they fit: %j', (shape, expected) => {
+    expect(defaultTile(shape, device)).toEqual(expected);
+  });
+
+  it('have names that state the sizes per workgroup and per subgroup', () => {
+    expect(tileName(matrixTile(64, 2, 2))).toBe('matrix 128x64 by 64x32, 32 deep, 16x16x16 by 32');
   });
 
   it.each([
@@ -86,49 +96,16 @@ describe.skipIf(!gpu.profile.subgroupMatrix)(`subgroup matrices on ${gpu.profile
       cases.filter(({ kernel, stride }) => method === 'direct' || (kernel === 3 && stride === 1)),
     )(
       'every tile gives the same: $in → $out channels, kernel $kernel, stride $stride, $height × $width',
-      async ({ out, in: channels, kernel, stride, height, width }) => {
-        const values = (count: number, seed: number) => stored(randomValues(count, seed), 'f16');
-        const weights = {
-          weight: values(out * channels * kernel ** 2, 7),
-          bias: randomValues(out, 8),
-          outChannels: out,
-          inChannels: channels,
-          kernel,
-        };
-        const input = planes(channels, height, width, values(channels * height * width, 1));
-        const linear = conv2d(input, weights.weight, weights.bias, kernel, stride);
-        const residual = { ...linear, data: stored(linear.data, 'f16') };
-        const expected = relu(add(linear, residual)).data;
-        let shape: ConvShape | undefined;
-        const convolve = async (tile?: ConvTile) => {
-          const { packed } = packWeights(
-            gpu,
-            'f16',
-            {
-              ...defaultChoices(gpu.profile),
-              method: () => method,
-              tile: (asked) => tile ?? defaultTile((shape = asked), gpu.profile),
-            } satisfies ConvChoices,
-            (packer) => packConv(packer, 'conv', weights, stride),
-          );
-          return (
-            await runLayer(
-              gpu,
-              [input, residual],
-              ([map, added]) => planConv('conv', map, packed, { relu: true, residual: added }),
-              'f16',
-            )
-          ).data;
-        };
-        const usual = await convolve();
-        expect(relativeDifference(usual, expected)).toBeLessThan(10 * 2 ** -11);
-        const tiles = matrixTiles(shape!, { ...gpu.profile, software: false });
+      async (sizes) => {
+        const { expected, runDefault, run } = convCase(gpu, 'f16', sizes, method);
+        const { values, shape } = await runDefault();
+        expect(relativeDifference(values, expected)).toBeLessThan(10 * 2 ** -11);
+        const tiles = matrixTiles(shape, { ...gpu.profile, software: false });
         expect(tiles.length).toBeGreaterThan(0);
         for (const tile of tiles) {
-          expect(
-            relativeDifference(await convolve(tile), usual),
-            `${tileName(tile)}, ${tileSize(tile).join('x')}`,
-          ).toBeLessThan(2 ** -11);
+          expect(relativeDifference(await run(tile), values), tileName(tile)).toBeLessThan(
+            2 ** -11,
+          );
         }
       },
     );

@@ -12,7 +12,7 @@ describe('precision', () => {
     expect(choosePrecision('auto', { ...profile, software: true })).toBe('f32');
   });
 
-  it('is what was asked for, where the device has it', () => {
+  it('is the one requested, if the device supports it', () => {
     expect(choosePrecision('f32', profile)).toBe('f32');
     expect(choosePrecision('f16', { ...profile, software: true })).toBe('f16');
     expect(() => choosePrecision('f16', { ...profile, f16: false })).toThrow(

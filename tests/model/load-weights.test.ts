@@ -25,7 +25,7 @@ const content = Uint8Array.from({ length: 30_000 }, (_, index) => index % 251);
 content.set([100, 0, 0, 0, 0, 0, 0, 0, 0x7b]);
 
 describe('loadWeights', () => {
-  it('streams a file and tells how far it is', async () => {
+  it('streams a file and reports progress', async () => {
     const url = await listen((_, response) => {
       response.setHeader('content-length', content.length);
       response.write(content.subarray(0, 10_000));
@@ -84,7 +84,7 @@ describe('loadWeights', () => {
     }
   });
 
-  it('refuses a page that comes in the place of a file', async () => {
+  it('refuses a web page in place of a file', async () => {
     const page = '<!DOCTYPE html><title>Log in</title>';
     const url = await listen(
       (_, response) => void response.setHeader('content-type', 'text/html').end(page),

@@ -161,7 +161,7 @@ describe('a model', async () => {
   it.each([
     [{ shortSide: 0 }, /shortSide is 0/],
     [{ shortSide: 1e6 }, /choose a smaller short side/],
-    [{ minScore: 2 }, /minScore must lie in 0 … 1/],
+    [{ minScore: 2 }, /minScore is 2; it must be a number from 0 to 1/],
     [{ scale: 3 }, /scale is 3; it must be 1, 2 or 4/],
     [{ tolerance: 2, bbox: 'rect' as const }, /tolerance applies to 'poly' only/],
   ])('refuses %o in one line and goes on', async (options, message) => {
@@ -172,7 +172,9 @@ describe('a model', async () => {
     await expect(model.detect({ ...image, width: image.width + 1 })).rejects.toThrow(
       /needs \d+ bytes, not/,
     );
-    await expect(model.detect({ ...image, width: 0 })).rejects.toThrow(/must be positive integers/);
+    await expect(model.detect({ ...image, width: 0 })).rejects.toThrow(
+      /^an image's width is 0; it must be a whole number of at least 1$/,
+    );
   });
 
   it('names the maps it has', async () => {
@@ -256,7 +258,7 @@ describe('a model with many callers', async () => {
     await expect(all(model.detectAll(images, small))).rejects.toMatchObject({ code: 'argument' });
   });
 
-  it('looks at several images of one size at once as at each of them', async () => {
+  it('gives the same for several images of one size at once as for each alone', async () => {
     const batch = [image, mirrored(image), image];
     const [{ regions, width, height, timings }, single, { regions: turned }] = await Promise.all([
       model.detectBatch(batch, small),
@@ -269,7 +271,7 @@ describe('a model with many callers', async () => {
     expect(timings.total).toBeGreaterThan(timings.network ?? 0);
   });
 
-  it('refuses batches that are none', async () => {
+  it('refuses invalid batches', async () => {
     for (const none of [[], 'no', image] as never[])
       await expect(model.detectBatch(none)).rejects.toThrow(
         'a batch is an array of one image at least',
@@ -350,7 +352,7 @@ describe('a model with many callers', async () => {
     },
   );
 
-  it('says why a texture can’t be looked at', async () => {
+  it('reports why a texture can’t be used', async () => {
     const make = (settings: Partial<GPUTextureDescriptor>, device = gpu.device) =>
       device.createTexture({
         size: [8, 8],
@@ -384,7 +386,7 @@ describe('a model with many callers', async () => {
 });
 
 describeOnGpusWith('f16', 'a model in 16 bits', (own) => {
-  it('gives maps by name near those in 32', async () => {
+  it('gives maps close to those in 32 bits', async () => {
     const image = cropped(await exampleImage(), { width: 960, height: 640 });
     const options = { outputs: ['backbone.c2', 'backbone.c5', 'det'], shortSide: 64 };
     const [half, whole] = await Promise.all(
@@ -435,7 +437,7 @@ describe('disposing', () => {
     });
   });
 
-  it('a destroyed device is told as lost', async () => {
+  it('a destroyed device is reported as lost', async () => {
     const own = await openGpu({ adapter: 'software' });
     const model = await loadModel(own, readFileSync(packagedWeights()));
     own.device.destroy();

@@ -138,12 +138,16 @@ describe('calls', async () => {
     ['detect', null, /^the options of detect are null/],
     ['detect', { mode: 'Always' }, /mode is Always; it must be reference or always/],
     ['detect', { mode: null }, /mode is null/],
-    ['detect', { distance: 'far' }, /distance is far; it must be a number/],
+    ['detect', { distance: 'far' }, /^distance is "far"; it must be a number of at least 0$/],
     ['detect', { distance: NaN }, /distance is NaN/],
     ['detect', { distance: -1 }, /distance is -1/],
     ['detect', { minKernelArea: NaN }, /minKernelArea is NaN/],
-    ['detect', { minScore: '0.5' }, /minScore must be a number, got "0.5"/],
-    ['detect', { shortSide: '736' }, /shortSide is 736; it must be a positive integer/],
+    ['detect', { minScore: '0.5' }, /^minScore is "0.5"; it must be a number from 0 to 1$/],
+    [
+      'detect',
+      { shortSide: '736' },
+      /^shortSide is "736"; it must be a whole number of at least 1$/,
+    ],
     ['forward', { output: ['det'] }, /^forward has no option output; it has outputs, /],
     ['forward', { outputs: 'det' }, /^outputs is not an array/],
     ['forward', undefined, /^the options of forward are undefined/],
@@ -153,7 +157,7 @@ describe('calls', async () => {
     ).rejects.toMatchObject(argument(message));
   });
 
-  it('of other names refuse likewise', async () => {
+  it('are checked by the other methods too', async () => {
     const wrong = { shortside: 1 } as never;
     await expect(model.detectBatch([image], wrong)).rejects.toMatchObject(
       argument('detectBatch has no option'),
@@ -282,7 +286,7 @@ describe('a source that has one array for all its images', async () => {
 });
 
 describe('a device', () => {
-  it('that tells nothing of its adapter serves, and compiles again what failed once', async () => {
+  it('without adapter info works, and a pipeline that failed once is compiled again', async () => {
     const { device } = await openGpu({ adapter: gpus.at(-1)!.name });
     Object.defineProperty(device, 'adapterInfo', { value: undefined });
     const own = await requestGpu({ device });

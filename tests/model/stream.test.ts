@@ -28,7 +28,7 @@ async function all<T>(results: AsyncIterable<T>): Promise<T[]> {
 }
 
 describe('a stream of images', () => {
-  it('gives results in order, each with its image, whatever takes how long', async () => {
+  it('gives results in order, each with its image, however long each takes', async () => {
     const work = async (image: number) => {
       await new Promise((resolve) => setTimeout(resolve, image % 2 ? 1 : 12));
       return { square: image * image };
@@ -52,7 +52,7 @@ describe('a stream of images', () => {
     expect(most).toBe(concurrency);
   });
 
-  it('asks for no image while the consumer is behind', async () => {
+  it('requests no image while the consumer is behind', async () => {
     const { state, images } = numbers(100);
     const results = streamed(images, async () => ({}), { concurrency: 2 });
     await results.next();
@@ -112,7 +112,7 @@ describe('a stream of images', () => {
     expect(failures).toEqual(['1: bad bb', '3: bad dd']);
   });
 
-  it('gives what came before a source that fails', async () => {
+  it('gives the results before a source fails', async () => {
     async function* failing() {
       yield 1;
       yield 2;
@@ -150,7 +150,7 @@ describe('a stream of images', () => {
 });
 
 describe('turns', () => {
-  it('keep the order, and overlap only what lets go', async () => {
+  it('keep the order, and overlap only calls that allow it', async () => {
     const turns = new Turns();
     const log: string[] = [];
     const call = (name: string, letsGo: boolean) =>

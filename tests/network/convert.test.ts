@@ -84,7 +84,7 @@ describe('convertCheckpoint', () => {
   const weightsOf = (tensors: ReadonlyMap<string, NamedTensor>) =>
     Buffer.from(convertCheckpoint(bytesOf(tensors)).weights);
 
-  it('takes the model out of what it was wrapped in, and tells of the moving average', () => {
+  it('unwraps the model, and reports the moving average', () => {
     const bytes = saved({ state_dict: trained, ema: average }, 'module._orig_mod.model.');
     const { weights, emaLeft } = convertCheckpoint(bytes);
     expect(emaLeft).toBe('ema');

@@ -105,13 +105,13 @@ describe('parseAdapterList', () => {
     ]);
   });
 
-  it('finds nothing where Dawn lists nothing', () => {
+  it('finds no adapter if Dawn lists none', () => {
     expect(parseAdapterList('no suitable backends found\nAvailable adapters:\n')).toEqual([]);
   });
 });
 
 describe('findAdapter', () => {
-  it('takes what is listed: a hardware adapter before a software one, the embedded one last', async () => {
+  it('prefers a hardware adapter to a software one, the embedded one last', async () => {
     const { all = [] } = await probe({ list: true });
     const installed = all.filter(({ embedded }) => !embedded);
     const found = await probe({ find: {} });
@@ -120,11 +120,11 @@ describe('findAdapter', () => {
     expect(found.software).toBe(all.every(({ software }) => software));
   });
 
-  it('keeps Dawn alive while a device works, whatever is collected', async () => {
+  it('keeps Dawn alive while a device works, even after garbage collection', async () => {
     expect((await probe({ find: {} }, { flags: ['--expose-gc'] })).echo).toEqual(echo);
   });
 
-  it('gives hardware only where that is asked for', async () => {
+  it('gives only a hardware adapter if requested', async () => {
     const { all = [] } = await probe({ list: true });
     const found = await probe({ find: { adapter: 'hardware' } });
     if (all.some(({ software }) => !software)) expect(found.software).toBe(false);
@@ -135,7 +135,7 @@ describe('findAdapter', () => {
       });
   });
 
-  it('gives software where that is asked for', async () => {
+  it('gives a software adapter if requested', async () => {
     const { all = [] } = await probe({ list: true });
     const found = await probe({ find: { adapter: 'software' } });
     const installed = all.filter(({ software, embedded }) => software && !embedded);
@@ -179,7 +179,7 @@ describe('toggles', () => {
 });
 
 describe('the names of toggles', () => {
-  it('are those that Dawn has', async () => {
+  it('are checked against Dawn’s list', async () => {
     await checkToggles([
       ...defaultToggles,
       'allow_unsafe_apis',
@@ -215,12 +215,12 @@ describe.runIf(isEmbeddedPlatform)('the embedded driver', () => {
     expect(found.driverFiles).toBe(process.env.VK_DRIVER_FILES);
   });
 
-  it('serves where no driver works', async () => {
+  it('is used if no driver works', async () => {
     const found = await probe({ find: {} }, { environment: noDriver });
     expect(found).toMatchObject({ ...swiftShader, echo, driverFiles: noDriver.VK_DRIVER_FILES });
   });
 
-  it("stands back behind a driver of the user's own choice", async () => {
+  it("is used only if the user has no driver's own choice", async () => {
     const { all = [] } = await probe({ list: true });
     const manifest = join(
       cache,
@@ -262,7 +262,7 @@ describe.runIf(isEmbeddedPlatform)('the embedded driver', () => {
     expect(existsSync(join(folder, 'libvulkan.so.1'))).toBe(true);
   });
 
-  it('says which folder to delete where the unpacked driver is damaged', async () => {
+  it('names the folder to delete if the unpacked driver is damaged', async () => {
     const environment = { ...noDriver, XDG_CACHE_HOME: join(scratch, 'damage') };
     await probe({ find: {} }, { environment });
     const folder = join(
@@ -360,7 +360,7 @@ describe.runIf(isEmbeddedPlatform)('as a dependency of another package', () => {
 });
 
 describe('diagnose', () => {
-  it('tells of every adapter what it can do', async () => {
+  it('reports what every adapter supports', async () => {
     const { diagnosis } = await probe({ doctor: true });
     const { all } = await probe({ list: true });
     expect(diagnosis!.adapters.map(({ description }) => description)).toEqual(

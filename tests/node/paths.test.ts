@@ -25,7 +25,7 @@ describe('names as strings and back', () => {
     }
   });
 
-  it('of any bytes are unlike for unlike names', () => {
+  it('of any bytes are different for different names', () => {
     let state = 1;
     const random = (below: number) => (state = (state * 48_271) % 2_147_483_647) % below;
     for (let i = 0; i < 2000; i++) {

@@ -58,7 +58,7 @@ async function nameOf(adapter: string): Promise<string> {
 }
 
 describe('worker threads', () => {
-  it('work side by side, give the same, and end by themselves', async () => {
+  it('work in parallel, give the same, and end by themselves', async () => {
     const outcomes = await Promise.all([runWorker(codeOfDetection), runWorker(codeOfDetection)]);
     const [first] = outcomes[0].messages as unknown[][];
     expect(first.length).toBeGreaterThan(0);

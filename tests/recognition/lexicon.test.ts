@@ -39,7 +39,7 @@ describe('a lexicon file', () => {
     expect(parseLexicon(bytes('一\n二')).words).toEqual(['一', '二']);
   });
 
-  it('that is no text or empty is refused in one line', () => {
+  it('is refused in one line if it is not text or empty', () => {
     expect(() => parseLexicon(Uint8Array.of(0xff, 0xfe, 0x41, 0), 'words.txt')).toThrow(
       'words.txt is not UTF-8 text',
     );
@@ -112,7 +112,7 @@ describe('the correction rule', () => {
     expect(correctWord(text, score, lexicon)).toBe(expected);
   });
 
-  it('keeps what it has no lexicon for', () => {
+  it('keeps words without a lexicon', () => {
     expect(correctWord('abcdef', 0.9)).toBe('abcdef');
     expect(correctWord('abcdef', 0.87)).toBeUndefined();
     expect(correctWord('地铁站', 0.9)).toBe('地铁站');

@@ -191,7 +191,7 @@ describe('a spotter’s options', () => {
 describe('any number of regions', () => {
   const model = modelOn(gpu);
   afterAll(() => model.dispose());
-  it('is read: none', async () => {
+  it('may be zero', async () => {
     const grey: PixelImage = {
       width: 64,
       height: 64,
@@ -202,7 +202,7 @@ describe('any number of regions', () => {
     expect((await model.recognize(grey, [], { shortSide: 64 })).words).toEqual([]);
   });
 
-  it('is read: one, and 40, in 3 rounds, each as if it were the only one', async () => {
+  it('may be one, or 40 in 3 rounds, each read as if it were the only one', async () => {
     const boxes = (await model.detect(image, settings)).regions.map(({ box }) => box);
     const alone: string[] = [];
     for (const box of boxes)
@@ -243,7 +243,7 @@ describe('any number of regions', () => {
     expect(words[1]).toEqual(words[0]);
   });
 
-  it('is refused in one line where one is none', async () => {
+  it('is refused in one line if one is invalid', async () => {
     const outside = [
       [image.width + 9, 1],
       [image.width + 20, 1],

@@ -63,7 +63,7 @@ describe('a checkpoint with a recognition head', () => {
     [
       spotterConfig(chinese),
       undefined,
-      'model.pth reads 3 characters, a number that no usual vocabulary has',
+      'model.pth reads 3 characters, which fits no known vocabulary',
     ],
     [spotterConfig(chinese), ['中', '文'], 'model.pth reads 3 characters and the vocabulary has 2'],
     [

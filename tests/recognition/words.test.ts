@@ -60,7 +60,7 @@ it('reads words without EOS to their end, and stops at it even if more follows',
   expect(stopped.text).toBe('三');
 });
 
-it('says so where the decoder found no token', () => {
+it('reports that the decoder found no token', () => {
   expect(() => readWords(packed([]), vocabulary)).toThrow(
     'the recognition head gives NaN or infinity',
   );

@@ -3,9 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { loadModel, packagedWeights } from '../../src/node.js';
 import type { ConvShape } from '../../src/layers/conv/shape.js';
 import { candidateTiles, defaultTile } from '../../src/layers/conv/tiles/kinds.js';
-import { Trial } from '../../src/tuning/trial.js';
+import { CandidateRunner } from '../../src/tuning/runner.js';
 import { type Tuning, tuningState } from '../../src/tuning/tuning.js';
-import { tileWays } from '../../src/tuning/ways.js';
+import { tileTask } from '../../src/tuning/task.js';
 import { relativeDifference } from '../support/close.js';
 import { describeOnGpus, gpus } from '../support/gpu.js';
 import { tune } from '../../src/tuning/tune.js';
@@ -39,10 +39,10 @@ describe('tune', () => {
         part,
       ).toBe(true);
     }
-    for (const [shape, { best, usual, tile, faults }] of shapes) {
+    for (const [shape, { best, baseline, tile, faults }] of shapes) {
       expect(faults, shape).toBeUndefined();
       expect(best).toBeGreaterThan(0);
-      expect(best).toBeLessThanOrEqual(usual * (tile ? 0.97 : 1) + 1e-4);
+      expect(best).toBeLessThanOrEqual(baseline * (tile ? 0.97 : 1) + 1e-4);
     }
 
     const image = {
@@ -51,7 +51,7 @@ describe('tune', () => {
       channels: 3 as const,
       data: Uint8Array.from({ length: 60 * 33 * 3 }, (_, index) => (index * 7919) % 256),
     };
-    const look = async (given?: Tuning) => {
+    const forward = async (given?: Tuning) => {
       const model = await loadModel(gpu, weights, { tuning: given });
       const det = (await model.forward(image, { outputs: ['det'], shortSide: 33 })).get(
         'det',
@@ -59,15 +59,15 @@ describe('tune', () => {
       model.dispose();
       return { det, state: model.tuning };
     };
-    const usual = await look();
-    const tuned = await look(JSON.parse(JSON.stringify(tuning)) as Tuning);
-    expect([usual.state, tuned.state]).toEqual(['none', 'used']);
-    expect(relativeDifference(tuned.det, usual.det)).toBeLessThan(1e-6);
-    expect((await look({ ...tuning, adapter: 'another' })).state).toBe('other-adapter');
-    expect((await look({ ...tuning, shaders: 'older' })).state).toBe('other-shaders');
+    const untuned = await forward();
+    const tuned = await forward(JSON.parse(JSON.stringify(tuning)) as Tuning);
+    expect([untuned.state, tuned.state]).toEqual(['none', 'used']);
+    expect(relativeDifference(tuned.det, untuned.det)).toBeLessThan(1e-6);
+    expect((await forward({ ...tuning, adapter: 'another' })).state).toBe('other-adapter');
+    expect((await forward({ ...tuning, shaders: 'older' })).state).toBe('other-shaders');
   });
 
-  it('refuses sizes that are none, data that is none, and ends with a signal', async () => {
+  it('refuses invalid sizes and invalid data, and ends with a signal', async () => {
     await expect(tune(gpu, weights, { sizes: [{ height: 0, width: 5 }] })).rejects.toMatchObject({
       code: 'argument',
     });
@@ -88,7 +88,7 @@ describe('tune', () => {
   });
 });
 
-describeOnGpus('a trial', (device) => {
+describeOnGpus('a candidate runner', (device) => {
   const shape: ConvShape = {
     kernel: 1,
     stride: 1,
@@ -98,34 +98,34 @@ describeOnGpus('a trial', (device) => {
     sizes: [1, 70, 1, 70],
     types: { input: 'f32', weight: 'f32', output: 'f32' },
   };
-  const usual = defaultTile(shape, device.profile);
+  const baseline = defaultTile(shape, device.profile);
 
-  it('finds a tile that leaves values out or does not compile', async () => {
-    const trial = new Trial(device, tileWays(device, shape));
-    expect(await trial.faultOf(usual)).toBeUndefined();
+  it('reports a tile that leaves values out or does not compile', async () => {
+    const runner = new CandidateRunner(device, tileTask(device, shape));
+    expect(await runner.check(baseline)).toBeUndefined();
     // Its invocations compute one vector of channels; for two, there are half as many as it takes.
-    expect(await trial.faultOf({ ...usual, vectors: 2 })).toMatch(/is wrong: values differ by/);
-    expect(await trial.faultOf({ ...usual, kind: 'plain', lanes: 4096 })).toMatch(
+    expect(await runner.check({ ...baseline, vectors: 2 })).toMatch(/is wrong: values differ by/);
+    expect(await runner.check({ ...baseline, kind: 'plain', lanes: 4096 })).toMatch(
       /does not compile/,
     );
-    trial.dispose();
+    runner.dispose();
   });
 
-  it('times tiles', async () => {
-    const trial = new Trial(device, tileWays(device, shape));
+  it('measures tiles', async () => {
+    const runner = new CandidateRunner(device, tileTask(device, shape));
     const tiles = [
-      usual,
-      candidateTiles(shape, device.profile).find(({ pixels }) => pixels < usual.pixels)!,
+      baseline,
+      candidateTiles(shape, device.profile).find(({ pixels }) => pixels < baseline.pixels)!,
     ];
-    for (const tile of tiles) await trial.faultOf(tile);
-    await trial.setRepeats(usual);
+    for (const tile of tiles) await runner.check(tile);
+    await runner.setRepeats(baseline);
     for (const tile of tiles) {
       const begin = performance.now();
-      const time = await trial.time(tile);
+      const time = await runner.measure(tile);
       expect(time).toBeGreaterThan(0);
-      // Of one run, so no more than all runs took.
+      // The time of one computation: no longer than all of them took.
       expect(time).toBeLessThan(performance.now() - begin);
     }
-    trial.dispose();
+    runner.dispose();
   });
 });

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { type ConvShape, shapeKey } from '../../src/layers/conv/shape.js';
 import { candidateTiles, defaultTile } from '../../src/layers/conv/tiles/kinds.js';
-import { largestDifference } from '../../src/tuning/trial.js';
+import { sameTile } from '../../src/layers/conv/tiles/tile.js';
+import { largestDifference } from '../../src/tuning/runner.js';
 import {
   asTuning,
   mergedTuning,
@@ -31,9 +32,9 @@ const shape: ConvShape = {
 };
 const key = shapeKey(shape);
 const other = candidateTiles(shape, profile).find(
-  (tile) => JSON.stringify(tile) !== JSON.stringify(defaultTile(shape, profile)),
+  (tile) => !sameTile(tile, defaultTile(shape, profile)),
 )!;
-const tuning = tuningOf(profile, { [key]: { tile: other, best: 1, usual: 2 } });
+const tuning = tuningOf(profile, { [key]: { tile: other, best: 1, baseline: 2 } });
 
 describe('a tuning', () => {
   it('is used on its adapter with its shaders only', () => {
@@ -60,26 +61,28 @@ describe('a tuning', () => {
     }
   });
 
-  it('can name no tile that does not suit the shape and the device', () => {
-    const usual = defaultTile(shape, profile);
+  it('gives the default tile where its own does not suit the shape or the device', () => {
+    const standard = defaultTile(shape, profile);
     const odd = [
       { ...other, lanes: 999 },
       { ...other, kind: '__proto__' },
       { kind: 'plain' },
+      // Displayed like a tile, but not the same data.
+      { ...other, pixels: String(other.pixels) },
       candidateTiles(shape, { ...profile, subgroupSize: 8 }).find(
         ({ kind }) => kind === 'subgroup8',
       )!,
     ];
     for (const tile of odd) {
-      const tampered = asTuning({ ...tuning, shapes: { [key]: { tile, best: 1, usual: 2 } } });
-      expect(tunedChoices(tampered, profile).tile(shape)).toEqual(usual);
+      const tampered = asTuning({ ...tuning, shapes: { [key]: { tile, best: 1, baseline: 2 } } });
+      expect(tunedChoices(tampered, profile).tile(shape)).toEqual(standard);
     }
   });
 
   const conv = { kernel: 3, stride: 1, inChannels: 64, outChannels: 64, precision: 'f32' } as const;
-  const classes = { '3x3/1 64>64 f32': { method: 'direct', best: 1, usual: 2 } } as const;
+  const classes = { '3x3/1 64>64 f32': { method: 'direct', best: 1, baseline: 2 } } as const;
 
-  it('gives its methods to classes of its keys, the usual ones to others', () => {
+  it('gives its methods to classes of its keys, the default ones to others', () => {
     const { method } = tunedChoices(
       asTuning(JSON.parse(JSON.stringify(tuningOf(profile, {}, classes)))),
       profile,
@@ -90,7 +93,7 @@ describe('a tuning', () => {
     expect(method({ ...conv, stride: 2 })).toBe('direct');
   });
 
-  it('tells methods with subgroup matrices from those without', () => {
+  it('keeps methods with subgroup matrices apart from those without', () => {
     const matrices = { ...profile, subgroupMatrix: { M: 16, N: 16, K: 16 } };
     const half = { ...conv, precision: 'f16' as const };
     const { methods } = tuningOf(
@@ -102,49 +105,49 @@ describe('a tuning', () => {
     expect(tunedChoices({ shapes: {}, methods }, profile).method(half)).toBe('winograd');
   });
 
-  it('can name no method that does not suit the class and the device', () => {
+  it('gives the default method where its own does not suit the class or the device', () => {
     const { shapes } = tuning;
     expect(
       tunedChoices({ shapes, methods: classes }, { ...profile, software: true }).method(conv),
     ).toBe('winograd');
-    const oneByOne = { '1x1/1 64>64 f32': { method: 'winograd', best: 1, usual: 2 } } as const;
+    const oneByOne = { '1x1/1 64>64 f32': { method: 'winograd', best: 1, baseline: 2 } } as const;
     expect(
       tunedChoices({ shapes, methods: oneByOne }, profile).method({ ...conv, kernel: 1 }),
     ).toBe('direct');
     const odd = asTuning({
       ...tuning,
-      methods: { '3x3/1 64>64 f32': { method: ['direct'], best: 1, usual: 2 } },
+      methods: { '3x3/1 64>64 f32': { method: ['direct'], best: 1, baseline: 2 } },
     });
     expect(tunedChoices(odd, profile).method(conv)).toBe('winograd');
   });
 
-  it('may have no methods, as those that were made before there was a choice', () => {
+  it('may have no methods', () => {
     const { methods, ...older } = tuning;
     expect(methods).toEqual({});
     expect(tunedChoices(asTuning(older), profile).method(conv)).toBe('winograd');
     expect(mergedTuning(asTuning(older), tuning)).toEqual(tuning);
   });
 
-  it('takes a later one’s word for its classes', () => {
-    const stays = { best: 3, usual: 3 };
+  it('is merged with a later one, whose classes replace its own', () => {
+    const stays = { best: 3, baseline: 3 };
     const earlier = { ...tuning, methods: { ...classes, more: stays } };
     const later = { ...tuning, methods: { '3x3/1 64>64 f32': stays } };
     expect(mergedTuning(earlier, later).methods).toEqual({ '3x3/1 64>64 f32': stays, more: stays });
     expect(mergedTuning(earlier, tuning).methods).toEqual(earlier.methods);
   });
 
-  it('takes a later one’s word for its shapes', () => {
-    const later = tuningOf(profile, { [key]: { best: 2, usual: 2 } });
-    const earlier = { ...tuning, shapes: { ...tuning.shapes, more: { best: 1, usual: 1 } } };
+  it('is merged with a later one, whose shapes replace its own', () => {
+    const later = tuningOf(profile, { [key]: { best: 2, baseline: 2 } });
+    const earlier = { ...tuning, shapes: { ...tuning.shapes, more: { best: 1, baseline: 1 } } };
     expect(mergedTuning(earlier, later).shapes).toEqual({
-      more: { best: 1, usual: 1 },
-      [key]: { best: 2, usual: 2 },
+      more: { best: 1, baseline: 1 },
+      [key]: { best: 2, baseline: 2 },
     });
     expect(mergedTuning({ ...earlier, shaders: 'old' }, later)).toEqual(later);
     expect(mergedTuning(undefined, later)).toEqual(later);
   });
 
-  it('has the same hash whatever the comments and spaces, another for other shaders', () => {
+  it('has a shader hash that ignores comments and spaces and depends on all else', () => {
     expect(
       shaderHash(tunedSources.map(({ name, text }) => ({ name, text: minifyWgsl(text) }))),
     ).toBe(shaderHash());
@@ -167,24 +170,24 @@ describe('a tuning', () => {
     [{ ...tuning, format: 2 }, /its format is not 1/],
     [{ ...tuning, adapter: 3 }, /its adapter is not a string/],
     [{ ...tuning, shapes: [] }, /its shapes are missing/],
-    [{ ...tuning, shapes: { a: null } }, /its entry for a is not complete/],
-    [{ ...tuning, shapes: { a: { best: 1 } } }, /its entry for a is not complete/],
+    [{ ...tuning, shapes: { a: null } }, /its entry for a is incomplete or invalid/],
+    [{ ...tuning, shapes: { a: { best: 1 } } }, /its entry for a is incomplete or invalid/],
     [
-      { ...tuning, shapes: { a: { best: 1, usual: 1, tile: 'plain' } } },
-      /its entry for a is not complete/,
+      { ...tuning, shapes: { a: { best: 1, baseline: 1, tile: 'plain' } } },
+      /its entry for a is incomplete or invalid/,
     ],
     [
-      { ...tuning, shapes: { a: { best: 1, usual: 1, faults: [1] } } },
-      /its entry for a is not complete/,
+      { ...tuning, shapes: { a: { best: 1, baseline: 1, faults: [1] } } },
+      /its entry for a is incomplete or invalid/,
     ],
     [{ ...tuning, methods: [] }, /its methods are not an object/],
-    [{ ...tuning, methods: { a: { usual: 1 } } }, /its entry for a is not complete/],
-  ])('that is none is refused: %j', (value, message) => {
+    [{ ...tuning, methods: { a: { baseline: 1 } } }, /its entry for a is incomplete or invalid/],
+  ])('is refused if it is malformed: %j', (value, message) => {
     expect(() => asTuning(value, 'x.json')).toThrow(message);
     expect(() => asTuning(value, 'x.json')).toThrow(
       expect.objectContaining({
         code: 'argument',
-        message: expect.stringMatching(/^x\.json is no tuning: /) as string,
+        message: expect.stringMatching(/^x\.json is not a tuning: /) as string,
       }),
     );
   });
@@ -192,13 +195,13 @@ describe('a tuning', () => {
 
 describe('the largest difference', () => {
   const values = (...all: number[]) => Float32Array.from(all);
-  it('is a part of the largest value', () => {
+  it('is a fraction of the largest value', () => {
     expect(largestDifference(values(1, -4), values(1, -4))).toBe(0);
     expect(largestDifference(values(1, -3), values(1, -4))).toBe(0.25);
     expect(largestDifference(values(0, 0), values(0, 0))).toBe(0);
   });
 
-  it('is none for what is no number', () => {
+  it('is NaN or infinite if a value is', () => {
     expect(largestDifference(values(NaN, 1), values(1, 1))).toBeNaN();
     expect(largestDifference(values(1, NaN), values(1, 1))).toBeNaN();
     expect(largestDifference(values(1, Infinity), values(1, 1))).toBe(Infinity);

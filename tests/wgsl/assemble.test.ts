@@ -140,7 +140,7 @@ describe('a shader', () => {
     expect(withSize('COUNT').width({ LANES: 16 })).toBeUndefined();
   });
 
-  it('tells where a line comes from', () => {
+  it('finds the place that a line comes from', () => {
     const shader = shaderOf(
       main,
       common,

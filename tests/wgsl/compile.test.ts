@@ -211,7 +211,7 @@ describe('every shader that can occur', async () => {
     console.log(`${count} shaders by naga`);
   });
 
-  it('is the same without comments and spaces, by those that are there', async () => {
+  it('is the same without comments and spaces, by the available compilers', async () => {
     const one = new Map(
       [...kernels.values()].map(({ dispatch }) => [dispatch.shader.code, dispatch]),
     );

@@ -70,7 +70,7 @@ export function defaultTile(shape: ConvShape, device: TileDevice): ConvTile {
 }
 
 /**
- * A tile's unique name: `tiled 64x64 by 8x8, 16 deep` is 64 pixels × 64 channels, 8 × 8 per
+ * A tile's name for people: `tiled 64x64 by 8x8, 16 deep` is 64 pixels × 64 channels, 8 × 8 per
  * invocation, in steps of 16 input channels.
  */
 export function tileName(tile: ConvTile): string {

@@ -69,6 +69,18 @@ export function tileSize({
   return [pixels * rows, vectors * lanes];
 }
 
+/** Whether `other`, which may be untrusted data, has all members of a tile. */
+export function sameTile(tile: ConvTile, other: ConvTile): boolean {
+  return hasMembers(tile, other);
+}
+
+function hasMembers(value: unknown, other: unknown): boolean {
+  if (typeof value !== 'object') return value === other;
+  return Object.entries(value!).every(([name, member]) =>
+    hasMembers(member, (other as Record<string, unknown> | undefined)?.[name]),
+  );
+}
+
 /** Most invocations across channels, for kinds that do not use workgroup memory. */
 const lanesAcross = 32;
 

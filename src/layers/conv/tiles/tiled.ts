@@ -17,7 +17,7 @@ const tile = (
 ): ConvTile => ({ kind: 'tiled', pixels, vectors, lanes, rows, depth });
 
 const wide = tile(8, 2, 16, 16, 16);
-const usual = tile(8, 2, 8, 8, 16);
+const square = tile(8, 2, 8, 8, 16);
 const flat = tile(16, 1, 16, 4, 16);
 const halved = tile(4, 2, 8, 8, 16);
 const halvedDeep = tile(4, 2, 8, 16, 16);
@@ -27,7 +27,7 @@ const small = tile(2, 1, 16, 8, 32);
 
 /** All tiles that a tuning may choose. */
 const tiles: readonly ConvTile[] = [
-  usual,
+  square,
   flat,
   tile(8, 2, 8, 16, 16),
   tile(8, 2, 16, 8, 16),
@@ -50,7 +50,7 @@ function defaultsOf({ vendor, architecture, pinnedSubgroupSize }: TileDevice): r
   if (/^(arm|qualcomm|img-tec|samsung)$/.test(vendor ?? '')) return [eighth, small];
   if (vendor === 'intel') return pinnedSubgroupSize ? [wide, flat, quarter, eighth] : [small];
   if (architecture?.startsWith('gcn')) return [halvedDeep, quarter, eighth];
-  return [usual, halved, quarter, eighth];
+  return [square, halved, quarter, eighth];
 }
 
 /** Bytes of workgroup memory: one step's inputs of all pixels and weights of all channels. */

@@ -1,5 +1,5 @@
-// The ways that a trial compares, on random values: a convolution shape in any tile, and a
-// convolution by any method.
+// Tuning tasks: a convolution shape, to be computed with any tile, and a class of convolutions, to be
+// computed by any method. Both run on random values.
 import type { Gpu } from '../gpu/context.js';
 import type { Binding, Dispatch, Resource } from '../gpu/dispatch.js';
 import type { ConvMethod } from '../layers/conv/method.js';
@@ -11,11 +11,12 @@ import { planDirectConv } from '../layers/conv/direct.js';
 import { featureMap } from '../layers/feature-map.js';
 import { type Precision, valueBytes } from '../layers/precision.js';
 
-/** Ways to compute the same on the GPU. */
-export interface Ways<T> {
-  /** The dispatches of a way; all ways write `output`. */
-  dispatches(way: T): readonly Dispatch[];
-  name(way: T): string;
+/** A computation with several candidates for its configuration. */
+export interface TuningTask<T> {
+  /** The dispatches of a candidate; all candidates write `output`. */
+  dispatches(candidate: T): readonly Dispatch[];
+  /** How messages name a candidate. */
+  name(candidate: T): string;
   readonly output: GPUBuffer;
   /** Precision of the output. */
   readonly precision: Precision;
@@ -31,8 +32,8 @@ export interface Ways<T> {
  */
 const tolerance: Readonly<Record<Precision, number>> = { f32: 1e-4, f16: 2 ** -8 };
 
-/** Ways to compute one convolution shape: tiles. */
-export function tileWays(gpu: Gpu, shape: ConvShape): Ways<ConvTile> {
+/** The task of one convolution shape; its candidates are tiles. */
+export function tileTask(gpu: Gpu, shape: ConvShape): TuningTask<ConvTile> {
   const { kernel, inChannels, outChannels, batches = 1, sizes, types } = shape;
   const input = createBuffer(gpu, batches * sizes[0] * sizes[1] * inChannels, types.input);
   const weights = createBuffer(gpu, batches * kernel ** 2 * inChannels * outChannels, types.weight);
@@ -59,16 +60,15 @@ export function tileWays(gpu: Gpu, shape: ConvShape): Ways<ConvTile> {
 }
 
 /**
- * Ways to compute one convolution on maps of several sizes in sequence: the methods that its
- * weights are packed for.
- * @param packed still owned by the caller
- * @param shapes its direct shapes, with stride 1
+ * The task of one convolution on maps of several sizes in sequence; its candidates are methods.
+ * @param packed the weights for each method; still owned by the caller
+ * @param shapes the direct shapes of the convolution, with stride 1
  */
-export function methodWays(
+export function methodTask(
   gpu: Gpu,
   packed: ReadonlyMap<ConvMethod, PackedConv>,
   shapes: readonly Pick<ConvShape, 'sizes'>[],
-): Ways<ConvMethod> {
+): TuningTask<ConvMethod> {
   const [{ inChannels, outChannels, precision }] = packed.values();
   const pixels = Math.max(...shapes.map(({ sizes }) => sizes[0] * sizes[1]));
   const input = createBuffer(gpu, pixels * inChannels, precision);
@@ -93,9 +93,9 @@ export function methodWays(
         }));
       }),
     name: (method) => method,
-    // In f16, Winograd rounds four times and amplifies errors (winograd.ts): 3.3e-3 was observed.
     output,
     precision,
+    // In f16, Winograd rounds four times and amplifies errors (winograd.ts): 3.3e-3 was observed.
     tolerance: 2 * tolerance[precision],
     inputs: [input],
   };
@@ -105,7 +105,7 @@ export function methodWays(
 function createBuffer({ device }: Gpu, count: number, precision: Precision): GPUBuffer {
   const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC;
   const buffer = device.createBuffer({
-    label: 'panpp trial',
+    label: 'panpp tuning',
     size: count * valueBytes[precision],
     usage,
     mappedAtCreation: true,

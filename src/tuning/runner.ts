@@ -1,47 +1,47 @@
-// Runs one computation on a device in several ways: checks the results and measures the time.
+// Runs the candidates of a tuning task on a device: checks their results and measures their time.
 import { PanppError } from '../errors.js';
 import type { Gpu } from '../gpu/context.js';
 import { Program } from '../gpu/program.js';
 import { Readback } from '../gpu/readback.js';
 import { Timeline } from '../gpu/timeline.js';
 import { readValues, valueBytes } from '../layers/precision.js';
-import type { Ways } from './ways.js';
+import type { TuningTask } from './task.js';
 
 /** Target duration of a measurement in milliseconds: far above the clock resolution (0.1 ms). */
-const measured = 5;
+const targetDuration = 5;
 /** Maximum number of computations in one measurement. */
-const mostRepeats = 1000;
+const maxRepeats = 1000;
 
-/** Times ways to compute the same. `dispose` must be called; it also frees the ways' buffers. */
-export class Trial<T> {
+/** Checks and measures candidates. `dispose` must be called; it also frees the task's buffers. */
+export class CandidateRunner<T> {
   readonly #gpu: Gpu;
-  readonly #ways: Ways<T>;
+  readonly #task: TuningTask<T>;
   readonly #programs = new Map<T, Program>();
   readonly #timeline: Timeline | undefined;
   readonly #readback: Readback;
   #expected: Float32Array | undefined;
   #repeats = 1;
 
-  constructor(gpu: Gpu, ways: Ways<T>) {
+  constructor(gpu: Gpu, task: TuningTask<T>) {
     this.#gpu = gpu;
-    this.#ways = ways;
+    this.#task = task;
     this.#timeline = Timeline.create(gpu);
-    this.#readback = new Readback(gpu, Math.max(ways.output.size, this.#timeline?.bytes ?? 0));
+    this.#readback = new Readback(gpu, Math.max(task.output.size, this.#timeline?.bytes ?? 0));
   }
 
   /**
-   * Runs a way for the first time and compares its result with that of the first way tested.
-   * @returns a description of the fault (a wrong result or a shader that does not compile), if any
+   * Compiles and runs a candidate and compares its result with that of the first one checked.
+   * @returns what is wrong with it (a wrong result or a shader that does not compile), if anything
    * @throws PanppError for any other error
    */
-  async faultOf(way: T): Promise<string | undefined> {
-    const name = this.#ways.name(way);
+  async check(candidate: T): Promise<string | undefined> {
+    const name = this.#task.name(candidate);
     try {
-      await this.#prepare(way, 1);
-      const result = await this.#result(way);
+      await this.#prepare(candidate, 1);
+      const result = await this.#result(candidate);
       this.#expected ??= result;
       const difference = largestDifference(result, this.#expected);
-      if (!(difference <= this.#ways.tolerance))
+      if (!(difference <= this.#task.tolerance))
         return `${name} is wrong: values differ by ${difference.toExponential(1)} of the largest`;
       return undefined;
     } catch (error) {
@@ -51,55 +51,58 @@ export class Trial<T> {
     }
   }
 
-  /** Sets the number of computations per measurement from the time of one way. */
-  async setRepeats(way: T): Promise<void> {
-    const once = await this.time(way);
-    this.#repeats = Math.min(mostRepeats, Math.max(1, Math.ceil(measured / once)));
+  /** Sets the number of computations per measurement from the time of one candidate. */
+  async setRepeats(candidate: T): Promise<void> {
+    const once = await this.measure(candidate);
+    this.#repeats = Math.min(maxRepeats, Math.max(1, Math.ceil(targetDuration / once)));
     if (this.#repeats > 1)
       for (const each of [...this.#programs.keys()]) await this.#prepare(each, this.#repeats);
   }
 
   /** Time of one computation in milliseconds, by GPU timestamps if available. */
-  async time(way: T): Promise<number> {
+  async measure(candidate: T): Promise<number> {
     const { device } = this.#gpu;
     const encoder = device.createCommandEncoder();
     this.#timeline?.reset();
-    this.#programs.get(way)!.encode(encoder, this.#timeline);
+    this.#programs.get(candidate)!.encode(encoder, this.#timeline);
     const range = this.#timeline && this.#readback.reserve(this.#timeline.bytes);
     if (range) this.#timeline.resolve(encoder, this.#readback.buffer, range.offset);
     const start = performance.now();
     device.queue.submit([encoder.finish()]);
-    const ofClock = range
+    const gpuTime = range
       ? await this.#readback.read(
           (bytes) =>
             this.#timeline!.read(bytes.slice(range.offset, range.offset + range.bytes))[stage],
         )
       : await device.queue.onSubmittedWorkDone();
-    return (ofClock ?? performance.now() - start) / this.#repeats;
+    return (gpuTime ?? performance.now() - start) / this.#repeats;
   }
 
-  /** Frees the trial's GPU resources. */
+  /** Frees the GPU resources of the runner and of its task. */
   dispose(): void {
-    const { inputs, output } = this.#ways;
+    const { inputs, output } = this.#task;
     for (const program of this.#programs.values()) program.dispose();
     for (const buffer of [...inputs, output]) buffer.destroy();
     this.#timeline?.dispose();
     this.#readback.dispose();
   }
 
-  async #prepare(way: T, repeats: number): Promise<void> {
-    const dispatches = new Array(repeats).fill(this.#ways.dispatches(way)).flat();
-    this.#programs.get(way)?.dispose();
-    this.#programs.set(way, await Program.create(this.#gpu, [{ name: stage, dispatches }], []));
+  async #prepare(candidate: T, repeats: number): Promise<void> {
+    const dispatches = new Array(repeats).fill(this.#task.dispatches(candidate)).flat();
+    this.#programs.get(candidate)?.dispose();
+    this.#programs.set(
+      candidate,
+      await Program.create(this.#gpu, [{ name: stage, dispatches }], []),
+    );
   }
 
-  async #result(way: T): Promise<Float32Array> {
+  async #result(candidate: T): Promise<Float32Array> {
     const { device } = this.#gpu;
-    const { output, precision } = this.#ways;
+    const { output, precision } = this.#task;
     const encoder = device.createCommandEncoder();
-    // A way must write all values itself: clear those that the previous way left.
+    // A candidate must write all values itself: clear those of the previous one.
     encoder.clearBuffer(output);
-    this.#programs.get(way)!.encode(encoder);
+    this.#programs.get(candidate)!.encode(encoder);
     const range = this.#readback.copy(encoder, output, output.size);
     device.queue.submit([encoder.finish()]);
     return this.#readback.read((bytes) =>
@@ -108,7 +111,7 @@ export class Trial<T> {
   }
 }
 
-const stage = 'trial';
+const stage = 'measurement';
 
 /** The largest difference as a fraction of the largest value; NaN if any value is NaN. */
 export function largestDifference(actual: Float32Array, expected: Float32Array): number {

@@ -1,0 +1,2 @@
+export const zones: { target: string; from: string; except?: string[]; message: string }[];
+export const tsOfJs: object;
