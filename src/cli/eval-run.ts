@@ -179,9 +179,17 @@ function presetOf(protocol: Protocol): Preset | undefined {
   );
 }
 
-function inWords({ shortSide, bbox, tolerance, minScore, minArea }: DetectionSettings): string {
+function inWords({
+  shortSide,
+  maxSide,
+  bbox,
+  tolerance,
+  minScore,
+  minArea,
+}: DetectionSettings): string {
+  const limited = maxSide === undefined ? '' : `, max side ${maxSide}`;
   const simplified = tolerance === undefined ? '' : `, tolerance ${tolerance}`;
-  return `short side ${shortSide}, ${bbox}${simplified}, min score ${minScore}, min area ${minArea}`;
+  return `short side ${shortSide}${limited}, ${bbox}${simplified}, min score ${minScore}, min area ${minArea}`;
 }
 
 async function processAll(

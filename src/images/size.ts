@@ -1,6 +1,7 @@
 // Computes the network's input size for an image: spec "Input" 2 (the reference's
 // scale_aligned_short).
 import { PanppError } from '../errors.js';
+import type { DetectionSettings } from '../network/config.js';
 
 /** Rows and columns, in pixels. */
 export interface Size {
@@ -14,9 +15,12 @@ const STRIDE = 32;
 /** Default limit for the pixels of a resized image: 4096 × 4096. */
 export const DEFAULT_MAX_PIXELS = 2 ** 24;
 
+/** The settings that decide the size that images are resized to. */
+export type ResizeSettings = Pick<DetectionSettings, 'shortSide' | 'maxSide'>;
+
 /**
- * The size to resize an image to: its shorter side becomes `shortSide`, then each side is raised to
- * a multiple of 32.
+ * The size to resize an image to: its shorter side becomes `shortSide`, or less if `maxSide`
+ * requires it; then each side is raised to a multiple of 32, at most `maxSide`.
  * @param maxPixels limit for the pixels of the result (a 1 × 5000 image at short side 736 would
  * become 736 × 3 680 000)
  * @throws PanppError `argument` if a side is not a positive integer, `image` if the result is too
@@ -25,22 +29,31 @@ export const DEFAULT_MAX_PIXELS = 2 ** 24;
 export function resizedSize(
   height: number,
   width: number,
-  shortSide: number,
+  { shortSide, maxSide }: ResizeSettings,
   maxPixels = DEFAULT_MAX_PIXELS,
-): { height: number; width: number } {
+): Size {
   for (const [name, side] of Object.entries({ height, width, shortSide })) {
     if (!Number.isSafeInteger(side) || side < 1) {
       throw new PanppError('argument', `${name} is ${side}; it must be a positive integer`);
     }
   }
-  const scale = shortSide / Math.min(height, width);
-  const aligned = (side: number) => Math.ceil(Math.floor(side * scale + 0.5) / STRIDE) * STRIDE;
+  if (maxSide !== undefined && !(Number.isSafeInteger(maxSide) && maxSide >= STRIDE)) {
+    throw new PanppError(
+      'argument',
+      `maxSide is ${maxSide}; it must be a whole number, ${STRIDE} or more`,
+    );
+  }
+  // Raising a side to a multiple of 32 must not exceed the maximum.
+  const longest = Math.floor((maxSide ?? Infinity) / STRIDE) * STRIDE;
+  const scale = Math.min(shortSide / Math.min(height, width), longest / Math.max(height, width));
+  const aligned = (side: number) =>
+    Math.ceil(Math.max(1, Math.floor(side * scale + 0.5)) / STRIDE) * STRIDE;
   const result = { height: aligned(height), width: aligned(width) };
   if (result.height * result.width > maxPixels) {
     throw new PanppError(
       'image',
       `an image of ${width} x ${height} pixels becomes ${result.width} x ${result.height} ` +
-        `at short side ${shortSide}, more than ${maxPixels} pixels; choose a smaller short side, or cut the image into pieces`,
+        `at short side ${shortSide}, more than ${maxPixels} pixels; choose a smaller short side, or limit the longer side (maxSide, --max-side)`,
     );
   }
   return result;

@@ -9,6 +9,7 @@ import { TexturePixels } from '../gpu/texture-pixels.js';
 import { isBytes } from '../images/image.js';
 import { type ImageInput, prepareInput } from '../images/input.js';
 import { type ImageSource, pixelsFrom } from '../images/source.js';
+import type { ResizeSettings } from '../images/size.js';
 import type { PixelSource } from '../images/upload.js';
 import type { Precision } from '../layers/precision.js';
 import type { DetectionSettings, ModelConfig } from '../network/config.js';
@@ -37,7 +38,8 @@ import { type StreamOptions, type Streamed, streamed } from './stream.js';
 import { Turns } from './turns.js';
 
 // Option names that each call accepts.
-const detectNames = ['shortSide', ...mapSettingNames, 'signal'];
+const sizeNames = ['shortSide', 'maxSide'];
+const detectNames = [...sizeNames, ...mapSettingNames, 'signal'];
 const readNames = ['beam', 'characters'];
 const spotNames = [...detectNames, ...readNames, 'lexicon', 'correction'];
 const streamNames = ['concurrency', 'onError'];
@@ -158,7 +160,7 @@ export class Model {
     const correction = correctionOf(options);
     const { config, settings } = this.#settings(options);
     const weights = this.#weights;
-    return this.#run([image], settings.shortSide, options.signal, {
+    return this.#run([image], settings, options.signal, {
       passes: this.#spottings,
       key: [settings.scale, decoding.beam],
       create: ([input]) =>
@@ -192,7 +194,7 @@ export class Model {
     regions: readonly (Polygon | Box)[],
     options: RecognizeOptions = {},
   ): Promise<Recognition> {
-    checkOptions('recognize', options, [...readNames, 'shortSide', 'signal']);
+    checkOptions('recognize', options, [...readNames, ...sizeNames, 'signal']);
     if (!Array.isArray(regions))
       throw new PanppError(
         'argument',
@@ -201,18 +203,13 @@ export class Model {
     const head = this.#head();
     const decoding = decodingOf(options);
     const [config, weights] = [this.config, this.#weights];
-    return this.#run(
-      [image],
-      options.shortSide ?? this.config.detection.shortSide,
-      options.signal,
-      {
-        passes: this.#recognitions,
-        key: [decoding.beam],
-        create: ([input]) =>
-          RecognitionPass.create(this.gpu, { config, weights, head, decoding }, input),
-        work: (pass, [input]) => pass.recognize(input, regions, options),
-      },
-    );
+    return this.#run([image], this.#sizes(options), options.signal, {
+      passes: this.#recognitions,
+      key: [decoding.beam],
+      create: ([input]) =>
+        RecognitionPass.create(this.gpu, { config, weights, head, decoding }, input),
+      work: (pass, [input]) => pass.recognize(input, regions, options),
+    });
   }
 
   /**
@@ -221,12 +218,12 @@ export class Model {
    * @throws PanppError `argument` for an unknown map name
    */
   async forward(image: ImageSource, options: ForwardOptions): Promise<Map<string, OutputTensor>> {
-    checkOptions('forward', options, ['outputs', 'shortSide', 'signal']);
-    const { outputs, shortSide = this.config.detection.shortSide, signal } = options;
+    checkOptions('forward', options, ['outputs', ...sizeNames, 'signal']);
+    const { outputs, signal } = options;
     if (!Array.isArray(outputs))
       throw new PanppError('argument', 'outputs is not an array; give an array of map names');
     return this.#inTurn([image], signal, async ([pixels]) => {
-      const { upload, size } = prepareInput(pixels, shortSide);
+      const { upload, size } = prepareInput(pixels, this.#sizes(options));
       return forwardMaps(this.gpu, this.config, this.#weights, upload, size, outputs);
     });
   }
@@ -275,6 +272,12 @@ export class Model {
     };
   }
 
+  /** The sizes that a call's options set; the others are the model's own. */
+  #sizes({ shortSide, maxSide }: Partial<ResizeSettings>): ResizeSettings {
+    const own = this.config.detection;
+    return { shortSide: shortSide ?? own.shortSide, maxSide: maxSide ?? own.maxSide };
+  }
+
   #head(): RecognitionHead {
     const { recognition } = this.config;
     if (!this.#recognition || !recognition) {
@@ -292,7 +295,7 @@ export class Model {
   ): Promise<BatchDetection> {
     const { config, settings } = this.#settings(options);
     const count = images.length;
-    return this.#run(images, settings.shortSide, options.signal, {
+    return this.#run(images, settings, options.signal, {
       passes: this.#detections,
       key: [settings.scale, count],
       create: ([{ upload, size }]) =>
@@ -307,19 +310,19 @@ export class Model {
   // Prepares images of one size, finds or creates their pass, and runs it in the call's turn.
   #run<P extends Pass, R extends { timings: object }>(
     sources: readonly ImageSource[],
-    shortSide: number,
+    sizes: ResizeSettings,
     signal: AbortSignal | undefined,
     { passes, key, create, work }: Task<P, R>,
   ) {
     return this.#inTurn(sources, signal, async (images, next) => {
       const start = performance.now();
       const [{ width, height }] = images;
-      const inputs = images.map((image) => prepareInput(image, shortSide));
+      const inputs = images.map((image) => prepareInput(image, sizes));
       assertAlike(inputs);
       const uploaded = performance.now();
       const { upload, size } = inputs[0];
-      const sizes = [upload.rows, upload.columns, upload.channels, size.height, size.width];
-      const kept = await passes.find([...key, ...sizes].join(), () => create(inputs));
+      const shape = [upload.rows, upload.columns, upload.channels, size.height, size.width];
+      const kept = await passes.find([...key, ...shape].join(), () => create(inputs));
       const ready = performance.now();
       const working = work(kept.pass, inputs, next);
       kept.holdFor(working);

@@ -2,6 +2,7 @@
 import type { AggregationMode } from '../aggregation/input.js';
 import type { DetectionSettings } from '../network/config.js';
 import type { CorrectionOptions, ReadOptions, TextReading } from '../recognition/reading.js';
+import type { ResizeSettings } from '../images/size.js';
 import type { Region } from '../shapes/regions.js';
 import type { SpottedRegion } from './spotting-pass.js';
 
@@ -101,11 +102,8 @@ export interface Spotting {
   readonly timings: SpottingTimings;
 }
 
-/** Settings of one call of `recognize`. */
-export interface RecognizeOptions extends ReadOptions, CallOptions {
-  /** Length of the shorter side after resizing, in pixels; default: the model's own. */
-  readonly shortSide?: number;
-}
+/** Settings of one call of `recognize`; defaults of the sizes: the model's own. */
+export interface RecognizeOptions extends ReadOptions, CallOptions, Partial<ResizeSettings> {}
 
 /** Result of `recognize`. */
 export interface Recognition {
@@ -119,13 +117,11 @@ export interface Recognition {
   readonly timings: Omit<SpottingTimings, 'aggregation' | 'regions'>;
 }
 
-/** Options of `forward`. */
-export interface ForwardOptions extends CallOptions {
+/** Options of `forward`; defaults of the sizes: the model's own. */
+export interface ForwardOptions extends CallOptions, Partial<ResizeSettings> {
   /**
    * Names of maps: `backbone.c2` … `c5`, `reduce.f1` … `f4`, `fpem1.f1` …, `ffm.f1` … (the heads'
    * input), `det` (text logit, kernel logit, instance vector).
    */
   readonly outputs: readonly string[];
-  /** Length of the shorter side after resizing, in pixels; default: the model's own. */
-  readonly shortSide?: number;
 }

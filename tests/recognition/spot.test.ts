@@ -61,7 +61,7 @@ describeOnGpus('a spotter', (gpu) => {
     );
 
     const [, height, width] = maps.get('det')!.shape;
-    const { size } = prepareInput(image, settings.shortSide);
+    const { size } = prepareInput(image, settings);
     const { regions, labels } = await regionsFromMap(gpu, {
       map: maps.get('det')!.data,
       height,
@@ -291,7 +291,7 @@ it('a spotter’s working memory at 736 × 1312, for any number of regions, is w
   };
   const input = prepareInput(
     { width: 1312, height: 736, channels: 3, data: new Uint8Array(736 * 1312 * 3) },
-    736,
+    { shortSide: 736 },
   );
   const detection = await DetectionPass.create(gpu, config, weights, input.upload, input.size);
   const spotting = await SpottingPass.create(
