@@ -14,6 +14,16 @@ export interface SettingsFlags {
   readonly minArea?: number;
 }
 
+/** Adds `--tile-side`, for commands that detect text. */
+export function withTileOption(command: Command): Command {
+  return command.addOption(
+    new Option(
+      '--tile-side <pixels>',
+      'process larger images in overlapping tiles of this side; smaller tiles take less GPU memory (default: only images that don’t fit the GPU)',
+    ).argParser(integerBetween(768, 1_000_000)),
+  );
+}
+
 /** Adds `--short-side`, `--max-side`, `--bbox`, `--tolerance`, `--min-score` and `--min-area`. */
 export function withSettingsOptions(command: Command): Command {
   return command

@@ -12,8 +12,16 @@ export interface Size {
 /** The network halves its input five times. */
 const STRIDE = 32;
 
-/** Default limit for the pixels of a resized image: 4096 × 4096. */
+/** Limit for the pixels of a resized image that is processed whole: 4096 × 4096. */
 export const DEFAULT_MAX_PIXELS = 2 ** 24;
+
+/**
+ * Limit for the pixels of a resized image that is processed in tiles: its map, 1 / scale² as large,
+ * is held in memory on the CPU, 400 MB at most.
+ */
+export function mostPixels(scale: number): number {
+  return 2 ** 24 * scale ** 2;
+}
 
 /** The settings that decide the size that images are resized to. */
 export type ResizeSettings = Pick<DetectionSettings, 'shortSide' | 'maxSide'>;

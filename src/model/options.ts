@@ -24,6 +24,13 @@ export interface DetectOptions extends Partial<DetectionSettings>, CallOptions {
    * default: 3.
    */
   readonly distance?: number;
+  /**
+   * Images with a side of more pixels than this, after resizing, are processed in overlapping tiles
+   * of at most this many pixels on a side: at least 768. Smaller tiles take less GPU memory.
+   * Default: an image that fits the GPU is processed whole, a larger one in tiles of 2048, or
+   * fewer if the GPU's limits require it. Not for `spot`.
+   */
+  readonly tileSide?: number;
 }
 
 /**
@@ -37,7 +44,7 @@ export interface DetectionTimings {
   readonly preprocess?: number;
   /** Backbone, FPEMs and detection head, on the GPU. */
   readonly network?: number;
-  /** Pixel aggregation and sums per region, on the GPU. */
+  /** Pixel aggregation and sums per region, on the GPU; for an image in tiles on the CPU. */
   readonly aggregation?: number;
   /** Region shapes from the label map, on the CPU. */
   readonly regions: number;
@@ -78,7 +85,8 @@ export interface BatchDetection {
 }
 
 /** Settings of one call of `spot`. */
-export interface SpotOptions extends DetectOptions, ReadOptions, CorrectionOptions {}
+export interface SpotOptions
+  extends Omit<DetectOptions, 'tileSide'>, ReadOptions, CorrectionOptions {}
 
 /** Milliseconds, as in `DetectionTimings`. */
 export interface SpottingTimings extends DetectionTimings {

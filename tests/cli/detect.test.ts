@@ -672,6 +672,7 @@ describe('wrong usage', () => {
     [['sign.png', '--short-side', '16'], /--short-side.*whole number from 32 to 8192/],
     [['sign.png', '--short-side', '100.5'], /whole number/],
     [['sign.png', '--max-side', '31'], /--max-side.*whole number from 32 to 1000000/],
+    [['sign.png', '--tile-side', '512'], /--tile-side.*whole number from 768 to 1000000/],
     [['sign.png', '--min-score', 'high'], /number from 0 to 1/],
     [['sign.png', '--bbox', 'circle'], /Allowed choices are rect, poly/],
     [
@@ -708,6 +709,8 @@ describe('wrong usage', () => {
       stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/),
       messages: [],
     });
-    expect((await panpp(['detect', '--help'])).stdout).toMatch(/--short-side[^]*--max-side/);
+    expect((await panpp(['detect', '--help'])).stdout).toMatch(
+      /--short-side[^]*--max-side[^]*--tile-side/,
+    );
   });
 });
