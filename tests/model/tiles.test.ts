@@ -1,9 +1,10 @@
 // Images in tiles, on every adapter: narrow strips, so that tiles are small.
 import { readFileSync } from 'node:fs';
-import { afterAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { intersectionOverUnion, outline } from '../../src/evaluation/geometry.js';
 import type { PixelImage } from '../../src/images/image.js';
 import { loadModel } from '../../src/model/load.js';
+import type { Model } from '../../src/model/model.js';
 import { packagedWeights } from '../../src/node.js';
 import { describeOnGpus } from '../support/gpu.js';
 import { signImage } from '../support/picture.js';
@@ -17,9 +18,13 @@ function repeated({ height, width, channels, data }: PixelImage, times: number):
   return { height, width: width * times, channels, data: pixels };
 }
 
-describeOnGpus('an image in tiles', async (gpu) => {
-  const strip = repeated(await signImage(), 11); // 1056 × 64 at a short side of 64
-  const model = await loadModel(gpu, readFileSync(packagedWeights()));
+describeOnGpus('an image in tiles', (gpu) => {
+  let strip: PixelImage;
+  let model: Model;
+  beforeAll(async () => {
+    strip = repeated(await signImage(), 11); // 1056 × 64 at a short side of 64
+    model = await loadModel(gpu, readFileSync(packagedWeights()));
+  });
   afterAll(() => model.dispose());
   const options = { shortSide: 64, bbox: 'poly' } as const;
 
