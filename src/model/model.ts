@@ -6,7 +6,7 @@ import { largestSquare } from '../detection/largest-image.js';
 import { MapPass } from '../detection/map-pass.js';
 import { DetectionPass } from '../detection/pass.js';
 import { aggregationSettings, mapSettingNames } from '../detection/regions-from-map.js';
-import { type Tile, defaultTileSide, planTiles } from '../detection/tiles.js';
+import { type Tile, defaultTileSide, planTiles, tileMargin } from '../detection/tiles.js';
 import { PanppError } from '../errors.js';
 import type { Gpu } from '../gpu/context.js';
 import { TexturePixels } from '../gpu/texture-pixels.js';
@@ -14,15 +14,23 @@ import { isBytes } from '../images/image.js';
 import { type ImageInput, prepareInput } from '../images/input.js';
 import { type ImageSource, pixelsFrom } from '../images/source.js';
 import { type ResizeSettings, type Size, mostPixels, resizedSize } from '../images/size.js';
-import { PartUploads, type PixelSource } from '../images/upload.js';
+import { type Part, PartUploads, type PixelSource } from '../images/upload.js';
 import type { Precision } from '../layers/precision.js';
 import type { ResizeSource } from '../layers/resize.js';
 import type { DetectionSettings, ModelConfig } from '../network/config.js';
 import type { NetworkWeights } from '../network/weights.js';
 import { checkOptions, withoutUndefined } from '../options.js';
 import { RecognitionPass } from '../recognition/pass.js';
-import { type RecognitionHead, correctionOf, decodingOf } from '../recognition/reading.js';
+import {
+  type ReadOptions,
+  type ReadingSetup,
+  type RecognitionHead,
+  correctionOf,
+  decodingOf,
+} from '../recognition/reading.js';
+import type { Rois } from '../recognition/roi.js';
 import type { RecognitionWeights } from '../recognition/weights.js';
+import { planWindows, readInWindows } from '../recognition/windows.js';
 import type { Box, Polygon } from '../shapes/geometry.js';
 import type { Region } from '../shapes/regions.js';
 import { checkRegionSettings } from '../shapes/settings.js';
@@ -40,16 +48,15 @@ import type {
   Spotting,
 } from './options.js';
 import { type Pass, PassCache, type PassShelf } from './pass-cache.js';
-import { SpottingPass } from './spotting-pass.js';
+import { SpottingPass, roisOfRegions, spottedRegions } from './spotting-pass.js';
 import { type StreamOptions, type Streamed, streamed } from './stream.js';
 import { Turns } from './turns.js';
 
 // Option names that each call accepts.
 const sizeNames = ['shortSide', 'maxSide'];
-const commonNames = [...sizeNames, ...mapSettingNames, 'signal'];
-const detectNames = [...commonNames, 'tileSide'];
+const detectNames = [...sizeNames, ...mapSettingNames, 'tileSide', 'signal'];
 const readNames = ['beam', 'characters'];
-const spotNames = [...commonNames, ...readNames, 'lexicon', 'correction'];
+const spotNames = [...detectNames, ...readNames, 'lexicon', 'correction'];
 const streamNames = ['concurrency', 'onError'];
 
 /** Passes to keep for recent image sizes; each holds the network's working memory. */
@@ -173,12 +180,23 @@ export class Model {
     const correction = correctionOf(options);
     const { config, settings } = this.#settings(options);
     const weights = this.#weights;
-    return this.#run([image], settings, options.signal, {
-      passes: this.#spottings,
-      key: [settings.scale, decoding.beam],
-      create: ([input]) =>
-        SpottingPass.create(this.gpu, { config, weights, head, decoding }, input),
-      work: (pass, [input]) => pass.spot(input, settings, { ...options, ...correction }),
+    const setup = { config, weights, head, decoding };
+    const reading = { ...options, ...correction };
+    return this.#inTurn([image], options.signal, async (pixels, next) => {
+      const { size, tiles } = this.#tilesOf(pixels[0], config, settings);
+      if (tiles.length > 1)
+        return this.#spotInTiles(pixels[0], size, tiles, setup, settings, reading);
+      return this.#runPass(
+        pixels,
+        settings,
+        {
+          passes: this.#spottings,
+          key: [settings.scale, decoding.beam],
+          create: ([input]) => SpottingPass.create(this.gpu, setup, input),
+          work: (pass, [input]) => pass.spot(input, settings, reading),
+        },
+        next,
+      );
     });
   }
 
@@ -310,12 +328,7 @@ export class Model {
     const count = images.length;
     return this.#inTurn(images, options.signal, async (pixels, next) => {
       assertOneSize(pixels);
-      const [{ height, width }] = pixels;
-      const size = resizedSize(height, width, settings, mostPixels(settings.scale));
-      const tiles = planTiles(
-        size,
-        settings.tileSide ?? defaultTileSide(size, () => this.#largestSquare(config)),
-      );
+      const { size, tiles } = this.#tilesOf(pixels[0], config, settings);
       if (tiles.length > 1) return this.#detectInTiles(pixels, size, tiles, config, settings);
       return this.#runPass(
         pixels,
@@ -333,6 +346,75 @@ export class Model {
         next,
       );
     });
+  }
+
+  /** An image's size after resizing and its tiles, one if it is processed whole. */
+  #tilesOf(
+    { height, width }: PixelSource,
+    config: ModelConfig,
+    settings: DetectionSettings & DetectOptions,
+  ): { size: Size; tiles: Tile[] } {
+    const size = resizedSize(height, width, settings, mostPixels(settings.scale));
+    const side = settings.tileSide ?? defaultTileSide(size, () => this.#largestSquare(config));
+    return { size, tiles: planTiles(size, side) };
+  }
+
+  // The regions are known before they are read, so each is read in a window that holds all of it.
+  async #spotInTiles(
+    image: PixelSource,
+    size: Size,
+    tiles: readonly Tile[],
+    setup: ReadingSetup,
+    settings: DetectionSettings & DetectOptions,
+    reading: ReadOptions & ReturnType<typeof correctionOf>,
+  ): Promise<Spotting> {
+    const start = performance.now();
+    const { scale, signal } = settings;
+    const found = await this.#inTiles(image, size, tiles, setup.config, settings);
+    const begin = performance.now();
+    const rois = roisOfRegions(found.detected, size, scale);
+    const tile = sizeOfPart(tiles[0].area);
+    const read = await this.#readInWindows(
+      image,
+      size,
+      tile,
+      setup,
+      { rois, maskScale: scale },
+      signal,
+    );
+    const timings: Record<string, number> & TileTimings = { ...found.timings };
+    for (const [name, time] of Object.entries(read.timings))
+      timings[name] = (timings[name] ?? 0) + time;
+    const { width, height } = image;
+    const sizes = { size, original: { width, height } };
+    const end = performance.now();
+    return {
+      regions: spottedRegions(found.detected.regions, read.words, rois, sizes, reading),
+      ...{ width, height },
+      timings: { ...timings, reading: end - begin, total: end - start },
+    };
+  }
+
+  async #readInWindows(
+    image: PixelSource,
+    size: Size,
+    tile: Size,
+    setup: ReadingSetup,
+    rois: Rois,
+    signal?: AbortSignal,
+  ): ReturnType<typeof readInWindows> {
+    const crops = rois.rois.map(({ crop }) => crop);
+    const windows = planWindows(crops, size, tile, tileMargin);
+    if (windows.length === 0) return { words: [], timings: {} };
+    const areas = windows.map(({ area }) => area);
+    const uploads = new PartUploads(image, size, areas);
+    const kept = await this.#recognitions.find(
+      [setup.decoding.beam, ...shapeOf(uploads), tile.height, tile.width].join(),
+      () => RecognitionPass.create(this.gpu, setup, { upload: uploads, size: tile }),
+    );
+    const working = readInWindows(kept.pass, windows, (area) => uploads.upload(area), rois, signal);
+    kept.holdFor(working);
+    return working;
   }
 
   // One image of a batch after another.
@@ -365,8 +447,7 @@ export class Model {
     const start = performance.now();
     const areas = tiles.map(({ area }) => area);
     const uploads = new PartUploads(image, size, areas);
-    const [{ top, bottom, left, right }] = areas;
-    const tile = { height: bottom - top, width: right - left };
+    const tile = sizeOfPart(areas[0]);
     const prepared = performance.now();
     const kept = await this.#maps.find(
       [settings.scale, ...shapeOf(uploads), tile.height, tile.width].join(),
@@ -499,6 +580,10 @@ function assertAlike(descriptions: readonly string[], todo: string): void {
     'argument',
     `image ${index} of the batch ${descriptions[index]} and image 0 ${first}; ${todo}`,
   );
+}
+
+function sizeOfPart({ top, bottom, left, right }: Part): Size {
+  return { height: bottom - top, width: right - left };
 }
 
 /** What a pass depends on besides the size of the resized image. */

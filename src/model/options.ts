@@ -28,7 +28,7 @@ export interface DetectOptions extends Partial<DetectionSettings>, CallOptions {
    * Images with a side of more pixels than this, after resizing, are processed in overlapping tiles
    * of at most this many pixels on a side: at least 768. Smaller tiles take less GPU memory.
    * Default: an image that fits the GPU is processed whole, a larger one in tiles of 2048, or
-   * fewer if the GPU's limits require it. Not for `spot`.
+   * fewer if the GPU's limits require it.
    */
   readonly tileSide?: number;
 }
@@ -85,8 +85,7 @@ export interface BatchDetection {
 }
 
 /** Settings of one call of `spot`. */
-export interface SpotOptions
-  extends Omit<DetectOptions, 'tileSide'>, ReadOptions, CorrectionOptions {}
+export interface SpotOptions extends DetectOptions, ReadOptions, CorrectionOptions {}
 
 /** Milliseconds, as in `DetectionTimings`. */
 export interface SpottingTimings extends DetectionTimings {

@@ -7,16 +7,7 @@ import { loadModel } from '../../src/model/load.js';
 import type { Model } from '../../src/model/model.js';
 import { packagedWeights } from '../../src/node.js';
 import { describeOnGpus } from '../support/gpu.js';
-import { signImage } from '../support/picture.js';
-
-/** The picture several times, side by side. */
-function repeated({ height, width, channels, data }: PixelImage, times: number): PixelImage {
-  const row = width * channels;
-  const pixels = new Uint8Array(height * row * times);
-  for (let at = 0; at < height * times; at++)
-    pixels.set(data.subarray(Math.floor(at / times) * row).subarray(0, row), at * row);
-  return { height, width: width * times, channels, data: pixels };
-}
+import { repeated, signImage } from '../support/picture.js';
 
 describeOnGpus('an image in tiles', (gpu) => {
   let strip: PixelImage;
