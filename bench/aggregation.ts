@@ -6,7 +6,7 @@ import { packSettings, planAggregation } from '../src/aggregation/plan.js';
 import {
   aggregateSequential,
   sumLabelsSequential,
-} from '../tests/support/sequential-aggregation.js';
+} from '../src/aggregation/sequential.js';
 import type { Gpu, GpuProfile } from '../src/gpu/context.js';
 import { Program } from '../src/gpu/program.js';
 import { Timeline } from '../src/gpu/timeline.js';

@@ -2,7 +2,12 @@
 import { Argument, type Command } from 'commander';
 import { type EngineOptions, withEngineOptions } from './engine.js';
 import { inputsHelp, runOnImages } from './image-run.js';
-import { type SettingsFlags, settingsOf, withSettingsOptions } from './settings-options.js';
+import {
+  type SettingsFlags,
+  settingsOf,
+  withSettingsOptions,
+  withTileOption,
+} from './settings-options.js';
 import { type OutputFlags, type ResultTask, withOutputOptions } from './result-files.js';
 import { exiting } from './usage.js';
 
@@ -16,7 +21,9 @@ export function addDetect(program: Command): void {
         'error, and the others are still processed.',
     )
     .addArgument(new Argument('<images...>', inputsHelp));
-  withEngineOptions(withOutputOptions(withSettingsOptions(command))).action(exiting(detect));
+  withEngineOptions(withOutputOptions(withTileOption(withSettingsOptions(command)))).action(
+    exiting(detect),
+  );
 }
 
 const task: ResultTask = {
@@ -26,10 +33,10 @@ const task: ResultTask = {
 
 async function detect(
   inputs: string[],
-  flags: OutputFlags & EngineOptions & SettingsFlags,
+  flags: OutputFlags & EngineOptions & SettingsFlags & { readonly tileSide?: number },
 ): Promise<number> {
   return runOnImages(inputs, flags, task, ({ detection }) => {
-    const settings = settingsOf(flags, detection);
+    const settings = { ...settingsOf(flags, detection), tileSide: flags.tileSide };
     return { settings, forModel: (model) => (image) => model.detect(image, settings) };
   });
 }

@@ -84,17 +84,65 @@ export async function parseWeights({ path, bytes }: WeightsBytes): Promise<Weigh
   return asWeights(() => readWeights(bytes, path));
 }
 
+/** A model on its GPU. */
+export interface Loaded {
+  readonly gpu: Gpu;
+  readonly model: Model;
+}
+
+/** A model that is loaded again, on a fresh device, when its device is lost. */
+export class Engine {
+  readonly #reload: () => Promise<Loaded>;
+  // The last one is in use. The others' devices are lost; they are disposed of at the end, because
+  // calls on them must end with `device-lost`.
+  readonly #loaded: Promise<Loaded>[];
+
+  constructor(first: Loaded, reload: () => Promise<Loaded>) {
+    this.#loaded = [Promise.resolve(first)];
+    this.#reload = reload;
+  }
+
+  /**
+   * Runs work on the model. If the device is lost meanwhile, a line on stderr says so and the work
+   * is done again on a fresh device.
+   * @throws PanppError `device-lost` if that one is lost too
+   */
+  async run<T>(work: (model: Model) => Promise<T>): Promise<T> {
+    const used = this.#loaded.at(-1)!;
+    try {
+      return await work((await used).model);
+    } catch (error) {
+      if (!(error instanceof PanppError) || error.code !== 'device-lost') throw error;
+      // Calls that overlap lose the device together.
+      if (this.#loaded.at(-1) === used) {
+        say(`panpp: ${error.message.split(';')[0]}; continuing on a fresh one`);
+        this.#loaded.push(this.#reload());
+      }
+      return work((await this.#loaded.at(-1)!).model);
+    }
+  }
+
+  async dispose(): Promise<void> {
+    for (const outcome of await Promise.allSettled(this.#loaded)) {
+      if (outcome.status === 'rejected') continue; // reported by `run`
+      outcome.value.model.dispose();
+      outcome.value.gpu.dispose();
+    }
+  }
+}
+
 /** Opens the adapter and loads the weights; a software adapter gets one line on stderr. */
-export async function openEngine(
-  options: EngineOptions,
-  weights?: WeightsBytes,
-): Promise<{ gpu: Gpu; model: Model }> {
-  const { path, bytes } = weights ?? (await readWeightsBytes(options));
+export async function openEngine(options: EngineOptions, weights: WeightsBytes): Promise<Engine> {
   const gpu = await openAdapter(options);
   const { tuning, from } = await findTuning(options, gpu);
-  const model = await asWeights(() =>
-    loadModel(gpu, bytes, { source: path, precision: options.precision, tuning }),
-  );
+  const load = async (on: Gpu): Promise<Loaded> => ({
+    gpu: on,
+    model: await asWeights(() =>
+      loadModel(on, weights.bytes, { source: weights.path, precision: options.precision, tuning }),
+    ),
+  });
+  const first = await load(gpu);
+  const { model } = first;
   if (model.tuning === 'other-adapter')
     say(
       `panpp: ${from} was made for ${tuning!.adapter}, not for this adapter, and is not used; make one with panpp tune`,
@@ -103,17 +151,21 @@ export async function openEngine(
     say(
       `panpp: ${from} was made by another version of panpp and is not used; make a new one with panpp tune`,
     );
-  return { gpu, model };
+  return new Engine(first, async () => load(await openQuietly(options)));
 }
 
 /** Opens the adapter; a software adapter gets one line on stderr. */
-export async function openAdapter({ adapter, toggles = '' }: ModelOptions): Promise<Gpu> {
-  const gpu = await withoutDawnNotices(() => openGpu({ adapter, ...parseToggles(toggles) }));
+export async function openAdapter(options: ModelOptions): Promise<Gpu> {
+  const gpu = await openQuietly(options);
   if (gpu.profile.software)
     say(
       `panpp: ${gpu.profile.adapter} computes on the CPU; ${fasterThan(gpu.profile)} (see panpp doctor)`,
     );
   return gpu;
+}
+
+async function openQuietly({ adapter, toggles = '' }: ModelOptions): Promise<Gpu> {
+  return withoutDawnNotices(() => openGpu({ adapter, ...parseToggles(toggles) }));
 }
 
 function fasterThan({ architecture }: GpuProfile): string {

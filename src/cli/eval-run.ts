@@ -2,14 +2,20 @@
 // (run-folder.ts), so that after an interruption the same command continues.
 import { createHash } from 'node:crypto';
 import { basename, resolve } from 'node:path';
-import type { Model } from '../model/model.js';
+import type { Detection, Spotting } from '../model/options.js';
 import { PanppError } from '../errors.js';
 import { evaluate } from '../evaluation/evaluate.js';
 import type { FileSet } from '../evaluation/formats/files.js';
 import type { EvaluationOptions, Protocol } from '../evaluation/types.js';
 import { type DetectionSettings, detectionPresets } from '../network/config.js';
 import type { Polygon } from '../shapes/geometry.js';
-import { type EngineOptions, openEngine, parseWeights, readWeightsBytes } from './engine.js';
+import {
+  type Engine,
+  type EngineOptions,
+  openEngine,
+  parseWeights,
+  readWeightsBytes,
+} from './engine.js';
 import { findImages, withoutEnding } from './files.js';
 import { onInterrupt } from './interrupt.js';
 import { type FindText, processFiles } from './image-files.js';
@@ -83,15 +89,14 @@ export async function runDataset(task: Task, folder: string, flags: RunFlags): P
   if (done.size > 0) say(`panpp: ${done.size} of ${images.size} images were done before`);
   const missing = new Map([...images].filter(([name]) => !done.has(name)));
   if (missing.size > 0) {
-    const { gpu, model } = await openEngine(flags, weights);
+    const engine = await openEngine(flags, weights);
     try {
-      await processAll(missing, textFinder(protocol, model, settings), async (name, image) => {
+      await processAll(missing, textFinder(protocol, engine, settings), async (name, image) => {
         await runFolder.write(name, image);
         done.set(name, image);
       });
     } finally {
-      model.dispose();
-      gpu.dispose();
+      await engine.dispose();
     }
   }
   // In the images' order, however often the run was interrupted: sums of floats depend on it.
@@ -163,10 +168,11 @@ function needsWords(protocol: Protocol): boolean {
   return ['icdar2015-e2e', 'icdar2015-spotting', 'totaltext-e2e'].includes(protocol);
 }
 
-function textFinder(protocol: Protocol, model: Model, settings: DetectionSettings): FindText {
-  return needsWords(protocol)
-    ? (image) => model.spot(image, settings)
-    : (image) => model.detect(image, settings);
+function textFinder(protocol: Protocol, engine: Engine, settings: DetectionSettings): FindText {
+  return (image) =>
+    engine.run<Detection | Spotting>((model) =>
+      needsWords(protocol) ? model.spot(image, settings) : model.detect(image, settings),
+    );
 }
 
 function presetOf(protocol: Protocol): Preset | undefined {
@@ -179,9 +185,17 @@ function presetOf(protocol: Protocol): Preset | undefined {
   );
 }
 
-function inWords({ shortSide, bbox, tolerance, minScore, minArea }: DetectionSettings): string {
+function inWords({
+  shortSide,
+  maxSide,
+  bbox,
+  tolerance,
+  minScore,
+  minArea,
+}: DetectionSettings): string {
+  const limited = maxSide === undefined ? '' : `, max side ${maxSide}`;
   const simplified = tolerance === undefined ? '' : `, tolerance ${tolerance}`;
-  return `short side ${shortSide}, ${bbox}${simplified}, min score ${minScore}, min area ${minArea}`;
+  return `short side ${shortSide}${limited}, ${bbox}${simplified}, min score ${minScore}, min area ${minArea}`;
 }
 
 async function processAll(

@@ -40,6 +40,7 @@ const runOnly = [
   'settings',
   'restart',
   'shortSide',
+  'maxSide',
   'bbox',
   'tolerance',
   'minScore',

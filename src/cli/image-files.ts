@@ -24,7 +24,7 @@ const imagesAtOnce = 3;
 
 /**
  * Finds the text in image files, one outcome each in their order.
- * @throws PanppError `device-lost`: nothing more can be done without the device
+ * @throws PanppError `device-lost`: nothing more can be done
  */
 export function processFiles<F extends { readonly path: string }>(
   files: Iterable<F>,

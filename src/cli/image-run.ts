@@ -75,7 +75,9 @@ export async function runOnImages(
       say(`panpp: ${error.message}`);
       await print(jsonLine({ file: input, error: error.message }));
     }
-    const outcomes = engine ? processFiles(missing, forModel(engine.model)) : none();
+    const outcomes = engine
+      ? processFiles(missing, (image, path) => engine.run((model) => forModel(model)(image, path)))
+      : none();
     for await (const done of inOrder(images, earlier, outcomes)) {
       const { isRead, isGood } = await report(done, results, progress, hashes.get(done.file));
       if (!isGood) failed++;
@@ -95,8 +97,7 @@ export async function runOnImages(
     // After an error too: finished results must not be lost.
     if (!saidWritten(await results.finish(), say)) failed++;
     stopWatching();
-    engine?.model.dispose();
-    engine?.gpu.dispose();
+    await engine?.dispose();
   }
   return failed === 0 ? exitCodes.done : exitCodes.someFailed;
 }

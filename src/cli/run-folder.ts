@@ -168,7 +168,8 @@ function comparable({
   weights,
   ...others
 }: Partial<RunSettings>): Record<string, string> {
-  const all = { ...others, weights: weights?.slice(0, 12), tolerance: undefined, ...settings };
+  const unset = { maxSide: undefined, tolerance: undefined };
+  const all = { ...others, weights: weights?.slice(0, 12), ...unset, ...settings };
   return Object.fromEntries(
     Object.entries(all).map(([name, value]) => [
       name.replace(/[A-Z]/g, (capital) => ` ${capital.toLowerCase()}`),

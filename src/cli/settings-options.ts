@@ -7,13 +7,24 @@ import { integerBetween, numberBetween } from './usage.js';
 /** Settings of detection given as options. */
 export interface SettingsFlags {
   readonly shortSide?: number;
+  readonly maxSide?: number;
   readonly bbox?: 'rect' | 'poly';
   readonly tolerance?: number;
   readonly minScore?: number;
   readonly minArea?: number;
 }
 
-/** Adds `--short-side`, `--bbox`, `--tolerance`, `--min-score` and `--min-area`. */
+/** Adds `--tile-side`, for commands that detect text. */
+export function withTileOption(command: Command): Command {
+  return command.addOption(
+    new Option(
+      '--tile-side <pixels>',
+      'process larger images in overlapping tiles of this side; smaller tiles take less GPU memory (default: only images that don’t fit the GPU)',
+    ).argParser(integerBetween(768, 1_000_000)),
+  );
+}
+
+/** Adds `--short-side`, `--max-side`, `--bbox`, `--tolerance`, `--min-score` and `--min-area`. */
 export function withSettingsOptions(command: Command): Command {
   return command
     .addOption(
@@ -21,6 +32,12 @@ export function withSettingsOptions(command: Command): Command {
         '--short-side <pixels>',
         'resize so that the shorter side has this many pixels',
       ).argParser(integerBetween(32, 8192)),
+    )
+    .addOption(
+      new Option(
+        '--max-side <pixels>',
+        'limit for the longer side after resizing; where it applies, the shorter side has fewer pixels than --short-side',
+      ).argParser(integerBetween(32, 1_000_000)),
     )
     .addOption(new Option('--bbox <shape>', 'rectangles or outlines').choices(['rect', 'poly']))
     .addOption(
@@ -47,13 +64,14 @@ export function withSettingsOptions(command: Command): Command {
  * @throws PanppError `argument` for an invalid combination
  */
 export function settingsOf(flags: SettingsFlags, others: DetectionSettings): DetectionSettings {
-  const { shortSide, bbox = others.bbox, tolerance, minScore, minArea } = flags;
+  const { shortSide, maxSide, bbox = others.bbox, tolerance, minScore, minArea } = flags;
   if (tolerance !== undefined && bbox === 'rect')
     throw new PanppError('argument', '--tolerance is for outlines; add --bbox poly');
   return {
     ...others,
     bbox,
     shortSide: shortSide ?? others.shortSide,
+    maxSide: maxSide ?? others.maxSide,
     // The default tolerance also applies only to outlines.
     tolerance: tolerance ?? (bbox === 'poly' ? others.tolerance : undefined),
     minScore: minScore ?? others.minScore,

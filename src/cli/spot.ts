@@ -15,7 +15,12 @@ import { maxBeam } from '../recognition/plan.js';
 import { type EngineOptions, withEngineOptions } from './engine.js';
 import { fileError, namesIn, readBytes, standardInput, statOf, withoutEnding } from './files.js';
 import { inputsHelp, runOnImages } from './image-run.js';
-import { type SettingsFlags, settingsOf, withSettingsOptions } from './settings-options.js';
+import {
+  type SettingsFlags,
+  settingsOf,
+  withSettingsOptions,
+  withTileOption,
+} from './settings-options.js';
 import { type OutputFlags, type ResultTask, withOutputOptions } from './result-files.js';
 import { exiting, integerBetween, numberBetween } from './usage.js';
 import type { SpotOptions } from '../model/options.js';
@@ -23,6 +28,7 @@ import type { SpotOptions } from '../model/options.js';
 interface SpotFlags extends OutputFlags, EngineOptions, SettingsFlags, Partial<CorrectionSettings> {
   readonly lexicon?: string;
   readonly correct?: boolean;
+  readonly tileSide?: number;
   readonly beam?: number;
   readonly characters?: boolean;
 }
@@ -58,7 +64,9 @@ export function addSpot(program: Command): void {
     .addOption(
       threshold('edit-distance', 'take the lexicon’s nearest word if it is fewer edits away', 100),
     );
-  withEngineOptions(withOutputOptions(withSettingsOptions(command))).action(exiting(spot));
+  withEngineOptions(withOutputOptions(withTileOption(withSettingsOptions(command)))).action(
+    exiting(spot),
+  );
 }
 
 function threshold(name: string, what: string, most = 1): Option {
@@ -81,6 +89,7 @@ async function spot(inputs: string[], flags: SpotFlags): Promise<number> {
     assertReads(config, flags);
     const options: SpotOptions = {
       ...settingsOf(flags, config.detection),
+      tileSide: flags.tileSide,
       beam: flags.beam,
       characters: flags.characters,
       correction: flags.correct || flags.lexicon !== undefined ? thresholdsOf(flags) : undefined,

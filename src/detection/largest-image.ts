@@ -1,4 +1,4 @@
-// Finds the largest image that a device can process. It uses real plans, so the result always
+// Finds the largest image that a device can process whole. It uses real plans, so the result always
 // matches them.
 import { type BufferLimits, tightestFit } from '../gpu/program.js';
 import { DEFAULT_MAX_PIXELS } from '../images/size.js';

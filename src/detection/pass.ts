@@ -76,7 +76,7 @@ export function planDetection(
  * Runs in flight on the GPU: while it works on one, the host prepares the next and shapes the
  * previous one's regions.
  */
-const runsAtOnce = 2;
+export const runsAtOnce = 2;
 
 /** Destination of one run's results and timestamps. */
 interface Outcome {
@@ -174,10 +174,14 @@ export class DetectionPass {
 function assertFinite({ maps }: LabelMaps, precision: Precision): void {
   const odd = maps.findIndex(({ isFinite }) => !isFinite);
   if (odd < 0) return;
-  const image = maps.length > 1 ? `image ${odd} of the batch` : 'this image';
+  throw notFinite(maps.length > 1 ? `image ${odd} of the batch` : 'this image', precision);
+}
+
+/** The error for an image whose map has NaN or infinity. */
+export function notFinite(image: string, precision: Precision): PanppError {
   const todo =
     precision === 'f16'
       ? 'values are too large for half precision; load the model with precision f32'
       : 'the weights are damaged; convert the checkpoint again';
-  throw new PanppError('weights', `the network gives NaN or infinity for ${image}: ${todo}`);
+  return new PanppError('weights', `the network gives NaN or infinity for ${image}: ${todo}`);
 }

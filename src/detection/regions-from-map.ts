@@ -62,7 +62,7 @@ export async function regionsFromMap(
 ): Promise<{ regions: Region[]; labels: Int32Array }> {
   const { map, height, width, imageSize, originalSize, settings } = input;
   // A model's own settings, which have the network's input size too, serve as they are.
-  checkOptions('settings', settings, [...mapSettingNames, 'shortSide']);
+  checkOptions('settings', settings, [...mapSettingNames, 'shortSide', 'maxSide']);
   const pixels = height * width;
   if (map.length !== mapChannels * pixels) {
     throw new PanppError(

@@ -87,7 +87,7 @@ export class Program {
       const needed = Math.ceil(memory.buffers.reduce((sum, bytes) => sum + bytes, 0) / 2 ** 20);
       throw new PanppError(
         'argument',
-        `${gpu.profile.adapter} can't allocate the ${needed} MiB of GPU memory needed; use a smaller short side, or a smaller batch`,
+        `${gpu.profile.adapter} can't allocate the ${needed} MiB of GPU memory needed; use a smaller short side, smaller tiles, or a smaller batch`,
       );
     }
     device.pushErrorScope('validation');
@@ -269,7 +269,7 @@ function assertFits({ profile }: Gpu, dispatches: readonly Dispatch[]): void {
   const [needed, most] = [bytes, allowed].map((count) => Math.ceil(count / 2 ** 20));
   throw new PanppError(
     'argument',
-    `${label} needs ${needed} MiB in one ${what} and ${profile.adapter} allows ${most} MiB; use a smaller short side, or a smaller batch`,
+    `${label} needs ${needed} MiB in one ${what} and ${profile.adapter} allows ${most} MiB; use a smaller short side, smaller tiles, or a smaller batch`,
   );
 }
 

@@ -1,5 +1,5 @@
 // Prepares an image for the network: the pixels to upload and the sizes before and after resizing.
-import { type Size, resizedSize } from './size.js';
+import { type ResizeSettings, type Size, resizedSize } from './size.js';
 import { type ImageUpload, type PixelSource, prepareUpload } from './upload.js';
 
 /** An image prepared for the network. */
@@ -12,8 +12,8 @@ export interface ImageInput {
 }
 
 /** @throws PanppError `argument` or `image` for an image or a size that can't be processed */
-export function prepareInput(image: PixelSource, shortSide: number): ImageInput {
-  const size = resizedSize(image.height, image.width, shortSide);
+export function prepareInput(image: PixelSource, settings: ResizeSettings): ImageInput {
+  const size = resizedSize(image.height, image.width, settings);
   return {
     upload: prepareUpload(image, size.height, size.width),
     size,

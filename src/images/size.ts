@@ -1,6 +1,7 @@
 // Computes the network's input size for an image: spec "Input" 2 (the reference's
 // scale_aligned_short).
 import { PanppError } from '../errors.js';
+import type { DetectionSettings } from '../network/config.js';
 import { checkInteger } from '../options.js';
 
 /** Rows and columns, in pixels. */
@@ -12,12 +13,23 @@ export interface Size {
 /** The network halves its input five times. */
 const STRIDE = 32;
 
-/** Default limit for the pixels of a resized image: 4096 × 4096. */
+/** Limit for the pixels of a resized image that is processed whole: 4096 × 4096. */
 export const DEFAULT_MAX_PIXELS = 2 ** 24;
 
 /**
- * The size to resize an image to: its shorter side becomes `shortSide`, then each side is raised to
- * a multiple of 32.
+ * Limit for the pixels of a resized image that is processed in tiles: its map, 1 / scale² as large,
+ * is held in memory on the CPU, 400 MB at most.
+ */
+export function mostPixels(scale: number): number {
+  return 2 ** 24 * scale ** 2;
+}
+
+/** The settings that decide the size that images are resized to. */
+export type ResizeSettings = Pick<DetectionSettings, 'shortSide' | 'maxSide'>;
+
+/**
+ * The size to resize an image to: its shorter side becomes `shortSide`, or less if `maxSide`
+ * requires it; then each side is raised to a multiple of 32, at most `maxSide`.
  * @param maxPixels limit for the pixels of the result (a 1 × 5000 image at short side 736 would
  * become 736 × 3 680 000)
  * @throws PanppError `argument` if a side is not a positive integer, `image` if the result is too
@@ -26,19 +38,23 @@ export const DEFAULT_MAX_PIXELS = 2 ** 24;
 export function resizedSize(
   height: number,
   width: number,
-  shortSide: number,
+  { shortSide, maxSide }: ResizeSettings,
   maxPixels = DEFAULT_MAX_PIXELS,
-): { height: number; width: number } {
+): Size {
   for (const [name, side] of Object.entries({ height, width, shortSide }))
     checkInteger(name, side, 1);
-  const scale = shortSide / Math.min(height, width);
-  const aligned = (side: number) => Math.ceil(Math.floor(side * scale + 0.5) / STRIDE) * STRIDE;
+  if (maxSide !== undefined) checkInteger('maxSide', maxSide, STRIDE);
+  // Raising a side to a multiple of 32 must not exceed the maximum.
+  const longest = Math.floor((maxSide ?? Infinity) / STRIDE) * STRIDE;
+  const scale = Math.min(shortSide / Math.min(height, width), longest / Math.max(height, width));
+  const aligned = (side: number) =>
+    Math.ceil(Math.max(1, Math.floor(side * scale + 0.5)) / STRIDE) * STRIDE;
   const result = { height: aligned(height), width: aligned(width) };
   if (result.height * result.width > maxPixels) {
     throw new PanppError(
       'image',
       `an image of ${width} x ${height} pixels becomes ${result.width} x ${result.height} ` +
-        `at short side ${shortSide}, more than ${maxPixels} pixels; choose a smaller short side, or cut the image into pieces`,
+        `at short side ${shortSide}, more than ${maxPixels} pixels; choose a smaller short side, or limit the longer side (maxSide, --max-side)`,
     );
   }
   return result;

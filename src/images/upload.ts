@@ -4,6 +4,7 @@
 // touching every pixel on the CPU would take longer than the GPU needs for an image (a few
 // milliseconds).
 import { TexturePixels } from '../gpu/texture-pixels.js';
+import type { Size } from './size.js';
 import { type PixelImage, checkImage } from './image.js';
 import { type ResizeTaps, horizontalTaps, verticalTaps } from './resize-taps.js';
 
@@ -72,6 +73,77 @@ export function prepareUpload(image: PixelSource, height: number, width: number)
   };
 }
 
+/** Rows and columns of the resized image: from the first to before the last. */
+export interface Part {
+  readonly top: number;
+  readonly bottom: number;
+  readonly left: number;
+  readonly right: number;
+}
+
+/**
+ * Selects the pixels of parts of a resized image. Parts of one size have uploads of one shape,
+ * `rows` × `columns`, so that one plan serves all of them.
+ */
+export class PartUploads {
+  readonly rows: number;
+  readonly columns: number;
+  readonly channels: 3 | 4;
+  readonly #image: PixelSource;
+  readonly #rowTaps: ResizeTaps;
+  readonly #columnTaps: ResizeTaps;
+
+  /**
+   * @param size of the whole resized image
+   * @throws PanppError `argument` if the image's fields are inconsistent
+   */
+  constructor(image: PixelSource, size: Size, parts: readonly Part[]) {
+    if (!(image instanceof TexturePixels)) checkImage(image);
+    this.#image = image;
+    this.channels = image instanceof TexturePixels ? 4 : image.channels;
+    this.#rowTaps = verticalTaps(image.height, size.height);
+    this.#columnTaps = horizontalTaps(image.width, size.width);
+    const selected = parts.map((part) => this.#select(part));
+    this.rows = Math.max(...selected.map(({ rows }) => rows.used.length));
+    this.columns = Math.max(...selected.map(({ columns }) => columns.used.length));
+  }
+
+  upload(part: Part): ImageUpload {
+    const { rows, columns } = this.#select(part);
+    const { channels } = this;
+    // The plan's width of a row; what is added is never read.
+    const used = new Uint32Array(this.columns).fill(columns.used.at(-1)!);
+    used.set(columns.used);
+    return {
+      rows: this.rows,
+      columns: this.columns,
+      channels,
+      pixels:
+        this.#image instanceof TexturePixels
+          ? { texture: this.#image, rows: rows.used, columns: used }
+          : gather(this.#image, rows.used, used),
+      columnTaps: columns.taps,
+      rowTaps: rows.taps,
+    };
+  }
+
+  #select({ top, bottom, left, right }: Part): { rows: Positions; columns: Positions } {
+    return {
+      rows: compact(partOf(this.#rowTaps, top, bottom), this.#image.height),
+      columns: compact(partOf(this.#columnTaps, left, right), this.#image.width),
+    };
+  }
+}
+
+function partOf({ index0, index1, weight0, weight1 }: ResizeTaps, from: number, to: number) {
+  return {
+    index0: index0.subarray(from, to),
+    index1: index1.subarray(from, to),
+    weight0: weight0.subarray(from, to),
+    weight1: weight1.subarray(from, to),
+  };
+}
+
 /** Ascending positions along an axis, and taps that index into them. */
 interface Positions {
   readonly used: Uint32Array;
@@ -120,7 +192,7 @@ function gather(
   rows: Uint32Array,
   columns: Uint32Array,
 ): Uint8Array {
-  const hasAllColumns = columns.length === width;
+  const hasAllColumns = columns.length === width && columns.every((column, at) => column === at);
   if (hasAllColumns && rows.length === height)
     return data instanceof Uint8Array
       ? data

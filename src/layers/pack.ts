@@ -138,15 +138,16 @@ export function packWeights<T, Choices>(
   for (const scope of scopes) device.pushErrorScope(scope);
   const packed = pack(packer);
   submitOnce(gpu, 'weights', packer.dispatches);
+  const bytes = buffers.reduce((sum, { size }) => sum + size, 0);
   const ready = Promise.all(scopes.map(() => device.popErrorScope())).then((faults) => {
     const fault = faults.find(Boolean);
     if (!fault) return;
     dispose();
     throw new PanppError(
       'adapter',
-      `${gpu.profile.adapter} can't store the weights: ${firstLine(fault.message)}`,
+      `${gpu.profile.adapter} can't store the ${Math.ceil(bytes / 2 ** 20)} MiB of weights: ${firstLine(fault.message)}`,
     );
   });
   tensors.forEach((tensor) => tensor.destroy());
-  return { packed, bytes: buffers.reduce((sum, { size }) => sum + size, 0), ready, dispose };
+  return { packed, bytes, ready, dispose };
 }

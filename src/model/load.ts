@@ -30,7 +30,7 @@ export interface LoadOptions {
  * @param weights the bytes of a file written by `panpp convert`
  * @throws PanppError `checkpoint` or `weights` if the bytes are not such a file; `adapter` if f16
  * is requested but not supported, or if GPU memory is too small for the weights; `argument` for an
- * invalid tuning
+ * invalid tuning; `device-lost`
  */
 export async function loadModel(
   gpu: Gpu,
@@ -55,5 +55,7 @@ export async function loadModel(
     source,
   );
   await network.ready;
+  // Writes to a lost device fail silently.
+  gpu.assertUsable();
   return new Model(gpu, config, network, uploadRecognition(gpu, tensors, config), state);
 }

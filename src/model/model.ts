@@ -1,23 +1,38 @@
 // A text detector or spotter: its weights on the GPU and passes for recent image sizes.
 import { checkAggregationSettings } from '../aggregation/input.js';
 import { detectRegions } from '../detection/detect.js';
+import { detectInTiles } from '../detection/detect-in-tiles.js';
+import { largestSquare } from '../detection/largest-image.js';
+import { MapPass } from '../detection/map-pass.js';
 import { DetectionPass } from '../detection/pass.js';
 import { aggregationSettings, mapSettingNames } from '../detection/regions-from-map.js';
+import { type Tile, defaultTileSide, planTiles, tileMargin } from '../detection/tiles.js';
 import { PanppError } from '../errors.js';
 import type { Gpu } from '../gpu/context.js';
 import { TexturePixels } from '../gpu/texture-pixels.js';
 import { isBytes } from '../images/image.js';
 import { type ImageInput, prepareInput } from '../images/input.js';
 import { type ImageSource, pixelsFrom } from '../images/source.js';
-import type { PixelSource } from '../images/upload.js';
+import { type ResizeSettings, type Size, mostPixels, resizedSize } from '../images/size.js';
+import { type Part, PartUploads, type PixelSource } from '../images/upload.js';
 import type { Precision } from '../layers/precision.js';
+import type { ResizeSource } from '../layers/resize.js';
 import type { DetectionSettings, ModelConfig } from '../network/config.js';
 import type { NetworkWeights } from '../network/weights.js';
 import { checkOptions, withoutUndefined } from '../options.js';
 import { RecognitionPass } from '../recognition/pass.js';
-import { type RecognitionHead, correctionOf, decodingOf } from '../recognition/reading.js';
+import {
+  type ReadOptions,
+  type ReadingSetup,
+  type RecognitionHead,
+  correctionOf,
+  decodingOf,
+} from '../recognition/reading.js';
+import type { Rois } from '../recognition/roi.js';
 import type { RecognitionWeights } from '../recognition/weights.js';
+import { planWindows, readInWindows } from '../recognition/windows.js';
 import type { Box, Polygon } from '../shapes/geometry.js';
+import type { Region } from '../shapes/regions.js';
 import { checkRegionSettings } from '../shapes/settings.js';
 import type { TuningState } from '../tuning/tuning.js';
 import { type OutputTensor, forwardMaps } from './forward.js';
@@ -25,6 +40,7 @@ import type {
   BatchDetection,
   DetectOptions,
   Detection,
+  DetectionTimings,
   ForwardOptions,
   Recognition,
   RecognizeOptions,
@@ -32,18 +48,21 @@ import type {
   Spotting,
 } from './options.js';
 import { type Pass, PassCache, type PassShelf } from './pass-cache.js';
-import { SpottingPass } from './spotting-pass.js';
+import { SpottingPass, roisOfRegions, spottedRegions } from './spotting-pass.js';
 import { type StreamOptions, type Streamed, streamed } from './stream.js';
 import { Turns } from './turns.js';
 
 // Option names that each call accepts.
-const detectNames = ['shortSide', ...mapSettingNames, 'signal'];
+const sizeNames = ['shortSide', 'maxSide'];
+const detectNames = [...sizeNames, ...mapSettingNames, 'tileSide', 'signal'];
 const readNames = ['beam', 'characters'];
 const spotNames = [...detectNames, ...readNames, 'lexicon', 'correction'];
 const streamNames = ['concurrency', 'onError'];
 
 /** Passes to keep for recent image sizes; each holds the network's working memory. */
 const keptPasses = 2;
+
+type TileTimings = Pick<DetectionTimings, 'upload' | 'setup' | 'regions'>;
 
 /** How a call processes its images. */
 interface Task<P extends Pass, R> {
@@ -73,8 +92,11 @@ export class Model {
   readonly #recognition: RecognitionWeights | undefined;
   readonly #passes = new PassCache(keptPasses);
   readonly #detections = this.#passes.shelf<DetectionPass>();
+  readonly #maps = this.#passes.shelf<MapPass>();
   readonly #spottings = this.#passes.shelf<SpottingPass>();
   readonly #recognitions = this.#passes.shelf<RecognitionPass>();
+  /** Sides of the largest square images that are processed whole, by scale. */
+  readonly #largestSquares = new Map<number, number>();
   readonly #turns = new Turns();
   #disposed = false;
 
@@ -158,12 +180,23 @@ export class Model {
     const correction = correctionOf(options);
     const { config, settings } = this.#settings(options);
     const weights = this.#weights;
-    return this.#run([image], settings.shortSide, options.signal, {
-      passes: this.#spottings,
-      key: [settings.scale, decoding.beam],
-      create: ([input]) =>
-        SpottingPass.create(this.gpu, { config, weights, head, decoding }, input),
-      work: (pass, [input]) => pass.spot(input, settings, { ...options, ...correction }),
+    const setup = { config, weights, head, decoding };
+    const reading = { ...options, ...correction };
+    return this.#inTurn([image], options.signal, async (pixels, next) => {
+      const { size, tiles } = this.#tilesOf(pixels[0], config, settings);
+      if (tiles.length > 1)
+        return this.#spotInTiles(pixels[0], size, tiles, setup, settings, reading);
+      return this.#runPass(
+        pixels,
+        settings,
+        {
+          passes: this.#spottings,
+          key: [settings.scale, decoding.beam],
+          create: ([input]) => SpottingPass.create(this.gpu, setup, input),
+          work: (pass, [input]) => pass.spot(input, settings, reading),
+        },
+        next,
+      );
     });
   }
 
@@ -192,7 +225,7 @@ export class Model {
     regions: readonly (Polygon | Box)[],
     options: RecognizeOptions = {},
   ): Promise<Recognition> {
-    checkOptions('recognize', options, [...readNames, 'shortSide', 'signal']);
+    checkOptions('recognize', options, [...readNames, ...sizeNames, 'signal']);
     if (!Array.isArray(regions))
       throw new PanppError(
         'argument',
@@ -201,18 +234,13 @@ export class Model {
     const head = this.#head();
     const decoding = decodingOf(options);
     const [config, weights] = [this.config, this.#weights];
-    return this.#run(
-      [image],
-      options.shortSide ?? this.config.detection.shortSide,
-      options.signal,
-      {
-        passes: this.#recognitions,
-        key: [decoding.beam],
-        create: ([input]) =>
-          RecognitionPass.create(this.gpu, { config, weights, head, decoding }, input),
-        work: (pass, [input]) => pass.recognize(input, regions, options),
-      },
-    );
+    return this.#run([image], this.#sizes(options), options.signal, {
+      passes: this.#recognitions,
+      key: [decoding.beam],
+      create: ([input]) =>
+        RecognitionPass.create(this.gpu, { config, weights, head, decoding }, input),
+      work: (pass, [input]) => pass.recognize(input, regions, options),
+    });
   }
 
   /**
@@ -221,12 +249,12 @@ export class Model {
    * @throws PanppError `argument` for an unknown map name
    */
   async forward(image: ImageSource, options: ForwardOptions): Promise<Map<string, OutputTensor>> {
-    checkOptions('forward', options, ['outputs', 'shortSide', 'signal']);
-    const { outputs, shortSide = this.config.detection.shortSide, signal } = options;
+    checkOptions('forward', options, ['outputs', ...sizeNames, 'signal']);
+    const { outputs, signal } = options;
     if (!Array.isArray(outputs))
       throw new PanppError('argument', 'outputs is not an array; give an array of map names');
     return this.#inTurn([image], signal, async ([pixels]) => {
-      const { upload, size } = prepareInput(pixels, shortSide);
+      const { upload, size } = prepareInput(pixels, this.#sizes(options));
       return forwardMaps(this.gpu, this.config, this.#weights, upload, size, outputs);
     });
   }
@@ -275,6 +303,12 @@ export class Model {
     };
   }
 
+  /** The sizes that a call's options set; the others are the model's own. */
+  #sizes({ shortSide, maxSide }: Partial<ResizeSettings>): ResizeSettings {
+    const own = this.config.detection;
+    return { shortSide: shortSide ?? own.shortSide, maxSide: maxSide ?? own.maxSide };
+  }
+
   #head(): RecognitionHead {
     const { recognition } = this.config;
     if (!this.#recognition || !recognition) {
@@ -292,46 +326,200 @@ export class Model {
   ): Promise<BatchDetection> {
     const { config, settings } = this.#settings(options);
     const count = images.length;
-    return this.#run(images, settings.shortSide, options.signal, {
-      passes: this.#detections,
-      key: [settings.scale, count],
-      create: ([{ upload, size }]) =>
-        DetectionPass.create(this.gpu, config, this.#weights, upload, size, count),
-      work: async (pass, inputs, next) => {
-        const { detected, timings } = await detectRegions(pass, inputs, settings, next);
-        return { regions: detected.map(({ regions }) => regions), timings };
-      },
+    return this.#inTurn(images, options.signal, async (pixels, next) => {
+      assertOneSize(pixels);
+      const { size, tiles } = this.#tilesOf(pixels[0], config, settings);
+      if (tiles.length > 1) return this.#detectInTiles(pixels, size, tiles, config, settings);
+      return this.#runPass(
+        pixels,
+        settings,
+        {
+          passes: this.#detections,
+          key: [settings.scale, count],
+          create: ([{ upload, size }]) =>
+            DetectionPass.create(this.gpu, config, this.#weights, upload, size, count),
+          work: async (pass, inputs, next) => {
+            const { detected, timings } = await detectRegions(pass, inputs, settings, next);
+            return { regions: detected.map(({ regions }) => regions), timings };
+          },
+        },
+        next,
+      );
     });
   }
 
-  // Prepares images of one size, finds or creates their pass, and runs it in the call's turn.
+  /** An image's size after resizing and its tiles, one if it is processed whole. */
+  #tilesOf(
+    { height, width }: PixelSource,
+    config: ModelConfig,
+    settings: DetectionSettings & DetectOptions,
+  ): { size: Size; tiles: Tile[] } {
+    const size = resizedSize(height, width, settings, mostPixels(settings.scale));
+    const side = settings.tileSide ?? defaultTileSide(size, () => this.#largestSquare(config));
+    return { size, tiles: planTiles(size, side) };
+  }
+
+  // The regions are known before they are read, so each is read in a window that holds all of it.
+  async #spotInTiles(
+    image: PixelSource,
+    size: Size,
+    tiles: readonly Tile[],
+    setup: ReadingSetup,
+    settings: DetectionSettings & DetectOptions,
+    reading: ReadOptions & ReturnType<typeof correctionOf>,
+  ): Promise<Spotting> {
+    const start = performance.now();
+    const { scale, signal } = settings;
+    const found = await this.#inTiles(image, size, tiles, setup.config, settings);
+    const begin = performance.now();
+    const rois = roisOfRegions(found.detected, size, scale);
+    const tile = sizeOfPart(tiles[0].area);
+    const read = await this.#readInWindows(
+      image,
+      size,
+      tile,
+      setup,
+      { rois, maskScale: scale },
+      signal,
+    );
+    const timings: Record<string, number> & TileTimings = { ...found.timings };
+    for (const [name, time] of Object.entries(read.timings))
+      timings[name] = (timings[name] ?? 0) + time;
+    const { width, height } = image;
+    const sizes = { size, original: { width, height } };
+    const end = performance.now();
+    return {
+      regions: spottedRegions(found.detected.regions, read.words, rois, sizes, reading),
+      ...{ width, height },
+      timings: { ...timings, reading: end - begin, total: end - start },
+    };
+  }
+
+  async #readInWindows(
+    image: PixelSource,
+    size: Size,
+    tile: Size,
+    setup: ReadingSetup,
+    rois: Rois,
+    signal?: AbortSignal,
+  ): ReturnType<typeof readInWindows> {
+    const crops = rois.rois.map(({ crop }) => crop);
+    const windows = planWindows(crops, size, tile, tileMargin);
+    if (windows.length === 0) return { words: [], timings: {} };
+    const areas = windows.map(({ area }) => area);
+    const uploads = new PartUploads(image, size, areas);
+    const kept = await this.#recognitions.find(
+      [setup.decoding.beam, ...shapeOf(uploads), tile.height, tile.width].join(),
+      () => RecognitionPass.create(this.gpu, setup, { upload: uploads, size: tile }),
+    );
+    const working = readInWindows(kept.pass, windows, (area) => uploads.upload(area), rois, signal);
+    kept.holdFor(working);
+    return working;
+  }
+
+  // One image of a batch after another.
+  async #detectInTiles(
+    images: readonly PixelSource[],
+    size: Size,
+    tiles: readonly Tile[],
+    config: ModelConfig,
+    settings: DetectionSettings & DetectOptions,
+  ): Promise<BatchDetection> {
+    const start = performance.now();
+    const [{ height, width }] = images;
+    const regions: Region[][] = [];
+    const sums: Record<string, number> & TileTimings = { upload: 0, setup: 0, regions: 0 };
+    for (const image of images) {
+      const { detected, timings } = await this.#inTiles(image, size, tiles, config, settings);
+      regions.push(detected.regions);
+      for (const [name, time] of Object.entries(timings)) sums[name] = (sums[name] ?? 0) + time;
+    }
+    return { regions, width, height, timings: { ...sums, total: performance.now() - start } };
+  }
+
+  async #inTiles(
+    image: PixelSource,
+    size: Size,
+    tiles: readonly Tile[],
+    config: ModelConfig,
+    settings: DetectionSettings & DetectOptions,
+  ) {
+    const start = performance.now();
+    const areas = tiles.map(({ area }) => area);
+    const uploads = new PartUploads(image, size, areas);
+    const tile = sizeOfPart(areas[0]);
+    const prepared = performance.now();
+    const kept = await this.#maps.find(
+      [settings.scale, ...shapeOf(uploads), tile.height, tile.width].join(),
+      () => MapPass.create(this.gpu, config, this.#weights, uploads, tile),
+    );
+    const ready = performance.now();
+    const original = { height: image.height, width: image.width };
+    const input = { tiles, uploads, size, original };
+    const working = detectInTiles(kept.pass, input, settings, settings.signal);
+    kept.holdFor(working);
+    const { detected, timings } = await working;
+    return {
+      detected,
+      timings: {
+        ...timings,
+        upload: prepared - start + timings.upload,
+        setup: ready - prepared,
+        regions: timings.regions,
+      },
+    };
+  }
+
+  /** Side of the largest square image that is processed whole at a configuration's scale. */
+  #largestSquare(config: ModelConfig): number {
+    const { scale } = config.detection;
+    const known = this.#largestSquares.get(scale);
+    if (known !== undefined) return known;
+    const side = largestSquare(config, this.#weights.precision, this.gpu.profile);
+    this.#largestSquares.set(scale, side);
+    return side;
+  }
+
+  /** Runs a task in the call's turn. */
   #run<P extends Pass, R extends { timings: object }>(
     sources: readonly ImageSource[],
-    shortSide: number,
+    sizes: ResizeSettings,
     signal: AbortSignal | undefined,
-    { passes, key, create, work }: Task<P, R>,
+    task: Task<P, R>,
   ) {
-    return this.#inTurn(sources, signal, async (images, next) => {
-      const start = performance.now();
-      const [{ width, height }] = images;
-      const inputs = images.map((image) => prepareInput(image, shortSide));
-      assertAlike(inputs);
-      const uploaded = performance.now();
-      const { upload, size } = inputs[0];
-      const sizes = [upload.rows, upload.columns, upload.channels, size.height, size.width];
-      const kept = await passes.find([...key, ...sizes].join(), () => create(inputs));
-      const ready = performance.now();
-      const working = work(kept.pass, inputs, next);
-      kept.holdFor(working);
-      const result = await working;
-      const timings = {
-        upload: uploaded - start,
-        setup: ready - uploaded,
-        ...result.timings,
-        total: performance.now() - start,
-      };
-      return { ...result, width, height, timings };
-    });
+    return this.#inTurn(sources, signal, (images, next) =>
+      this.#runPass(images, sizes, task, next),
+    );
+  }
+
+  // Prepares images of one size, finds or creates their pass, and runs it.
+  async #runPass<P extends Pass, R extends { timings: object }>(
+    images: readonly PixelSource[],
+    sizes: ResizeSettings,
+    { passes, key, create, work }: Task<P, R>,
+    next: () => void,
+  ) {
+    const start = performance.now();
+    const [{ width, height }] = images;
+    const inputs = images.map((image) => prepareInput(image, sizes));
+    assertOneKind(inputs);
+    const uploaded = performance.now();
+    const { upload, size } = inputs[0];
+    const kept = await passes.find(
+      [...key, ...shapeOf(upload), size.height, size.width].join(),
+      () => create(inputs),
+    );
+    const ready = performance.now();
+    const working = work(kept.pass, inputs, next);
+    kept.holdFor(working);
+    const result = await working;
+    const timings = {
+      upload: uploaded - start,
+      setup: ready - uploaded,
+      ...result.timings,
+      total: performance.now() - start,
+    };
+    return { ...result, width, height, timings };
   }
 
   // Runs calls in order; a failed call does not block the next one.
@@ -366,24 +554,41 @@ export class Model {
   }
 }
 
+/** @throws PanppError `argument` if the images of a batch have different sizes */
+function assertOneSize(images: readonly PixelSource[]): void {
+  assertAlike(
+    images.map(({ width, height }) => `has ${width} × ${height} pixels`),
+    'use detectAll for images of different sizes',
+  );
+}
+
 /** @throws PanppError `argument` if the images of a batch can't share one pass */
-function assertAlike(inputs: readonly ImageInput[]): void {
-  const [{ original, upload }] = inputs;
-  const kind = ({ pixels, channels }: ImageInput['upload']) =>
-    pixels instanceof Uint8Array ? `bytes with ${channels} channels` : 'a texture';
-  inputs.forEach((other, index) => {
-    const refuse = (its: string, first: string, todo: string): never => {
-      throw new PanppError(
-        'argument',
-        `image ${index} of the batch ${its} and image 0 ${first}; ${todo}`,
-      );
-    };
-    const size = ({ width, height }: ImageInput['original']) => `has ${width} × ${height} pixels`;
-    if (size(other.original) !== size(original))
-      refuse(size(other.original), size(original), 'use detectAll for images of different sizes');
-    if (kind(other.upload) !== kind(upload))
-      refuse(`is ${kind(other.upload)}`, `is ${kind(upload)}`, 'give all in one form');
-  });
+function assertOneKind(inputs: readonly ImageInput[]): void {
+  assertAlike(
+    inputs.map(({ upload: { pixels, channels } }) =>
+      pixels instanceof Uint8Array ? `is bytes with ${channels} channels` : 'is a texture',
+    ),
+    'give all in one form',
+  );
+}
+
+function assertAlike(descriptions: readonly string[], todo: string): void {
+  const [first] = descriptions;
+  const index = descriptions.findIndex((other) => other !== first);
+  if (index < 0) return;
+  throw new PanppError(
+    'argument',
+    `image ${index} of the batch ${descriptions[index]} and image 0 ${first}; ${todo}`,
+  );
+}
+
+function sizeOfPart({ top, bottom, left, right }: Part): Size {
+  return { height: bottom - top, width: right - left };
+}
+
+/** What a pass depends on besides the size of the resized image. */
+function shapeOf({ rows, columns, channels }: ResizeSource): number[] {
+  return [rows, columns, channels];
 }
 
 /**

@@ -2,6 +2,7 @@
 import type { AggregationMode } from '../aggregation/input.js';
 import type { DetectionSettings } from '../network/config.js';
 import type { CorrectionOptions, ReadOptions, TextReading } from '../recognition/reading.js';
+import type { ResizeSettings } from '../images/size.js';
 import type { Region } from '../shapes/regions.js';
 import type { SpottedRegion } from './spotting-pass.js';
 
@@ -23,6 +24,13 @@ export interface DetectOptions extends Partial<DetectionSettings>, CallOptions {
    * default: 3.
    */
   readonly distance?: number;
+  /**
+   * Images with a side of more pixels than this, after resizing, are processed in overlapping tiles
+   * of at most this many pixels on a side: at least 768. Smaller tiles take less GPU memory.
+   * Default: an image that fits the GPU is processed whole, a larger one in tiles of 2048, or
+   * fewer if the GPU's limits require it.
+   */
+  readonly tileSide?: number;
 }
 
 /**
@@ -36,7 +44,7 @@ export interface DetectionTimings {
   readonly preprocess?: number;
   /** Backbone, FPEMs and detection head, on the GPU. */
   readonly network?: number;
-  /** Pixel aggregation and sums per region, on the GPU. */
+  /** Pixel aggregation and sums per region, on the GPU; for an image in tiles on the CPU. */
   readonly aggregation?: number;
   /** Region shapes from the label map, on the CPU. */
   readonly regions: number;
@@ -101,11 +109,8 @@ export interface Spotting {
   readonly timings: SpottingTimings;
 }
 
-/** Settings of one call of `recognize`. */
-export interface RecognizeOptions extends ReadOptions, CallOptions {
-  /** Length of the shorter side after resizing, in pixels; default: the model's own. */
-  readonly shortSide?: number;
-}
+/** Settings of one call of `recognize`; defaults of the sizes: the model's own. */
+export interface RecognizeOptions extends ReadOptions, CallOptions, Partial<ResizeSettings> {}
 
 /** Result of `recognize`. */
 export interface Recognition {
@@ -119,13 +124,11 @@ export interface Recognition {
   readonly timings: Omit<SpottingTimings, 'aggregation' | 'regions'>;
 }
 
-/** Options of `forward`. */
-export interface ForwardOptions extends CallOptions {
+/** Options of `forward`; defaults of the sizes: the model's own. */
+export interface ForwardOptions extends CallOptions, Partial<ResizeSettings> {
   /**
    * Names of maps: `backbone.c2` … `c5`, `reduce.f1` … `f4`, `fpem1.f1` …, `ffm.f1` … (the heads'
    * input), `det` (text logit, kernel logit, instance vector).
    */
   readonly outputs: readonly string[];
-  /** Length of the shorter side after resizing, in pixels; default: the model's own. */
-  readonly shortSide?: number;
 }

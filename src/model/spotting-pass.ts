@@ -1,10 +1,11 @@
 // Detection followed by recognition: regions and their text.
-import { detectRegions } from '../detection/detect.js';
+import { type DetectedRegions, detectRegions } from '../detection/detect.js';
 import { DetectionPass, planDetection } from '../detection/pass.js';
 import type { MapSettings } from '../detection/regions-from-map.js';
 import type { Gpu } from '../gpu/context.js';
 import { Program } from '../gpu/program.js';
 import type { ImageInput } from '../images/input.js';
+import type { Size } from '../images/size.js';
 import { Reader, planReader } from '../recognition/reader.js';
 import {
   type ReadOptions,
@@ -14,7 +15,8 @@ import {
   type correctionOf,
   readingOf,
 } from '../recognition/reading.js';
-import { roiOfLabel } from '../recognition/roi.js';
+import { type Roi, roiOfLabel } from '../recognition/roi.js';
+import type { Word } from '../recognition/words.js';
 import type { Region } from '../shapes/regions.js';
 
 /** A region with its text. */
@@ -62,20 +64,12 @@ export class SpottingPass {
     timings: Record<string, number> & { regions: number; reading: number };
   }> {
     const { detected, timings } = await detectRegions(this.#detection, [input], settings);
-    const [{ regions, labels }] = detected;
     const start = performance.now();
-    const { width, height } = this.#detection.mapSize;
-    const maskScale = input.size.height / height;
-    const rois = regions.map(({ label, mapBox }) =>
-      roiOfLabel({ labels, width, scale: maskScale }, label, mapBox, input.size),
-    );
+    const maskScale = input.size.height / this.#detection.mapSize.height;
+    const rois = roisOfRegions(detected[0], input.size, maskScale);
     const { words, gpuTimings } = await this.#reader.read({ rois, maskScale }, ['features']);
-    const spotted = regions.map((region, index) => ({
-      ...region,
-      ...readingOf(words[index], rois[index], input, options),
-    }));
     return {
-      regions: correctAll(spotted, options),
+      regions: spottedRegions(detected[0].regions, words, rois, input, options),
       timings: { ...timings, ...gpuTimings, reading: performance.now() - start },
     };
   }
@@ -84,4 +78,31 @@ export class SpottingPass {
     this.#reader.dispose();
     this.#detection.dispose();
   }
+}
+
+/** The regions to read, of detected ones. @param scale pixels of the resized image per map pixel */
+export function roisOfRegions(
+  { regions, labels }: DetectedRegions,
+  size: Size,
+  scale: number,
+): Roi[] {
+  const width = size.width / scale;
+  return regions.map(({ label, mapBox }) =>
+    roiOfLabel({ labels, width, scale }, label, mapBox, size),
+  );
+}
+
+/** The regions with their words; those that the correction drops are left out. */
+export function spottedRegions(
+  regions: readonly Region[],
+  words: readonly Word[],
+  rois: readonly Roi[],
+  sizes: Pick<ImageInput, 'size' | 'original'>,
+  options: ReadOptions & ReturnType<typeof correctionOf>,
+): SpottedRegion[] {
+  const spotted = regions.map((region, index) => ({
+    ...region,
+    ...readingOf(words[index], rois[index], sizes, options),
+  }));
+  return correctAll(spotted, options);
 }

@@ -39,6 +39,12 @@ export interface DetectionSettings extends RegionSettings {
    * multiples of 32.
    */
   readonly shortSide: number;
+  /**
+   * Maximum length of the longer side after resizing, in pixels, at least 32. Where `shortSide`
+   * makes it longer, the image is resized by this instead, and its shorter side has fewer pixels
+   * than `shortSide`. Default: no limit.
+   */
+  readonly maxSide?: number;
   /** Kernels with fewer pixels than this, divided by scale², are dropped. */
   readonly minKernelArea: number;
 }

@@ -96,6 +96,8 @@ function parseConfig(json: string, source: string): ModelConfig {
   for (const key of ['shortSide', 'minScore', 'minArea', 'minKernelArea'] as const) {
     if (!Number.isFinite(detection![key])) fail(`detection.${key}`);
   }
+  if (detection!.maxSide !== undefined && !Number.isFinite(detection!.maxSide))
+    fail('detection.maxSide');
   if (recognition !== undefined && !isVocabulary(recognition?.vocabulary))
     fail('recognition.vocabulary');
   return config as ModelConfig;

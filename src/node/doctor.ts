@@ -45,7 +45,7 @@ export interface AdapterReport {
   readonly limits: Readonly<Record<string, number>>;
   /**
    * The side in pixels of the largest square image, after resizing, that the package's network can
-   * process within its limits, by precision.
+   * process whole within its limits, by precision. `detect` processes larger ones in tiles.
    */
   readonly largestImage: { readonly f32: number; readonly f16?: number };
   /** The state of its tuning from `panpp tune`. */
@@ -138,7 +138,7 @@ function describeAdapter(adapter: AdapterReport): string[] {
     `adapter    ${adapter.description} (${kind})`,
     `  f16 ${yesNo(adapter.f16)}, subgroups ${yesNo(adapter.subgroups)}, timestamps ${yesNo(adapter.timestamps)}`,
     ...SHOWN_LIMITS.map((name) => `  ${name} ${adapter.limits[name]}`),
-    `  largest image after resizing: ${describeLargest(adapter.largestImage)}`,
+    `  largest image processed whole, after resizing: ${describeLargest(adapter.largestImage)}`,
     `  features: ${adapter.features.join(' ')}`,
     `  tuning: ${describeTuning(adapter.tuning)}`,
   ];

@@ -2,13 +2,16 @@
 import type { Gpu } from '../gpu/context.js';
 import { Program } from '../gpu/program.js';
 import type { ImageInput } from '../images/input.js';
+import type { Size } from '../images/size.js';
+import type { ImageUpload } from '../images/upload.js';
 import { inputsOf, writeUploads } from '../images/write-uploads.js';
-import { type ResizePlan, planResize } from '../layers/resize.js';
+import { type ResizePlan, type ResizeSource, planResize } from '../layers/resize.js';
 import { fusedLevels, dispatchesUpTo, planNetwork } from '../network/plan.js';
 import type { Box, Polygon } from '../shapes/geometry.js';
 import { Reader, planReader } from './reader.js';
 import { type ReadOptions, type ReadingSetup, type TextReading, readingOf } from './reading.js';
-import { roiOfShape } from './roi.js';
+import { type Rois, roiOfShape } from './roi.js';
+import type { Word } from './words.js';
 
 /** Recognition of given regions of an image, for one source size and one network input size. */
 export class RecognitionPass {
@@ -27,7 +30,7 @@ export class RecognitionPass {
   static async create(
     gpu: Gpu,
     { config, weights, head, decoding }: ReadingSetup,
-    { upload, size }: ImageInput,
+    { upload, size }: { readonly upload: ResizeSource; readonly size: Size },
   ): Promise<RecognitionPass> {
     const resize = planResize(upload, size.height, size.width);
     const network = planNetwork(config, weights, resize.output);
@@ -67,16 +70,20 @@ export class RecognitionPass {
       roiOfShape(shape, `region ${index}`, input.size, input.original),
     );
     const start = performance.now();
-    writeUploads(this.#gpu.device.queue, this.#program, this.#resize, [input.upload]);
-    const { words, gpuTimings } = await this.#reader.read({ rois, maskScale: 1 }, [
-      'preprocess',
-      'network',
-      'features',
-    ]);
+    const { words, gpuTimings } = await this.read(input.upload, { rois, maskScale: 1 });
     return {
       words: words.map((word, index) => readingOf(word, rois[index], input, options)),
       timings: { ...gpuTimings, reading: performance.now() - start },
     };
+  }
+
+  /** Reads regions, given by their masks, in the order given. */
+  async read(
+    upload: ImageUpload,
+    rois: Rois,
+  ): Promise<{ words: Word[]; gpuTimings: Readonly<Record<string, number>> }> {
+    writeUploads(this.#gpu.device.queue, this.#program, this.#resize, [upload]);
+    return this.#reader.read(rois, ['preprocess', 'network', 'features']);
   }
 
   dispose(): void {

@@ -91,7 +91,7 @@ export function correctionOf({ lexicon, correction }: CorrectionOptions): {
 export function readingOf(
   { text, score, characters }: Word,
   roi: Roi,
-  { size, original }: ImageInput,
+  { size, original }: Pick<ImageInput, 'size' | 'original'>,
   options: ReadOptions,
 ): TextReading {
   if (!options.characters) return { text, textScore: score };

@@ -13,7 +13,7 @@ import {
   planAggregation,
   sumBytes,
 } from '../../src/aggregation/plan.js';
-import { aggregateSequential, sumLabelsSequential } from '../support/sequential-aggregation.js';
+import { aggregateSequential, sumLabelsSequential } from '../../src/aggregation/sequential.js';
 import { readSafetensors } from '../../src/checkpoint/safetensors.js';
 import { PanppError } from '../../src/errors.js';
 import { featureMap } from '../../src/layers/feature-map.js';

@@ -112,7 +112,7 @@ describe('detect', () => {
     write('kinds/broken/gif.png', await (await crop('bread')).gif().toBuffer());
     write(
       'kinds/broken/thin.png',
-      await sharp({ create: { width: 5000, height: 1, channels: 3, background: 'red' } })
+      await sharp({ create: { width: 100_000, height: 1, channels: 3, background: 'red' } })
         .png()
         .toBuffer(),
     );
@@ -155,7 +155,7 @@ describe('detect', () => {
       'kinds/broken/empty.png': /the file is empty/,
       'kinds/broken/page.png': /this is an HTML page; a PNG, JPEG or WebP file is needed/,
       'kinds/broken/gif.png': /this is a GIF image/,
-      'kinds/broken/thin.png': /5000 x 1 pixels becomes .* choose a smaller short side/,
+      'kinds/broken/thin.png': /100000 x 1 pixels becomes .* choose a smaller short side/,
       'missing.png': /no such file/,
     };
     const failed = lines.filter(({ error }) => error);
@@ -671,6 +671,8 @@ describe('wrong usage', () => {
     [['sign.png', '--colour'], /unknown option '--colour'/],
     [['sign.png', '--short-side', '16'], /--short-side.*whole number from 32 to 8192/],
     [['sign.png', '--short-side', '100.5'], /whole number/],
+    [['sign.png', '--max-side', '31'], /--max-side.*whole number from 32 to 1000000/],
+    [['sign.png', '--tile-side', '512'], /--tile-side.*whole number from 768 to 1000000/],
     [['sign.png', '--min-score', 'high'], /number from 0 to 1/],
     [['sign.png', '--bbox', 'circle'], /Allowed choices are rect, poly/],
     [
@@ -707,6 +709,8 @@ describe('wrong usage', () => {
       stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/),
       messages: [],
     });
-    expect((await panpp(['detect', '--help'])).stdout).toContain('--short-side');
+    expect((await panpp(['detect', '--help'])).stdout).toMatch(
+      /--short-side[^]*--max-side[^]*--tile-side/,
+    );
   });
 });

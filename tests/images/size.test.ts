@@ -15,11 +15,41 @@ describe('resizedSize', () => {
     [10000, 10000, 736, 736, 736],
     [3, 64, 3, 32, 64],
   ])('%i × %i at short side %i is %i × %i', (height, width, shortSide, newHeight, newWidth) => {
-    expect(resizedSize(height, width, shortSide)).toEqual({ height: newHeight, width: newWidth });
+    expect(resizedSize(height, width, { shortSide })).toEqual({
+      height: newHeight,
+      width: newWidth,
+    });
+  });
+
+  it.each([
+    // height, width, short side, max side → height, width
+    [720, 1280, 736, 1312, 736, 1312], // the longer side fits
+    [720, 1280, 736, 1311, 736, 1280], // 1311 is limited to 1280, a multiple of 32: exactly 720 × 1280
+    [720, 1280, 736, 640, 384, 640], // half: 360 → 384
+    [1280, 720, 736, 640, 640, 384],
+    [9000, 12000, 736, 736, 576, 736], // 552 → 576
+    [1, 5000, 736, 1024, 32, 1024], // 0.2 pixels become 32
+    [100, 100, 64, 32, 32, 32],
+    [100, 100, 64, 95, 64, 64],
+  ])(
+    '%i × %i at short side %i and max side %i is %i × %i',
+    (height, width, shortSide, maxSide, newHeight, newWidth) => {
+      const size = resizedSize(height, width, { shortSide, maxSide });
+      expect(size).toEqual({ height: newHeight, width: newWidth });
+    },
+  );
+
+  it.each([0, 31, 100.5, NaN, Infinity, '640'])('refuses the max side %s', (maxSide) => {
+    expect(() => resizedSize(64, 64, { shortSide: 64, maxSide: maxSide as number })).toThrow(
+      expect.objectContaining({
+        code: 'argument',
+        message: `maxSide is ${typeof maxSide === 'string' ? `"${maxSide}"` : maxSide}; it must be a whole number of at least 32`,
+      }),
+    );
   });
 
   it('refuses what becomes too large, in one line with the numbers', () => {
-    expect(() => resizedSize(1, 5000, 736)).toThrow(
+    expect(() => resizedSize(1, 5000, { shortSide: 736 })).toThrow(
       expect.objectContaining({
         code: 'image',
         message: expect.stringMatching(
@@ -27,10 +57,10 @@ describe('resizedSize', () => {
         ),
       }),
     );
-    expect(() => resizedSize(64, 64, 96, 96 * 96 - 1)).toThrow(
+    expect(() => resizedSize(64, 64, { shortSide: 96 }, 96 * 96 - 1)).toThrow(
       expect.objectContaining({ code: 'image' }),
     );
-    expect(resizedSize(64, 64, 96, 96 * 96)).toEqual({ height: 96, width: 96 });
+    expect(resizedSize(64, 64, { shortSide: 96 }, 96 * 96)).toEqual({ height: 96, width: 96 });
   });
 
   it.each([
@@ -40,7 +70,7 @@ describe('resizedSize', () => {
     ['shortSide', 5, 5, 0],
     ['shortSide', 5, 5, NaN],
   ])('refuses a %s that is no positive integer', (name, height, width, shortSide) => {
-    expect(() => resizedSize(height, width, shortSide)).toThrow(
+    expect(() => resizedSize(height, width, { shortSide })).toThrow(
       expect.objectContaining({ code: 'argument', message: expect.stringContaining(name) }),
     );
   });

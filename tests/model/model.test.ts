@@ -148,6 +148,14 @@ describe('a model', async () => {
     expect(new Set(alone.map((regions) => JSON.stringify(regions))).size).toBeGreaterThan(10);
   });
 
+  it('limits the longer side', async () => {
+    const limited = await model.detect(image, { shortSide: 320, maxSide: 128 });
+    const small = await model.detect(image, { shortSide: 85 });
+    expect(limited.regions).toEqual(small.regions);
+    const maps = await model.forward(image, { outputs: ['det'], shortSide: 320, maxSide: 128 });
+    expect(maps.get('det')!.shape).toEqual([6, 24, 32]);
+  });
+
   it('takes scale 2 and the mode `always`', async () => {
     const { regions } = await model.detect(image, {
       ...small,
@@ -160,7 +168,8 @@ describe('a model', async () => {
 
   it.each([
     [{ shortSide: 0 }, /shortSide is 0/],
-    [{ shortSide: 1e6 }, /choose a smaller short side/],
+    [{ shortSide: 1e6 }, /choose a smaller short side, or limit the longer side/],
+    [{ maxSide: 16 }, /maxSide is 16; it must be a whole number of at least 32/],
     [{ minScore: 2 }, /minScore is 2; it must be a number from 0 to 1/],
     [{ scale: 3 }, /scale is 3; it must be 1, 2 or 4/],
     [{ tolerance: 2, bbox: 'rect' as const }, /tolerance applies to 'poly' only/],

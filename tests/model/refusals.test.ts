@@ -133,7 +133,7 @@ describe('calls', async () => {
   it.each([
     ['detect', { shortside: 736 }, /^detect has no option shortside; it is spelt shortSide$/],
     ['detect', { short_side: 736 }, /it is spelt shortSide$/],
-    ['detect', { size: 736 }, /^detect has no option size; it has shortSide, bbox, /],
+    ['detect', { size: 736 }, /^detect has no option size; it has shortSide, maxSide, bbox, /],
     ['detect', 736, /^the options of detect are 736; give an object/],
     ['detect', null, /^the options of detect are null/],
     ['detect', { mode: 'Always' }, /mode is Always; it must be reference or always/],

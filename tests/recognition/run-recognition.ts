@@ -135,7 +135,7 @@ export async function recognizeRois(
 ): Promise<RecognitionTensors> {
   const weights = uploadWeights(gpu, tensors, config, precision);
   const recognitionWeights = uploadRecognition(gpu, tensors, config)!;
-  const { upload, size } = prepareInput(image, shortSide);
+  const { upload, size } = prepareInput(image, { shortSide });
   const resize = planResize(upload, size.height, size.width);
   const network = planNetwork(config, weights, resize.output);
   const reader = planReader(network, weights, recognitionWeights, size, decoding);

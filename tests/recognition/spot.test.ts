@@ -19,7 +19,7 @@ import { roiOfLabel } from '../../src/recognition/roi.js';
 import { loadModel } from '../../src/model/load.js';
 import { uploadRecognition } from '../../src/recognition/weights.js';
 import { describeOnGpus, gpus } from '../support/gpu.js';
-import { signImage } from '../support/picture.js';
+import { repeated, signImage } from '../support/picture.js';
 import { livelyWeights, recognizeRois, spotterConfig } from './run-recognition.js';
 import { SpottingPass } from '../../src/model/spotting-pass.js';
 
@@ -61,7 +61,7 @@ describeOnGpus('a spotter', (gpu) => {
     );
 
     const [, height, width] = maps.get('det')!.shape;
-    const { size } = prepareInput(image, settings.shortSide);
+    const { size } = prepareInput(image, settings);
     const { regions, labels } = await regionsFromMap(gpu, {
       map: maps.get('det')!.data,
       height,
@@ -91,6 +91,20 @@ describeOnGpus('a spotter', (gpu) => {
 });
 
 const { gpu } = gpus.at(-1)!;
+
+it('an image in tiles has the words of the whole image', async () => {
+  const model = modelOn(gpu);
+  const strip = repeated(image, 11); // 1056 × 64, three tiles
+  const whole = await model.spot(strip, { shortSide: 64 });
+  const tiled = await model.spot(strip, { shortSide: 64, tileSide: 768 });
+  model.dispose();
+  expect(whole.regions.length).toBeGreaterThan(20);
+  expect(tiled.regions.map(({ text }) => text)).toEqual(whole.regions.map(({ text }) => text));
+  expect(tiled.timings.reading).toBeGreaterThan(0);
+  const offsets = tiled.regions.map(({ textScore }, at) => textScore - whole.regions[at].textScore);
+  console.log(`word scores in tiles: at most ${Math.max(...offsets.map(Math.abs))} away`);
+  expect(Math.max(...offsets.map(Math.abs))).toBeLessThan(0.01);
+});
 
 describe('a spotter’s options', () => {
   const model = modelOn(gpu);
@@ -291,7 +305,7 @@ it('a spotter’s working memory at 736 × 1312, for any number of regions, is w
   };
   const input = prepareInput(
     { width: 1312, height: 736, channels: 3, data: new Uint8Array(736 * 1312 * 3) },
-    736,
+    { shortSide: 736 },
   );
   const detection = await DetectionPass.create(gpu, config, weights, input.upload, input.size);
   const spotting = await SpottingPass.create(

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { aggregateSequential, sumLabelsSequential } from '../support/sequential-aggregation.js';
+import { aggregateSequential, sumLabelsSequential } from '../../src/aggregation/sequential.js';
 import { PanppError } from '../../src/errors.js';
 import { regionsFromLabels, type RegionsInput } from '../../src/shapes/regions.js';
 import { readDetectionCases, type DetectionCase } from './detection-cases.js';

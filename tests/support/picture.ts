@@ -40,3 +40,12 @@ export function cropped(
   }
   return { width, height, channels, data: pixels };
 }
+
+/** The picture several times, side by side. */
+export function repeated({ height, width, channels, data }: PixelImage, times: number): PixelImage {
+  const row = width * channels;
+  const pixels = new Uint8Array(height * row * times);
+  for (let at = 0; at < height * times; at++)
+    pixels.set(data.subarray(Math.floor(at / times) * row).subarray(0, row), at * row);
+  return { height, width: width * times, channels, data: pixels };
+}

@@ -1,17 +1,18 @@
-// Pixel aggregation one pixel after another: what the GPU's version is tested and timed against.
+// Pixel aggregation one pixel after another, on the CPU: for the map of an image in tiles, which
+// may be larger than the GPU can hold; and what the GPU's version is tested and timed against.
 // Source: PAN (arXiv 1908.05900) and PAN++ (arXiv 2105.00405), pixel aggregation; the order of the
 // queue, the area ratio and the float32 means are those of the authors' pa.pyx.
 //
 // Maps carry a border of one pixel that is never text, so that neighbours need no bounds check.
 
-import { nearestAxis } from '../../src/shapes/nearest.js';
-import type { RegionSum } from '../../src/shapes/regions.js';
+import { nearestAxis } from '../shapes/nearest.js';
+import type { RegionSum } from '../shapes/regions.js';
 import {
   type AggregationInput,
   type AggregationMode,
   type AggregationResult,
   checkAggregationInput,
-} from '../../src/aggregation/input.js';
+} from './input.js';
 
 const VECTOR = 4;
 /**

@@ -1,0 +1,119 @@
+// Runs a tile on the GPU for one network input size and reads the network's map back: resize and
+// network, one submit.
+import type { Gpu } from '../gpu/context.js';
+import { Pool } from '../gpu/pool.js';
+import { Program } from '../gpu/program.js';
+import { Readback } from '../gpu/readback.js';
+import { Timeline } from '../gpu/timeline.js';
+import type { Size } from '../images/size.js';
+import type { ImageUpload } from '../images/upload.js';
+import { inputsOf, writeUploads } from '../images/write-uploads.js';
+import type { FeatureMap } from '../layers/feature-map.js';
+import type { Precision } from '../layers/precision.js';
+import { type ResizePlan, type ResizeSource, planResize } from '../layers/resize.js';
+import type { ModelConfig } from '../network/config.js';
+import { planNetwork } from '../network/plan.js';
+import type { NetworkWeights } from '../network/weights.js';
+import { runsAtOnce } from './pass.js';
+
+/** Destination of one run's map and timestamps. */
+interface Outcome {
+  readonly readback: Readback;
+  readonly timeline: Timeline | undefined;
+}
+
+export class MapPass {
+  readonly #gpu: Gpu;
+  readonly #resize: ResizePlan;
+  readonly #program: Program;
+  readonly #outcomes: Pool<Outcome>;
+  /** Size and channels of the map. */
+  readonly map: FeatureMap;
+  /** How the network's maps are stored. */
+  readonly precision: Precision;
+
+  private constructor(
+    gpu: Gpu,
+    resize: ResizePlan,
+    map: FeatureMap,
+    program: Program,
+    precision: Precision,
+  ) {
+    this.#gpu = gpu;
+    this.#resize = resize;
+    this.#program = program;
+    this.map = map;
+    this.precision = precision;
+    this.#outcomes = new Pool(runsAtOnce, () => {
+      const timeline = Timeline.create(gpu);
+      const bytes = map.slot.bytes + 8 + (timeline?.bytes ?? 0);
+      return { timeline, readback: new Readback(gpu, bytes) };
+    });
+  }
+
+  /** Plans, compiles and allocates. */
+  static async create(
+    gpu: Gpu,
+    config: ModelConfig,
+    weights: NetworkWeights,
+    upload: ResizeSource,
+    size: Size,
+  ): Promise<MapPass> {
+    const resize = planResize(upload, size.height, size.width);
+    const { dispatches, map } = planNetwork(config, weights, resize.output);
+    const program = await Program.create(
+      gpu,
+      [
+        { name: 'preprocess', dispatches: resize.dispatches },
+        { name: 'network', dispatches },
+      ],
+      [...inputsOf(resize), map.slot],
+    );
+    return new MapPass(gpu, resize, map, program, weights.precision);
+  }
+
+  /** GPU memory in bytes: allocated, and the maximum live at any point; without weights. */
+  get memory(): { bytes: number; liveBytes: number } {
+    return { bytes: this.#program.bytes, liveBytes: this.#program.liveBytes };
+  }
+
+  /**
+   * Runs the stages `preprocess` and `network`, timed on the GPU.
+   * @returns the map, row by row with its channels interleaved
+   */
+  async run(
+    upload: ImageUpload,
+  ): Promise<{ values: Float32Array; gpuTimings: Readonly<Record<string, number>> }> {
+    const outcome = await this.#outcomes.take();
+    try {
+      const { readback, timeline } = outcome;
+      const { device } = this.#gpu;
+      writeUploads(device.queue, this.#program, this.#resize, [upload]);
+      const encoder = device.createCommandEncoder();
+      timeline?.reset();
+      this.#program.encode(encoder, timeline);
+      const { slot } = this.map;
+      const range = readback.copy(encoder, this.#program.bufferOf(slot), slot.bytes);
+      const times = timeline && readback.reserve(timeline.bytes);
+      if (times) timeline.resolve(encoder, readback.buffer, times.offset);
+      device.queue.submit([encoder.finish()]);
+      return await readback.read((bytes) => ({
+        values: new Float32Array(bytes.slice(range.offset, range.offset + range.bytes)),
+        gpuTimings: times
+          ? timeline.read(bytes.slice(times.offset, times.offset + times.bytes))
+          : {},
+      }));
+    } finally {
+      this.#outcomes.give(outcome);
+    }
+  }
+
+  /** Must not be called during a run. */
+  dispose(): void {
+    this.#program.dispose();
+    this.#outcomes.each(({ readback, timeline }) => {
+      readback.dispose();
+      timeline?.dispose();
+    });
+  }
+}

@@ -1,0 +1,75 @@
+// Cuts a resized image that is too large for one run of the network into overlapping tiles. The
+// network is local: far from a tile's edges its map equals the whole image's. So each tile gives
+// the map of its own part, and the parts together are the whole map; regions that cross a seam
+// need no joining, because aggregation sees the whole map.
+import type { Size } from '../images/size.js';
+import type { Part } from '../images/upload.js';
+import { checkInteger } from '../options.js';
+
+/** A part of the resized image that the network sees at once. */
+export interface Tile {
+  /** What the network sees: sides are multiples of 32, the same for all tiles of an image. */
+  readonly area: Part;
+  /** Its share of the whole map, in pixels of the resized image. Shares don't overlap. */
+  readonly own: Part;
+}
+
+/**
+ * Pixels of the resized image that a tile sees beyond its own part, at each seam. Text and kernel
+ * pixels then agree with the whole image's: at 128 pixels some of large text still differ.
+ */
+export const tileMargin = 256;
+
+/** Side of the tiles unless a call sets it or the device allows less. */
+const usualTileSide = 2048;
+
+/** The network's input is aligned to this. */
+const step = 32;
+
+/**
+ * Side of an image's tiles unless the call sets it. An image that is not larger than a usual tile,
+ * or that fits the device, is one tile.
+ * @param largestSquare gives the side of the largest square image that fits the device
+ */
+export function defaultTileSide({ height, width }: Size, largestSquare: () => number): number {
+  const pixels = height * width;
+  const whole = Math.max(height, width, usualTileSide);
+  if (pixels <= usualTileSide ** 2) return whole;
+  const largest = largestSquare();
+  return pixels <= largest ** 2 ? whole : Math.min(usualTileSide, largest);
+}
+
+/**
+ * Tiles of an image whose sides are multiples of 32, row by row; one tile if it is not larger.
+ * @param side maximum length of a tile's sides
+ * @throws PanppError `argument` if the tiles are smaller than the margins allow
+ */
+export function planTiles({ height, width }: Size, side: number, margin = tileMargin): Tile[] {
+  checkInteger('tileSide', side, 3 * margin);
+  const columns = cut(width, side, margin);
+  return cut(height, side, margin).flatMap((row) =>
+    columns.map((column) => ({
+      area: { top: row.start, bottom: row.end, left: column.start, right: column.end },
+      own: { top: row.from, bottom: row.to, left: column.from, right: column.to },
+    })),
+  );
+}
+
+/** Pieces of one length, along one axis; `from` and `to` bound a piece's own part. */
+function cut(length: number, side: number, margin: number) {
+  const most = Math.floor(side / step) * step;
+  if (length <= most) return [{ start: 0, end: length, from: 0, to: length }];
+  const count = Math.ceil((length - 2 * margin) / (most - 2 * margin));
+  const piece = Math.ceil((length + (count - 1) * 2 * margin) / count / step) * step;
+  const starts = Array.from({ length: count }, (_, index) =>
+    Math.min(index * (piece - 2 * margin), length - piece),
+  );
+  // Seams lie in the middle of the overlaps.
+  const seams = starts.slice(1).map((start, index) => (start + starts[index] + piece) / 2);
+  return starts.map((start, index) => ({
+    start,
+    end: start + piece,
+    from: index === 0 ? 0 : seams[index - 1],
+    to: seams[index] ?? length,
+  }));
+}

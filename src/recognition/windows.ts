@@ -1,0 +1,113 @@
+// Reads regions of an image that is too large for one run of the network: in windows of one size,
+// each placed so that it holds as many regions as possible, whole and with what is around them.
+import { PanppError } from '../errors.js';
+import type { Size } from '../images/size.js';
+import type { ImageUpload, Part } from '../images/upload.js';
+import type { Box } from '../shapes/geometry.js';
+import type { RecognitionPass } from './pass.js';
+import type { Roi, Rois } from './roi.js';
+import type { Word } from './words.js';
+
+/** A part of the resized image, with the regions that are read in it. */
+export interface Window {
+  readonly area: Part;
+  /** Indices of the regions. */
+  readonly regions: number[];
+}
+
+/** Windows start at multiples of this, as the network's maps do. */
+const step = 32;
+
+/**
+ * Places windows of `size` over an image so that each crop lies in one of them. Where it fits, a
+ * crop is at least `margin` away from a window's inner edges.
+ * @param crops in pixels of the resized image
+ * @param size sides are multiples of 32, at most the image's
+ * @throws PanppError `argument` if a crop is larger than a window
+ */
+export function planWindows(
+  crops: readonly Box[],
+  image: Size,
+  size: Size,
+  margin: number,
+): Window[] {
+  const windows: Window[] = [];
+  crops.forEach((crop, index) => {
+    const known = windows.find(({ area }) => holds(area, crop, image, margin));
+    if (known) return known.regions.push(index);
+    const rows = place(crop.top, crop.bottom, size.height, image.height, margin);
+    const columns = place(crop.left, crop.right, size.width, image.width, margin);
+    if (!rows || !columns)
+      throw new PanppError(
+        'argument',
+        `a region of ${crop.right - crop.left} × ${crop.bottom - crop.top} pixels after resizing is too large to be read in a tile of ${size.width} × ${size.height}; use a smaller short side, or larger tiles`,
+      );
+    const area = { top: rows[0], bottom: rows[1], left: columns[0], right: columns[1] };
+    return windows.push({ area, regions: [index] });
+  });
+  return windows;
+}
+
+function holds(area: Part, crop: Box, image: Size, margin: number): boolean {
+  return (
+    Math.max(crop.top - margin, 0) >= area.top &&
+    Math.max(crop.left - margin, 0) >= area.left &&
+    Math.min(crop.bottom + margin, image.height) <= area.bottom &&
+    Math.min(crop.right + margin, image.width) <= area.right
+  );
+}
+
+/** Begin and end of a window along one axis; undefined if the crop does not fit. */
+function place(
+  from: number,
+  to: number,
+  length: number,
+  whole: number,
+  margin: number,
+): [start: number, end: number] | undefined {
+  // Crops come in raster order, so room is left after the first one; in the middle if there is
+  // little room.
+  const before = Math.min(margin, (length - step - (to - from)) / 2);
+  const wanted = Math.floor((from - before) / step) * step;
+  const start = Math.min(Math.max(wanted, 0), whole - length);
+  return from >= start && to <= start + length ? [start, start + length] : undefined;
+}
+
+/**
+ * Reads regions in windows.
+ * @param upload gives the pixels of a window
+ * @param signal checked before each window
+ * @returns words in the order of the regions; timings in milliseconds, summed
+ */
+export async function readInWindows(
+  pass: Pick<RecognitionPass, 'read'>,
+  windows: readonly Window[],
+  upload: (area: Part) => ImageUpload,
+  { rois, maskScale }: Rois,
+  signal?: AbortSignal,
+): Promise<{ words: Word[]; timings: Record<string, number> }> {
+  const words = new Array<Word>(rois.length);
+  const timings: Record<string, number> = {};
+  for (const { area, regions } of windows) {
+    signal?.throwIfAborted();
+    const own = regions.map((index) => within(rois[index], area, maskScale));
+    const read = await pass.read(upload(area), { rois: own, maskScale });
+    regions.forEach((index, at) => (words[index] = read.words[at]));
+    for (const [name, time] of Object.entries(read.gpuTimings))
+      timings[name] = (timings[name] ?? 0) + time;
+  }
+  return { words, timings };
+}
+
+/** A region as a window sees it. */
+function within({ crop, maskBox, mask }: Roi, { top, left }: Part, maskScale: number): Roi {
+  return {
+    crop: moved(crop, left, top),
+    maskBox: moved(maskBox, left / maskScale, top / maskScale),
+    mask,
+  };
+}
+
+function moved({ left, top, right, bottom }: Box, x: number, y: number): Box {
+  return { left: left - x, top: top - y, right: right - x, bottom: bottom - y };
+}
