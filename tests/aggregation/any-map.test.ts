@@ -11,7 +11,7 @@ import { PanppError } from '../../src/errors.js';
 import { type Region, regionsFromLabels } from '../../src/shapes/regions.js';
 import { maps } from '../fuzz/maps.js';
 import { describeOnGpus } from '../support/gpu.js';
-import { aggregateSequential, sumLabelsSequential } from '../support/sequential-aggregation.js';
+import { aggregateSequential, sumLabelsSequential } from '../../src/aggregation/sequential.js';
 
 const seed = 20260712;
 const runs = 40;

@@ -153,10 +153,10 @@ const tuning = JSON.stringify(
   tuningOf(
     { adapter: 'a', vendor: 'b', architecture: 'c' },
     {
-      '3x3/1 64>64 4096px f32 f32 f32': { tile, best: 1, usual: 2, faults: [] },
-      '1x1/1 64>64 x36 1024px f32 f32 f32': { best: 1, usual: 2 },
+      '3x3/1 64>64 4096px f32 f32 f32': { tile, best: 1, baseline: 2, faults: [] },
+      '1x1/1 64>64 x36 1024px f32 f32 f32': { best: 1, baseline: 2 },
     },
-    { '3x3/1 64>64 f32': { method: 'direct', best: 1, usual: 2 } },
+    { '3x3/1 64>64 f32': { method: 'direct', best: 1, baseline: 2 } },
   ),
 );
 

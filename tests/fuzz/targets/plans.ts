@@ -5,7 +5,7 @@ import { checkAggregationSettings } from '../../../src/aggregation/input.js';
 import { packSettings, planAggregation } from '../../../src/aggregation/plan.js';
 import { PanppError } from '../../../src/errors.js';
 import type { Dispatch } from '../../../src/gpu/dispatch.js';
-import { resizedSize } from '../../../src/images/size.js';
+import { type ResizeSettings, resizedSize } from '../../../src/images/size.js';
 import { horizontalTaps, verticalTaps } from '../../../src/images/resize-taps.js';
 import { planConv } from '../../../src/layers/conv/conv.js';
 import { convShapeOf } from '../../../src/layers/conv/direct.js';
@@ -119,10 +119,9 @@ function planConvolution(input: ConvInput): void {
   }
 }
 
-interface SizeInput {
+interface SizeInput extends ResizeSettings {
   readonly height: number;
   readonly width: number;
-  readonly shortSide: number;
 }
 
 const anySize = fc.oneof(
@@ -133,10 +132,11 @@ const sizes: fc.Arbitrary<SizeInput> = fc.record({
   height: anySize,
   width: anySize,
   shortSide: anySize,
+  maxSide: fc.option(anySize, { nil: undefined }),
 });
 
-function planSize({ height, width, shortSide }: SizeInput): void {
-  const size = resizedSize(height, width, shortSide);
+function planSize({ height, width, ...settings }: SizeInput): void {
+  const size = resizedSize(height, width, settings);
   for (const [from, to] of [
     [height, size.height],
     [width, size.width],
