@@ -3,10 +3,7 @@
 import { LabelReadback } from '../src/aggregation/label-readback.js';
 import type { AggregationInput } from '../src/aggregation/input.js';
 import { packSettings, planAggregation } from '../src/aggregation/plan.js';
-import {
-  aggregateSequential,
-  sumLabelsSequential,
-} from '../src/aggregation/sequential.js';
+import { aggregateSequential, sumLabelsSequential } from '../src/aggregation/sequential.js';
 import type { Gpu, GpuProfile } from '../src/gpu/context.js';
 import { Program } from '../src/gpu/program.js';
 import { Timeline } from '../src/gpu/timeline.js';

@@ -2,7 +2,6 @@
 import type { AggregationMode } from '../aggregation/input.js';
 import type { DetectionSettings } from '../network/config.js';
 import type { CorrectionOptions, ReadOptions, TextReading } from '../recognition/reading.js';
-import type { ResizeSettings } from '../images/size.js';
 import type { Region } from '../shapes/regions.js';
 import type { SpottedRegion } from './spotting-pass.js';
 
@@ -110,7 +109,8 @@ export interface Spotting {
 }
 
 /** Settings of one call of `recognize`; defaults of the sizes: the model's own. */
-export interface RecognizeOptions extends ReadOptions, CallOptions, Partial<ResizeSettings> {}
+export interface RecognizeOptions
+  extends ReadOptions, CallOptions, Partial<Pick<DetectionSettings, 'shortSide' | 'maxSide'>> {}
 
 /** Result of `recognize`. */
 export interface Recognition {
@@ -125,7 +125,8 @@ export interface Recognition {
 }
 
 /** Options of `forward`; defaults of the sizes: the model's own. */
-export interface ForwardOptions extends CallOptions, Partial<ResizeSettings> {
+export interface ForwardOptions
+  extends CallOptions, Partial<Pick<DetectionSettings, 'shortSide' | 'maxSide'>> {
   /**
    * Names of maps: `backbone.c2` … `c5`, `reduce.f1` … `f4`, `fpem1.f1` …, `ffm.f1` … (the heads'
    * input), `det` (text logit, kernel logit, instance vector).
