@@ -24,7 +24,7 @@ const weights = readFileSync(packagedWeights());
 const { gpu: software } = gpus.find(({ name }) => name === 'lavapipe') ?? gpus[0];
 // Without workgroup memory there are few candidate tiles, which other tests are about.
 const profile = { ...software.profile, software: false, maxWorkgroupBytes: 0 };
-const gpu = new Gpu(software.device, profile, () => {});
+const gpu = new Gpu(software.device, profile, () => {}, software.wait);
 const size = { height: 64, width: 96 };
 const image = {
   ...size,
