@@ -4,8 +4,8 @@ import { wgslModule } from './scripts/wgsl-plugin.mjs';
 // They compile the same shaders, which takes a software adapter longer than to run them; so they
 // share devices (tests/support/gpu.ts).
 const onSharedDevices = [
-  'tests/{aggregation,layers,network,recognition}/*.test.ts',
-  'tests/model/model.test.ts',
+  'tests/{aggregation,layers,network,recognition,tuning}/*.test.ts',
+  'tests/model/{model,refusals,tiles}.test.ts',
   'tests/export/onnx.test.ts',
 ];
 
