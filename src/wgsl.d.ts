@@ -1,4 +1,4 @@
 declare module '*.wgsl' {
-  const source: import('./wgsl/assemble.js').Source;
+  const source: import('./wgsl/source.js').Source;
   export default source;
 }

@@ -14,7 +14,7 @@ import { shapeKey } from '../layers/conv/shape.js';
 import { candidateTiles, tileSources } from '../layers/conv/tiles/kinds.js';
 import { type ConvTile, type TileDevice, sameTile } from '../layers/conv/tiles/tile.js';
 import { winogradSources } from '../layers/conv/winograd.js';
-import type { Source } from '../wgsl/assemble.js';
+import type { Source } from '../wgsl/source.js';
 import { tokensOf } from '../wgsl/tokens.js';
 
 /** Result for one shape. */

@@ -1,16 +1,10 @@
 // Assembles shaders from files: joins common parts, adds a variant's declarations, and unrolls
 // statements. Lines of the result can be traced back to the files.
 import { type DeclaredBinding, declarationsOf } from './declarations.js';
+import type { Source } from './source.js';
 import { StructLayout } from './struct.js';
 import { tokensOf } from './tokens.js';
 import { unrolled } from './unroll.js';
-
-/** A WGSL file, in the form that importing it gives (scripts/wgsl-plugin.mjs). */
-export interface Source {
-  /** The file's name, such as `add.wgsl`. */
-  readonly name: string;
-  readonly text: string;
-}
 
 /** What a variant of a shader adds to its files. */
 export interface Variant {

@@ -1,5 +1,5 @@
 // Declarations of a WGSL file that its host needs: structs, bindings and the workgroup size.
-import type { Source } from './assemble.js';
+import type { Source } from './source.js';
 import { tokensOf } from './tokens.js';
 
 /** Members' names and types; a type has no spaces, for example `array<atomic<u32>,4>`. */

@@ -10,7 +10,8 @@
 import inputSource from '../../../shaders/winograd_input.wgsl';
 import outputSource from '../../../shaders/winograd_output.wgsl';
 import { type Dispatch, type Resource, type Slot, dispatch } from '../../gpu/dispatch.js';
-import { type Source, shaderOf } from '../../wgsl/assemble.js';
+import { shaderOf } from '../../wgsl/assemble.js';
+import type { Source } from '../../wgsl/source.js';
 import type { TileChooser } from './tiles/kinds.js';
 import { planDirectConv } from './direct.js';
 import { type FeatureMap, bindingOf } from '../feature-map.js';

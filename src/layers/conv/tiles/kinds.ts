@@ -1,7 +1,8 @@
 // All kinds of tiles, and the default tile of a shape. The fastest tile depends on the adapter, so
 // a tuning (src/tuning) can choose another.
 import common from '../../../../shaders/conv_common.wgsl';
-import type { Shader, Source } from '../../../wgsl/assemble.js';
+import type { Shader } from '../../../wgsl/assemble.js';
+import type { Source } from '../../../wgsl/source.js';
 import { type ConvShape, pixelBucket } from '../shape.js';
 import { matrix } from './matrix.js';
 import { plain, plainTile } from './plain.js';

@@ -4,7 +4,8 @@ import common from '../../../../shaders/conv_common.wgsl';
 import source from '../../../../shaders/conv_subgroup.wgsl';
 import lanes4 from '../../../../shaders/subgroup4.wgsl';
 import lanes8 from '../../../../shaders/subgroup8.wgsl';
-import { type Source, shaderOf } from '../../../wgsl/assemble.js';
+import { shaderOf } from '../../../wgsl/assemble.js';
+import type { Source } from '../../../wgsl/source.js';
 import { type TileKind, distinct, lanesFor } from './tile.js';
 
 /**

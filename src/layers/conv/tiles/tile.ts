@@ -2,7 +2,8 @@
 // plain data; each kind (plain.ts, subgroup.ts, tiled.ts, matrix.ts) has its own shader,
 // requirements on shape and device, and memory use. All tiles compute the same convolution.
 import type { GpuProfile, SubgroupMatrix } from '../../../gpu/context.js';
-import type { Shader, Source, Variant } from '../../../wgsl/assemble.js';
+import type { Shader, Variant } from '../../../wgsl/assemble.js';
+import type { Source } from '../../../wgsl/source.js';
 import type { ConvShape } from '../shape.js';
 
 /**

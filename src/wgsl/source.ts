@@ -1,0 +1,6 @@
+/** A WGSL file, in the form that importing it gives (scripts/wgsl-plugin.mjs). */
+export interface Source {
+  /** The file's name, such as `add.wgsl`. */
+  readonly name: string;
+  readonly text: string;
+}
