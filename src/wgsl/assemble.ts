@@ -10,7 +10,7 @@ import { unrolled } from './unroll.js';
 export interface Variant {
   /**
    * How values are stored: `{ input: 'f16' }` declares the aliases `input1` (a scalar) and `input4`
-   * (a vec4). So other types are another shader, not a branch.
+   * (a vec4). Each combination of types is a separate shader.
    */
   readonly types?: Readonly<Record<string, 'f32' | 'f16'>>;
   /**
@@ -62,8 +62,8 @@ export class Shader {
   }
 
   /**
-   * Invocations of a workgroup along x, given the values of overrides; undefined if another
-   * constant sets them.
+   * The workgroup size along x, given the values of overrides; undefined if it is a constant that
+   * is not among them.
    */
   width(overrides: Readonly<Record<string, number>> = {}): number | undefined {
     const width = this.#sources.map((source) => declarationsOf(source).width).find(Boolean);
@@ -73,8 +73,8 @@ export class Shader {
   }
 
   /**
-   * The code for subgroups of a certain size, with the same line numbers. The device needs the
-   * features `subgroups` and `subgroup-size-control`.
+   * The code for a fixed subgroup size, with the same line numbers. The device needs the features
+   * `subgroups` and `subgroup-size-control`.
    */
   pinned(subgroupSize: number): string {
     const directives = 'enable subgroups;enable subgroup_size_control;';
@@ -113,7 +113,10 @@ export function shaderOf(...sources: readonly Source[]): (variant?: Variant) => 
   };
 }
 
-/** The directives at a file's beginning, and the text with spaces instead, so that columns stay. */
+/**
+ * Separates the directives at the start of a file. Spaces replace them, so that columns don't
+ * change.
+ */
 function withoutDirectives(text: string): { own: string; rest: string } {
   let own = '';
   let rest = text;

@@ -1,8 +1,8 @@
-// Declarations of a WGSL file that its host needs: structs, bindings and the workgroup size.
+// Parses what the host needs from a WGSL file: structs, bindings and the workgroup size.
 import type { Source } from './source.js';
 import { tokensOf } from './tokens.js';
 
-/** Members' names and types; a type has no spaces, for example `array<atomic<u32>,4>`. */
+/** Names and types of members. A type contains no spaces: `array<atomic<u32>,4>`. */
 export type Members = readonly (readonly [name: string, type: string])[];
 
 /** For example `@group(0) @binding(1) var<storage, read> input: array<u32>;`. */

@@ -1,5 +1,5 @@
-// Minifies WGSL for the build. The tokens stay the same: comments go, and a space stays only where
-// two tokens would otherwise be read as others.
+// Minifies WGSL for the build. The tokens stay the same: comments are removed, and a space is kept
+// only where two tokens would otherwise merge.
 import { tokensOf } from './tokens.js';
 
 export function minifyWgsl(code: string): string {

@@ -1,4 +1,4 @@
-/** A WGSL file, in the form that importing it gives (scripts/wgsl-plugin.mjs). */
+/** An imported WGSL file; see scripts/wgsl-plugin.mjs. */
 export interface Source {
   /** The file's name, such as `add.wgsl`. */
   readonly name: string;

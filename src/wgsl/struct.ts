@@ -20,7 +20,7 @@ interface TypeLayout {
 /** A member's layout and offset. */
 export interface Field extends TypeLayout {
   readonly type: string;
-  /** Bytes before it. */
+  /** Offset in bytes. */
   readonly offset: number;
 }
 
@@ -31,7 +31,7 @@ export class StructLayout implements TypeLayout {
   readonly align: number;
 
   /**
-   * @param constants lengths of arrays whose length is a named constant
+   * @param constants values of the constants that array lengths name
    * @throws PanppError `shader` for an unknown struct or a member type that is not supported
    */
   constructor(
@@ -53,7 +53,7 @@ export class StructLayout implements TypeLayout {
 
   /**
    * The layout of a member.
-   * @param of named in errors
+   * @param of name used in errors
    * @throws PanppError `shader` for an unknown member
    */
   field(member: string, of = this.name): Field {
@@ -69,15 +69,15 @@ export class StructLayout implements TypeLayout {
   }
 
   /**
-   * The bytes of a value.
-   * @param of named in errors
+   * Packs a value into bytes.
+   * @param of name used in errors
    * @throws PanppError `shader` for a member that is unknown, missing or of the wrong type
    */
   pack(values: Values, of = this.name): Uint8Array<ArrayBuffer> {
     return this.packAll([values], of);
   }
 
-  /** The bytes of some values, one after another; as `pack`. */
+  /** As `pack`, for several values, one after another. */
   packAll(all: readonly Values[], of = this.name): Uint8Array<ArrayBuffer> {
     const bytes = new Uint8Array(all.length * this.size);
     const view = new DataView(bytes.buffer);
@@ -135,7 +135,7 @@ function layoutOf(
   };
 }
 
-/** The least multiple that is not less than `value`. */
+/** Rounds `value` up to a multiple of `multiple`. */
 export function roundUp(value: number, multiple: number): number {
   return Math.ceil(value / multiple) * multiple;
 }

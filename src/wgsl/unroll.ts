@@ -4,9 +4,10 @@ import { tokensOf } from './tokens.js';
 
 /**
  * Repeats every statement that contains `$` and a letter, once for each number from 0 to that
- * letter's count − 1, which replaces both: `let p$p = window(first + $pu);` with `{ p: 2 }` becomes
- * `let p0 = window(first + 0u); let p1 = window(first + 1u);`. A statement with several letters is
- * repeated for every combination, in the order of nested loops. Line numbers do not change.
+ * letter's count − 1. The number replaces `$` and the letter: `let p$p = window(first + $pu);` with
+ * `{ p: 2 }` becomes `let p0 = window(first + 0u); let p1 = window(first + 1u);`. A statement with
+ * several letters is repeated for every combination, in the order of nested loops. Line numbers do
+ * not change.
  */
 export function unrolled(code: string, counts: Readonly<Record<string, number>>): string {
   let result = '';
