@@ -1,17 +1,17 @@
-// The only place where a GPU device is negotiated: features, limits and the adapter's name.
+// Opens GPU devices. Only this file requests features and limits, and names adapters.
 import { PanppError, firstLine } from '../errors.js';
 import { checkOptions } from '../options.js';
 
-/** What the device is and can do; part of every benchmark record. */
+/** Identity and capabilities of a device; part of every benchmark record. */
 export interface GpuProfile {
   /**
-   * The driver's name for it, for example `NVIDIA H100 80GB HBM3` or `llvmpipe (LLVM 15.0.6, 256
-   * bits)`.
+   * The driver's name for the adapter, for example `NVIDIA H100 80GB HBM3` or `llvmpipe (LLVM
+   * 15.0.6, 256 bits)`.
    */
   readonly adapter: string;
-  /** As in WebGPU's `GPUAdapterInfo`, like `architecture`. */
+  /** As in WebGPU's `GPUAdapterInfo`, for example `nvidia`. */
   readonly vendor: string;
-  /** The family of GPUs, such as `ampere`. */
+  /** The GPU family, also from `GPUAdapterInfo`, for example `ampere`. */
   readonly architecture: string;
   /** True for an adapter that computes on the CPU. */
   readonly software: boolean;
@@ -19,12 +19,12 @@ export interface GpuProfile {
   readonly f16: boolean;
   /** Subgroup operations in shaders (`subgroups`). */
   readonly subgroups: boolean;
-  /** Lanes of a subgroup, if all subgroups have the same number. */
+  /** Invocations in a subgroup, if all subgroups have the same size. */
   readonly subgroupSize?: number;
   /**
-   * Lanes of a subgroup that shaders are compiled for, where several sizes are offered and the
-   * driver's choice is known to be bad: Intel's compiler takes wide subgroups, which leaves each
-   * invocation too few registers.
+   * Subgroup size that shaders are compiled for, if the adapter offers several and its driver is
+   * known to choose badly: Intel's compiler chooses wide subgroups, which leave each invocation too
+   * few registers.
    */
   readonly pinnedSubgroupSize?: number;
   /**
@@ -40,7 +40,7 @@ export interface GpuProfile {
   readonly maxBindingBytes: number;
   /** Largest buffer, bytes. */
   readonly maxBufferBytes: number;
-  /** Dawn toggles that were enabled; none in a browser. */
+  /** Enabled Dawn toggles; empty in a browser. */
   readonly toggles: readonly string[];
 }
 
@@ -86,21 +86,23 @@ const wantedLimits = [
   'maxTextureDimension2D',
 ] as const;
 
-/** Awaits what a GPU settles; what it does meanwhile depends on where the program runs. */
+/**
+ * Awaits a promise that the GPU or its driver settles. What runs meanwhile depends on the platform.
+ */
 export type Wait = <T>(settled: Promise<T>) => Promise<T>;
 
 /** A GPU device with its compiled pipelines and its state (usable, lost or disposed). */
 export class Gpu {
-  /** What the device is and can do. */
+  /** Identity and capabilities of the device. */
   readonly profile: GpuProfile;
   /**
-   * For a caller's own GPU work. In Node, indices in its shaders are not clamped unless the Gpu was
-   * opened with `disabledToggles: ['disable_robustness']`.
+   * The device, for a caller's own GPU work. In Node, indices in the caller's shaders are not
+   * clamped unless the Gpu was opened with `disabledToggles: ['disable_robustness']`.
    */
   readonly device: GPUDevice;
   /** Compiled pipelines by key; see `pipelineKey` in dispatch.ts. */
   readonly pipelines = new Map<string, Promise<GPUComputePipeline>>();
-  /** For everything that takes the GPU or its compiler time. */
+  /** Awaits the results of GPU work and of shader compilation. */
   readonly wait: Wait;
   #lost: string | undefined;
   readonly #release: () => void;
@@ -123,8 +125,8 @@ export class Gpu {
   }
 
   /**
-   * The pipeline of a key, compiled on first use. A failed one is not kept, because it may compile
-   * the next time.
+   * The pipeline of a key, compiled on first use. A failure is not cached, because a retry may
+   * succeed.
    */
   pipelineOf(key: string, compile: () => Promise<GPUComputePipeline>): Promise<GPUComputePipeline> {
     const known = this.pipelines.get(key);
@@ -148,7 +150,7 @@ export class Gpu {
     }
   }
 
-  /** Frees the device (unless the caller brought it). Safe to call twice. */
+  /** Frees the device (unless the caller supplied it). Safe to call twice. */
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
@@ -158,8 +160,8 @@ export class Gpu {
 }
 
 /**
- * Opens a GPU device: in a browser with no arguments; with an existing `GPUDevice`; or on an
- * adapter the caller chose. Features and limits are raised to what the adapter has.
+ * Opens a GPU device on the browser's adapter or on a given one, or wraps an existing `GPUDevice`.
+ * A new device gets the adapter's limits and the features that panpp can use.
  * @throws PanppError `adapter` if there is no WebGPU or no adapter.
  */
 export async function requestGpu(request: GpuRequest = {}): Promise<Gpu> {

@@ -49,9 +49,9 @@ export interface Dispatch {
 
 /** A dispatch described with the names that its shader declares. */
 export interface DispatchPlan extends Pick<Dispatch, 'label' | 'shader' | 'constants'> {
-  /** By the names of the shader's variables in `@group(0)`. */
+  /** Resources by the names of the shader's variables in `@group(0)`. */
   readonly bindings: Readonly<Record<string, Bindable>>;
-  /** Members of the one uniform that is not in `bindings`. */
+  /** Members of the uniform buffer that is not in `bindings`. */
   readonly uniforms?: Values;
   /**
    * Number of invocations, for shaders whose workgroup size is a literal; `layers` is the third
@@ -118,7 +118,7 @@ export function gridOf(total: number, layers = 1): [number, number, number] {
 /** The parts of a dispatch that define its pipeline. */
 export type Pipelined = Pick<Dispatch, 'label' | 'shader' | 'constants'>;
 
-/** The pipeline of a dispatch; dispatches of the same code and overrides share one. */
+/** The pipeline of a dispatch; dispatches with the same code and overrides share one. */
 export function pipelineOf(gpu: Gpu, dispatch: Pipelined): Promise<GPUComputePipeline> {
   return gpu.pipelineOf(pipelineKey(dispatch), () => compile(gpu, dispatch));
 }
@@ -144,7 +144,7 @@ export function pipelineDescriptor(
     label,
     bindGroupLayouts: [device.createBindGroupLayout({ label, entries })],
   });
-  // WGSL demands whole subgroups along x.
+  // WGSL requires the workgroup size along x to be a multiple of the subgroup size.
   const isPinned = pinnedSubgroupSize && (shader.width(constants) ?? 1) % pinnedSubgroupSize === 0;
   const code = isPinned ? shader.pinned(pinnedSubgroupSize) : shader.code;
   return {

@@ -1,10 +1,10 @@
 // Assigns memory to planned buffers (slots); slots whose lifetimes do not overlap may share a
-// buffer. Lifetimes are known before anything runs, so the assignment is a pure function. Greedy by
-// size over shared objects (Pisarchyk and Lee 2020, "Efficient Memory Management for Deep Neural
-// Net Inference", section 4.3): slots are placed largest first, each into the free buffer with the
-// shortest idle gap before or after the slot, which leaves long gaps to long-lived slots.
-// Whole buffers are shared rather than ranges of one, because WebGPU forbids reading and writing
-// one buffer in one dispatch.
+// buffer. Lifetimes are known before anything runs, so the assignment is a pure function. The
+// algorithm is greedy by size over shared objects (Pisarchyk and Lee 2020, "Efficient Memory
+// Management for Deep Neural Net Inference", section 4.3): slots are placed largest first, each
+// into the free buffer with the shortest idle gap before or after the slot, which leaves long gaps
+// to long-lived slots. Whole buffers are shared rather than ranges of one, because WebGPU forbids
+// reading and writing one buffer in one dispatch.
 import type { Dispatch, Resource, Slot } from './dispatch.js';
 
 export interface MemoryPlan {
@@ -27,9 +27,9 @@ export function isSlot(resource: Resource): resource is Slot {
 }
 
 /**
- * Assigns memory to the slots of `dispatches`, which run in order. Slots in `pinned` never share;
- * slots in `kept` live from their first use to the end, so that the last dispatches can run several
- * times.
+ * Assigns memory to the slots of `dispatches`, which run in order. Slots in `pinned` never share
+ * memory; slots in `kept` live from their first use to the end, so that the last dispatches can run
+ * several times.
  */
 export function planMemory(
   dispatches: readonly Pick<Dispatch, 'bindings'>[],

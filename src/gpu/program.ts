@@ -1,5 +1,5 @@
-// Prepares a list of dispatches for repeated runs: compiles pipelines in parallel, assigns memory,
-// builds bind groups.
+// Prepares a list of dispatches for repeated runs: compiles pipelines in parallel, assigns memory
+// and builds bind groups.
 import { PanppError, firstLine } from '../errors.js';
 import type { Gpu, GpuProfile } from './context.js';
 import {
@@ -28,7 +28,7 @@ interface Step {
   readonly workgroups: Dispatch['workgroups'];
 }
 
-/** The limits of a device on buffer sizes. */
+/** A device's limits on buffer sizes. */
 export type BufferLimits = Pick<GpuProfile, 'maxBindingBytes' | 'maxBufferBytes'>;
 
 export class Program {
@@ -53,9 +53,9 @@ export class Program {
   }
 
   /**
-   * Compiles and allocates. `pinned` slots never share memory, because the host writes them before
-   * a run or reads them after it. `kept` slots hold their values from their first use on, for
-   * stages that are recorded repeatedly.
+   * Compiles pipelines and allocates memory. `pinned` slots never share memory, because the host
+   * writes them before a run or reads them after it. `kept` slots hold their values from their
+   * first use on, for stages that are recorded repeatedly.
    * @throws PanppError `argument` if a slot exceeds the binding or buffer limit or memory runs out;
    * `shader` if a dispatch does not compile or its bindings are invalid
    */

@@ -3,7 +3,7 @@ import { PanppError, firstLine } from '../errors.js';
 import type { Gpu } from './context.js';
 import { roundUp } from '../wgsl/struct.js';
 
-/** Where a copied range lies in the gathered bytes. */
+/** Where a copied range lies in the mapped bytes. */
 export interface ReadRange {
   readonly offset: number;
   readonly bytes: number;
@@ -14,9 +14,7 @@ export class Readback {
   readonly #buffer: GPUBuffer;
   #filled = 0;
 
-  /**
-   * @param capacity most bytes of one read; every range is rounded up to a multiple of 8
-   */
+  /** @param capacity maximum bytes of one read; every range is rounded up to a multiple of 8 */
   constructor(gpu: Gpu, capacity: number) {
     this.#gpu = gpu;
     this.#buffer = gpu.device.createBuffer({
@@ -33,7 +31,7 @@ export class Readback {
     return range;
   }
 
-  /** Reserves room for bytes that the caller copies into `buffer`. */
+  /** Reserves space for bytes that the caller copies into `buffer`. */
   reserve(bytes: number): ReadRange {
     const range = { offset: this.#filled, bytes };
     this.#filled = roundUp(this.#filled + bytes, 8);

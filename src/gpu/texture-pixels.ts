@@ -70,9 +70,9 @@ export class TexturePixels {
   }
 
   /**
-   * Copies a browser's image source at the time of the call. Undefined if the image is too large
-   * for a texture.
-   * @throws DOMException as `copyExternalImageToTexture`, synchronously
+   * Copies a browser's image source immediately. Returns undefined if the image is too large for a
+   * texture.
+   * @throws DOMException synchronously, as `copyExternalImageToTexture` does
    */
   static ofExternal(
     gpu: Gpu,
@@ -129,7 +129,7 @@ export class TexturePixels {
     columnIndices.destroy();
   }
 
-  /** Frees the copy of `ofExternal`; submitted work still completes. */
+  /** Frees the texture that `ofExternal` made; submitted work still completes. */
   dispose(): void {
     if (this.#isOwn) this.#texture.destroy();
   }

@@ -23,7 +23,7 @@ export class Timeline {
     return gpu.profile.timestamps ? new Timeline(gpu.device) : undefined;
   }
 
-  /** Most stages of a run that are timed; later ones are not. */
+  /** Maximum number of timed stages in a run; later stages are not timed. */
   get capacity(): number {
     return maxStages;
   }
@@ -33,7 +33,7 @@ export class Timeline {
     return 16 * maxStages;
   }
 
-  /** Starts over, for the next run. */
+  /** Clears the stages, for the next run. */
   reset(): void {
     this.#names.length = 0;
   }
