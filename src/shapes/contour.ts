@@ -12,9 +12,9 @@ type IsInside = (x: number, y: number) => boolean;
 
 /**
  * Follows the outer border of an 8-connected region from its first pixel in raster order,
- * anticlockwise on the screen, and returns the pixels where the border turns. Pixels of a part one
- * pixel thin appear twice; a single pixel gives one point. The time is proportional to the border's
- * length.
+ * anticlockwise on the screen, and returns the pixels where the border turns. Pixels of
+ * one-pixel-thin parts appear twice; a single pixel gives one point. The time is proportional to
+ * the border's length.
  * @param isInside whether a pixel belongs to the region; also called for pixels outside the image.
  */
 export function traceContour(isInside: IsInside, startX: number, startY: number): Point[] {
@@ -26,7 +26,7 @@ export function traceContour(isInside: IsInside, startX: number, startY: number)
   const points: Point[] = [];
   let x = startX;
   let y = startY;
-  let back = arrival; // direction from this pixel to the one before it
+  let back = arrival; // direction to the previous pixel
   let heading = opposite(arrival);
   for (;;) {
     let code = back;
@@ -49,8 +49,8 @@ export function traceContour(isInside: IsInside, startX: number, startY: number)
 }
 
 /**
- * Direction to the neighbour from which the border comes back to its first pixel: the first
- * clockwise from west.
+ * Direction to the neighbour from which the border comes back to its first pixel: the first one
+ * inside, clockwise from west.
  */
 function lastNeighbour(isInside: IsInside, x: number, y: number): number | null {
   for (let turn = 1; turn < 8; turn++) {

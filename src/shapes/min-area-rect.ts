@@ -1,7 +1,7 @@
 // Minimum-area rectangle of a convex hull by rotating calipers (Toussaint 1983): one of its sides
-// lies on an edge of the hull. Arithmetic, ties and the order of the corners are those of OpenCV
-// 4.6's minAreaRect and boxPoints, in float32: the corners are later truncated to whole pixels,
-// where a rounding difference would become a pixel.
+// lies on an edge of the hull. Arithmetic (float32), ties and the order of the corners match OpenCV
+// 4.6's minAreaRect and boxPoints: the corners are later truncated to whole pixels, so a rounding
+// difference could become a whole pixel.
 
 import { PanppError } from '../errors.js';
 import type { Point } from './geometry.js';
@@ -29,8 +29,8 @@ interface Caliper {
 }
 
 /**
- * The minimum-area rectangle of a hull from `convexHull`; among equal ones the last met when
- * rotating. One point gives an empty rectangle, two points a rectangle of height 0.
+ * The minimum-area rectangle of a hull from `convexHull`; of several with the same area, the last
+ * one found while rotating. One point gives an empty rectangle, two points a rectangle of height 0.
  * @throws PanppError `argument` for a hull without points.
  */
 export function minAreaRect(hull: readonly Point[]): RotatedRect {

@@ -10,7 +10,7 @@ import { PanppError } from '../errors.js';
 export interface NearestAxis {
   /** For each image index, the map index it reads. */
   readonly sources: Int32Array;
-  /** For each map index, the first image index that reads it; then the image's size. */
+  /** Per map index, the first image index that reads it; the last entry is the image's size. */
   readonly starts: Int32Array;
 }
 
@@ -25,7 +25,7 @@ export function nearestAxis(mapSize: number, imageSize: number): NearestAxis {
       `a map of ${mapSize} pixels can't be enlarged to an image of ${imageSize} pixels`,
     );
   }
-  // Two divisions, as in OpenCV: their rounding decides where an exact quotient would be whole.
+  // Two divisions, as in OpenCV: their rounding matters where the exact quotient is whole.
   const step = 1 / (imageSize / mapSize);
   const sources = new Int32Array(imageSize);
   const starts = new Int32Array(mapSize + 1).fill(imageSize);

@@ -1,5 +1,5 @@
-// From a label map to text regions: the post-processing of the authors' detection head
-// (get_results), at the resized image's size, but without making a map of that size. A region's
+// Turns a label map into text regions: the post-processing of the authors' detection head
+// (get_results) at the resized image's size, but without building a map of that size. A region's
 // rectangle needs only the ends of its rows, its contour only the pixels along its border.
 
 import { PanppError } from '../errors.js';
@@ -29,9 +29,9 @@ export interface Region {
    * image.
    */
   readonly polygon: Point[];
-  /** Tight box of its pixels in the original image. */
+  /** Tight bounding box of its pixels in the original image. */
   readonly box: Box;
-  /** Tight box of its pixels in the resized image. */
+  /** Tight bounding box of its pixels in the resized image. */
   readonly mapBox: Box;
   /** Pixels at the resized image's size. */
   readonly area: number;
@@ -71,7 +71,7 @@ interface Canvas {
 }
 
 /**
- * The regions of one image with enough area and score, by ascending label.
+ * The regions of one image with enough area and score, sorted by label.
  * @throws PanppError `argument` for settings or sizes out of range and for a sum whose label has no
  * pixels.
  */
@@ -200,7 +200,7 @@ function tightBox({ rows, columns }: Canvas, spans: readonly Span[]): Box {
 }
 
 /**
- * Rounded outwards to whole pixels. Multiplies first, so that a whole quotient stays whole;
+ * Rounds outwards to whole pixels. It multiplies first, so that a whole quotient stays whole;
  * otherwise an edge could move by a pixel.
  */
 function scaleBox({ left, top, right, bottom }: Box, input: RegionsInput): Box {

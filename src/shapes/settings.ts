@@ -15,13 +15,13 @@ export interface RegionSettings {
   /** `rect`: four corners of the minimum-area rectangle. `poly`: the outer contour. */
   readonly bbox: 'rect' | 'poly';
   /**
-   * With `poly`: simplify so that no contour point is further than this from the polygon, in pixels
+   * With `poly`: simplify so that no contour point is farther than this from the polygon, in pixels
    * of the original image.
    */
   readonly tolerance?: number;
 }
 
-/** @throws PanppError `argument` that names the setting out of range. */
+/** @throws PanppError `argument` for a setting out of range; the message names it. */
 export function checkRegionSettings({
   minScore,
   minArea,
