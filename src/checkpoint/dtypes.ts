@@ -9,8 +9,8 @@ export interface ElementType {
   /** Size of an element in a file. */
   readonly bytes: number;
   /**
-   * Widens the values of a whole number of elements; returns a view of the same memory where
-   * nothing changes. Absent for types that the engine does not support.
+   * Widens the bytes of whole elements; returns a view of the same memory if nothing changes.
+   * Absent for unsupported types.
    */
   readonly widen?: (raw: Uint8Array) => TensorData;
 }

@@ -19,7 +19,7 @@ export interface BatchNormTensors {
  *
  *     w' = w · γ / √(σ² + ε)        b' = (b − μ) · γ / √(σ² + ε) + β
  *
- * `convWeight` is [out channels, …] in any rank; `convBias`, if there is one, [out channels]. The
+ * `convWeight` is [out channels, …] of any rank; `convBias`, if there is one, [out channels]. The
  * result has the layout of `convWeight` and a bias of [out channels].
  *
  * @param normName names the batch norm in errors, such as `model.pth: backbone.bn1`

@@ -11,22 +11,22 @@ import { quoted } from '../errors.js';
 import { failIn } from './problems.js';
 import type { Fail } from './problems.js';
 
-/** A Python global that the host knows: its name, and what calling it makes, if it is callable. */
+/** A Python global that the host knows: its name and, if it is callable, what a call returns. */
 export class PickleGlobal {
   constructor(
     /** Full name, such as `collections.OrderedDict`. */
     readonly name: string,
     /**
-     * Makes a value from Python's positional arguments; must take time and memory in proportion to
-     * its direct arguments.
+     * Returns a value for Python's positional arguments; time and memory must be at most
+     * proportional to the direct arguments.
      */
     readonly call?: (args: readonly unknown[]) => unknown,
   ) {}
 }
 
 /**
- * An object of a class or function that the host does not know. Only its dict items are kept, for
- * subclasses of dict; its arguments and attributes are dropped.
+ * An object made by a class or function that the host does not know. Only the items of dict
+ * subclasses are kept; arguments and attributes are dropped.
  */
 export class OpaqueObject extends Map<unknown, unknown> {
   constructor(
@@ -46,7 +46,7 @@ export interface PickleHost {
    * `builtins`).
    */
   readonly globals: ReadonlyMap<string, PickleGlobal>;
-  /** Whether another global may make opaque objects. Default: none may. */
+  /** Whether a global that is not listed may make opaque objects. Default: none may. */
   isOpaque?(name: string): boolean;
   /** The object that a persistent id refers to. */
   persistentLoad(id: unknown): unknown;
@@ -57,7 +57,7 @@ export interface PickleHost {
   readonly maxSteps: number;
 }
 
-/** Most bytes of an integer. Python's are unbounded, and parsing them takes quadratic time. */
+/** Maximum bytes of an integer. Python has no limit, and parsing takes quadratic time. */
 const MAX_INTEGER_BYTES = 1024;
 
 /**
@@ -122,7 +122,7 @@ class PickleMachine {
 
   // Input
 
-  /** Steps over `length` bytes and returns where they begin. */
+  /** Skips `length` bytes and returns where they begin. */
   private advance(length: number): number {
     const begin = this.position;
     if (length > this.bytes.length - begin) {
@@ -189,7 +189,7 @@ class PickleMachine {
     return text;
   }
 
-  /** A decimal integer on its own line; protocol 1 also writes booleans so, as 00 and 01. */
+  /** A decimal integer on its own line; protocol 1 also writes booleans this way, as 00 and 01. */
   decimalLine(): number | bigint | boolean {
     const text = this.line();
     if (text === '00') return false;
@@ -263,12 +263,12 @@ class PickleMachine {
     const known = this.host.globals.get(fullName);
     if (known) return this.push(known);
     if (!this.host.isOpaque?.(fullName)) return this.fail(foreignGlobal(fullName));
-    this.spend(fullName.length >> 6); // names are kept
+    this.spend(fullName.length >> 6); // the name takes memory
     this.push(new PickleGlobal(fullName, () => new OpaqueObject(fullName)));
   }
 
   call(callable: unknown, args: unknown): void {
-    // What functools.partial or getattr made, for example.
+    // For example, what functools.partial or getattr returned.
     if (callable instanceof OpaqueObject) return this.push(new OpaqueObject(callable.className));
     if (!(callable instanceof PickleGlobal) || !callable.call || !Array.isArray(args)) {
       return this.fail('damaged: its pickle calls something that is not callable');
@@ -325,7 +325,7 @@ const STEPS: readonly (Step | undefined)[] = (() => {
     steps[typeof opcode === 'string' ? opcode.charCodeAt(0) : opcode] = step;
   };
 
-  on(0x80, (m) => m.uint(1)); // PROTO: the version is not needed, the opcodes suffice
+  on(0x80, (m) => m.uint(1)); // PROTO: the version is not needed
   on(0x95, (m) => m.uint(8)); // FRAME: a hint for buffering
   on('.', (m) => m.stop()); // STOP
 

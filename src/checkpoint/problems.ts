@@ -1,9 +1,9 @@
 import { PanppError } from '../errors.js';
 
-/** Ends the reading of a file with one line about it. */
+/** Throws an error about the file that is being read. */
 export type Fail = (problem: string) => never;
 
-/** Raises `checkpoint` errors that begin with the file's name. */
+/** Makes a function that throws `checkpoint` errors; their messages begin with the file's name. */
 export function failIn(fileName: string): Fail {
   return (problem) => {
     throw new PanppError('checkpoint', `${fileName}: ${problem}`);

@@ -1,7 +1,7 @@
-// Reads the files of torch.save, in both forms:
+// Reads the files that torch.save writes, in both formats:
 // - zip (PyTorch 1.6 and later): `NAME/data.pkl`, a pickle that refers to storages;
 //   `NAME/data/KEY`, their bytes; and from 2.1 on `NAME/byteorder`.
-// - legacy: consecutive pickles (a magic number, a protocol version, facts about the machine, the
+// - legacy: consecutive pickles (a magic number, a protocol version, details of the machine, the
 //   object, the storages' keys), then for each key an 8-byte count and its values, always
 //   little-endian.
 //
@@ -28,19 +28,19 @@ import {
   UnreadableTensor,
 } from './torch-objects.js';
 
-/** Where training code keeps the model's state dict in a checkpoint, most likely first. */
+/** Keys of the model's state dict in training checkpoints, most likely first. */
 const STATE_DICT_KEYS = ['state_dict', 'model_state_dict', 'model_state', 'model', 'net'];
-/** Where training code keeps the moving average of the weights, and the keys that may wrap it. */
+/** Keys of the moving average of the weights, and the keys that may wrap it. */
 const EMA_KEYS = ['ema_state_dict', 'state_dict_ema', 'model_ema', 'ema_model', 'ema'];
 const EMA_WRAPPERS = [...STATE_DICT_KEYS, 'module', 'shadow'];
-/** Running statistics; a moving average of parameters does not have them. */
+/** Names of running statistics, which a moving average of parameters lacks. */
 const STATISTICS = /\.(running_mean|running_var|num_batches_tracked)$/;
 const LEGACY_MAGIC = 0x1950a86a20f9469cfc6cn;
 const LEGACY_PROTOCOL = 1001;
 /** The opcode that begins a pickle of protocol 2 and later. */
 const PROTO = 0x80;
 
-/** The names of `CheckpointOptions`. */
+/** The option names of `CheckpointOptions`. */
 export const checkpointOptionNames = ['ema', 'shards', 'maxBytes', 'maxPickleSteps'] as const;
 
 /** Which of a checkpoint's tensors are read. */
@@ -56,14 +56,14 @@ export interface CheckpointOptions {
    */
   readonly shards?: ReadonlyMap<string, Uint8Array>;
   /**
-   * Most bytes that the file may unpack to, and most bytes that its tensors may take beyond those;
-   * default: 16 and 32 times the file's size, and some MiB. Without a limit, a small hostile file
-   * could fill the memory.
+   * Maximum bytes that the file unpacks to, and maximum bytes that its tensors take in addition;
+   * default: 16 and 32 times the file's size, plus some MiB. Without a limit, a small hostile file
+   * could exhaust the memory.
    */
   readonly maxBytes?: number;
   /**
-   * Most steps that a pickle in the file may take; default: 1 000 000. A training state of a
-   * thousand tensors takes about 200 000.
+   * Maximum steps of a pickle in the file; default: 1 000 000. A training state of a thousand
+   * tensors takes about 200 000.
    */
   readonly maxPickleSteps?: number;
 }
@@ -77,8 +77,8 @@ interface Limits {
   readonly pickleSteps: number;
 }
 
-// PyTorch stores its entries uncompressed. Repacking compresses them only a little, so a far larger
-// content is a zip bomb, or entries that share their bytes.
+// PyTorch stores its entries uncompressed. Repacking compresses them only a little, so much larger
+// content means a zip bomb or entries that share their bytes.
 function limitsOf(
   { length }: Uint8Array,
   { maxBytes, maxPickleSteps = 1_000_000 }: CheckpointOptions,
@@ -100,8 +100,8 @@ export interface Checkpoint {
 }
 
 /**
- * Reads the tensors of a model from a checkpoint: a file of `torch.save` in its zip or its legacy
- * form, a safetensors file, or the index of a sharded checkpoint.
+ * Reads the tensors of a model from a checkpoint: a `torch.save` file in the zip or the legacy
+ * format, a safetensors file, or the index of a sharded checkpoint.
  *
  * The tensors are those of the state dict under `state_dict` (or `model_state_dict`, `model_state`,
  * `model`, `net`), or of the outermost dict; an optimizer's are not read. Names are as saved:
@@ -114,9 +114,9 @@ export interface Checkpoint {
  * are refused by name, and nothing is executed.
  *
  * @param fileName names the file in error messages.
- * @throws PanppError `checkpoint` for a file that is not a checkpoint, is damaged or cut short,
- * refers to functions that run programs, holds no tensors or not those asked for, or holds
- * quantized, sparse, complex, 8-bit float or unsigned 64-bit ones; for a shard that is missing.
+ * @throws PanppError `checkpoint` for a file that is not a checkpoint, is damaged or truncated,
+ * refers to functions that run programs, lacks tensors or the requested moving average, or holds
+ * quantized, sparse, complex, 8-bit float or unsigned 64-bit tensors; also for a missing shard.
  */
 export function readCheckpoint(
   bytes: Uint8Array,
@@ -179,7 +179,7 @@ interface Archive {
   /** The saved object. */
   readonly root: unknown;
   readonly bigEndian: boolean;
-  /** The bytes of storages by key; the result lacks keys that the archive lacks. */
+  /** The bytes of storages by key; keys that the archive lacks are left out. */
   readStorages(keys: ReadonlySet<string>): ReadonlyMap<string, Uint8Array>;
 }
 
@@ -205,7 +205,7 @@ function openArchive(bytes: Uint8Array, fileName: string, limits: Limits, fail: 
   return fail('neither a PyTorch checkpoint (zip or legacy) nor a safetensors file');
 }
 
-// Zip form
+// Zip format
 
 function openZip(bytes: Uint8Array, fileName: string, limits: Limits, fail: Fail): Archive {
   const isPickle = (name: string): boolean => /^([^/]+\/)?data\.pkl$/.test(name);
@@ -248,8 +248,8 @@ function openZip(bytes: Uint8Array, fileName: string, limits: Limits, fail: Fail
 }
 
 /**
- * The names of all entries of a zip archive, and the wanted ones' content.
- * @param room bytes that these may unpack to
+ * The names of all entries of a zip archive, and the content of the wanted ones.
+ * @param room maximum bytes that the wanted entries unpack to
  */
 function unzip(
   bytes: Uint8Array,
@@ -278,7 +278,7 @@ function unzip(
   return { names, files };
 }
 
-// Legacy form
+// Legacy format
 
 function openLegacy(bytes: Uint8Array, fileName: string, limits: Limits, fail: Fail): Archive {
   const storages = new Map<string, Storage>();
@@ -303,7 +303,7 @@ function openLegacy(bytes: Uint8Array, fileName: string, limits: Limits, fail: F
   if (next() !== LEGACY_MAGIC) fail('a pickle, but not a checkpoint written by torch.save');
   const protocol = next();
   if (protocol !== LEGACY_PROTOCOL) fail('a checkpoint of an unknown protocol version');
-  next(); // facts about the writing machine, not needed: values are always little-endian
+  next(); // details of the machine, not needed: values are always little-endian
   const root = next();
   const keys = next();
   if (!Array.isArray(keys)) return fail('damaged: it has no list of storages');
@@ -331,11 +331,9 @@ function openLegacy(bytes: Uint8Array, fileName: string, limits: Limits, fail: F
   return { root, bigEndian: false, readStorages: () => contents };
 }
 
-// Both forms
+// Both formats
 
-/**
- * A storage, or a class: the legacy form names the class of a whole model as ('module', class, …).
- */
+/** A storage or a class: in the legacy format, ('module', class, …) names a whole model's class. */
 function persistentObject(id: unknown, fail: Fail): Storage | PickleGlobal {
   if (Array.isArray(id) && id[0] === 'module' && id[1] instanceof PickleGlobal) return id[1];
   return storageOf(id, fail);
@@ -394,7 +392,10 @@ function findStateDict(root: unknown, fail: Fail): Found {
 
 const notADict = 'the saved object is not a dict of tensors; save model.state_dict()';
 
-/** A dict, then the dict under the first key that holds one, and so on inwards. */
+/**
+ * A chain of nested dicts, outermost first: each dict is the first one that its predecessor has
+ * under one of `keys`.
+ */
 function dictsFrom(root: unknown, keys: readonly string[]): Map<unknown, unknown>[] {
   const path: Map<unknown, unknown>[] = [];
   let dict = isDict(root) ? root : undefined;
@@ -419,7 +420,7 @@ function holdsTensors(dict: ReadonlyMap<unknown, unknown>): boolean {
   );
 }
 
-/** The moving average in one of the dicts on the way to the state dict. */
+/** Finds the moving average in one of the dicts that lead to the state dict. */
 function findAverage(path: readonly Map<unknown, unknown>[]): Found['ema'] {
   for (const outer of path) {
     for (const key of EMA_KEYS) {
@@ -440,8 +441,8 @@ class TensorReader {
     private readonly contents: ReadonlyMap<string, Uint8Array>,
     private readonly bigEndian: boolean,
     /**
-     * Bytes that may still be taken: expanded views, and storages read as several types, could make
-     * a small file fill the memory.
+     * Bytes that may still be allocated. Without a limit, expanded views, and storages read as
+     * several types, could make a small file exhaust the memory.
      */
     private room: number,
   ) {}
@@ -463,7 +464,7 @@ class TensorReader {
     if (!widen) return fail(`has ${type.name} values, which are not supported; save it as float32`);
     if (shape.includes(0)) return { shape, data: widen(new Uint8Array(0)) };
 
-    // An untyped storage counts bytes.
+    // The length of an untyped storage is in bytes.
     const scale = storage.type.bytes / type.bytes;
     const begin = storage.begin * scale + offset;
     const last = shape.reduce((index, size, axis) => index + (size - 1) * stride[axis], begin);
@@ -535,7 +536,7 @@ function gather(
     values instanceof Float32Array
       ? new Float32Array(elementCount(shape))
       : new BigInt64Array(elementCount(shape));
-  // One loop for both element types: elements are only moved.
+  // The casts allow one loop for both element types: elements are only copied.
   const [from, to] = [values as Float32Array, result as Float32Array];
   const inner = shape.length - 1;
   const index = new Array<number>(shape.length).fill(0);

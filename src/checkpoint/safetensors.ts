@@ -1,4 +1,4 @@
-// The safetensors file format, by its published description: 8 bytes of header length
+// Reads and writes safetensors files, by the published description: 8 bytes of header length
 // (little-endian), a JSON header {name: {dtype, shape, data_offsets}, "__metadata__": {text:
 // text}}, then the tensors' raw little-endian values without gaps.
 import { PanppError, quoted } from '../errors.js';
@@ -56,7 +56,7 @@ interface Entry {
  * `bytes` must not change afterwards.
  *
  * @param fileName names the file in error messages.
- * @throws PanppError `checkpoint` for a file that is cut short, has a malformed header, or a tensor
+ * @throws PanppError `checkpoint` for a file that is truncated, has a malformed header, or a tensor
  * of complex, 8-bit float or unsigned 64-bit values.
  */
 export function readSafetensors(bytes: Uint8Array, fileName = 'safetensors file'): SafetensorsFile {
@@ -169,7 +169,7 @@ function checkLayout(entries: readonly Entry[], dataLength: number, fail: Fail):
 export interface SafetensorsOptions {
   /** Which tensors are rounded to half precision (F16); the others stay F32. Default: none. */
   readonly half?: boolean | ((name: string) => boolean);
-  /** Texts for the header's `__metadata__`. */
+  /** Entries for the header's `__metadata__`. */
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
@@ -222,7 +222,7 @@ export function writeSafetensors(
     }
   }
 
-  // Built by hand: an object would put names that look like numbers first.
+  // Built as text: an object would put names that look like numbers first.
   const fields =
     Object.keys(metadata).length > 0
       ? [`${JSON.stringify(METADATA)}:${JSON.stringify(metadata)}`]

@@ -1,5 +1,5 @@
-// A sharded checkpoint, as Hugging Face's libraries write large ones: a JSON index {"metadata":
-// {…}, "weight_map": {tensor: file}} beside the files.
+// Reads sharded checkpoints, as Hugging Face's libraries write large ones: a JSON index
+// {"metadata": {…}, "weight_map": {tensor: file}} beside the files.
 import { quoted } from '../errors.js';
 import { failIn } from './problems.js';
 import type { NamedTensor } from './tensor.js';

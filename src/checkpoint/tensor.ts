@@ -4,10 +4,7 @@
  */
 export type TensorData = Float32Array | BigInt64Array;
 
-/**
- * A tensor, row-major. Floats of every width are widened to Float32Array; integers and booleans to
- * BigInt64Array.
- */
+/** A tensor, row-major. */
 export interface NamedTensor {
   /** Sizes, outermost first; empty for a scalar. */
   readonly shape: readonly number[];
@@ -21,8 +18,8 @@ export function elementCount(shape: readonly number[]): number {
 }
 
 /**
- * True for a valid shape in a file (at most 64 sizes, PyTorch's own limit). Its product may still
- * exceed the memory.
+ * True for a valid shape in a file (at most 64 sizes, PyTorch's own limit). The tensor may still be
+ * too large for the memory.
  */
 export function isShape(value: unknown): value is number[] {
   return (

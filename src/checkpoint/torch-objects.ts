@@ -1,7 +1,7 @@
-// What the globals in PyTorch's checkpoints mean. Sources: torch/_utils.py (the _rebuild functions)
+// Defines the globals in PyTorch's checkpoints. Sources: torch/_utils.py (the _rebuild functions)
 // and the list that torch.load(weights_only=True) allows; also NumPy's scalars and arrays, which
 // optimizers and training loops save. Tensors stay descriptions until their values are needed, so
-// an optimizer's cost nothing.
+// an optimizer's tensors cost nothing.
 import { elementType, elementTypeNames } from './dtypes.js';
 import type { ElementType } from './dtypes.js';
 import { PickleGlobal } from './pickle.js';
@@ -31,12 +31,9 @@ export class Storage {
   constructor(
     readonly key: string,
     readonly type: ElementType,
-    /** Elements that the archive keeps under the key. */
+    /** Number of elements that the archive keeps under the key. */
     readonly length: number,
-    /**
-     * First element of this storage under the key; nonzero only for storage views of PyTorch before
-     * 0.4.
-     */
+    /** Index of the first element; nonzero only for storage views of PyTorch before 0.4. */
     readonly begin: number,
     /** The index after its last element. */
     readonly end: number,
@@ -147,8 +144,8 @@ const HOSTILE =
   /^((os|posix|nt|sys|subprocess|shutil|socket|ctypes|runpy|importlib|pty|webbrowser|code|multiprocessing|asyncio)\.|builtins\.(eval|exec|compile|open|input|breakpoint|__import__)$)/;
 
 /**
- * Whether objects of an unknown global are ignored: training code keeps its arguments, paths, dates
- * and optimizers beside the weights.
+ * Whether objects made by an unknown global are ignored: training code stores its arguments, paths,
+ * dates and optimizers beside the weights.
  */
 export function isOpaqueGlobal(name: string): boolean {
   return !HOSTILE.test(name);
