@@ -1,10 +1,10 @@
-// Feature maps, which layers pass to one another: on the GPU, as [images][height][width][channels].
+// Feature maps, the inputs and outputs of layers. On the GPU: [images][height][width][channels].
 import type { ByteRange, Slot } from '../gpu/dispatch.js';
 import { type Precision, valueBytes } from './precision.js';
 
 export interface FeatureMap {
   readonly slot: Slot;
-  /** Images of one size, each with a map of `height` × `width`. */
+  /** Number of images; each has a map of `height` × `width`. */
   readonly images: number;
   readonly height: number;
   readonly width: number;
@@ -35,14 +35,14 @@ export function featureMap(
 }
 
 /**
- * Some rows of an image's map (for several images: all rows) as a map that shares its memory.
+ * Some rows of a map, as a map that shares its memory; all rows if there are several images.
  * `first` times a row's bytes must be a multiple of 256.
  */
 export function rowsOf(map: FeatureMap, first: number, count: number): FeatureMap {
   return { ...map, height: count, offset: (map.offset ?? 0) + first * rowBytes(map) };
 }
 
-/** Some images of a map, likewise; an image's offset must be a multiple of 256 bytes. */
+/** Some images of a map, likewise. The first one's offset must be a multiple of 256 bytes. */
 export function imagesOf(map: FeatureMap, first: number, count: number): FeatureMap {
   return { ...map, images: count, offset: (map.offset ?? 0) + first * map.height * rowBytes(map) };
 }

@@ -15,8 +15,8 @@ const shader = shaderOf(source);
 type Triple = readonly [number, number, number];
 
 /**
- * packed[i][j][k] = tensor[i·strides[0] + j·strides[1] + k·strides[2] + offset]; zero where j and k
- * are not `used`.
+ * packed[i][j][k] = tensor[i·strides[0] + j·strides[1] + k·strides[2] + offset]; zero where j or k
+ * is not `used`.
  */
 export interface PackOrder {
   readonly counts: Triple;
@@ -25,15 +25,15 @@ export interface PackOrder {
   readonly strides: Triple;
   readonly offset?: number;
   /**
-   * i is one of the 36 places of a transformed 3×3 kernel, whose 9 values are contiguous in the
-   * tensor.
+   * i is one of the 36 positions in a transformed 3×3 kernel. The kernel's 9 values are contiguous
+   * in the tensor.
    */
   readonly winograd?: boolean;
 }
 
 /**
  * Packs the weights of layers.
- * @typeParam Choices how layers that can be computed in several ways are computed
+ * @typeParam Choices the choices for layers that can be computed in several ways
  */
 export interface Packer<Choices = unknown> {
   /** How weights are stored; biases are always float32. */
@@ -123,7 +123,7 @@ export interface PackedWeights<T> {
   readonly dispose: () => void;
 }
 
-/** Packs weights. They are complete for all work submitted to the device afterwards. */
+/** Packs weights. Work that is submitted to the device afterwards can use them. */
 export function packWeights<T, Choices>(
   gpu: Gpu,
   precision: Precision,

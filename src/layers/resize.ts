@@ -11,8 +11,7 @@ export interface ResizePlan {
   /** For each image, the bytes of the uploaded rows and columns. */
   readonly pixels: readonly Slot[];
   /**
-   * One tap per output column; `rowTaps` has one per output row. Source indices count within
-   * `pixels`.
+   * One tap per output column; `rowTaps` has one per output row. Source indices refer to `pixels`.
    */
   readonly columnTaps: Slot;
   readonly rowTaps: Slot;

@@ -1,7 +1,6 @@
 // Large intermediate maps (the stem's, Winograd's, the head's taps) are computed in bands of rows,
-// for two reasons: a band that stays in the GPU's last-level cache is read from there, and all rows
-// at once would take much memory. But each band costs several dispatches, and a GPU drains before
-// each of them.
+// for two reasons: a band can stay in the GPU's last-level cache, and all rows at once would take
+// much memory. But each band costs several dispatches, and a GPU drains before each of them.
 import type { GpuProfile } from '../../gpu/context.js';
 
 /** The device properties by which bands are sized. */
@@ -9,11 +8,11 @@ export type BandDevice = Pick<GpuProfile, 'software'> &
   Partial<Pick<GpuProfile, 'vendor' | 'architecture'>>;
 
 /**
- * Most bytes that a band's intermediate maps take on a device, by the estimates in bench/STATIC.md.
- * Caches of 32 MB and more (NVIDIA's Ada and Blackwell, AMD's RDNA 2 to 4) should hold a band.
- * Smaller ones hold none, and a Hopper's is hardly faster than its memory; there larger bands save
- * dispatches. On phones and unknown GPUs small bands save memory. For adapters that compute on a
- * CPU the size is measured.
+ * Maximum bytes of a band's intermediate maps on a device, by the estimates in bench/STATIC.md. A
+ * band should fit in caches of 32 MB and more (NVIDIA's Ada and Blackwell, AMD's RDNA 2 to 4). No
+ * band fits in smaller caches, and Hopper's cache is hardly faster than its memory; there, larger
+ * bands save dispatches. On phones and unknown GPUs, small bands save memory. For adapters that
+ * compute on a CPU, the size was measured.
  */
 export function bandBytesOf({ software, vendor = '', architecture = '' }: BandDevice): number {
   const isSmall = software || /^(lovelace|blackwell)$/.test(architecture);

@@ -10,7 +10,7 @@ import type { Precision } from '../precision.js';
 import { planWinograd, winogradPlaces } from './winograd.js';
 
 /**
- * Packed weights on the GPU, with their properties for plans. Channel counts are padded to a
+ * Packed weights on the GPU, with the properties that plans need. Channel counts are padded to a
  * multiple of 4.
  */
 export interface PackedConv {

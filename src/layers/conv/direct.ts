@@ -1,4 +1,4 @@
-// Plans the dispatch of a convolution without a transform, of any kernel and stride
+// Plans a direct convolution, without a transform, of any kernel and stride
 // (shaders/conv_common.wgsl). Winograd convolution uses it for its batched matrix product.
 import {
   type Bindable,
@@ -19,7 +19,7 @@ export interface DirectConvPlan extends ConvShape {
   readonly weights: Resource;
   /** [batches][height][width][outChannels] */
   readonly output: Bindable;
-  /** All batches use the same weights: batches are images. */
+  /** All batches use the same weights, because batches are images. */
   readonly sharedWeights?: boolean;
   readonly bias?: Resource;
   readonly relu?: boolean;

@@ -25,11 +25,11 @@ export interface ConvClass {
   readonly precision: Precision;
 }
 
-/** The device-dependent choices of packing and planning convolutions. */
+/** The device-dependent choices for packing and planning convolutions. */
 export interface ConvChoices {
   method(conv: ConvClass): ConvMethod;
   readonly tile: TileChooser;
-  /** Most bytes that the maps between a layer's dispatches should take; see bands.ts. */
+  /** Maximum bytes of the maps between a layer's dispatches; see bands.ts. */
   readonly bandBytes: number;
 }
 
@@ -51,7 +51,7 @@ export function candidateMethods(
   return software ? ['winograd'] : ['winograd', 'direct'];
 }
 
-/** The choices without a tuning. */
+/** The default choices, used without a tuning. */
 export function defaultChoices(device: TileDevice): ConvChoices {
   return {
     method: (conv) => candidateMethods(conv, device)[0],

@@ -1,7 +1,7 @@
 // 3×3 convolution of a feature pyramid's levels, upsampled to the finest and concatenated, without
 // storing that map: each coarser level is multiplied by the nine taps of its weights at its own
-// size, then shifted and upsampled (shaders/tap_rows.wgsl, shaders/tap_columns.wgsl). Exact, with
-// about a third of the multiplications for four levels.
+// size, then shifted and upsampled (shaders/tap_rows.wgsl, shaders/tap_columns.wgsl). The result is
+// exact and takes about a third of the multiplications for four levels.
 // Source: spec, Detection head ("a property worth using").
 import columnsSource from '../../../shaders/tap_columns.wgsl';
 import common from '../../../shaders/tap_common.wgsl';
@@ -73,8 +73,8 @@ const counts = { p: pixelsEach };
 /**
  * Plans relu(conv3×3(concatenate(upsample(levels))) + bias) from the split weights. Each level is
  * half as high and wide as the next finer one; the finest one's sides are multiples of 8.
- * @param bandBytes most bytes of the nine taps of level 2 in a band of rows. Default: three quarters
- * of the device's, because the other levels' taps are as large as a third of level 2's
+ * @param bandBytes maximum bytes of level 2's nine taps in a band of rows. Default: three quarters
+ * of the device's, because the other levels' taps together are about a third as large
  */
 export function planPyramidConv(
   label: string,

@@ -7,8 +7,8 @@ export interface ConvWeights {
   readonly inChannels: number;
   readonly kernel: number;
   /**
-   * Values from one output channel's weights to the next one's. Set if these are the first input
-   * channels of a larger conv. Default: inChannels · kernel².
+   * Number of values from one output channel's weights to the next. Set if these are the first
+   * input channels of a larger conv. Default: inChannels · kernel².
    */
   readonly outStride?: number;
 }

@@ -1,12 +1,12 @@
-// 3×3 convolution with stride 1 as Winograd's F(4×4, 3×3): a quarter of the multiplications
+// 3×3 convolution with stride 1 by Winograd's F(4×4, 3×3): a quarter of the multiplications
 // (shaders/winograd_input.wgsl, the conv shaders, winograd_output.wgsl). Works in bands of tiles,
 // so that the transformed maps take little memory.
 // Source: Lavin and Gray 2015, "Fast Algorithms for Convolutional Neural Networks". The
 // interpolation points here are 0, ±5/8, ±3/2 and infinity; theirs are 0, ±1, ±2 and infinity. Both
 // are exact in binary, but ours multiply rounding errors by 4.8 instead of 10.8 (root mean square,
-// independent values), so that transformed maps and products can be stored in 16 bits. Why points
-// matter: Barabasz, Anderson, Soodhalter and Gregg 2020, "Error Analysis and Improving the Accuracy
-// of Winograd Convolution for Deep Neural Networks".
+// independent values), so that transformed maps and products can be stored in 16 bits. On the
+// effect of the points: Barabasz, Anderson, Soodhalter and Gregg 2020, "Error Analysis and
+// Improving the Accuracy of Winograd Convolution for Deep Neural Networks".
 import inputSource from '../../../shaders/winograd_input.wgsl';
 import outputSource from '../../../shaders/winograd_output.wgsl';
 import { type Dispatch, type Resource, type Slot, dispatch } from '../../gpu/dispatch.js';
@@ -23,13 +23,13 @@ export const winogradSources: readonly Source[] = [inputSource, outputSource];
 const inputShader = shaderOf(inputSource);
 const outputShader = shaderOf(outputSource);
 
-/** Pixels of a tile's side, and of the input patch's side. */
+/** Side lengths in pixels: of an output tile, and of its input patch. */
 const tile = 4;
 const patch = 6;
 
 const counts = { p: patch, t: tile };
 
-/** Places of a transformed patch, and of a transformed kernel. */
+/** Positions in a transformed patch, and in a transformed kernel. */
 export const winogradPlaces = patch * patch;
 
 export interface WinogradPlan {
@@ -41,7 +41,7 @@ export interface WinogradPlan {
   readonly precision: Precision;
   readonly bias: Resource;
   readonly tiles: TileChooser;
-  /** Most bytes of a band's transformed input and products together. */
+  /** Maximum bytes of a band's transformed input and products together. */
   readonly bandBytes: number;
   readonly relu: boolean;
   readonly residual?: FeatureMap;

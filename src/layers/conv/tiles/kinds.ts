@@ -52,13 +52,13 @@ export const tileSources: readonly Source[] = [
 ];
 
 /**
- * The tile of a shape without a tuning. For adapters that compute on a CPU the choice is measured.
- * For GPUs it is not: it follows from the number of values that an invocation reads per
- * multiplication (docs/tuning.md).
+ * The default tile of a shape, used without a tuning. For adapters that compute on a CPU, the
+ * choice was measured. For GPUs it was not: it follows from the number of values that an invocation
+ * reads per multiplication (docs/tuning.md).
  */
 export function defaultTile(shape: ConvShape, device: TileDevice): ConvTile {
   const shared = [subgroup4, subgroup8].flatMap((kind) => kind.candidates(shape, device));
-  // Not more pixels than there are: Winograd's products of a small map have one to four.
+  // At most as many pixels as the shape has: Winograd's products of a small map have one to four.
   const fits = shared.find(({ pixels }) => pixels === Math.max(4, pixelBucket(shape)));
   if (shared.length > 0) return fits ?? shared[0];
   const matrices = matrix.candidates(shape, device);
@@ -71,7 +71,7 @@ export function defaultTile(shape: ConvShape, device: TileDevice): ConvTile {
 }
 
 /**
- * A tile's name for people: `tiled 64x64 by 8x8, 16 deep` is 64 pixels × 64 channels, 8 × 8 per
+ * A readable name for a tile: `tiled 64x64 by 8x8, 16 deep` is 64 pixels × 64 channels, 8 × 8 per
  * invocation, in steps of 16 input channels.
  */
 export function tileName(tile: ConvTile): string {

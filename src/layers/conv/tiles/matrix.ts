@@ -1,22 +1,20 @@
-// Tiles on subgroup matrices, a GPU's tensor cores (shaders/conv_matrix.wgsl).
+// Tiles that use subgroup matrices, a GPU's tensor cores (shaders/conv_matrix.wgsl).
 import common from '../../../../shaders/conv_common.wgsl';
 import source from '../../../../shaders/conv_matrix.wgsl';
 import { shaderOf } from '../../../wgsl/assemble.js';
 import { type ConvShape, pixelBucket } from '../shape.js';
 import { type ConvTile, type TileDevice, type TileKind, tileSize } from './tile.js';
 
-/** Matrices per subgroup across; the shader stores two at a time. */
+/** Matrices per subgroup along channels; the shader stores two at a time. */
 const matricesAcross = 2;
 /** Blocks of K input channels that are copied to workgroup memory at a time. */
 const steps = 2;
-/**
- * Padding values after each pixel's inputs, which spread pixels over the memory banks.
- */
+/** Padding after each pixel's inputs, in values. It avoids bank conflicts. */
 const gap = 8;
 /** Most invocations of a workgroup. */
 const largestGroup = 256;
 
-// Subgroups down, subgroups across, and matrices down per subgroup.
+// Subgroups along pixels, subgroups along channels, and matrices per subgroup along pixels.
 const layouts = [
   [2, 2, 4],
   [2, 2, 2],
@@ -54,8 +52,7 @@ function constantsOf({ pixels, rows, lanes, depth, matrix }: ConvTile) {
     ACROSS: lanes,
     MATRICES: pixels / M,
     DEPTH: depth,
-    // Workgroup memory: pixels; values from one pixel's inputs to the next one's; sums per
-    // subgroup.
+    // Workgroup memory: pixels; values from one pixel's inputs to the next; sums per subgroup.
     PIXELS: pixels * rows,
     PITCH: depth + gap,
     HELD: M * matricesAcross * N,
@@ -68,7 +65,7 @@ function memoryOf(tile: ConvTile): number {
   return 8 * PIXELS + 2 * PIXELS * PITCH + 4 * DOWN * ACROSS * HELD;
 }
 
-// The channels must be whole steps and whole workgroups, and more than half of a tile's pixels must
+// Channels must fill whole steps and whole workgroups, and more than half of a tile's pixels must
 // lie in the shape.
 function suits(tile: ConvTile, shape: ConvShape, { maxWorkgroupBytes }: TileDevice): boolean {
   const [pixels, out4] = tileSize(tile);

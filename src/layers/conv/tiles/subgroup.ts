@@ -9,8 +9,8 @@ import type { Source } from '../../../wgsl/source.js';
 import { type TileKind, distinct, lanesFor } from './tile.js';
 
 /**
- * @param size lanes of a subgroup
- * @param widths most invocations across channels, the default first
+ * @param size invocations in a subgroup
+ * @param widths maximum numbers of invocations along channels, the default first
  */
 function subgroupKind(
   size: 4 | 8,
@@ -46,8 +46,8 @@ function subgroupKind(
 }
 
 /**
- * For SwiftShader. With 16 invocations across, most convolutions of the detector share pipelines,
- * which it compiles slowly.
+ * For SwiftShader. With 16 invocations along channels, most convolutions of the detector share
+ * pipelines, which SwiftShader compiles slowly.
  */
 export const subgroup4 = subgroupKind(4, lanes4, [16, 4], [16, 4]);
 

@@ -15,7 +15,7 @@ export type TileKindName = 'plain' | 'subgroup4' | 'subgroup8' | 'tiled' | 'matr
 
 /**
  * A tile: an invocation computes `pixels` × 4 · `vectors` channels; a workgroup has `lanes`
- * invocations across channels and `rows` down pixels. For the kind `matrix`, read "subgroup"
+ * invocations along channels and `rows` along pixels. For the kind `matrix`, read "subgroup"
  * instead of "invocation".
  */
 export interface ConvTile {
@@ -25,11 +25,11 @@ export interface ConvTile {
   readonly pixels: number;
   /** Vec4s of channels that an invocation computes. */
   readonly vectors: number;
-  /** Invocations of a workgroup across channels. */
+  /** Invocations of a workgroup along channels. */
   readonly lanes: number;
-  /** Invocations of a workgroup down pixels. */
+  /** Invocations of a workgroup along pixels. */
   readonly rows: number;
-  /** Input channels that a workgroup copies to its memory at a time; 0 for kinds that do not. */
+  /** Input channels that a workgroup copies to its memory at a time; 0 for kinds that copy none. */
   readonly depth: number;
   /** For the kind `matrix`: the matrix shape, and the invocations of a subgroup. */
   readonly matrix?: SubgroupMatrix & { readonly subgroup: number };
@@ -46,7 +46,7 @@ export type TileDevice = Pick<GpuProfile, 'software' | 'maxWorkgroupBytes'> &
 
 /** A kind of tile: the interface that planning, tuning and tests use. */
 export interface TileKind {
-  /** Its own WGSL, which conv_common.wgsl follows. */
+  /** The WGSL of this kind; conv_common.wgsl follows it. */
   readonly sources: readonly Source[];
   readonly shader: (variant: Variant) => Shader;
   /**
@@ -82,12 +82,10 @@ function hasMembers(value: unknown, other: unknown): boolean {
   );
 }
 
-/** Most invocations across channels, for kinds that do not use workgroup memory. */
+/** Maximum invocations along channels, for kinds that do not use workgroup memory. */
 const lanesAcross = 32;
 
-/**
- * The largest number of invocations across channels, up to `most`, that leaves none idle.
- */
+/** The largest number of invocations along channels, up to `most`, that leaves none idle. */
 export function lanesFor(
   { outChannels }: Pick<ConvShape, 'outChannels'>,
   most = lanesAcross,

@@ -5,9 +5,9 @@ import { shaderOf } from '../../../wgsl/assemble.js';
 import { type ConvShape, pixelBucket } from '../shape.js';
 import { type ConvTile, type TileDevice, type TileKind, tileSize } from './tile.js';
 
-// 64 to 256 invocations with 8 to 64 sums each. Invocations take turns along the depth of a pixel
-// and read whole rows of columns, so lanes · rows must be a multiple of depth / 4, pixels · depth /
-// 4 of lanes, and depth · vectors of rows.
+// 64 to 256 invocations with 8 to 64 sums each. In each step, an invocation reads inputs at one
+// depth and weights of one column, and all invocations read equally many. So lanes · rows must be a
+// multiple of depth / 4, pixels · depth / 4 of lanes, and depth · vectors of rows.
 const tile = (
   pixels: number,
   vectors: number,
@@ -42,11 +42,11 @@ const tiles: readonly ConvTile[] = [
 ];
 
 /**
- * Default tiles of a device, the largest first, by what its compiler keeps in registers without
- * spilling and with at least two subgroups in flight (bench/STATIC.md).
+ * Default tiles of a device, the largest first: those that its compiler keeps in registers without
+ * spilling, with at least two subgroups in flight (bench/STATIC.md).
  */
 function defaultsOf({ vendor, architecture, pinnedSubgroupSize }: TileDevice): readonly ConvTile[] {
-  // 16 sums fit where there are 64 registers, or wide subgroups that can't be avoided.
+  // At most 16 sums fit in 64 registers, or where wide subgroups can't be avoided.
   if (/^(arm|qualcomm|img-tec|samsung)$/.test(vendor ?? '')) return [eighth, small];
   if (vendor === 'intel') return pinnedSubgroupSize ? [wide, flat, quarter, eighth] : [small];
   if (architecture?.startsWith('gcn')) return [halvedDeep, quarter, eighth];
@@ -77,7 +77,7 @@ function suits(tile: ConvTile, shape: ConvShape, { maxWorkgroupBytes }: TileDevi
  */
 const fullGrid = 264;
 
-/** The tile of a shape without a tuning; undefined if none suits. */
+/** The default tile of a shape, used without a tuning; undefined if none suits. */
 export function defaultTiled(shape: ConvShape, device: TileDevice): ConvTile | undefined {
   if (device.software) return undefined;
   const suitable = defaultsOf(device).filter((each) => suits(each, shape, device));
@@ -97,8 +97,8 @@ export const tiled: TileKind = {
   candidates: (shape, device) =>
     device.software ? [] : tiles.filter((each) => suits(each, shape, device)),
   variant: ({ pixels, vectors, lanes, rows, depth }) => ({
-    // An invocation's reads of input and of weights in a step, its pixels, its vec4s of channels,
-    // the input channels of a vec4.
+    // Per invocation: reads of input (i) and of weights (j) in a step, pixels (p), vec4s of
+    // channels (c). r: the input channels of a vec4.
     counts: {
       i: (pixels * depth) / 4 / lanes,
       j: (depth * vectors) / rows,
