@@ -40,9 +40,9 @@ export interface DetectionSettings extends RegionSettings {
    */
   readonly shortSide: number;
   /**
-   * Maximum length of the longer side after resizing, in pixels, at least 32. Where `shortSide`
-   * makes it longer, the image is resized by this instead, and its shorter side has fewer pixels
-   * than `shortSide`. Default: no limit.
+   * Maximum length of the longer side after resizing, in pixels, at least 32. If `shortSide` would
+   * make it longer, this limit sets the size instead, and the shorter side is shorter than
+   * `shortSide`. Default: no limit.
    */
   readonly maxSide?: number;
   /** Kernels with fewer pixels than this, divided by scale², are dropped. */
@@ -132,7 +132,7 @@ export const vocabularies = {
   ],
 } as const satisfies Record<string, readonly string[]>;
 
-/** EOS, PAD and UNK, the last three classes. */
+/** Number of special classes (EOS, PAD and UNK), which come last. */
 export const specialClasses = 3;
 
 /** Channels of c2 … c5. */

@@ -19,13 +19,13 @@ import { fromMmocrPanet, isMmocrPanet } from './mmocr.js';
 import { foldCheckpoint } from './weights.js';
 import { writeWeights } from './weights-file.js';
 
-/** What a checkpoint does not say about itself, and how weights are stored. */
+/** What can't be inferred from a checkpoint, and how weights are stored. */
 export interface ConvertOptions extends CheckpointOptions {
   /** Store 16-bit floats: half the size, with a relative error of at most 2⁻¹¹ per weight. */
   readonly half?: boolean;
   /**
    * Fusion of the FPEMs, which can't be inferred from the authors' tensor names; default: `pan++`,
-   * for mmocr's PANet `pan`.
+   * or `pan` for mmocr's PANet.
    */
   readonly fusion?: NeckConfig['fusion'];
   /** Settings that `detect` uses by default; default: those for ICDAR 2015. */
@@ -46,7 +46,8 @@ export interface Converted {
   /** The configuration in that file. */
   readonly config: ModelConfig;
   /**
-   * Where the checkpoint keeps a moving average of the weights (EMA), if it was not requested.
+   * The key of the checkpoint's moving average of the weights (EMA), if it has one that was not
+   * requested.
    */
   readonly emaLeft?: string;
 }

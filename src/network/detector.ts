@@ -11,9 +11,7 @@ import {
   neckChannels,
 } from './config.js';
 
-/**
- * One convolution and its tensors, by the names in the reference's checkpoints.
- */
+/** One convolution, with its tensors' names in the reference's checkpoints. */
 export interface ConvParameters {
   /**
    * `<name>.weight` holds the weights; in a converted file, `<name>.bias` holds the bias with the
@@ -42,9 +40,9 @@ export interface Ops<T> {
   /** conv(upsampled(coarse) + finer), depthwise; `finer` is twice as high and wide. */
   joined(conv: ConvParameters, coarse: T, finer: T, upsampling: Upsampling): T;
   add(name: string, a: T, b: T): T;
-  /** relu(conv(concat(all levels upsampled to the finest))), along the channels. */
+  /** relu(conv(concat(all levels upsampled to the finest))); concatenates along the channels. */
   pyramidConv(conv: ConvParameters, levels: Levels<T>): T;
-  /** The last convolution, whose output leaves the network. */
+  /** The last convolution; its output is the network's result. */
   det(conv: ConvParameters, input: T): T;
   /**
    * Called with the name of each map: `backbone.c2` … `c5`, `reduce.f1` … `f4`, `fpem1.f1` …,

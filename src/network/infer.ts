@@ -1,4 +1,4 @@
-// Infers a checkpoint's architecture from its tensor names. The caller must give what names can't
+// Infers a checkpoint's architecture from its tensor names. The caller must give what names don't
 // show: the FPEMs of PAN and PAN++ have the same parameters.
 import type { NamedTensor } from '../checkpoint/tensor.js';
 import { PanppError, shortened } from '../errors.js';

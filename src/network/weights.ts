@@ -51,8 +51,9 @@ export interface NetworkWeights extends PlannedWeights {
 /**
  * Folds every batch norm of a checkpoint into the conv before it.
  * @param source name used in error messages, for example the checkpoint's file name
- * @throws PanppError `weights` if the tensors don't match the architecture (lists missing,
- * unexpected and misshapen ones), or for NaN or infinity (names the first such tensor)
+ * @throws PanppError `weights` if the tensors don't match the architecture (the message lists those
+ * that are missing, unexpected or of the wrong shape), or for NaN or infinity (it names the first
+ * such tensor)
  */
 export function foldCheckpoint(
   tensors: ReadonlyMap<string, NamedTensor>,
@@ -90,7 +91,7 @@ export function foldCheckpoint(
 
 /**
  * Checks a converted file's tensors against its configuration.
- * @throws PanppError `weights`, as `foldCheckpoint`
+ * @throws PanppError `weights`, as for `foldCheckpoint`
  */
 export function assertFolded(tensors: FoldedWeights, config: ModelConfig, source: string): void {
   const expected = recognitionTensorsOf(config);
@@ -214,7 +215,7 @@ function assertHalves(tensors: FoldedWeights, config: ModelConfig, source: strin
 }
 
 /**
- * Placeholder weights without data, for plans that only depend on sizes. Their resources are empty.
+ * Placeholder weights without data, for plans that depend only on sizes. Their resources are empty.
  */
 export function planWeights(
   config: ModelConfig,
