@@ -1,4 +1,4 @@
-/** The kind of error: programs can branch on the code, the message is for people. */
+/** The kind of error. Programs can branch on it; the message is for people. */
 export type ErrorCode =
   | 'adapter' // no usable GPU adapter, or it lacks a feature or limit
   | 'device-lost' // the GPU device was lost; load the model again
@@ -30,24 +30,24 @@ export class PanppError extends Error {
 }
 
 /**
- * A text with `?` for control characters and line separators, which names in files may hold: they
- * could fake other lines of a log or command a terminal.
+ * Replaces control characters and line separators with `?`. Names from files may contain them, and
+ * they could forge log lines or control a terminal.
  */
 export function onOneLine(text: string): string {
   return text.replace(/[\p{Cc}\u2028\u2029]/gu, '?');
 }
 
-/** The first line of what was thrown. Drivers add more, such as a stack of their own. */
+/** The first line of a thrown value. Drivers add more lines, such as their own stack trace. */
 export function firstLine(cause: unknown): string {
   return String(cause instanceof Error ? cause.message : cause).split('\n')[0];
 }
 
-/** A name from a file for a message, of a bounded length. */
+/** Shortens a name from a file for use in a message. */
 export function shortened(name: string, most = 120): string {
   return name.length > most ? `${name.slice(0, most)}…` : name;
 }
 
-/** A name or a text from a file for a message: in quotes and of a bounded length. */
+/** Shortens and quotes a name or text from a file for use in a message. */
 export function quoted(text: string): string {
   return JSON.stringify(shortened(text));
 }

@@ -66,7 +66,7 @@ export function floatToHalf(floats: Float32Array): Uint16Array<ArrayBuffer> {
     const size = bits[i] & 0x7fffffff;
     let half: number;
     if (size > FLOAT_INFINITY) {
-      half = 0x7e00 | ((size >>> 13) & 0x3ff); // quiet NaN: a payload in the lost bits can't turn into infinity
+      half = 0x7e00 | ((size >>> 13) & 0x3ff); // a quiet NaN, even if the kept bits are all 0
     } else if (size >= FIRST_OVERFLOW) {
       half = HALF_INFINITY;
     } else if (size >= SMALLEST_NORMAL) {

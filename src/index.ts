@@ -1,4 +1,4 @@
-// TypeScript 5 has no types of WebGPU. `preserve` keeps this line in the published declarations.
+// TypeScript 5 has no WebGPU types. `preserve` keeps this line in the published declarations.
 /// <reference types="@webgpu/types" preserve="true" />
 /**
  * panpp's public API for every platform with WebGPU. Node-only functions are in `panpp/node`.

@@ -1,5 +1,5 @@
 /**
- * panpp in Node: everything of `panpp`, functions that need files or a driver, and the checkpoint
+ * panpp for Node: everything in `panpp`, functions that need files or a driver, and the checkpoint
  * reader, which browsers don't need.
  *
  * @module panpp/node
@@ -26,10 +26,10 @@ export { encodePng } from './images/encode.js';
  * Opens a GPU in Node. In order of preference: the adapter named by `options.adapter`; a hardware
  * adapter; an installed software adapter; the embedded software adapter (Linux x64, if
  * `@sparticuz/chromium` is installed). `gpu.profile` says which one it is. An open Gpu does not
- * keep the process alive. Shaders run without Dawn's clamps around indices (`disabledToggles:
- * ['disable_robustness']` brings them back).
- * @throws PanppError `adapter` that says what to install if there is none; `argument` for an
- * invalid option or toggle
+ * keep the process alive. Dawn does not clamp indices in shaders unless `disabledToggles` contains
+ * `disable_robustness`.
+ * @throws PanppError `adapter` if there is none (the message says what to install); `argument` for
+ * an invalid option or toggle
  */
 export async function openGpu(options: AdapterOptions = {}): Promise<Gpu> {
   checkOptions('openGpu', options, ['adapter', 'toggles', 'disabledToggles']);

@@ -1,10 +1,10 @@
-// Checks options at run time: JavaScript callers may pass anything, and a misspelt option would be
-// silently ignored.
+// Checks options at run time: JavaScript callers may pass anything, and a misspelt option would
+// otherwise be silently ignored.
 import { PanppError } from './errors.js';
 
 /**
- * @throws PanppError `argument` if `options` is not an object or has a name that `call` does not
- * know
+ * @throws PanppError `argument` if `options` is not an object or has a property that `call` does
+ * not accept
  */
 export function checkOptions(call: string, options: object, names: readonly string[]): void {
   if (typeof options !== 'object' || options === null) {
@@ -31,7 +31,7 @@ export function checkNumber(name: string, value: unknown, least: number, most?: 
   checkRange(name, value, typeof value === 'number', 'a number', least, most);
 }
 
-/** Likewise for whole numbers. */
+/** As `checkNumber`, for whole numbers. */
 export function checkInteger(name: string, value: unknown, least: number, most?: number): void {
   checkRange(name, value, Number.isInteger(value), 'a whole number', least, most);
 }

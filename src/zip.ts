@@ -1,6 +1,6 @@
-// Reads zip archives whose content is not trusted: sizes are checked before memory is taken, and
-// unpacking stops where an entry exceeds the size that it claims. Source: PKWARE's APPNOTE.TXT,
-// sections 4.3 and 4.5.3 (zip64). The packed data are fflate's to unpack.
+// Reads untrusted zip archives: sizes are checked before memory is allocated, and unpacking stops
+// when an entry exceeds its declared size. fflate decompresses the data. Source: PKWARE's
+// APPNOTE.TXT, sections 4.3 and 4.5.3 (zip64).
 import { Inflate } from 'fflate';
 
 /** An entry as the archive's directory describes it. */
@@ -11,11 +11,11 @@ export interface ZipEntry {
   readonly packedSize: number;
   /** Bytes when unpacked. */
   readonly size: number;
-  /** Its content. @throws ZipError if it is damaged or not of its size */
+  /** Unpacks the entry. @throws ZipError if it is damaged or its size is wrong */
   read(): Uint8Array;
 }
 
-/** Why an archive or an entry can't be read; readers turn it into an error of their own. */
+/** Why an archive or an entry can't be read; callers turn it into an error of their own. */
 export class ZipError extends Error {}
 
 const endOfDirectory = 0x06054b50;
@@ -28,19 +28,19 @@ const directoryEntryBytes = 46;
 const localHeader = 0x04034b50;
 const localHeaderBytes = 30;
 const zip64Field = 1;
-/** In a 16- or 32-bit field: the value is in the zip64 field. */
+/** In a 32-bit field: the value is in the zip64 field instead. */
 const elsewhere = 0xffffffff;
 const utf8Flag = 0x800;
 const encryptedFlag = 1;
 const stored = 0;
 const deflated = 8;
-/** No deflate stream holds more: 258 bytes from 2 bits. */
+/** Highest compression ratio of deflate: 258 bytes from 2 bits. */
 const maxRatio = 1032;
-/** Packed bytes unpacked at a time: at most 16 MiB of content. */
+/** Packed bytes to decompress at a time; they hold about 16 MiB at most. */
 const step = 2 ** 14;
 
 /**
- * The entries of an archive, in its directory's order. None is unpacked yet.
+ * The entries of an archive, in directory order. Each is unpacked only when it is read.
  * @throws ZipError for bytes that are not an archive or whose directory is damaged
  */
 export function* zipEntries(bytes: Uint8Array): Generator<ZipEntry> {
@@ -93,7 +93,7 @@ function directoryOf(view: DataView): { count: number; start: number } {
   throw new ZipError('invalid zip data');
 }
 
-/** Numbers of which those too large for 32 bits are in the zip64 field, in this order. */
+/** Replaces each value that is `elsewhere` with the next value of the zip64 field. */
 function wideFields(view: DataView, from: number, to: number, narrow: readonly number[]): number[] {
   let at = from;
   while (at + 4 <= to && view.getUint16(at, true) !== zip64Field)
