@@ -1,6 +1,6 @@
-// A dispatch is data: a shader, overrides, bindings and workgroup counts. Plans make dispatches from
-// shapes alone and are tested without a GPU; program.ts turns a list of them into pipelines, memory
-// and one command buffer.
+// A dispatch is data: a shader, overrides, bindings and workgroup counts. Plans make dispatches
+// from shapes alone, and are tested without a GPU; program.ts turns a list of them into pipelines,
+// memory and one command buffer.
 import { PanppError, firstLine } from '../errors.js';
 import type { Shader } from '../wgsl/assemble.js';
 import type { DeclaredBinding } from '../wgsl/declarations.js';
