@@ -10,9 +10,9 @@ import { type AggregationInput, type AggregationResult, checkAggregationInput } 
 const paddedMapChannels = 8;
 
 /**
- * Grows text kernels into text instances on the GPU; every pixel equals the reference.
+ * Grows text kernels into text instances on the GPU; every label equals the reference's.
  * Shapes, units and modes: see `AggregationInput`. Source: spec, Pixel aggregation.
- * @throws PanppError `argument` if an array's length does not fit the size.
+ * @throws PanppError `argument` if an array's length does not fit the size
  */
 export async function aggregatePixels(
   gpu: Gpu,
@@ -22,7 +22,7 @@ export async function aggregatePixels(
   return { labels, kernelCount };
 }
 
-/** Like `aggregatePixels`, with the sums of every region at the size of `image`. */
+/** Like `aggregatePixels`, with the sums of every region, counted at the size of `image`. */
 export async function aggregateWithSums(
   gpu: Gpu,
   input: AggregationInput,

@@ -1,22 +1,22 @@
-// Input and result of pixel aggregation, on the GPU and in its sequential counterpart.
+// Input and result of pixel aggregation, on the GPU and on the CPU.
 import { PanppError } from '../errors.js';
 import { checkInteger, checkNumber } from '../options.js';
 
 /**
- * Which kernels check the instance vectors of the pixels they grow into: `reference` only those
+ * Which kernels check the instance vectors of the pixels they grow into. `reference`: only those
  * that the authors' code flags (two kernels of one text component whose areas differ by a factor of
- * more than 1024), `always` every kernel.
+ * more than 1024). `always`: every kernel.
  */
 export type AggregationMode = 'reference' | 'always';
 
 /** Input of pixel aggregation; all maps have `height` × `width` values, row by row. */
 export interface AggregationInput {
-  /** Text logits; text where above 0. */
+  /** Text logits; a pixel is text if its logit is above 0. */
   readonly text: Float32Array;
-  /** Kernel logits; kernel where above 0 inside text. */
+  /** Kernel logits; a text pixel belongs to a kernel if its logit is above 0. */
   readonly kernel: Float32Array;
   /**
-   * Instance vectors, four planes one after the other; read only inside text. Their values must stay
+   * Instance vectors, four planes one after the other; read only inside text. Values must stay
    * below 2³¹ / (`height` · `width`), or sums would overflow.
    */
   readonly embedding: Float32Array;
@@ -24,7 +24,7 @@ export interface AggregationInput {
   readonly height: number;
   /** Width of the map in pixels. */
   readonly width: number;
-  /** Kernels with fewer pixels are dropped; the setting is already divided by scale². */
+  /** Kernels with fewer map pixels are dropped; a model's setting divided by scale². */
   readonly minKernelArea: number;
   /** Which kernels check instance vectors. */
   readonly mode: AggregationMode;
@@ -69,8 +69,8 @@ export function checkAggregationInput(input: AggregationInput): void {
     );
 }
 
-// A logit may be infinite. Outside text only the text logit is read. Sums of vectors over a kernel's
-// pixels are kept in fixed point, with 32 bits for whole numbers.
+// A logit may be infinite. Outside text only the text logit is read. Sums of vectors over a
+// kernel's pixels are kept in fixed point, with 32 integer bits.
 function isSound({ text, kernel, embedding }: AggregationInput, pixel: number): boolean {
   if (!(text[pixel] > 0)) return !Number.isNaN(text[pixel]);
   return (

@@ -1,6 +1,6 @@
 // Reads back the result of aggregation: for each image the label map, the number of kernels and the
-// sums of every region, and the run's timestamps. One read, except for maps with thousands of
-// kernels.
+// sums of every region, and the run's timestamps. One read is enough, except for maps with
+// thousands of kernels.
 import type { Gpu } from '../gpu/context.js';
 import type { Program } from '../gpu/program.js';
 import { type ReadRange, Readback } from '../gpu/readback.js';
@@ -39,8 +39,8 @@ const sumsAtOnce = 4096;
 interface ImageRead {
   readonly plan: AggregationPlan;
   /**
-   * A copy of the sums, if one read may not be enough: before the second read, another run may
-   * already overwrite them.
+   * A copy of the sums, if one read may not be enough: another run may overwrite the original
+   * before the second read.
    */
   readonly allSums?: GPUBuffer;
 }

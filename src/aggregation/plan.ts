@@ -47,11 +47,11 @@ export interface AggregationPlan {
   /** Label of every pixel, `u32`; 0 is background. */
   readonly labels: Slot;
   /**
-   * First `countsBytes` for the host (see `readKernelCount` and `readsFinite`), then data that only
-   * the GPU reads.
+   * The first `countsBytes` bytes are for the host (see `readKernelCount` and `readsFinite`); only
+   * the GPU reads the rest.
    */
   readonly listed: Slot;
-  /** `sumBytes` for each label, starting at 0; see `readSum`. */
+  /** `sumBytes` bytes for each label, starting with label 0; see `readSum`. */
   readonly sums: Slot;
 }
 
@@ -67,7 +67,7 @@ const maxMagnification = 32;
 const largestFloat = 0x7f7fffff;
 
 /**
- * Plans the aggregation of one image's map (channels: text logit, kernel logit, 4 of instance
+ * Plans the aggregation of one image's map (channels: text logit, kernel logit, 4 for the instance
  * vector, 2 unused).
  * @param image size at which areas are counted
  * @param profile on a software adapter, each component is grown with a queue by one invocation; on
@@ -187,8 +187,8 @@ export function packSettings({
 }
 
 /**
- * The largest float32 whose square root, rounded to float32, is at most `distance`: comparing
- * squares with it gives exactly what the reference gets by comparing roots.
+ * The largest float32 whose square root, rounded to float32, is at most `distance`. Comparing
+ * squares with it is exactly equivalent to comparing roots, as the reference does.
  */
 export function largestSquare(distance: number): number {
   const float = new Float32Array([distance * distance]);

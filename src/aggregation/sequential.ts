@@ -1,5 +1,5 @@
-// Pixel aggregation one pixel after another, on the CPU: for the map of an image in tiles, which
-// may be larger than the GPU can hold; and what the GPU's version is tested and timed against.
+// Sequential pixel aggregation on the CPU, for the map of an image in tiles, which may not fit on
+// the GPU. The GPU version is tested and timed against it.
 // Source: PAN (arXiv 1908.05900) and PAN++ (arXiv 2105.00405), pixel aggregation; the order of the
 // queue, the area ratio and the float32 means are those of the authors' pa.pyx.
 //
@@ -16,8 +16,8 @@ import {
 
 const VECTOR = 4;
 /**
- * Kernels of one text component whose areas differ more than this many times check instance
- * vectors.
+ * Kernels of one text component check instance vectors if their areas differ by more than this
+ * factor.
  */
 const MAX_AREA_RATIO = 1024;
 
@@ -29,19 +29,19 @@ interface Components {
    * Component of each cell, numbered from 1 in raster order of the first cell; 0 outside the mask.
    */
   readonly labels: Int32Array;
-  /** Cells of each component; entry 0 is unused. */
+  /** Number of cells of each component; entry 0 is unused. */
   readonly areas: readonly number[];
 }
 
-/** Means of the instance vectors over the kernels that check them. */
+/** Mean instance vectors of the kernels that check them. */
 interface KernelMeans {
   readonly flags: Uint8Array;
   readonly means: Float32Array;
 }
 
 /**
- * The label map of one image.
- * @throws PanppError `argument` where a map's length doesn't fit the size.
+ * Computes the label map of one image.
+ * @throws PanppError `argument` if a map's length doesn't fit the size
  */
 export function aggregateSequential(input: AggregationInput): AggregationResult {
   checkAggregationInput(input);
@@ -84,7 +84,7 @@ export function aggregateSequential(input: AggregationInput): AggregationResult 
 
 /**
  * Area and summed text probability of every label that has pixels, counted at the resized image's
- * size: what the GPU sends back beside the label map.
+ * size, as the GPU returns them with the label map.
  */
 export function sumLabelsSequential(
   { labels, kernelCount }: AggregationResult,
@@ -154,7 +154,7 @@ function flagKernels(
   if (!areasDiffer(extent(keptAreas))) return flags;
 
   const components = labelComponents(text, stride, stack);
-  // A kernel lies inside text and is connected, so any of its cells names its text component.
+  // A kernel is connected and inside text, so any of its cells identifies its text component.
   const componentOf = new Int32Array(kept.length);
   kernels.labels.forEach((label, cell) => {
     if (kept[label] === 1) componentOf[label] = components.labels[cell];
@@ -190,8 +190,8 @@ function areasDiffer([smallest, largest]: readonly [smallest: number, largest: n
 function kernelMeans(input: AggregationInput, kernels: Components, flags: Uint8Array): KernelMeans {
   const { embedding, height, width } = input;
   const pixels = height * width;
-  // Stores into a Float32Array round each partial sum, in raster order: the sums numpy's float32
-  // mean has.
+  // Storing into a Float32Array rounds each partial sum. In raster order, this gives the sums of
+  // numpy's float32 mean.
   const means = new Float32Array(VECTOR * flags.length);
   for (let y = 0, i = 0; y < height; y++) {
     for (let x = 0, cell = (y + 1) * (width + 2) + 1; x < width; x++, i++, cell++) {
@@ -230,7 +230,7 @@ function grow(
   }
 }
 
-/** In float32, as the authors' code has it. */
+/** Computed in float32, as in the authors' code. */
 function distanceToMean(
   input: AggregationInput,
   cell: number,
@@ -249,7 +249,7 @@ function distanceToMean(
   return fround(Math.sqrt(squares));
 }
 
-/** Up, down, left, right: the order in which a pixel offers its label. */
+/** Up, down, left, right: the order in which a pixel labels its neighbours. */
 function neighbourSteps(stride: number): readonly number[] {
   return [-stride, stride, -1, 1];
 }

@@ -1,6 +1,6 @@
-// Finds the regions of an image that is too large for one run of the network: tile by tile on the
-// GPU, whose memory doesn't depend on the image's size; then aggregation of the whole map on the
-// CPU.
+// Finds the regions of an image that is too large for one run of the network. The GPU computes the
+// map tile by tile, so its memory use doesn't depend on the image's size. The CPU then aggregates
+// the whole map.
 import type { AggregationInput } from '../aggregation/input.js';
 import { aggregateSequential, sumLabelsSequential } from '../aggregation/sequential.js';
 import type { Size } from '../images/size.js';
@@ -13,7 +13,7 @@ import { notFinite } from './pass.js';
 import { type MapSettings, aggregationSettings } from './regions-from-map.js';
 import type { Tile } from './tiles.js';
 
-/** What computes the maps of tiles. */
+/** Computes the maps of tiles. */
 type TileRunner = Pick<MapPass, 'map' | 'precision' | 'run'>;
 
 /** An image in tiles. */
@@ -29,7 +29,7 @@ export interface TiledInput {
 /**
  * Finds the regions of an image in tiles.
  * @param signal checked before each tile
- * @returns timings in milliseconds, summed over the tiles; `aggregation` is on the CPU
+ * @returns timings in milliseconds, summed over the tiles; `aggregation` runs on the CPU
  * @throws PanppError `weights` if the network's map has NaN or infinity
  */
 export async function detectInTiles(

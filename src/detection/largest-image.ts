@@ -22,8 +22,8 @@ export function largestSquare(
   device: BufferLimits & TileDevice,
 ): number {
   const weights = planWeights(config, precision, defaultChoices(device));
-  // Share of the device's limit that the largest map takes. It grows about like the image's area,
-  // so a few plans are enough.
+  // Share of the device's limit that the largest map takes. It is roughly proportional to the
+  // image's area, so a few plans are enough.
   const shareOf = (side: number): number => {
     // Resizing reads at most two source pixels for each result pixel, along each axis.
     const original = { rows: 2 * side, columns: 2 * side, channels: 4 } as const;
@@ -41,8 +41,8 @@ export function largestSquare(
   };
   let [fits, tooLarge] = [0, Math.floor(Math.sqrt(DEFAULT_MAX_PIXELS)) + step];
   let side = tooLarge - step;
-  // That estimate can be wrong, for example if weights are the largest buffer; occasional bisection
-  // guarantees an end.
+  // The proportionality can fail, for example if weights are the largest buffer; occasional
+  // bisection guarantees termination.
   for (let turn = 1; tooLarge - fits > step; turn++) {
     const share = shareOf(side);
     if (share <= 1) fits = side;

@@ -1,5 +1,5 @@
-// Runs a tile on the GPU for one network input size and reads the network's map back: resize and
-// network, one submit.
+// Runs resize and network on a tile in one submit, for one network input size, and reads the
+// network's map back.
 import type { Gpu } from '../gpu/context.js';
 import { Pool } from '../gpu/pool.js';
 import { Program } from '../gpu/program.js';
@@ -72,7 +72,7 @@ export class MapPass {
     return new MapPass(gpu, resize, map, program, weights.precision);
   }
 
-  /** GPU memory in bytes: allocated, and the maximum live at any point; without weights. */
+  /** GPU memory in bytes, without weights: allocated, and the maximum in use at any time. */
   get memory(): { bytes: number; liveBytes: number } {
     return { bytes: this.#program.bytes, liveBytes: this.#program.liveBytes };
   }

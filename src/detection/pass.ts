@@ -1,5 +1,5 @@
-// Runs images of one size on the GPU for one network input size: resize, network, aggregation,
-// region sums; one submit.
+// Runs images of one size on the GPU, for one network input size: resize, network, aggregation and
+// region sums in one submit.
 import { type LabelMaps, LabelReadback } from '../aggregation/label-readback.js';
 import { packSettings, planAggregation } from '../aggregation/plan.js';
 import type { AggregationPlan } from '../aggregation/plan.js';
@@ -73,8 +73,8 @@ export function planDetection(
 }
 
 /**
- * Runs in flight on the GPU: while it works on one, the host prepares the next and shapes the
- * previous one's regions.
+ * Number of runs in flight: while the GPU works on one, the host prepares the next and computes the
+ * previous one's region shapes.
  */
 export const runsAtOnce = 2;
 
@@ -117,7 +117,7 @@ export class DetectionPass {
     return new DetectionPass(gpu, plan, await Program.create(gpu, plan.stages, plan.pinned));
   }
 
-  /** GPU memory in bytes: allocated, and the maximum live at any point; without weights. */
+  /** GPU memory in bytes, without weights: allocated, and the maximum in use at any time. */
   get memory(): { bytes: number; liveBytes: number } {
     return { bytes: this.#program.bytes, liveBytes: this.#program.liveBytes };
   }

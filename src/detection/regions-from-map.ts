@@ -11,7 +11,7 @@ import type { RegionSettings } from '../shapes/settings.js';
 
 /** How a map becomes regions. */
 export interface MapSettings extends RegionSettings {
-  /** Kernels with fewer pixels than this, divided by scale², are dropped. */
+  /** Kernels with fewer map pixels than this divided by scale² are dropped. */
   readonly minKernelArea: number;
   /** Which kernels check instance vectors while growing; default: `reference`. */
   readonly mode?: AggregationMode;
@@ -61,7 +61,7 @@ export async function regionsFromMap(
   input: MapInput,
 ): Promise<{ regions: Region[]; labels: Int32Array }> {
   const { map, height, width, imageSize, originalSize, settings } = input;
-  // A model's own settings, which have the network's input size too, serve as they are.
+  // A model's own settings, which include the network's input size, are accepted unchanged.
   checkOptions('settings', settings, [...mapSettingNames, 'shortSide', 'maxSide']);
   const pixels = height * width;
   if (map.length !== mapChannels * pixels) {

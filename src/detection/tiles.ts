@@ -1,7 +1,7 @@
 // Cuts a resized image that is too large for one run of the network into overlapping tiles. The
-// network is local: far from a tile's edges its map equals the whole image's. So each tile gives
-// the map of its own part, and the parts together are the whole map; regions that cross a seam
-// need no joining, because aggregation sees the whole map.
+// network is local: far from a tile's edges, the tile's map equals the whole image's. So each tile
+// gives the map of its own part, and the parts together are the whole map. Regions that cross a
+// seam need no joining, because aggregation sees the whole map.
 import type { Size } from '../images/size.js';
 import type { Part } from '../images/upload.js';
 import { checkInteger } from '../options.js';
@@ -10,13 +10,13 @@ import { checkInteger } from '../options.js';
 export interface Tile {
   /** What the network sees: sides are multiples of 32, the same for all tiles of an image. */
   readonly area: Part;
-  /** Its share of the whole map, in pixels of the resized image. Shares don't overlap. */
+  /** The part of the map that this tile gives, in resized-image pixels; parts don't overlap. */
   readonly own: Part;
 }
 
 /**
- * Pixels of the resized image that a tile sees beyond its own part, at each seam. Text and kernel
- * pixels then agree with the whole image's: at 128 pixels some of large text still differ.
+ * Pixels of the resized image that a tile sees beyond its own part, at each seam. With this margin
+ * text and kernel pixels agree with the whole image's; with 128, some of large text still differ.
  */
 export const tileMargin = 256;
 
@@ -40,7 +40,7 @@ export function defaultTileSide({ height, width }: Size, largestSquare: () => nu
 }
 
 /**
- * Tiles of an image whose sides are multiples of 32, row by row; one tile if it is not larger.
+ * Cuts an image, whose sides are multiples of 32, into tiles, row by row; if small, into one tile.
  * @param side maximum length of a tile's sides
  * @throws PanppError `argument` if the tiles are smaller than the margins allow
  */
@@ -55,7 +55,7 @@ export function planTiles({ height, width }: Size, side: number, margin = tileMa
   );
 }
 
-/** Pieces of one length, along one axis; `from` and `to` bound a piece's own part. */
+/** Pieces of equal length along one axis; `from` and `to` bound a piece's own part. */
 function cut(length: number, side: number, margin: number) {
   const most = Math.floor(side / step) * step;
   if (length <= most) return [{ start: 0, end: length, from: 0, to: length }];

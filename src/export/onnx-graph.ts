@@ -6,7 +6,7 @@ import { Message } from './protobuf.js';
 /** Value of a node's attribute; numbers are non-negative integers. */
 export type Attribute = number | string | readonly number[];
 
-/** A fixed size, or the name of a size that each run may choose. */
+/** A fixed size, or the name of a dynamic size. */
 export type Dimension = number | string;
 
 const floatElements = 1;

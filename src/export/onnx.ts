@@ -1,6 +1,6 @@
 // Exports the detector as an ONNX model: normalised image in, detection head's map out. Uses only
 // standard operators, so that any ONNX runtime can run it.
-// Source: operators as in github.com/onnx/onnx, docs/Operators.md.
+// Source: github.com/onnx/onnx, docs/Operators.md.
 import { PanppError } from '../errors.js';
 import { type Upsampling, mapChannels } from '../network/config.js';
 import { type ConvParameters, type Levels, type Ops, detector } from '../network/detector.js';

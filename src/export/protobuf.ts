@@ -1,4 +1,4 @@
-// The part of Protocol Buffers that writing a model needs: non-negative integers, strings, bytes
+// Writes the subset of Protocol Buffers that a model needs: non-negative integers, strings, bytes
 // and nested messages.
 // Source: protobuf.dev/programming-guides/encoding
 

@@ -1,6 +1,6 @@
 // hOCR 1.2 (kba.github.io/hocr-spec/1.2): recognised text with its positions, as XHTML. There is
-// one page, and for each region a paragraph with one line with one word, because tools expect words
-// in lines (hocr-tools) in paragraphs (OCRmyPDF).
+// one page, and for each region a paragraph with one line of one word, because tools expect words
+// inside lines (hocr-tools) and lines inside paragraphs (OCRmyPDF).
 import { PanppError } from '../errors.js';
 import { checkOptions } from '../options.js';
 import {

@@ -4,7 +4,7 @@ import type { Box, Polygon } from '../shapes/geometry.js';
 
 /** An image that a result file refers to. */
 export interface ImageReference {
-  /** Path for readers of the file: with `/`, relative to the file's folder. */
+  /** Path relative to the result file's folder, with `/` as separator. */
   readonly path: string;
   /** Pixels, after applying the EXIF orientation. */
   readonly width: number;
@@ -14,7 +14,7 @@ export interface ImageReference {
 
 /** A region to write. */
 export interface FormatRegion {
-  /** Outline in pixels of the image; a whole number is the centre of a pixel. */
+  /** Outline in pixels of the image; whole numbers are pixel centres. */
   readonly polygon: Polygon;
   /** Tight box of its pixels. */
   readonly box: Box;
@@ -48,17 +48,17 @@ export function outlineOf({ polygon, box }: FormatRegion, index: number): Polygo
   ];
 }
 
-/** A score rounded to four digits, as in the JSON lines. */
+/** A score rounded to four decimals, as in the JSON Lines output. */
 export function roundedScore(score: number): number {
   return Number(score.toFixed(4));
 }
 
-/** At most two decimals, for files that people read. */
+/** Rounds to at most two decimals, for files that people read. */
 export function hundredths(value: number): number {
   return Number(value.toFixed(2));
 }
 
-/** A path's last part. */
+/** The file name in an image's path. */
 export function nameOf({ path }: ImageReference): string {
   return path.slice(path.lastIndexOf('/') + 1);
 }

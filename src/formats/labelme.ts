@@ -1,14 +1,14 @@
-// The file of an image in labelme, the annotation tool (github.com/labelmeai/labelme): its
-// LabelFile reads and writes these fields. labelme looks for it beside the image, or in its
-// `--output` folder, under the image's name with `.json`.
+// An image's file for the annotation tool labelme (github.com/labelmeai/labelme), whose LabelFile
+// reads and writes these fields. labelme looks for the file beside the image, or in its `--output`
+// folder, under the image's name with `.json`.
 import { type FormatRegion, type ImageReference, outlineOf, roundedScore } from './input.js';
 
 /** A labelme version that supports all these fields. */
 const VERSION = '5.5.0';
 
 /**
- * An image's regions for labelme: one polygon each, labelled with its text, or `text` without any.
- * Scores go into the description, as JSON, where labelme's own detectors put them.
+ * An image's regions for labelme: one polygon each, labelled with its text, or `text` if it has
+ * none. Scores go into the description, as JSON, where labelme's own detectors put them.
  * @throws PanppError `argument` for coordinates that are not numbers
  */
 export function formatLabelme(image: ImageReference, regions: readonly FormatRegion[]): string {

@@ -1,5 +1,5 @@
-// Draws the regions over their image as SVG 1.1: sharp at every size, with words as searchable,
-// editable text. The same colours as in drawRegions.
+// Draws the regions over their image as SVG 1.1: scalable, with words as searchable, editable text.
+// The colours are those of drawRegions.
 import { DEFAULT_FILL_OPACITY, regionColour } from '../images/draw.js';
 import type { Box, Polygon } from '../shapes/geometry.js';
 import { checkOptions } from '../options.js';
@@ -20,7 +20,7 @@ export interface SvgOptions {
 }
 
 /**
- * A picture of the image's size: the image, every region's outline with its score (and text) as
+ * A drawing of the image's size: the image, every region's outline with its score (and text) as
  * tooltip, and words beside their regions. The image is linked by its relative path. Browsers load
  * linked images only in an SVG that is opened directly or as `<object>`, not in an `<img>`; for
  * `<img>`, give `href` a `data:` URL. Browsers apply a JPEG's EXIF orientation, librsvg does not;
@@ -72,12 +72,12 @@ function shapeOf(
 }
 
 /**
- * The word above its region if there is room; near the right edge it is aligned to the region's
+ * The word, above its region if there is room. Near the right edge it is aligned to the region's
  * right side.
  */
 function wordOf({ text, box }: FormatRegion, image: ImageReference, fontSize: number): string {
   if (!text) return '';
-  // A letter's width is about 0.6 of the font size.
+  // A letter is about 0.6 times as wide as the font size.
   const fits = box.left + text.length * fontSize * 0.6 <= image.width;
   const [x, anchor] = fits
     ? [Math.max(0, box.left), 'start']
@@ -104,8 +104,8 @@ function hexOf(colour: readonly number[]): string {
 function hrefOf(path: string): string {
   return path.replace(/[^/]/gsu, (character) => {
     const code = character.charCodeAt(0);
-    // A byte of a name that is not UTF-8, encoded as in Python's `surrogateescape` and the command
-    // line; other lone surrogates have no UTF-8 form.
+    // A byte of a file name that is not UTF-8: Python's `surrogateescape` and the command line
+    // encode it this way. Other lone surrogates have no UTF-8 form.
     if (character.length === 1 && code >= 0xdc80 && code <= 0xdcff)
       return `%${(code - 0xdc00).toString(16).toUpperCase()}`;
     return encodeURIComponent(character.replace(/\p{Cs}/u, '\u{fffd}'));

@@ -1,7 +1,7 @@
 // Text for XML documents.
 
 // XML 1.0, section 2.2: all other characters are forbidden in a document, even escaped. With the u
-// flag only lone surrogates match.
+// flag, only unpaired surrogates match.
 const FORBIDDEN = /[^\t\n\r\u{20}-\u{d7ff}\u{e000}-\u{fffd}\u{10000}-\u{10ffff}]/gu;
 
 const ESCAPES: Readonly<Record<string, string>> = {

@@ -1,9 +1,9 @@
 // Decodes image files to 8-bit RGB as spec "Input" 1 requires and as OpenCV's imread does: colour
-// profiles and gamma are ignored, alpha is dropped (the raw colour is kept), grey is repeated, 16
-// bits are cut to their high byte, EXIF orientation is applied. Uses sharp, because it has the same
-// libraries as OpenCV (libpng, libjpeg-turbo, libwebp: the same bytes) and also reports lost data.
-// sharp is native code and is loaded with the first image. JPEGs with only broken markers are
-// repaired first (jpeg-repair.ts).
+// profiles and gamma are ignored, alpha is dropped (the raw colour is kept), grey becomes RGB,
+// 16-bit samples are reduced to their high byte, EXIF orientation is applied. Uses sharp, because
+// it decodes with OpenCV's libraries (libpng, libjpeg-turbo, libwebp), to the same bytes, and also
+// reports lost data. sharp is native code and is loaded with the first image. A JPEG that fails
+// only because of its markers is repaired and decoded again (jpeg-repair.ts).
 import type { Sharp, SharpOptions } from 'sharp';
 
 import { PanppError } from '../errors.js';
@@ -18,7 +18,7 @@ const MAX_PIXELS = 2 ** 28;
 /** Options of `decodeImage`. */
 export interface DecodeOptions {
   /**
-   * Images with more pixels are refused before anything is unpacked; default: 2²⁸ (268 megapixels).
+   * Images with more pixels are refused before they are decoded; default: 2²⁸ (268 megapixels).
    * A pixel takes 3 to 8 bytes while it is decoded.
    */
   readonly maxPixels?: number;
@@ -31,7 +31,7 @@ const MAX_ATTEMPTS = 32;
 
 type Decoder = (input: Uint8Array, options: SharpOptions) => Sharp;
 
-/** Decodes the bytes of the file that is read, or of its repaired form. */
+/** Decodes the bytes of the original file or of a repaired one. */
 type Decode = (bytes: Uint8Array, failOn?: SharpOptions['failOn']) => Promise<PixelImage>;
 
 /**
@@ -212,8 +212,8 @@ async function loadSharp(fileName: string): Promise<Decoder> {
 }
 
 /**
- * The library's message on one line, without names of its internal parts and without the prefix of
- * warnings.
+ * The first useful line of the library's message, without the names of internal modules or the
+ * prefix of warnings.
  */
 function reason(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);

@@ -33,7 +33,7 @@ const HALO_OPACITY = 0.65;
 /**
  * Returns a copy of the image with each region outlined and tinted in its own colour. A dark rim
  * around the line keeps it visible on a light background. Parts outside the image are clipped.
- * @param image stays unchanged; the copy has the same number of channels, a fourth one opaque
+ * @param image not modified; the copy has the same channels, alpha made opaque
  * @param regions polygons in image pixels
  * @throws PanppError `argument` for an invalid image or invalid options
  */
@@ -107,7 +107,7 @@ function blend(
 }
 
 /**
- * Hues are a golden angle apart: neighbours in the list differ most, and no hue ever repeats.
+ * Hues are a golden angle apart: consecutive regions differ strongly, and no hue ever repeats.
  */
 export function regionColour(index: number): Colour {
   const hue = (145 + index * 137.508) % 360;
@@ -119,8 +119,8 @@ export function regionColour(index: number): Colour {
 }
 
 /**
- * Calls back with disjoint runs of pixels (ends inclusive, clipped to the image) whose centres lie
- * in or on the polygon.
+ * Calls `callback` with disjoint runs of pixels (ends inclusive, clipped to the image) whose
+ * centres lie in or on the polygon.
  */
 function forEachSpan(
   polygon: Polygon,
@@ -144,7 +144,7 @@ function forEachSpan(
 }
 
 /**
- * Intervals of the line at height y in or on the polygon, from left to right; they may overlap.
+ * The intervals of row y that lie in or on the polygon, from left to right; they may overlap.
  */
 function rowIntervals(polygon: Polygon, y: number): (readonly [left: number, right: number])[] {
   const crossings: number[] = [];
@@ -173,13 +173,13 @@ function drawOutline(canvas: Canvas, polygon: Polygon, lineWidth: number, colour
 }
 
 /**
- * Share of a pixel that a shape covers if the pixel's centre is `inside` pixels within its border.
+ * Share of a pixel that a shape covers if the pixel's centre is `inside` pixels inside its border.
  */
 const coverage = (inside: number): number => Math.min(Math.max(inside + 0.5, 0), 1);
 
 /**
- * Distance to the outline for each pixel nearer than `reach`, by pixel index: each pixel is blended
- * once, even if several edges are near.
+ * Distance to the outline for each pixel nearer than `reach`, by pixel index, so that each pixel is
+ * blended once even if several edges are near.
  */
 function outlineDistances(
   { width, height }: Canvas,
@@ -209,7 +209,7 @@ function outlineDistances(
 }
 
 /**
- * The columns of row y that can be nearer than `reach` to an edge: a long diagonal need not be
+ * The columns of row y that can be nearer than `reach` to an edge, so that a long diagonal is not
  * tested in its whole bounding box.
  */
 function strip(

@@ -20,7 +20,7 @@ export interface PixelImage {
   readonly data: Uint8Array | Uint8ClampedArray;
 }
 
-/** Whether `data` is a valid byte array for an image, from this or another browser realm. */
+/** Whether `data` is a valid byte array for an image, from this or another JavaScript realm. */
 export function isBytes(data: unknown): data is PixelImage['data'] {
   return /^\[object Uint8(Clamped)?Array\]$/.test(Object.prototype.toString.call(data));
 }

@@ -1,7 +1,7 @@
-// Repairs the markers of JPEG files: some cameras and phones write files with wrong markers, for
-// which a decoder warns although every pixel is present. After the repair decode.ts can still treat
-// every warning as lost data. Coded data is never changed, so missing data stays missing. Source:
-// ITU-T T.81, annexes B and G.
+// Repairs the markers of JPEG files. Some cameras and phones write wrong markers, about which
+// decoders warn although every pixel is present. With the markers repaired, decode.ts can treat
+// every warning as lost data. Coded data is never changed, so missing data stays missing.
+// Source: ITU-T T.81, annexes B and G.
 
 const SOI = 0xd8;
 const EOI = 0xd9;
@@ -24,7 +24,7 @@ interface Segment {
 /**
  * Returns the JPEG with repaired markers, or undefined if nothing needs repair or a repair would
  * lose pixels:
- * - bytes between segments that belong to neither are removed;
+ * - bytes between segments that belong to none are removed;
  * - a sequential scan's header is set to coefficients 0 to 63 (some phones write 0 to 0);
  * - an unknown JFIF major version or Adobe colour transform is replaced by the value that decoders
  *   assume;
@@ -46,10 +46,10 @@ export function repairedJpeg(
 }
 
 /**
- * Candidates for a decoder warning about `count` superfluous bytes before a marker: one JPEG for
- * each scan that such a marker ends, with these bytes removed. Restart markers don't end a scan:
- * superfluous bytes there mean damage. A file without an end marker has no candidates, because
- * zeros that pad a truncated file look the same.
+ * Candidate repairs for a decoder warning about `count` superfluous bytes before a marker: one
+ * JPEG for each scan that such a marker ends, with these bytes removed. Restart markers don't end a
+ * scan: superfluous bytes there mean damage. A file without an end marker has no candidates,
+ * because zeros that pad a truncated file look the same.
  */
 export function* withoutSuperfluous(
   bytes: Uint8Array,
@@ -113,7 +113,7 @@ function segmentsOf(bytes: Uint8Array): { segments: Segment[]; hasEnd: boolean }
 }
 
 /**
- * Position of the next marker's last FF, or the end. In a scan, restart markers belong to its data.
+ * Position of the FF byte of the next marker, or the end. In a scan, restart markers are data.
  */
 function markerFrom(bytes: Uint8Array, from: number, { inScan = false } = {}): number {
   for (let at = bytes.indexOf(0xff, from); at >= 0; at = bytes.indexOf(0xff, at + 1)) {
@@ -159,7 +159,7 @@ function sendsEverything(frame: Segment, segments: readonly Segment[]): boolean 
 }
 
 function repairedHeader({ marker, bytes }: Segment, frame: Segment): Uint8Array {
-  const header = Uint8Array.from(bytes); // slice() of a Buffer would be the caller's own bytes
+  const header = Uint8Array.from(bytes); // slice() of a Buffer shares the caller's memory
   const identifier = String.fromCharCode(...bytes.subarray(4, 9));
   const scan = [0, COEFFICIENTS - 1, 0];
   const scanAt = 5 + 2 * bytes[4];

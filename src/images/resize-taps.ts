@@ -1,8 +1,9 @@
 // The two source pixels and weights of each resized pixel: OpenCV 4's bilinear resize of 8-bit
 // images (cv::resize, INTER_LINEAR), which uses fixed point and its own rounding. With these taps
 // an integer resize gives OpenCV's bytes:
-//   across  t = s[index0] · weight0 + s[index1] · weight1                            (each row, 11 fractional bits)
-//   down    (((weight0 · (t0 >> 4)) >> 16) + ((weight1 · (t1 >> 4)) >> 16) + 2) >> 2     (t0, t1: rows index0, index1)
+//   across (each row, 11 fractional bits):  t = s[index0] · weight0 + s[index1] · weight1
+//   down (t0, t1: rows index0, index1):
+//     (((weight0 · (t0 >> 4)) >> 16) + ((weight1 · (t1 >> 4)) >> 16) + 2) >> 2
 // OpenCV uses its INTER_AREA path if both sides are exactly halved; the mean of 4 pixels that it
 // computes there gives the same bytes.
 

@@ -13,24 +13,24 @@ export interface Size {
 /** The network halves its input five times. */
 const STRIDE = 32;
 
-/** Limit for the pixels of a resized image that is processed whole: 4096 × 4096. */
+/** Maximum number of pixels of a resized image that is processed whole: 4096 × 4096. */
 export const DEFAULT_MAX_PIXELS = 2 ** 24;
 
 /**
- * Limit for the pixels of a resized image that is processed in tiles: its map, 1 / scale² as large,
- * is held in memory on the CPU, 400 MB at most.
+ * Maximum number of pixels of a resized image that is processed in tiles. Its map, which has
+ * 1 / scale² as many pixels, is held in CPU memory: at most 400 MB.
  */
 export function mostPixels(scale: number): number {
   return 2 ** 24 * scale ** 2;
 }
 
-/** The settings that decide the size that images are resized to. */
+/** The settings that determine the size of a resized image. */
 export type ResizeSettings = Pick<DetectionSettings, 'shortSide' | 'maxSide'>;
 
 /**
  * The size to resize an image to: its shorter side becomes `shortSide`, or less if `maxSide`
- * requires it; then each side is raised to a multiple of 32, at most `maxSide`.
- * @param maxPixels limit for the pixels of the result (a 1 × 5000 image at short side 736 would
+ * requires it; then each side is rounded up to a multiple of 32, at most `maxSide`.
+ * @param maxPixels maximum number of pixels of the result (a 1 × 5000 image at short side 736 would
  * become 736 × 3 680 000)
  * @throws PanppError `argument` if a side is not a positive integer, `image` if the result is too
  * large
@@ -44,7 +44,7 @@ export function resizedSize(
   for (const [name, side] of Object.entries({ height, width, shortSide }))
     checkInteger(name, side, 1);
   if (maxSide !== undefined) checkInteger('maxSide', maxSide, STRIDE);
-  // Raising a side to a multiple of 32 must not exceed the maximum.
+  // Rounding a side up to a multiple of 32 must not exceed the maximum.
   const longest = Math.floor((maxSide ?? Infinity) / STRIDE) * STRIDE;
   const scale = Math.min(shortSide / Math.min(height, width), longest / Math.max(height, width));
   const aligned = (side: number) =>

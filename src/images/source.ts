@@ -1,5 +1,5 @@
-// Reads pixels from a browser's image types. Files are decoded as close to `decodeImage` (Node) as
-// a browser allows: EXIF orientation applied, colour profiles and gamma ignored. In Chromium the
+// Reads pixels from a browser's image types. Files are decoded as by `decodeImage` (Node), as far
+// as a browser allows: EXIF orientation applied, colour profiles and gamma ignored. In Chromium the
 // bytes of opaque images are equal. Differences: a canvas stores colours premultiplied by alpha, so
 // the raw colour under a transparent pixel is lost here but kept in Node; CMYK differs by 1 of 255;
 // Chromium ignores the EXIF orientation of WebP.
@@ -63,10 +63,10 @@ export async function pixelsFrom(source: ImageSource, gpu: Gpu): Promise<PixelSo
     : drawOnGpu(source, gpu);
 }
 
-/** Falls back to a canvas if WebGPU rejects the source: it accepts more, or reports the reason. */
+/** If WebGPU rejects the source, tries a canvas, which accepts more or reports the reason. */
 function drawOnGpu(source: Drawable, gpu: Gpu): PixelSource | Promise<PixelSource> {
   const { width, height } = sizeOf(source);
-  // Chromium's GPU process (143, on SwiftShader) crashes when it copies a video frame.
+  // The GPU process of Chromium 143 crashes on SwiftShader when it copies a video frame.
   if (gpu.profile.software && ('videoWidth' in source || 'displayWidth' in source))
     return draw(source);
   try {

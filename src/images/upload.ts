@@ -1,8 +1,7 @@
 // Selects the part of an image to upload to the GPU: bilinear resizing reads at most two source
 // rows and columns for each row and column of the result, so a few megapixels of a 100-megapixel
-// photograph are enough. Rows are uploaded whole unless that is far more than what is read:
-// touching every pixel on the CPU would take longer than the GPU needs for an image (a few
-// milliseconds).
+// photograph are enough. Whole rows are uploaded unless that is far more than what is read: copying
+// pixel by pixel on the CPU would take longer than the GPU needs for an image (a few milliseconds).
 import { TexturePixels } from '../gpu/texture-pixels.js';
 import type { Size } from './size.js';
 import { type PixelImage, checkImage } from './image.js';
@@ -34,8 +33,8 @@ export interface ImageUpload {
 }
 
 /**
- * Whole rows are uploaded if at least this share of their columns is read and they take no more
- * bytes.
+ * Whole rows are uploaded if at least this share of their columns is read and they take at most
+ * `mostBytes`.
  */
 const leastShare = 1 / 4;
 const mostBytes = 64 * 2 ** 20;
@@ -73,7 +72,7 @@ export function prepareUpload(image: PixelSource, height: number, width: number)
   };
 }
 
-/** Rows and columns of the resized image: from the first to before the last. */
+/** A rectangle of the resized image; `bottom` and `right` are exclusive. */
 export interface Part {
   readonly top: number;
   readonly bottom: number;
@@ -82,8 +81,8 @@ export interface Part {
 }
 
 /**
- * Selects the pixels of parts of a resized image. Parts of one size have uploads of one shape,
- * `rows` × `columns`, so that one plan serves all of them.
+ * Selects the pixels of parts of a resized image. Parts of the same size have uploads of the same
+ * shape, `rows` × `columns`, so that one plan serves all of them.
  */
 export class PartUploads {
   readonly rows: number;
@@ -111,7 +110,7 @@ export class PartUploads {
   upload(part: Part): ImageUpload {
     const { rows, columns } = this.#select(part);
     const { channels } = this;
-    // The plan's width of a row; what is added is never read.
+    // Padded to the plan's row width; the padding is never read.
     const used = new Uint32Array(this.columns).fill(columns.used.at(-1)!);
     used.set(columns.used);
     return {
@@ -159,7 +158,7 @@ function everything(taps: ResizeTaps, size: number): Positions {
   return { used, taps: packed(taps, used) };
 }
 
-/** Keeps only the positions that taps use. */
+/** Keeps only the positions that the taps use. */
 function compact(taps: ResizeTaps, size: number): Positions {
   const isUsed = new Uint8Array(size);
   for (const index of taps.index0) isUsed[index] = 1;
@@ -172,7 +171,7 @@ function compact(taps: ResizeTaps, size: number): Positions {
   return { used: Uint32Array.from(used), taps: packed(taps, place) };
 }
 
-/** Packs taps for the shader, with the locations of the positions that they index. */
+/** Packs taps for the shader. @param place index of each source position in the upload */
 function packed(
   { index0, index1, weight0, weight1 }: ResizeTaps,
   place: Uint32Array,

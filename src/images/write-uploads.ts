@@ -26,7 +26,7 @@ export function writeUploads(
   queue.writeBuffer(program.bufferOf(resize.rowTaps), 0, uploads[0].rowTaps);
 }
 
-// WebGPU writes only multiples of 4 bytes; the last bytes are padded with zeros and written apart.
+// WebGPU writes only multiples of 4 bytes; the last bytes are zero-padded and written separately.
 function writeBytes(queue: GPUQueue, target: GPUBuffer, bytes: Uint8Array): void {
   const whole = bytes.length - (bytes.length % 4);
   if (whole > 0) queue.writeBuffer(target, 0, bytes as Uint8Array<ArrayBuffer>, 0, whole);

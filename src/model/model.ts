@@ -59,7 +59,7 @@ const readNames = ['beam', 'characters'];
 const spotNames = [...detectNames, ...readNames, 'lexicon', 'correction'];
 const streamNames = ['concurrency', 'onError'];
 
-/** Passes to keep for recent image sizes; each holds the network's working memory. */
+/** Number of passes to keep for recent image sizes; each holds the network's working memory. */
 const keptPasses = 2;
 
 type TileTimings = Pick<DetectionTimings, 'upload' | 'setup' | 'regions'>;
@@ -117,7 +117,8 @@ export class Model {
 
   /**
    * Finds the text regions of an image. Calls may overlap: they are processed in order, and while
-   * the GPU works on one image, the CPU uploads the next and shapes the previous one's regions.
+   * the GPU works on one image, the CPU uploads the next and computes the previous one's region
+   * shapes.
    * @throws PanppError `argument` or `image` for settings or sizes out of range, `device-lost`,
    * `disposed`
    */
@@ -286,8 +287,8 @@ export class Model {
     });
   }
 
-  // Settings of a call, and the configuration with the call's scale: the network's plan depends on
-  // it.
+  // Settings of a call, and the configuration with the call's scale, on which the network's plan
+  // depends.
   #settings(options: DetectOptions): {
     settings: DetectionSettings & DetectOptions;
     config: ModelConfig;
@@ -303,7 +304,7 @@ export class Model {
     };
   }
 
-  /** The sizes that a call's options set; the others are the model's own. */
+  /** A call's size settings; those that it doesn't set are the model's own. */
   #sizes({ shortSide, maxSide }: Partial<ResizeSettings>): ResizeSettings {
     const own = this.config.detection;
     return { shortSide: shortSide ?? own.shortSide, maxSide: maxSide ?? own.maxSide };
@@ -348,7 +349,7 @@ export class Model {
     });
   }
 
-  /** An image's size after resizing and its tiles, one if it is processed whole. */
+  /** An image's size after resizing, and its tiles: one if it is processed whole. */
   #tilesOf(
     { height, width }: PixelSource,
     config: ModelConfig,
@@ -417,7 +418,7 @@ export class Model {
     return working;
   }
 
-  // One image of a batch after another.
+  // Processes the images of a batch one after another.
   async #detectInTiles(
     images: readonly PixelSource[],
     size: Size,
@@ -480,7 +481,7 @@ export class Model {
     return side;
   }
 
-  /** Runs a task in the call's turn. */
+  /** Runs a task when the call's turn comes. */
   #run<P extends Pass, R extends { timings: object }>(
     sources: readonly ImageSource[],
     sizes: ResizeSettings,

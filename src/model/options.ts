@@ -24,10 +24,10 @@ export interface DetectOptions extends Partial<DetectionSettings>, CallOptions {
    */
   readonly distance?: number;
   /**
-   * Images with a side of more pixels than this, after resizing, are processed in overlapping tiles
-   * of at most this many pixels on a side: at least 768. Smaller tiles take less GPU memory.
-   * Default: an image that fits the GPU is processed whole, a larger one in tiles of 2048, or
-   * fewer if the GPU's limits require it.
+   * Maximum side of a tile in pixels, at least 768. Images with a longer side, after resizing, are
+   * processed in overlapping tiles. Smaller tiles take less GPU memory. Default: an image that fits
+   * the GPU is processed whole, a larger one in tiles of 2048, or less if the GPU's limits require
+   * it.
    */
   readonly tileSide?: number;
 }
@@ -108,7 +108,7 @@ export interface Spotting {
   readonly timings: SpottingTimings;
 }
 
-/** Settings of one call of `recognize`; defaults of the sizes: the model's own. */
+/** Settings of one call of `recognize`; default sizes: the model's own. */
 export interface RecognizeOptions
   extends ReadOptions, CallOptions, Partial<Pick<DetectionSettings, 'shortSide' | 'maxSide'>> {}
 
@@ -124,7 +124,7 @@ export interface Recognition {
   readonly timings: Omit<SpottingTimings, 'aggregation' | 'regions'>;
 }
 
-/** Options of `forward`; defaults of the sizes: the model's own. */
+/** Options of `forward`; default sizes: the model's own. */
 export interface ForwardOptions
   extends CallOptions, Partial<Pick<DetectionSettings, 'shortSide' | 'maxSide'>> {
   /**

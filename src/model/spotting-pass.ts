@@ -80,7 +80,7 @@ export class SpottingPass {
   }
 }
 
-/** The regions to read, of detected ones. @param scale pixels of the resized image per map pixel */
+/** Converts detected regions to RoIs. @param scale pixels of the resized image per map pixel */
 export function roisOfRegions(
   { regions, labels }: DetectedRegions,
   size: Size,

@@ -1,5 +1,5 @@
 // Processes a stream of images (files, frames, requests) with bounded memory: no image is taken
-// while `concurrency` images are in progress or the consumer has not fetched the results.
+// while `concurrency` images are in progress or have results that are not yet consumed.
 import { checkInteger } from '../options.js';
 import { abortable } from './turns.js';
 

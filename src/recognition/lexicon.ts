@@ -1,4 +1,4 @@
-// Corrects recognised words, with or without a lexicon: the authors' rule and thresholds.
+// Corrects recognised words with the authors' rule and thresholds; a lexicon is optional.
 // Source: spec, Recognition 6.
 import { PanppError } from '../errors.js';
 import { checkNumber, checkOptions, withoutUndefined } from '../options.js';
@@ -54,7 +54,7 @@ export class Lexicon {
 
   /**
    * @throws PanppError `argument` if `words` is not a list of words; a single string is rejected
-   * because it would be a list of letters
+   * because it would be read as letters
    */
   constructor(words: Iterable<string>) {
     this.words =
@@ -83,7 +83,7 @@ export class Lexicon {
   nearest(text: string, limit: number): { word: string; distance: number } | undefined {
     const wanted = [...text.toLowerCase()];
     let best: Match | undefined;
-    // The edit distance of two words is at least the difference of their lengths.
+    // The edit distance between two words is at least the difference between their lengths.
     for (const [length, entries] of this.#byLength) {
       if (Math.abs(length - wanted.length) >= limit) continue;
       for (const entry of entries) {
@@ -155,7 +155,7 @@ export function correctWord(
 }
 
 /**
- * Levenshtein distance of two words: insertions, deletions and substitutions count one edit each.
+ * Levenshtein distance between two words: each insertion, deletion or substitution counts as one.
  * For a distance above `limit`, the result may be any number above `limit`.
  */
 export function editDistance(a: readonly string[], b: readonly string[], limit = Infinity): number {

@@ -77,7 +77,7 @@ export class RecognitionPass {
     };
   }
 
-  /** Reads regions, given by their masks, in the order given. */
+  /** Reads regions given as masks, in the given order. */
   async read(
     upload: ImageUpload,
     rois: Rois,

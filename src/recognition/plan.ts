@@ -32,10 +32,11 @@ export const cropWidth = 32;
 export const maxBeam = 32;
 
 /**
- * 32-bit values per word in `words`: its length, and three per token (`Word` in decode.wgsl).
+ * Number of 32-bit values per word in `words`: its length, then three per token (`Word` in
+ * decode.wgsl).
  */
 export const wordFields = 1 + 3 * maxTokens;
-/** 32-bit values of `Step` in decode.wgsl. */
+/** Number of 32-bit values of `Step` in decode.wgsl. */
 export const stepFields = 4;
 
 /** Positions per workgroup of the masked RoI. */
@@ -186,10 +187,10 @@ export function settingsLayout(): StructLayout {
 }
 
 /**
- * Number of regions to read at once, at least 16. As many as fit a quarter of the memory of the
- * network's largest map (128 channels at half the image's size), so that a spotter needs hardly
- * more memory than a detector; and at most 256, fewer with beams, so that no dispatch comes near
- * the 2 seconds after which drivers reset a slow GPU.
+ * Number of regions to read at once: as many as fit a quarter of the memory of the network's
+ * largest map (128 channels at half the image's size), so that a spotter needs hardly more memory
+ * than a detector; at least 16, and at most 256 (fewer with beam search), so that no dispatch comes
+ * near the 2 seconds after which drivers reset a slow GPU.
  */
 export function regionsAtOnce(
   image: Size,

@@ -21,8 +21,8 @@ import { type Word, readWords } from './words.js';
 import type { Size } from '../images/size.js';
 
 /**
- * The recognition head's stages, to run after a network's: `features`, its convolution, and
- * `recognition`, which runs once per batch of regions.
+ * The recognition head's stages, which run after the network's: `features`, the head's
+ * convolution, and `recognition`, once per batch of regions.
  */
 export interface ReaderPlan {
   readonly recognition: RecognitionPlan;

@@ -58,7 +58,7 @@ export interface RecognitionHead {
   readonly vocabulary: readonly string[];
 }
 
-/** What a pass that reads is made from, for any image. */
+/** What a pass needs for reading text in any image. */
 export interface ReadingSetup {
   readonly config: ModelConfig;
   readonly weights: NetworkWeights;

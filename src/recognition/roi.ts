@@ -13,7 +13,7 @@ export interface Roi {
    * and clamped to the image.
    */
   readonly crop: Box;
-  /** The mask's rectangle in mask pixels; each is `maskScale` pixels of the resized image wide. */
+  /** The mask's rectangle in mask pixels, each `maskScale` pixels of the resized image wide. */
   readonly maskBox: Box;
   /** The mask's pixels as bits, row after row, lowest bit first. */
   readonly mask: Uint32Array;
@@ -169,8 +169,8 @@ function fillPolygon(mask: Mask, points: Polygon): void {
 }
 
 /**
- * Linear interpolation: the value at `at` of the line with `from` at `start` and `to` at `end`,
- * clamped to these two values.
+ * Linear interpolation at `at` between the values `from` (at `start`) and `to` (at `end`), clamped
+ * to these two values.
  */
 function between(at: number, start: number, end: number, from: number, to: number): number {
   const share = start === end ? 0 : Math.min(Math.max((at - start) / (end - start), 0), 1);
@@ -184,7 +184,7 @@ function steps(a: number, b: number, first: number, end: number): number[] {
   return Array.from({ length: Math.max(to - from + 1, 0) }, (_, step) => from + step);
 }
 
-/** Packs `regions`; the masks of these regions follow one another in `masks`. */
+/** Packs `regions`; their masks are stored one after another in `masks`. */
 export function packRegions(rois: readonly Roi[]): Uint8Array<ArrayBuffer> {
   let words = 0;
   const records = rois.map(({ crop, maskBox, mask }) => {

@@ -1,6 +1,6 @@
 // Packs the recognition head's weights for its shaders: one buffer of vec4s for the encoder, one
 // for the decoder.
-// Source of the arithmetic: spec, Recognition 3 and 4.
+// Source: spec, Recognition 3 and 4.
 import type { Gpu } from '../gpu/context.js';
 import {
   type ModelConfig,
@@ -49,7 +49,7 @@ export function uploadRecognition(
   };
 }
 
-/** Queries of all heads [head][channel], fc_v, fc_o. */
+/** Packs the queries of all heads [head][channel], fc_v, fc_o. */
 export function packEncoder(tensors: FoldedWeights, classes: number): Float32Array {
   const attention = 'rec_head.encoder.att';
   return concatenate([
@@ -59,7 +59,7 @@ export function packEncoder(tensors: FoldedWeights, classes: number): Float32Arr
   ]);
 }
 
-/** LSTM cells, layer norm, fc_q (scaled), fc_k's weight unchanged, fc_v, fc_o, cls, embedding. */
+/** Packs LSTM cells, layer norm, fc_q (scaled), fc_k's weight as is, fc_v, fc_o, cls, embedding. */
 export function packDecoder(tensors: FoldedWeights, classes: number): Float32Array {
   const decoder = 'rec_head.decoder';
   const attention = `${decoder}.att`;
@@ -102,7 +102,7 @@ function packLinear(
 
 /**
  * [input, then previous h][unit] as vec4s of the weights for the unit's gates i, f, g, o (PyTorch's
- * order), then [unit] the gates' biases.
+ * order), then the gates' biases by [unit].
  */
 function packLstmCell(tensors: FoldedWeights, name: string): Float32Array {
   const sides = ['ih', 'hh'].map((side) => ({

@@ -1,5 +1,5 @@
-// Reads regions of an image that is too large for one run of the network: in windows of one size,
-// each placed so that it holds as many regions as possible, whole and with what is around them.
+// Reads regions of an image that is too large for one run of the network, in windows of equal size.
+// Each window is placed so that it holds as many whole regions with their surroundings as possible.
 import { PanppError } from '../errors.js';
 import type { Size } from '../images/size.js';
 import type { ImageUpload, Part } from '../images/upload.js';
@@ -15,12 +15,12 @@ export interface Window {
   readonly regions: number[];
 }
 
-/** Windows start at multiples of this, as the network's maps do. */
+/** Windows start at multiples of the network's stride. */
 const step = 32;
 
 /**
- * Places windows of `size` over an image so that each crop lies in one of them. Where it fits, a
- * crop is at least `margin` away from a window's inner edges.
+ * Places windows of `size` over an image so that each crop lies in one of them. If possible, a
+ * crop is at least `margin` away from window edges inside the image.
  * @param crops in pixels of the resized image
  * @param size sides are multiples of 32, at most the image's
  * @throws PanppError `argument` if a crop is larger than a window
@@ -57,7 +57,7 @@ function holds(area: Part, crop: Box, image: Size, margin: number): boolean {
   );
 }
 
-/** Begin and end of a window along one axis; undefined if the crop does not fit. */
+/** Start and end of a window along one axis; undefined if the crop does not fit. */
 function place(
   from: number,
   to: number,
@@ -65,8 +65,8 @@ function place(
   whole: number,
   margin: number,
 ): [start: number, end: number] | undefined {
-  // Crops come in raster order, so room is left after the first one; in the middle if there is
-  // little room.
+  // Crops come in raster order, so free space is left after the first one; if there is little, the
+  // crop is centred.
   const before = Math.min(margin, (length - step - (to - from)) / 2);
   const wanted = Math.floor((from - before) / step) * step;
   const start = Math.min(Math.max(wanted, 0), whole - length);
@@ -99,7 +99,7 @@ export async function readInWindows(
   return { words, timings };
 }
 
-/** A region as a window sees it. */
+/** A region in a window's coordinates. */
 function within({ crop, maskBox, mask }: Roi, { top, left }: Part, maskScale: number): Roi {
   return {
     crop: moved(crop, left, top),

@@ -7,7 +7,7 @@ export interface ReadCharacter {
   readonly character: string;
   /** Softmax of the decoder's logits. */
   readonly probability: number;
-  /** Row-major index of the region's 8 × 32 positions with the decoder's strongest attention. */
+  /** Row-major index of the strongest attention among the region's 8 × 32 positions. */
   readonly position: number;
 }
 

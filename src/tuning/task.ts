@@ -1,5 +1,5 @@
-// Tuning tasks: a convolution shape, to be computed with any tile, and a class of convolutions, to be
-// computed by any method. Both run on random values.
+// Tuning tasks: a convolution shape with any tile, and a class of convolutions with any method.
+// Both run on random values.
 import type { Gpu } from '../gpu/context.js';
 import type { Binding, Dispatch, Resource } from '../gpu/dispatch.js';
 import type { ConvMethod } from '../layers/conv/method.js';
@@ -15,7 +15,7 @@ import { type Precision, valueBytes } from '../layers/precision.js';
 export interface TuningTask<T> {
   /** The dispatches of a candidate; all candidates write `output`. */
   dispatches(candidate: T): readonly Dispatch[];
-  /** How messages name a candidate. */
+  /** Name of a candidate in messages. */
   name(candidate: T): string;
   readonly output: GPUBuffer;
   /** Precision of the output. */
@@ -38,7 +38,7 @@ export function tileTask(gpu: Gpu, shape: ConvShape): TuningTask<ConvTile> {
   const input = createBuffer(gpu, batches * sizes[0] * sizes[1] * inChannels, types.input);
   const weights = createBuffer(gpu, batches * kernel ** 2 * inChannels * outChannels, types.weight);
   const output = createBuffer(gpu, batches * sizes[2] * sizes[3] * outChannels, types.output);
-  // A shape taken from a network is its whole plan at run time, so these fields must be reset.
+  // A shape from a network is a whole convolution plan at run time: these fields must be reset.
   const alone = { bias: undefined, relu: false, residual: undefined };
   return {
     dispatches: (tile) => [
