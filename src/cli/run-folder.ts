@@ -67,8 +67,8 @@ export async function readRun(folder: string): Promise<StoredImages> {
 }
 
 /**
- * Result files as `protocol` wants them. @throws PanppError `argument` if its format can't hold a
- * region
+ * Result files in the form that `protocol` requires.
+ * @throws PanppError `argument` if its format can't hold a region
  */
 export function resultFiles(protocol: Protocol, stored: StoredImages): FileSet {
   const encoder = new TextEncoder();
