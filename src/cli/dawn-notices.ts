@@ -32,8 +32,8 @@ export async function withoutDawnNotices<T>(start: () => Promise<T>): Promise<T>
 }
 
 /**
- * Returns a function that ends the redirection and returns the text written in between; undefined if
- * stderr could not be restored.
+ * Returns a function that ends the redirection and returns the text written in between. Undefined
+ * if stderr could not be restored.
  */
 function divertStderr(): (() => string) | undefined {
   if (process.platform !== 'linux' || !canBeReopened()) return undefined;

@@ -5,7 +5,7 @@
 //   .panpp/run.json        the files written for the whole run
 //
 // A file belongs to the run while its content is what was written; a file corrected by hand belongs
-// to the user. An entry is written before its files, so that all are known if the process is killed.
+// to the user. An entry is written before its files, so all are known if the process is killed.
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { rm } from 'node:fs/promises';

@@ -1,9 +1,9 @@
 // The folder of a run over a data set: the results of each image, so that an interrupted run
-// continues where it stopped, and the run's settings, so that results of other settings don't mix
-// in.
+// continues where it stopped, and the run's settings, so that no results of other settings are
+// mixed in.
 //
 //   run.json                 settings, weights, images
-//   detections/img_1.json    the regions found in img_1.jpg with their scores, or why there are none
+//   detections/img_1.json    the regions found in img_1.jpg, with scores, or why there are none
 //   results/res_img_1.txt    the same as the protocol's result file
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
