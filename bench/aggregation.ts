@@ -1,5 +1,5 @@
-// Pixel aggregation on synthetic maps: the GPU, growing kernels in either way, beside the
-// sequential twin, which stands for the reference's Cython.
+// Pixel aggregation on synthetic maps: the GPU, with both ways of growing kernels, compared with
+// the sequential twin, which stands in for the reference's Cython.
 import { LabelReadback } from '../src/aggregation/label-readback.js';
 import type { AggregationInput } from '../src/aggregation/input.js';
 import { packSettings, planAggregation } from '../src/aggregation/plan.js';
@@ -22,10 +22,10 @@ import {
 import { type Size, nameOf } from './sizes.js';
 import { syntheticMap } from './synthetic-map.js';
 
-/** Channels of a map on the GPU: six of the head, two of padding. */
+/** Channels of a map on the GPU: six from the head, two of padding. */
 const paddedMapChannels = 8;
 
-/** The map of a photograph at the authors' short side, and two square ones. */
+/** The map of a photograph at the authors' short side, and two square maps. */
 export const mapSizes: readonly Size[] = [
   { height: 184, width: 328 },
   { height: 320, width: 320 },
@@ -36,25 +36,27 @@ export const regionCounts = [1, 30, 150, 300, 400] as const;
 export interface AggregationEntry extends Size {
   /** Words painted. */
   readonly regions: number;
-  /** Kernels found, dropped ones too. */
+  /** Kernels found, including dropped ones. */
   readonly kernels: number;
   /**
-   * `wall`: from a map on the GPU to labels and sums on the host; `aggregation`: the GPU's own
-   * clock.
+   * `wall`: from a map on the GPU to labels and sums on the host; `aggregation`: by GPU timestamps.
    */
   readonly gpu: Readonly<Record<string, Statistics>>;
   /**
-   * The same with kernels grown as the other kind of adapter does it: what the plan's choice is
-   * worth.
+   * The same, but with kernels grown as on the other kind of adapter: shows what the plan's choice
+   * gains.
    */
   readonly gpuOtherGrowth: Readonly<Record<string, Statistics>>;
   readonly sequential: Readonly<Record<string, Statistics>>;
-  /** How many times as long the sequential twin takes. */
+  /** The sequential twin's time relative to the GPU's. */
   readonly ratio: number;
   readonly ratioOtherGrowth: number;
 }
 
-/** @throws Error if the GPU's labels are not the twin's: a wrong result's time says nothing. */
+/**
+ * @throws Error if the GPU's labels differ from the twin's: the time of a wrong result is
+ * meaningless
+ */
 export async function measureAggregation(
   gpu: Gpu,
   size: Size,
@@ -112,7 +114,7 @@ async function timesOf(runner: AggregationRunner): Promise<Times> {
   return { ...result.gpuTimings, wall };
 }
 
-/** Aggregation again and again of one map that stays on the GPU, as the network leaves it there. */
+/** Repeated aggregation of one map that stays on the GPU, where the network leaves it. */
 class AggregationRunner {
   private constructor(
     private readonly gpu: Gpu,

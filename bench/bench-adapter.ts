@@ -58,7 +58,7 @@ export async function benchAdapter(
 }
 
 async function coldStart({ gpu, adapter, weights, options, record }: Task): Promise<void> {
-  // On a software adapter the first result would mostly be waiting for the network.
+  // On a software adapter, the network would dominate the time to the first result.
   const shortSide = gpu.profile.software ? 320 : weights.file.config.detection.shortSide;
   progress(record, `cold start, short side ${shortSide}`);
   record.coldStart = await measureColdStart(adapter, shortSide, options.effort);
@@ -144,7 +144,7 @@ async function unlessLeftOut<T extends Size>(
   try {
     return await measure();
   } catch (error) {
-    // What the adapter can't hold.
+    // The adapter can't hold this size.
     if (error instanceof PanppError && error.code === 'argument')
       return { ...size, reason: error.message };
     throw error;

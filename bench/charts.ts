@@ -5,7 +5,7 @@ import { type Chart, type ChartSeries, lineChart } from '../src/evaluation/plot.
 import type { BenchRecord } from './record.js';
 import { nameOf, pixelsOf } from './sizes.js';
 
-/** Writes `<name>-….svg` into a folder, those that there are figures for. */
+/** Writes `<name>-….svg` files into a folder, for the figures that the record has. */
 export async function writeCharts(
   record: BenchRecord,
   folder: string,
@@ -55,7 +55,7 @@ function pixelsChart({ adapter, detection, peers }: BenchRecord): Chart {
 
 function wordsChart({ adapter, aggregation }: BenchRecord): Chart {
   const maps = [...new Set(aggregation.map(nameOf))];
-  // More names than those of two maps don't fit beside one another.
+  // The legend has room for two maps only.
   const shown = maps.length > 2 ? [maps[0], maps[maps.length - 1]] : maps;
   const series = shown.flatMap((map): ChartSeries[] => {
     const entries = aggregation.filter((entry) => nameOf(entry) === map);

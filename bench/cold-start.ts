@@ -1,5 +1,5 @@
-// Cold start: a process of its own from its start to the first result, with the drivers' shader
-// caches empty and then filled.
+// Cold start: a new process, from its start to the first result, with the drivers' shader caches
+// empty and then filled.
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -11,9 +11,9 @@ import { projectFile } from './paths.js';
 export interface ColdStartEntry {
   readonly shortSide: number;
   /**
-   * Milliseconds step by step, `wall` from the start of the process to the first result. Parts of
-   * `detect`: `once`, what a second one does not take (shader compilation above all), and of that
-   * `setup`, where the model does it knowingly.
+   * Milliseconds of each step; `wall` is from the start of the process to the first result. Two
+   * parts of `detect`: `once` is what a second call does not take (mainly shader compilation);
+   * `setup` is the part of `once` that the model itself measures.
    */
   readonly emptyCaches: Readonly<Record<string, Statistics>>;
   readonly filledCaches: Readonly<Record<string, Statistics>>;
@@ -58,7 +58,7 @@ async function startOnce(adapter: string, shortSide: number, caches: string): Pr
       String(shortSide),
       adapter,
     ],
-    // Where Mesa and NVIDIA keep compiled shaders, and panpp the embedded driver.
+    // Where Mesa and NVIDIA keep compiled shaders, and panpp keeps the embedded driver.
     {
       env: {
         ...process.env,

@@ -1,4 +1,4 @@
-// Whole detections: what a user waits for, stage by stage, at one size of image.
+// Whole detections: the time a user waits, by stage, at one image size.
 import { type Model } from '../src/model/model.js';
 import { planDetection } from '../src/detection/pass.js';
 import type { Gpu } from '../src/gpu/context.js';
@@ -24,25 +24,25 @@ import { loadModel } from '../src/model/load.js';
 export interface DetectionEntry extends Size {
   readonly regions: number;
   /**
-   * Planning, shader compilation and memory, the first time. Shaders that an earlier size needed
-   * too are there already.
+   * Planning, shader compilation and memory allocation in the first run. Shaders that an earlier
+   * size needed too are already compiled.
    */
   readonly setup: number;
-  /** Milliseconds of the later runs: the GPU's clock for its stages, `wall` from call to result. */
+  /** Milliseconds of the later runs: stages by GPU timestamps, `wall` from call to result. */
   readonly times: Readonly<Record<string, Statistics>>;
-  /** Several images of this size; only where that is quick. */
+  /** Several images of this size; only where that is fast enough. */
   readonly several?: Several;
   /**
-   * Bytes of GPU memory: held for weights, held for this size, and the least that the widest point
-   * of this size needs.
+   * Bytes of GPU memory: held for weights, held for this size, and the peak that this size needs at
+   * any one time.
    */
   readonly memory: { readonly weights: number; readonly programs: number; readonly live: number };
 }
 
-/** Milliseconds of wall clock an image, and how many times as fast as one after another. */
+/** Milliseconds of wall time per image, and speed-ups over one image after another. */
 export interface Several {
   readonly oneByOne: number;
-  /** All calls under way at once. */
+  /** All calls in flight at once. */
   readonly overlapped: number;
   readonly overlappedRatio: number;
   /** One `detectBatch`. */
@@ -50,9 +50,9 @@ export interface Several {
   readonly batchRatio: number;
 }
 
-/** Images that make several. */
+/** The number of images for `Several`. */
 export const severalImages = 8;
-/** The most that so many images may take one by one, milliseconds. */
+/** Limit for processing that many images one by one, milliseconds. */
 const longestRound = 4000;
 
 /** @throws PanppError `argument` if the adapter can't hold the size */
@@ -63,7 +63,7 @@ export async function measureDetection(
   effort: Effort,
 ): Promise<DetectionEntry> {
   const image = await photographAt(size);
-  // A model of its own, so that the memory is that of this size.
+  // A separate model, so that the memory is only that of this size.
   const model = await loadModel(gpu, weights.bytes, weights.load);
   const detect = () => model.detect(image, { shortSide: Math.min(size.height, size.width) });
   try {

@@ -1,5 +1,5 @@
-// One script for a bare GPU host: is it right, then how fast is it. Builds nothing and needs no
-// npm.
+// One script for a bare GPU host: checks that results are right, then measures. Builds nothing and
+// needs no npm.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PanppError } from '../src/errors.js';
@@ -15,7 +15,7 @@ if (args.includes('--help')) {
   );
 } else {
   try {
-    // Options given win over the environment.
+    // Options given override the environment.
     process.exitCode = await main(
       parseOptions([...(process.env.OUT ? ['--out', process.env.OUT] : []), ...args]),
     );
@@ -37,7 +37,7 @@ async function main(options: BenchOptions): Promise<number> {
     );
     for (const { name, passed, detail } of checks)
       console.log(`${passed ? 'right' : 'WRONG'}  ${name}: ${detail}`);
-    // Of wrong results no times are taken.
+    // Wrong results are not timed.
     if (!checks.every(({ passed }) => passed)) return 1;
     console.log(`\n${describeRecord(await benchAdapter(gpu, adapter, options))}`);
     return 0;

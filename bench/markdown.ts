@@ -1,7 +1,7 @@
-// Markdown that the bench writes: tables, digits, and the part of a file between two lines.
+// Markdown that the bench writes: tables, numbers, and the generated part of a file.
 import { readFile, writeFile } from 'node:fs/promises';
 
-/** A table whose first column is words and the others numbers. */
+/** A table whose first column holds text and the others numbers. */
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string[] {
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
   return [
@@ -19,10 +19,10 @@ export function digits(value: number): string {
 const end = '<!-- end of figures -->';
 
 /**
- * Writes the part of a file that lies between a line naming its writer and the end line; the rest
- * is a person's.
+ * Writes the part of a file between a line that names the writer and the end line; the rest is
+ * written by hand.
  * @param writer a command, for example `npm run bench`
- * @param title of a file that is new
+ * @param title for a new file
  */
 export async function writeFigures(
   path: string,

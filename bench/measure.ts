@@ -1,22 +1,22 @@
-// Repeating and timing. Contestants take turns (A B A B …), so that what else the machine does
-// meets all of them alike.
+// Repeated timing. Contestants take turns (A B A B …), so that other load on the machine affects
+// all of them alike.
 
-/** Milliseconds of one run by what was timed; each run has `wall`. */
+/** Milliseconds of one run, by what was timed; each run has `wall`. */
 export type Times = Readonly<Record<string, number>> & { readonly wall: number };
 
 export interface Effort {
-  /** Runs that count, at least; quick ones are repeated more often. */
+  /** The least number of runs that count; fast ones are repeated more often. */
   readonly runs: number;
-  /** Rounds before those, at least. */
+  /** The least number of warm-up rounds. */
   readonly warmups: number;
-  /** After so many seconds a series ends, with three runs at least. */
+  /** Time limit of a series, seconds; at least three runs are made. */
   readonly seconds: number;
 }
 
 const leastRuns = 3;
 /**
- * Quick work is repeated until so many milliseconds are spent: clocks rise and compilers wake up
- * first, then medians settle.
+ * Fast work is repeated for at least this many milliseconds: first clocks ramp up and compilers
+ * warm up, then medians settle.
  */
 const spent = { warming: 500, running: 1000 };
 const mostRounds = 100;
@@ -28,7 +28,7 @@ export interface Statistics {
   readonly runs: number;
 }
 
-/** Runs every contestant once a round, and returns their times, all of equal number. */
+/** Runs every contestant once per round, and returns their times, equally many for each. */
 export async function measureInTurns<Name extends string>(
   contestants: Readonly<Record<Name, () => Promise<Times>>>,
   { runs, warmups, seconds }: Effort,
@@ -56,8 +56,8 @@ export async function measureInTurns<Name extends string>(
 }
 
 /**
- * Repeats `least` times, and on while less than `milliseconds` are spent; not beyond `limit`
- * milliseconds, but for `leastRuns`.
+ * Repeats at least `least` times and for at least `milliseconds`. Stops after `limit` milliseconds,
+ * once `leastRuns` are done.
  */
 async function repeat(
   least: number,
@@ -74,7 +74,7 @@ async function repeat(
   }
 }
 
-/** As `measureInTurns`, of one contestant alone. */
+/** Like `measureInTurns`, for a single contestant. */
 export async function measure(run: () => Promise<Times>, effort: Effort): Promise<Times[]> {
   return (await measureInTurns({ it: run }, effort)).it;
 }
@@ -93,8 +93,8 @@ export function median(values: readonly number[]): number {
 }
 
 /**
- * Statistics of everything that was timed. A GPU's clock may fail in single runs, so counts may
- * differ.
+ * Statistics of everything that was timed. GPU timestamps may be missing in single runs, so counts
+ * may differ.
  */
 export function summarise(
   times: readonly Times[],
@@ -115,7 +115,7 @@ export function summarise(
   return Object.fromEntries(statistics) as Record<string, Statistics> & { wall: Statistics };
 }
 
-/** The median over rounds of how many times as long `theirs` took as `ours`, by the wall clock. */
+/** The median over rounds of the wall time of `theirs` divided by that of `ours`. */
 export function ratioOf(theirs: readonly Times[], ours: readonly Times[]): number {
   return median(theirs.map(({ wall }, round) => wall / ours[round].wall));
 }

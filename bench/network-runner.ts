@@ -1,5 +1,5 @@
-// The network by itself, from an image's bytes to the head's map on the host: the task that a
-// general runtime is given too.
+// The network alone, from an image's bytes to the head's map on the host: the same task that a
+// general runtime is given.
 import { Program } from '../src/gpu/program.js';
 import { Readback } from '../src/gpu/readback.js';
 import { Timeline } from '../src/gpu/timeline.js';
@@ -26,7 +26,7 @@ export class NetworkRunner {
     private readonly disposeWeights: () => void,
   ) {}
 
-  /** For one image, looked at at its own size. */
+  /** For one image, without resizing. */
   static async create(gpu: Gpu, model: BenchWeights, image: PixelImage): Promise<NetworkRunner> {
     const upload = prepareUpload(image, image.height, image.width);
     const weights = uploadNetwork(gpu, model);
@@ -50,7 +50,7 @@ export class NetworkRunner {
     }
   }
 
-  /** Times by the wall clock, and the GPU's own for its stages. */
+  /** Wall time, and the stages' GPU times. */
   async time(): Promise<Times> {
     const { result, wall } = await timed(() => this.#run((_, gpuTimes) => gpuTimes));
     return { ...result, wall };
@@ -86,7 +86,7 @@ export class NetworkRunner {
       const gpuTimes = clock
         ? this.timeline.read(bytes.slice(clock.offset, clock.offset + clock.bytes))
         : {};
-      // Copied, as a runtime's result is.
+      // Copied, because a runtime's result is a copy too.
       return use(new Float32Array(bytes.slice(map.offset, map.offset + map.bytes)), gpuTimes);
     });
   }

@@ -1,4 +1,4 @@
-// What the bench's commands take on their command lines.
+// Command-line options of the bench.
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { PanppError } from '../src/errors.js';
@@ -12,7 +12,7 @@ export const parts = ['cold', 'detection', 'peers', 'aggregation', 'recognition'
 export type Part = (typeof parts)[number];
 
 export interface BenchOptions {
-  /** Adapters by name; none: all that are there. */
+  /** Adapters by name; if empty, all that are available. */
   readonly adapters: readonly string[];
   readonly sizes: readonly Size[];
   readonly parts: readonly Part[];
@@ -67,7 +67,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
     toggles,
     tuning: values.tuning,
     precision: values.precision as PrecisionChoice,
-    // Dawn rounds timestamps to 0.1 ms otherwise.
+    // By default Dawn rounds timestamps to 0.1 ms.
     disabledToggles: ['timestamp_quantization', ...disabledToggles],
     out: values.out ?? (quick ? join(projectFile('bench/dist'), 'quick') : projectFile('bench')),
   };

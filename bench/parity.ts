@@ -1,4 +1,4 @@
-// Whether an adapter computes right: the network against the reference's stored tensors,
+// Whether an adapter computes correctly: the network against the reference's stored tensors,
 // aggregation against its label maps.
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
@@ -21,10 +21,10 @@ export interface Check {
   readonly detail: string;
 }
 
-/** What a tensor may differ by, ‖ours − theirs‖ / ‖theirs‖. */
+/** The largest allowed difference of a tensor, ‖ours − theirs‖ / ‖theirs‖. */
 const bounds: Readonly<Record<Precision, number>> = { f32: 1e-4, f16: 2e-2 };
 
-/** @param precision how the network's maps are stored; float32 is checked always */
+/** @param precision how the network's maps are stored; float32 is always checked too */
 export async function checkParity(gpu: Gpu, precision: PrecisionChoice): Promise<Check[]> {
   const precisions = new Set<Precision>(['f32', choosePrecision(precision, gpu.profile)]);
   const networks: Check[] = [];
@@ -85,7 +85,7 @@ async function checkAggregation(gpu: Gpu, file: string, mode: AggregationMode): 
     const id = String(index).padStart(3, '0');
     const masks = tensors.get(`${id}.kernels`)!;
     const [, height, width] = masks.shape;
-    // The file holds masks; half below them are logits with the same sign.
+    // The file holds masks; subtracting 0.5 turns them into logits of the right sign.
     const logits = Float32Array.from(Int32Array.from(masks.data, Number), (mask) => mask - 0.5);
     const { labels } = await aggregatePixels(gpu, {
       text: logits.subarray(0, height * width),

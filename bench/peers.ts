@@ -1,5 +1,5 @@
-// The network beside general runtimes, on the same image and size, taking turns. The task of all:
-// an image in, the head's map on the host.
+// The network compared with general runtimes, on the same image and size, taking turns. The task
+// for all: from an image to the head's map on the host.
 import type { Gpu } from '../src/gpu/context.js';
 import { exportOnnx } from '../src/export/onnx.js';
 import { choosePrecision } from '../src/layers/precision.js';
@@ -22,30 +22,30 @@ import type { BenchWeights } from './weights.js';
 export interface PeerTimes {
   /** Milliseconds, wall clock. */
   readonly wall: Statistics;
-  /** How many times as long as ours it takes: the median over rounds. */
+  /** Their time relative to ours: the median over rounds. */
   readonly ratio: number;
-  /** ‖theirs − ours‖ / ‖ours‖ of the head's map. */
+  /** ‖theirs − ours‖ / ‖ours‖ for the head's map. */
   readonly difference: number;
 }
 
 export interface PeersEntry extends Size {
-  /** `wall` is of the same task; `network` and `preprocess` by the GPU's own clock. */
+  /** `wall` is for the same task; `network` and `preprocess` are GPU times. */
   readonly ours: Readonly<Record<string, Statistics>>;
   readonly peers: Readonly<Record<string, PeerTimes>>;
-  /** Why others are not there. */
+  /** Why the other peers are missing. */
   readonly absent: Readonly<Record<string, string>>;
 }
 
 /**
- * More than this apart, the two do not compute the same; ours may be stored in 16 bits, theirs is
- * not.
+ * With a larger difference the two do not compute the same. Ours may be stored in 16 bits, theirs
+ * is not.
  */
 const largestDifference = { f32: 1e-3, f16: 2e-2 };
 
 /**
- * @param tooSlow peers that are left out, with the reason
- * @throws PanppError `argument` if the adapter can't hold the size; Error if a peer's map is not
- * ours
+ * @param tooSlow peers to leave out, with the reason
+ * @throws PanppError `argument` if the adapter can't hold the size; Error if a peer's map differs
+ * from ours
  */
 export async function measurePeers(
   gpu: Gpu,

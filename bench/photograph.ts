@@ -14,8 +14,8 @@ export async function photographAt({ height, width }: Size): Promise<PixelImage>
 }
 
 /**
- * What the network sees of an image of its own size: planes of red, green and blue, (value / 255 −
- * mean) / standard deviation.
+ * The network's input for an image that is not resized: planes of red, green and blue, (value / 255
+ * − mean) / standard deviation.
  */
 export function normalisedPlanes({ height, width, channels, data }: PixelImage): Float32Array {
   const [mean, deviation] = [

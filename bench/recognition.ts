@@ -1,6 +1,6 @@
-// Reading: recognition's share of the time by the number of regions. The detector is the package's;
-// the recognition head's weights are procedural, so words and their lengths are arbitrary; the
-// record states the lengths.
+// Recognition's share of the time by the number of regions. The detector is the package's. The
+// recognition head's weights are procedural, so words and their lengths are arbitrary; the record
+// states the lengths.
 import { loadModel } from '../src/model/load.js';
 import type { Gpu } from '../src/gpu/context.js';
 import { vocabularies } from '../src/network/config.js';
@@ -19,13 +19,14 @@ export const readSize: Size = { height: 736, width: 1312 };
 
 export interface RecognitionEntry extends Size {
   readonly regions: number;
-  /** Characters of a word, on average. */
+  /** Average number of characters per word. */
   readonly characters: number;
   /**
-   * Milliseconds: `features` and `recognition` by the GPU's clock are the head's, beside `network`.
+   * Milliseconds: `network`, and the recognition head's `features` and `recognition`, are GPU
+   * times.
    */
   readonly times: Readonly<Record<string, Statistics>>;
-  /** Share of the GPU's time that the head takes; only where the adapter has timestamps. */
+  /** The head's share of the GPU time; only where the adapter has timestamps. */
   readonly share?: number;
 }
 
@@ -70,7 +71,7 @@ function shareOf({
   return head / (head + network.median);
 }
 
-/** Boxes of a word's shape all over the image. */
+/** Word-shaped boxes all over the image. */
 function boxesIn({ height, width }: Size, count: number): Box[] {
   const across = Math.ceil(Math.sqrt((count * width) / height / 4));
   const down = Math.ceil(count / across);

@@ -1,5 +1,5 @@
-// What one run of the bench on one adapter leaves: figures, and all that a reader needs to know
-// about where they come from.
+// The record of one bench run on one adapter: the figures, and everything a reader needs to know
+// about their origin.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { cpus, release } from 'node:os';
@@ -25,7 +25,7 @@ export interface LeftOut extends Size {
 
 export interface BenchRecord {
   readonly date: string;
-  /** Of the sources; `+` if they were changed since. */
+  /** Commit of the sources, with `+` if they have been changed since. */
   readonly commit: string;
   readonly quick: boolean;
   readonly effort: Effort;
@@ -112,7 +112,7 @@ function readManifest(path: string): { name: string; version: string } | undefin
 function describeAdapter({ device, profile }: Gpu, disabledToggles: readonly string[]) {
   const { vendor, architecture, device: name, description: driver } = device.adapterInfo;
   const { software, f16, subgroups, timestamps, maxBindingBytes, toggles } = profile;
-  // Dawn's name of a device has hyphens for all that is no letter or digit.
+  // Dawn replaces everything but letters and digits in a device's name with hyphens.
   return {
     name: name.replace(/-+$/, '') || driver,
     driver,
@@ -128,7 +128,7 @@ function describeAdapter({ device, profile }: Gpu, disabledToggles: readonly str
   };
 }
 
-/** Name of a record's files: the adapter's, with what is not as usual. */
+/** Base name of a record's files: the adapter, and whatever differs from the defaults. */
 export function fileNameOf({
   adapter: { name, toggles },
   precision,

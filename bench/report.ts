@@ -1,4 +1,4 @@
-// From the records to RESULTS.md and its charts.
+// Writes RESULTS.md and its charts from the records.
 import { mkdir, readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AggregationEntry } from './aggregation.js';

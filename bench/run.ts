@@ -1,5 +1,5 @@
-// npm run bench: measures every adapter that is there, each in a process of its own, and writes
-// RESULTS.md from the records.
+// npm run bench: measures every available adapter, each in its own process, and writes RESULTS.md
+// from the records.
 import { spawn } from 'node:child_process';
 import { PanppError } from '../src/errors.js';
 import { benchAdapter, openForBench } from './bench-adapter.js';
@@ -7,11 +7,11 @@ import { type BenchOptions, parseOptions, usage } from './options.js';
 import { projectFile } from './paths.js';
 import { writeReport } from './report.js';
 
-/** Adapters that are looked for unless some are named. */
+/** Adapters to try unless some are named. */
 const candidates = ['hardware', 'lavapipe', 'swiftshader'];
-/** How a process says that its adapter is not there. */
+/** Exit code of a process whose adapter is not available. */
 const notThere = 3;
-/** Set in the processes of single adapters. */
+/** Set in the processes that measure one adapter. */
 const adapterVariable = 'PANPP_BENCH_ADAPTER';
 
 const args = process.argv.slice(2);
@@ -39,8 +39,8 @@ async function benchAll(options: BenchOptions): Promise<number> {
 }
 
 /**
- * The exit code of a process that measures one adapter: drivers are loaded once a process, and
- * one's crash must not end the rest.
+ * Measures one adapter in its own process and returns the exit code. Drivers are loaded once per
+ * process, and a crash must not end the rest.
  */
 function runProcess(adapter: string): Promise<number> {
   return new Promise((resolve, reject) => {

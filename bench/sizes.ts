@@ -6,7 +6,9 @@ export interface Size {
   readonly width: number;
 }
 
-/** What the network sees; 736 × 1312 is an ICDAR 2015 photograph at the authors' short side. */
+/**
+ * Sizes of the network's input; 736 × 1312 is an ICDAR 2015 photograph at the authors' short side.
+ */
 export const standardSizes: readonly Size[] = [
   { height: 128, width: 128 },
   { height: 320, width: 320 },
@@ -16,7 +18,7 @@ export const standardSizes: readonly Size[] = [
   { height: 2560, width: 2560 },
 ];
 
-/** Reads `320x320,736x1312`: height × width, multiples of 32. Smallest first. */
+/** Parses `320x320,736x1312`: height × width, multiples of 32. Returns the smallest first. */
 export function parseSizes(text: string): Size[] {
   const sizes = text.split(',').map((part) => {
     const [height, width] = (/^(\d+)x(\d+)$/.exec(part) ?? []).slice(1).map(Number);

@@ -1,10 +1,10 @@
-// A head's map as a page with a number of words would give it: for growth with the number of
-// regions, the text's share of the map being the same. Slanted words with ragged borders; every
+// A head's map like that of a page with a given number of words, to measure how time grows with the
+// number of regions at a constant share of text. Words are slanted, with ragged borders; every
 // fourth one touches its neighbour, so that text components hold several kernels.
 import type { AggregationInput } from '../src/aggregation/input.js';
 import type { Size } from './sizes.js';
 
-/** Width of a word over its height. */
+/** A word's width divided by its height. */
 const aspect = 2.5;
 
 interface Word {
@@ -62,7 +62,7 @@ function layOut(height: number, width: number, count: number, random: () => numb
 }
 
 /**
- * Calls `put` for the pixels of a word and around it with their distance to its border, positive
+ * Calls `put` for the pixels in and around a word, with their distance to its border, positive
  * inside.
  */
 function paint(

@@ -1,4 +1,4 @@
-// The model that is measured: the package's weights, as the options want them loaded.
+// The measured model: the package's weights, loaded as the options say.
 import { readFileSync } from 'node:fs';
 import type { LoadOptions } from '../src/model/load.js';
 import type { Gpu } from '../src/gpu/context.js';
@@ -11,7 +11,7 @@ import type { BenchOptions } from './options.js';
 import { projectFile } from './paths.js';
 
 export interface BenchWeights {
-  /** As `loadModel` takes them. */
+  /** The weights file's bytes, as for `loadModel`. */
   readonly bytes: Uint8Array;
   readonly file: WeightsFile;
   readonly load: Required<Pick<LoadOptions, 'precision'>> & Pick<LoadOptions, 'tuning'>;
@@ -30,7 +30,7 @@ export async function readPackagedWeights(
   return { bytes, file: readWeights(bytes), load: { precision, tuning } };
 }
 
-/** Uploads the network alone. */
+/** Uploads only the network's weights. */
 export function uploadNetwork(
   gpu: Gpu,
   { file: { tensors, config }, load: { precision, tuning } }: BenchWeights,

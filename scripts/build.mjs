@@ -18,8 +18,8 @@ const shared = {
   logLevel: 'warning',
 };
 
-// All WGSL is placed together at the beginning, because shaders resemble one another and
-// compressors look back only a limited distance.
+// All WGSL is placed together at the beginning: shaders are similar, and compressors look back only
+// a limited distance.
 const shaders = globSync('shaders/**/*.wgsl').sort(
   (a, b) => a.split('/').length - b.split('/').length || (a < b ? 1 : -1),
 );
@@ -32,8 +32,8 @@ const browser = [
 const peers = ['webgpu', 'sharp', '@sparticuz/chromium'];
 
 /**
- * Packages in CommonJS. Bundled into ES modules they could not require Node's own modules, so each
- * is a file of its own.
+ * CommonJS packages. Bundled into ES modules they could not require Node's own modules, so each
+ * becomes a file of its own.
  */
 const commonJs = ['cli-progress', 'commander', 'pngjs'];
 

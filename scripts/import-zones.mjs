@@ -22,7 +22,7 @@ const rooms = [
   'cli',
 ];
 
-/** Lower rooms that a room does not import from either. */
+/** Lower rooms that a room must not import from either. */
 const strangers = {
   detection: ['recognition'],
   evaluation: ['formats', 'model', 'tuning', 'export', 'detection', 'recognition'],

@@ -6,7 +6,7 @@ export interface WgslFile {
   readonly text: string;
 }
 
-/** As in .prettierrc. */
+/** Same as in .prettierrc. */
 const maxColumns = 100;
 
 const forms = {
@@ -37,12 +37,12 @@ interface Declaration {
   readonly name: string;
   /** Index of its name in the file's tokens. */
   readonly index: number;
-  /** The tokens where the name is known, if it is known only within a function. */
+  /** The range of tokens in which the name is known, if it is local to a function. */
   readonly scope?: readonly [first: number, end: number];
 }
 
 /**
- * What is wrong in some files, one `path:line: problem` each. They are checked together: a
+ * The problems in some files, one `path:line: problem` each. Files are checked together, because a
  * function may be used in another file.
  */
 export function wgslProblems(files: readonly WgslFile[]): string[] {
@@ -65,7 +65,7 @@ export function wgslProblems(files: readonly WgslFile[]): string[] {
       const form = formOf[kind];
       if (!forms[form].test(name.replace(/_?\$[a-z]/g, '0'))) return [`${place} is not ${form}`];
       // The host reads and writes members; not all of them are used in WGSL. A leading underscore
-      // marks what is not used on purpose, as in TypeScript.
+      // marks an intentionally unused name, as in TypeScript.
       if (kind === 'member' || name === entryPoint || name.startsWith('_')) return [];
       const uses = scope ? usesIn(words, declarations, scope) : everywhere;
       return uses.some((word) => isSame(word, name)) ? [] : [`${place} is not used`];
@@ -94,7 +94,7 @@ function isSame(word: string, name: string): boolean {
 
 function declarationsIn(words: readonly string[]): Declaration[] {
   const found: Declaration[] = [];
-  // The function that we are in, by the indices of its first token and of the one after its end.
+  // The current function: the index of its first token, and the index after its last.
   let scope: readonly [number, number] | undefined;
   words.forEach((word, index) => {
     if (scope && index >= scope[1]) scope = undefined;
@@ -111,7 +111,7 @@ function declarationsIn(words: readonly string[]): Declaration[] {
       for (const at of labelled(words, index + 2))
         found.push({ kind: 'member', name: words[at], index: at });
     if (/^(let|var|const|override)$/.test(word)) {
-      // Behind the address space, as in `var<workgroup> name`.
+      // After the address space, as in `var<workgroup> name`.
       const at = words[index + 1] === '<' ? words.indexOf('>', index) + 1 : index + 1;
       const isConstant = word === 'const' && !scope;
       const kind = word === 'override' ? word : isConstant ? 'constant' : 'variable';

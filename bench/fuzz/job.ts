@@ -1,4 +1,4 @@
-// What run.ts and its reader threads tell one another.
+// The messages between run.ts and its reader threads.
 import fc from 'fast-check';
 
 /** The work of one thread. */
@@ -6,19 +6,19 @@ export interface ReaderJob {
   /** The target's name. */
   readonly name: string;
   readonly seed: number;
-  /** Most inputs to read. */
+  /** The most inputs to read. */
   readonly inputs: number;
-  /** Most seconds to take. */
+  /** Time limit, seconds. */
   readonly seconds: number;
   readonly shared: {
-    /** Inputs begun, and bytes of the current one. */
+    /** The number of inputs begun, and the size of the current one in bytes. */
     readonly counters: SharedArrayBuffer;
     /** The current input. */
     readonly current: SharedArrayBuffer;
   };
 }
 
-/** An input that broke a promise, as small as fast-check could make it. */
+/** An input that broke a promise, shrunk by fast-check as far as possible. */
 export interface Finding {
   readonly input: Uint8Array;
   readonly problem: string;
@@ -26,12 +26,12 @@ export interface Finding {
 
 export interface ReaderReport {
   readonly done: number;
-  /** How many were read; the others were refused. */
+  /** How many inputs were read; the others were refused. */
   readonly read: number;
   readonly finding?: Finding;
 }
 
-/** An input as bytes to keep: its own, or a text of its value. */
+/** An input as bytes to keep: its own bytes, or its value as text. */
 export function asBytes(input: unknown): Uint8Array {
   return input instanceof Uint8Array ? input : new TextEncoder().encode(fc.stringify(input));
 }

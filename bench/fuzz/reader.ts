@@ -1,4 +1,4 @@
-// Reads damaged inputs of one target in a thread that run.ts watches.
+// Reads damaged inputs of one target, in a thread that run.ts watches.
 import { parentPort, workerData } from 'node:worker_threads';
 import fc from 'fast-check';
 import { keepsPromise } from '../../tests/fuzz/target.js';
@@ -10,7 +10,7 @@ const target = targets.find((one) => one.name === name)!;
 const counters = new Int32Array(shared.counters);
 const current = new Uint8Array(shared.current);
 
-/** Leaves the input where run.ts finds it if this thread never comes back. */
+/** Stores the input where run.ts can find it if this thread hangs. */
 function announce(input: unknown): void {
   const bytes = asBytes(input);
   current.set(bytes.subarray(0, current.length));

@@ -1,5 +1,5 @@
 // npm run fuzz: reads damaged inputs until the time or the number of inputs is used up, each target
-// in a thread that is watched: one that does not come back, or a process that grows, is a finding.
+// in a watched thread. A thread that hangs, or a process that uses too much memory, is a finding.
 // The inputs and the promises are those of the test suite (tests/fuzz).
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -18,9 +18,9 @@ const usage = `npm run fuzz -- [options]
   --targets LIST  names with semicolons (default: all; see --list)
   --list          the targets' names`;
 
-/** Bytes of an input that are kept of a thread that hangs. */
+/** The most bytes kept of the input that a thread hangs on. */
 const keptBytes = 2 ** 20;
-/** Milliseconds between looks at a thread. */
+/** Milliseconds between checks of a thread. */
 const lookEvery = 250;
 
 interface Options {
@@ -30,7 +30,7 @@ interface Options {
   readonly names: readonly string[];
 }
 
-/** A target's sums over all rounds. */
+/** A target's totals over all rounds. */
 interface Tally {
   done: number;
   read: number;
@@ -66,7 +66,7 @@ function parseOptions(): Options | undefined {
   return { seed: number('seed'), times: number('times'), seconds: number('seconds'), names };
 }
 
-/** Runs one thread, and watches it. */
+/** Runs and watches one thread. */
 async function runReader(job: Omit<ReaderJob, 'shared'>): Promise<ReaderReport> {
   const shared = {
     counters: new SharedArrayBuffer(8),
@@ -106,7 +106,7 @@ async function runReader(job: Omit<ReaderJob, 'shared'>): Promise<ReaderReport> 
   });
 }
 
-/** Keeps the input of a finding. Returns where. */
+/** Saves the input of a finding and returns its path. */
 function keep(name: string, seed: number, { input }: Finding): string {
   const folder = projectFile('bench/dist/fuzz');
   mkdirSync(folder, { recursive: true });

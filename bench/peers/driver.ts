@@ -1,4 +1,4 @@
-// Showing another Dawn in this process the Vulkan driver that ours runs on, and no other.
+// Makes another Dawn in this process use the same Vulkan driver as ours.
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { isSoftwareAdapter } from '../../src/gpu/context.js';
@@ -11,12 +11,12 @@ const manifestFolders = [
 ];
 
 /**
- * Sets the loader's variables for the rest of the process. Returns why that is not possible, or
- * nothing.
+ * Sets the Vulkan loader's variables for the rest of the process. If that is not possible, returns
+ * the reason.
  */
 export async function pinDriver(info: GPUAdapterInfo): Promise<string | undefined> {
-  // A hardware adapter is what both prefer by themselves; the user's own choice of drivers holds
-  // for both.
+  // Both prefer a hardware adapter by themselves, and the user's own choice of drivers applies to
+  // both.
   if (!isSoftwareAdapter(info) || DRIVER_VARIABLES.some((name) => process.env[name]))
     return undefined;
   const manifest =

@@ -1,4 +1,4 @@
-// onnxruntime as a user would take it, on our exported model of a fixed size.
+// onnxruntime as a user would run it, on our exported model of a fixed size.
 import type { Gpu } from '../../src/gpu/context.js';
 import type { Size } from '../sizes.js';
 import { pinDriver } from './driver.js';
@@ -14,7 +14,7 @@ export interface OnnxPeer {
   release(): Promise<void>;
 }
 
-/** A session, or why there is none. */
+/** A session, or the reason why there is none. */
 export async function openOnnxPeer(
   model: Uint8Array,
   provider: Provider,
@@ -23,8 +23,8 @@ export async function openOnnxPeer(
   const loaded = await loadOnnxRuntime();
   if (typeof loaded === 'string') return loaded;
   const { InferenceSession, Tensor } = loaded;
-  // Its WebGPU provider opens a device of its own, once in a process: the preferred one of those
-  // that the Vulkan loader shows it.
+  // Its WebGPU provider opens a device of its own, once per process, on the preferred adapter among
+  // those that the Vulkan loader offers.
   if (provider === 'onnxruntime WebGPU') {
     const problem = await pinDriver(gpu.device.adapterInfo);
     if (problem) return problem;
@@ -45,11 +45,11 @@ export async function openOnnxPeer(
 }
 
 /**
- * The native package is installed by those who run the bench (bench/README.md); its API is that of
- * the one for the web.
+ * The native package is installed by those who run the bench (bench/README.md); it has the same API
+ * as the web package.
  */
 async function loadOnnxRuntime(): Promise<typeof import('onnxruntime-web') | string> {
-  // From version 1.29 on it reports to its makers, unless told otherwise before it is loaded.
+  // From version 1.29 on it sends telemetry unless this is set before loading.
   process.env.ORT_DISABLE_TELEMETRY = '1';
   const name: string = 'onnxruntime-node';
   try {

@@ -1,12 +1,11 @@
-// Of the slots in which a kernel's vector unit issues, how many are multiply-adds: read from its
-// assembly, in the innermost loop with the most of them, or in all of its code where none is in a
-// loop.
+// The share of multiply-adds among the issue slots of a kernel's vector unit. It is read from the
+// assembly: in the innermost loop with the most multiply-adds, or in all code if no loop has any.
 import type { Family } from './families.js';
 
 export interface Issue {
-  /** In multiply-adds of the unit's width. */
+  /** Counted as multiply-adds of the unit's full width. */
   readonly multiplyAdds: number;
-  /** Slots that its instructions take; a multiply-add at full rate takes one. */
+  /** Issue slots that the instructions take; a full-rate multiply-add takes one. */
   readonly slots: number;
 }
 
@@ -41,7 +40,7 @@ function total(code: readonly Instruction[]): Issue {
   };
 }
 
-/** Labels that stand on lines of their own, and jumps back to them. */
+/** Finds loops from labels on lines of their own and jumps back to them. */
 function readListing(
   lines: readonly string[],
   label: RegExp,
@@ -70,12 +69,12 @@ function readListing(
 
 const multiplyAdd = /^v_(fma|fmac|mac|mad|fmaak|fmamk|madak|madmk)_(f32|f16|legacy|mix)/;
 const quarterRate = /^v_(mul_lo|mul_hi|rcp|exp|log|sqrt|rsq|sin|cos|mad_u64|div_)/;
-/** RDNA3: of a wave of 64 both halves issue at once. */
+/** RDNA3: instructions of which a wave of 64 issues both halves at once. */
 const dual =
   /^v_(dual_|fma_f32|fmac_f32|fmaak_f32|fmamk_f32|mul_f32|add_f32|sub_f32|subrev_f32|max_f32|min_f32|mov_b32|cndmask_b32|add_nc_u32|lshlrev_b32|and_b32|dot2)/;
 
 function readAmd(lines: readonly string[], family: Family): Listing {
-  // A line says how often the one before it is repeated; no such line is in a loop.
+  // Some lines say how often the preceding one is repeated; there are none in loops.
   return readListing(lines, /^(BB\d+):/, /^\s*s_c?branch\w*\s+(BB\d+)/, (line) => {
     const text = line.split(';')[0].trim();
     if (!text || text.startsWith('(')) return undefined;
@@ -116,12 +115,12 @@ function readIntel(lines: readonly string[], family: Family): Listing {
   );
 }
 
-// ---- NVIDIA, as Mesa's NAK writes it: blocks with their successors, `block 110 L132 [109, 116] ->
-// {` … `} -> [111, 114]` ----
+// ---- NVIDIA, as written by Mesa's NAK: blocks with their predecessors and successors,
+// `block 110 L132 [109, 116] -> {` … `} -> [111, 114]` ----
 
 function readNvidia(lines: readonly string[]): Listing {
   return readListing(lines, /^block\S* (\d+) /, /^\} -> \[.*?\b(\d+)\b/, (line) => {
-    // Jumps back are a block's last line, which takes no slot.
+    // A jump back is on a block's last line, which takes no slot.
     if (line.startsWith('}')) return { multiplyAdds: 0, slots: 0 };
     const [, op] = /^(?:@\S+)?\s+(?:\S+\s+=\s+)?([a-z]\w*)/.exec(line) ?? [];
     if (op === undefined || op === 'nop') return undefined;

@@ -1,4 +1,4 @@
-// What is known of every default kernel on every family (baseline.json), and what must not get
+// The known statistics of every default kernel on every family (baseline.json), which must not get
 // worse.
 import type { Precision } from '../../src/layers/precision.js';
 import type { CodeStatistics } from './families.js';
@@ -10,9 +10,9 @@ export type KnownCode = Pick<
 >;
 
 export interface Baseline {
-  /** The drivers' version. */
+  /** Mesa's version. */
   readonly mesa: string;
-  /** Of the network's input. */
+  /** Size of the network's input. */
   readonly size: { readonly height: number; readonly width: number };
   /** By family, precision, and a pipeline's first label. */
   readonly families: Readonly<
@@ -20,7 +20,7 @@ export interface Baseline {
   >;
 }
 
-/** What a kernel must be that the baseline does not know. */
+/** What is required of a kernel that is not in the baseline. */
 const wanted = { spills: 0, fills: 0, waves: 2 };
 
 export function knownCode(pipelines: readonly PipelineProfile[]): Record<string, KnownCode> {
@@ -32,7 +32,7 @@ export function knownCode(pipelines: readonly PipelineProfile[]): Record<string,
   );
 }
 
-/** How pipelines are worse than known, a line each: more spills, or registers that cost a wave. */
+/** How pipelines are worse than known, one line each: more spills, or fewer waves in flight. */
 export function findGrowth(
   pipelines: readonly PipelineProfile[],
   known: Readonly<Record<string, KnownCode>>,

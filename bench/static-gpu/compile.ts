@@ -1,6 +1,6 @@
-// Runs in the environment of a family's driver (families.ts), one process for one plan: compiles
-// every pipeline, one at a time so that the layer's lines are theirs, submits the plan once, and
-// times what the host does for that.
+// Runs in the environment of a family's driver (families.ts), one process per plan. Compiles every
+// pipeline, one at a time so that the layer's lines can be assigned to it, submits the plan once,
+// and times what the host does for that.
 //   node bench/dist/static-gpu-compile.js HEIGHTxWIDTH f32|f16 FILE
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { GpuProfile } from '../../src/gpu/context.js';
@@ -11,7 +11,7 @@ import { openGpu } from '../../src/node.js';
 import { parseSizes } from '../sizes.js';
 import { type Work, planPackaged } from './plan.js';
 
-/** What the process leaves in FILE. */
+/** What the process writes to FILE. */
 export interface CompiledPlan {
   readonly profile: GpuProfile;
   readonly kernels: readonly (Work & {
@@ -30,7 +30,7 @@ export interface CompiledPlan {
   readonly host: HostTimes;
 }
 
-/** As the layer writes them (layer/nullgpu.c). */
+/** As written by the layer (layer/nullgpu.c). */
 export interface LayerPipeline {
   readonly milliseconds: number;
   readonly executables: readonly {
@@ -41,8 +41,8 @@ export interface LayerPipeline {
 }
 
 /**
- * Milliseconds of a run: recording, finishing the command buffer, submitting; CPU time of all
- * threads; the runs' median and least.
+ * Milliseconds per run: recording, finishing the command buffer and submitting, all of these
+ * together, and CPU time of all threads; the median and the least of the runs.
  */
 export type HostTimes = Readonly<
   Record<
@@ -91,10 +91,10 @@ const submit = layerLines('submit').at(-1);
 const compiled = { profile: gpu.profile, kernels, pipelines, submit, host };
 writeFileSync(file, JSON.stringify(compiled));
 rmSync(report);
-// These drivers crash when they are closed without a GPU.
+// Without a GPU these drivers crash on a normal exit.
 process.kill(process.pid, 'SIGKILL');
 
-/** What the layer wrote; it writes these lines in a form of its own. */
+/** The layer's lines of one kind. */
 function layerLines(kind: string): Record<string, never>[] {
   if (!existsSync(report)) return [];
   const lines = readFileSync(report, 'utf8')
@@ -128,7 +128,7 @@ async function timeHost(): Promise<HostTimes> {
     });
     await device.queue.onSubmittedWorkDone();
   };
-  // The layer counts this one; writing that down must not be timed.
+  // The layer reports the first run; writing that report must not be timed.
   await run();
   delete process.env.PANPP_NULLGPU_OUT;
   for (let index = 0; index < 10; index++) await run();

@@ -1,30 +1,28 @@
-// How long a plan might take on GPUs that are not here: estimates, ±40 %, from multiply-adds, bytes
-// and dispatches.
+// Estimates, within about 40 %, of a plan's time on GPUs that are not available, from
+// multiply-adds, bytes and dispatches.
 import type { Work } from './plan.js';
 
 export interface Gpu {
   readonly name: string;
-  /** Multiprocessors, compute units, cores: what a workgroup stays on. */
+  /** Multiprocessors, compute units or cores: a workgroup runs on one of them. */
   readonly units: number;
-  /** Float32 multiply-adds of a unit in a cycle. */
+  /** Float32 multiply-adds per unit and cycle. */
   readonly multiplyAdds: number;
   readonly gigahertz: number;
-  /** Memory, gigabytes a second. */
+  /** Memory bandwidth, gigabytes per second. */
   readonly memory: number;
-  /** The last cache before memory: megabytes, and gigabytes a second. */
+  /** The last-level cache: megabytes, and gigabytes per second. */
   readonly cacheMegabytes: number;
   readonly cache: number;
-  /**
-   * Between the end of a dispatch and the start of the next one that waits for it, microseconds.
-   */
+  /** Microseconds from the end of a dispatch to the start of the next one that waits for it. */
   readonly drain: number;
-  /** Of the peak, what the inner loop of the largest tiles keeps. */
+  /** Share of the peak that the inner loop of the largest tiles reaches. */
   readonly efficiency: number;
 }
 
 /**
- * Data sheets' figures but for cache speeds, drains and efficiencies, which are guesses from
- * published measurements.
+ * Figures from data sheets, except cache speeds, drains and efficiencies, which are guesses based
+ * on published measurements.
  */
 export const gpus: readonly Gpu[] = [
   {
@@ -84,21 +82,21 @@ export const gpus: readonly Gpu[] = [
   },
 ];
 
-/** What the formula assumes of every GPU. */
+/** The formula's assumptions for every GPU. */
 export const assumed = {
-  /** Of a memory's speed, what is reached. */
+  /** Share of the memory bandwidth that is reached. */
   memoryShare: 0.85,
-  /** Of a cache's size, what a band may take to stay in it. */
+  /** Share of the cache that a band may take and still stay in it. */
   cacheShare: 0.8,
-  /** Workgroups of the largest tiles on a unit at a time. */
+  /** Workgroups of the largest tiles that a unit holds at a time. */
   resident: 6,
-  /** Cycles that a workgroup waits for 16 values of depth when it is alone on its unit. */
+  /** Cycles that a workgroup waits per 16 values of depth when it is alone on its unit. */
   stall: 650,
-  /** A dispatch takes so many microseconds at least. */
+  /** The least time of a dispatch, microseconds. */
   least: 2,
 } as const;
 
-/** Microseconds of a dispatch by what bounds it, without the drain. */
+/** Microseconds of a dispatch, by memory, by arithmetic and as a whole; without the drain. */
 export interface DispatchTime {
   readonly memory: number;
   readonly arithmetic: number;
@@ -120,7 +118,7 @@ function memoryTime({ bytes, band }: Work, gpu: Gpu): number {
     : microseconds(bytes, gpu.memory);
 }
 
-// Either the units are full and issue all the time, or a workgroup waits for memory alone.
+// The slower of two cases: units are full and always issue, or workgroups wait for memory alone.
 function arithmeticTime(
   { perGroup, invocations, depth }: NonNullable<Work['tile']>,
   workgroups: number,
@@ -128,7 +126,7 @@ function arithmeticTime(
 ): number {
   const perUnit = Math.ceil(workgroups / gpu.units);
   const full = perGroup / gpu.multiplyAdds / gpu.efficiency;
-  // A subgroup issues on one of a unit's four schedulers, at 0.8 of its rate.
+  // Each subgroup issues on one of a unit's four schedulers, at 0.8 of that one's rate.
   const alone =
     perGroup / (Math.min(128, invocations) * 0.8) + Math.ceil(depth / 16) * assumed.stall;
   return (
@@ -136,7 +134,7 @@ function arithmeticTime(
   );
 }
 
-/** Parts of the network, in their order. */
+/** Parts of a detection on the GPU, in order. */
 export const parts = [
   'preprocess',
   'stem',
@@ -173,7 +171,7 @@ export interface PartTime {
 
 export type PlanTime = Readonly<Record<Part, PartTime>>;
 
-/** A plan's parts on a GPU. */
+/** The times of a plan's parts on a GPU. */
 export function planTime(
   kernels: readonly (Work & { stage: string; label: string; workgroups: number })[],
   gpu: Gpu,

@@ -1,30 +1,27 @@
-// The GPU families that Mesa's compilers know without a GPU: how their driver is started, and what
-// its statistics mean.
+// The GPU families that Mesa's compilers support without a GPU: how to start their drivers, and
+// what the drivers' statistics mean.
 import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { PanppError } from '../../src/errors.js';
 
 export interface Family {
-  /** As its driver calls it. */
+  /** The driver's name for it. */
   readonly name: string;
   /** GPUs of the family. */
   readonly examples: string;
   readonly vendor: 'amd' | 'intel' | 'nvidia';
-  /** Invocations that one instruction takes a cycle. */
+  /** Invocations that an instruction processes per cycle. */
   readonly lanes: number;
   /** AMD: two multiply-adds of a wave of 64 issue as one (RDNA3). */
   readonly dualIssue?: boolean;
-  /** AMD before RDNA, whose driver counts waves of 64; RDNA's counts in 32s. */
+  /** AMD before RDNA: the driver counts waves of 64; for RDNA it counts waves of 32. */
   readonly wave64?: boolean;
-  /**
-   * Intel: threads of an execution unit. They share nothing but it, so registers don't change how
-   * many there are.
-   */
+  /** Intel: threads per execution unit. Each has its own registers, so their number is fixed. */
   readonly threads?: number;
-  /** NVIDIA: as its driver numbers it, in hexadecimal. */
+  /** NVIDIA: the driver's number for it, in hexadecimal. */
   readonly chipset?: string;
-  /** NVIDIA: subgroups that a scheduler holds at most. */
+  /** NVIDIA: the most subgroups that a scheduler holds. */
   readonly warps?: number;
 }
 
@@ -61,15 +58,15 @@ export function familyNamed(name: string): Family {
   return family;
 }
 
-// ---- starting its driver ----
+// ---- starting a driver ----
 
 export interface Drivers {
   readonly folder: string;
-  /** Mesa's. */
+  /** Mesa's version. */
   readonly version: string;
 }
 
-/** What drivers.sh has made, if it has. */
+/** The drivers that drivers.sh has built, if any. */
 export function findDrivers(): Drivers | undefined {
   const cache = process.env.XDG_CACHE_HOME || join(homedir(), '.cache');
   const folder = process.env.PANPP_STATIC_GPU || join(cache, 'panpp', 'static-gpu');
@@ -81,10 +78,10 @@ export function findDrivers(): Drivers | undefined {
 
 export const driversHint = 'bench/static-gpu/drivers.sh fetches and builds them';
 
-/** How Node is started where a family's driver is the only one, with the layer on top. */
+/** How to start Node with a family's driver as the only one, and with the layer. */
 export interface Launch {
   readonly command: string;
-  /** Before the script. */
+  /** Arguments before the script. */
   readonly args: readonly string[];
   readonly env: NodeJS.ProcessEnv;
 }
@@ -99,7 +96,7 @@ export function launchOf(family: Family, { folder }: Drivers): Launch {
     VK_DRIVER_FILES: join(root, 'usr/share/vulkan/icd.d', `${icd}_icd.json`),
     VK_LAYER_PATH: join(folder, 'layer'),
     VK_INSTANCE_LAYERS: 'VK_LAYER_PANPP_nullgpu',
-    // What is in the cache would not be compiled.
+    // Cached shaders would not be compiled.
     MESA_SHADER_CACHE_DISABLE: 'true',
   };
   const shim = (name: string) => join(folder, `lib${name}_noop_drm_shim.so`);
@@ -122,7 +119,7 @@ export function launchOf(family: Family, { folder }: Drivers): Launch {
         },
       };
     case 'nvidia':
-      // Of a newer distribution, and so with its C library.
+      // The driver is from a newer distribution, so it runs with that one's C library.
       return {
         command: join(libraries, 'ld-linux-x86-64.so.2'),
         args: ['--library-path', libraries, realpathSync(process.execPath)],
@@ -136,9 +133,9 @@ export function launchOf(family: Family, { folder }: Drivers): Launch {
   }
 }
 
-// ---- what it says ----
+// ---- reading its statistics ----
 
-/** A pipeline's code, as its driver counts it. */
+/** Statistics of a pipeline's code, as counted by its driver. */
 export interface CodeStatistics {
   /** Invocations of a subgroup: AMD's wave, Intel's SIMD width. */
   readonly subgroup: number;

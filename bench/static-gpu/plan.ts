@@ -1,5 +1,5 @@
-// What panpp would run on a device, kernel by kernel, with the multiply-adds and bytes of each. All
-// that this folder takes from a plan is here.
+// The kernels that panpp would run on a device, with the multiply-adds and bytes of each. No other
+// file in this folder reads plans.
 import { readFileSync } from 'node:fs';
 import { type DetectionPlan, planDetection } from '../../src/detection/pass.js';
 import type { Gpu } from '../../src/gpu/context.js';
@@ -24,24 +24,24 @@ export interface PlannedKernel {
 }
 
 /**
- * What a dispatch must do at least, counted from shapes: exact for convolutions, for others all of
- * their bindings once.
+ * The least that a dispatch must do, from shapes: exact for convolutions; for others, each binding
+ * is counted once.
  */
 export interface Work {
   readonly multiplyAdds: number;
-  /** Read and written once each. */
+  /** Bytes read and written, each once. */
   readonly bytes: number;
-  /** Of convolutions: how the tile cuts the work. */
+  /** For convolutions: how the tile divides the work. */
   readonly tile?: {
     readonly name: string;
-    /** Multiply-adds of an output value, and of a whole workgroup. */
+    /** Multiply-adds of an output value; those of a whole workgroup follow. */
     readonly depth: number;
     readonly perGroup: number;
     readonly invocations: number;
   };
   /**
-   * Of Winograd's three steps: bytes of the band's maps in between, and those of `bytes` that are
-   * not them. Where the former fit a cache, only the latter meet memory.
+   * For Winograd's three steps: bytes of the band's intermediate maps, and the rest of `bytes`. If
+   * the intermediate maps fit in a cache, only the rest goes to memory.
    */
   readonly band?: { readonly between: number; readonly rest: number };
 }
@@ -51,13 +51,13 @@ export interface PlannedDetection {
   readonly kernels: readonly PlannedKernel[];
 }
 
-/** A conv that a plan has asked a tile for. */
+/** A convolution for which a plan has chosen a tile. */
 interface Conv {
   readonly shape: DirectConvPlan;
   readonly tile: ConvTile;
 }
 
-/** Regions that the recognition head's plan is for. */
+/** The number of regions in the recognition head's plan. */
 const regions = 30;
 
 /** The plan of the packaged model for one image of the network's size, with the default tiles. */
@@ -87,7 +87,7 @@ export async function planPackaged(
   const kernels = plan.stages.flatMap(({ name, dispatches: own }) =>
     own.map((dispatch) => ({ stage: name, dispatch })),
   );
-  // No packaged model has a recognition head; its kernels are the same whatever its weights.
+  // No packaged model has a recognition head; its kernels do not depend on its weights.
   const standIn = gpu.device.createBuffer({ size: 16, usage: GPUBufferUsage.STORAGE });
   const head = { encoder: standIn, decoder: standIn, classes: 39 };
   const reading = planRecognition(plan.network.maps.get('ffm.f1')!, size, head, greedy, regions);
@@ -100,8 +100,8 @@ export async function planPackaged(
 }
 
 /**
- * Convs come in the plan's order and under their kernels' names; Winograd's transforms stand around
- * their products.
+ * Convolutions have the plan's order and their kernels' names. Winograd's transforms come before
+ * and after their products.
  */
 function workOf(dispatches: readonly Dispatch[], convs: readonly Conv[]): Work[] {
   const productsOf = (label: string) => label.replace(/\.products$/, '');
@@ -124,7 +124,7 @@ function workOf(dispatches: readonly Dispatch[], convs: readonly Conv[]): Work[]
   return works;
 }
 
-/** Places of a transformed patch, and pixels of a tile, in Winograd's F(4×4, 3×3). */
+/** In Winograd's F(4×4, 3×3): values of a transformed patch, and pixels of a tile. */
 const places = 36;
 const pixels = 16;
 

@@ -1,4 +1,4 @@
-// A family's profile: the packaged model's kernels as the family's compiler makes them.
+// A family's profile: the packaged model's kernels as compiled by the family's compiler.
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -18,14 +18,14 @@ import {
 
 /** A pipeline, and the kernels that share it. */
 export interface PipelineProfile extends CodeStatistics {
-  /** Of its kernels, in the plan's order, each once. */
+  /** Labels of its kernels, in the plan's order, without duplicates. */
   readonly labels: readonly string[];
-  /** How many dispatches of the plan run it. */
+  /** How many of the plan's dispatches run it. */
   readonly dispatches: number;
-  /** CPU time of its compilation by the driver. */
+  /** CPU time that the driver takes to compile it. */
   readonly milliseconds: number;
   readonly issue: Issue;
-  /** Of convolutions. */
+  /** For convolutions. */
   readonly tile?: string;
 }
 
@@ -34,7 +34,7 @@ export interface FamilyProfile {
   readonly pipelines: readonly PipelineProfile[];
 }
 
-/** Compiles a plan's pipelines in a process of its own. */
+/** Compiles a plan's pipelines in a separate process. */
 export async function profileFamily(
   family: Family,
   drivers: Drivers,

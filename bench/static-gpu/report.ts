@@ -1,4 +1,4 @@
-// bench/STATIC.md from the profiles: what is exact first, then what is estimated.
+// Writes bench/STATIC.md from the profiles: exact figures first, then estimates.
 import { digits, table, writeFigures } from '../markdown.js';
 import { projectFile } from '../paths.js';
 import { type Size, nameOf } from '../sizes.js';
@@ -25,7 +25,7 @@ export interface SizedPlan {
 export interface Report {
   readonly drivers: Drivers;
   readonly commit: string;
-  /** Of the code. */
+  /** The network's input size for the code. */
   readonly size: Size;
   readonly codes: readonly FamilyCode[];
   readonly plans: readonly SizedPlan[];
@@ -74,13 +74,13 @@ export async function writeReport(report: Report): Promise<string> {
   return path;
 }
 
-/** Both precisions' values, one if they are equal. */
+/** Both precisions' values, or one value if they are equal. */
 function pair(values: readonly (string | undefined)[]): string {
   const [first = '–', second = '–'] = values;
   return first === second ? first : `${first} · ${second}`;
 }
 
-/** In bold what must not stay. */
+/** Faults in bold. */
 const marked = (fault: boolean, text: string): string => (fault ? `**${text}**` : text);
 
 function summary({ codes, size }: Report): string[] {
@@ -120,7 +120,7 @@ function summary({ codes, size }: Report): string[] {
   ];
 }
 
-/** Of code with fewer multiply-adds their share says nothing: it is not there to multiply. */
+/** Code with fewer multiply-adds serves another purpose, so their share means nothing there. */
 const leastMultiplyAdds = 16;
 
 function codeTable({ family, profiles }: FamilyCode): string[] {
@@ -284,7 +284,10 @@ function formula(): string[] {
   ];
 }
 
-/** Upload, mapping and regions, milliseconds: measured on CPUs at 736 × 1312, taken for all. */
+/**
+ * Upload, mapping and region extraction, milliseconds: measured on CPUs at 736 × 1312, assumed for
+ * all.
+ */
 const hostRest = 1.4;
 
 function estimateTable({ profile: { plan } }: SizedPlan): string[] {

@@ -19,11 +19,13 @@ bench/static-gpu/baseline.json.
                      than it had, or is new and spills at all or has fewer than 2
   --families NAMES   of these alone: ${families.map(({ name }) => name).join(',')}`;
 
-/** Input size of the code that is examined; other sizes share nearly all of it. */
+/** Input size for the examined code; other sizes share nearly all of it. */
 const codeSize: Size = { height: 640, width: 640 };
-/** Of the plans whose dispatches, work and times are written down. */
+/** Input sizes of the plans whose dispatches, work and times are reported. */
 const planSizes: readonly Size[] = [codeSize, { height: 736, width: 1312 }];
-/** Whose plans these are: bands as most GPUs have them (src/layers/conv/bands.ts). */
+/**
+ * The family whose plans are reported: its bands are those of most GPUs (src/layers/conv/bands.ts).
+ */
 const planFamily = familyNamed('ga102');
 const baselinePath = projectFile('bench/static-gpu/baseline.json');
 
@@ -123,7 +125,7 @@ function codeOf(profiles: Readonly<Record<Precision, FamilyProfile>>) {
   return { f32: knownCode(profiles.f32.pipelines), f16: knownCode(profiles.f16.pipelines) };
 }
 
-/** A kernel a line, so that a change shows what it does. */
+/** One line per kernel, so that a diff shows what changed. */
 function describeBaseline(baseline: Baseline): string {
   return `${JSON.stringify(baseline, undefined, 1).replace(/\{\s+("subgroup"[^{}]*?)\s+\}/g, (_, inner: string) => `{ ${inner.replace(/\n */g, ' ')} }`)}\n`;
 }

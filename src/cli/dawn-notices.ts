@@ -1,6 +1,6 @@
-// Keeps Dawn's own notices off stderr. While it looks for adapters, its native code writes directly
-// to file descriptor 2: that it lowers limits that nothing here uses, and that a Vulkan loader
-// found no driver. Neither can be switched off.
+// Keeps two of Dawn's own notices off stderr: that it lowers limits (which nothing here uses), and
+// that a Vulkan loader found no driver. Its native code writes them directly to file descriptor 2
+// while it looks for adapters. Neither can be switched off.
 import { randomUUID } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -19,8 +19,8 @@ export function withoutNotices(text: string): string {
 
 /**
  * Runs `start`, which starts Dawn, while file descriptor 2 is redirected to a file. Afterwards the
- * file's content goes to stderr, without the notices. No other thread may open files when this
- * begins or ends, because it would get the descriptor, so only the command line uses this.
+ * file's content goes to stderr, without the notices. While descriptors are swapped, no other
+ * thread may open a file, because it could get descriptor 2; so only the command line uses this.
  */
 export async function withoutDawnNotices<T>(start: () => Promise<T>): Promise<T> {
   const restore = divertStderr();
@@ -32,8 +32,8 @@ export async function withoutDawnNotices<T>(start: () => Promise<T>): Promise<T>
 }
 
 /**
- * Returns a function that ends the redirection and returns the text written in between; undefined if
- * stderr could not be restored.
+ * Returns a function that ends the redirection and returns the text written in between. Undefined
+ * if stderr could not be restored.
  */
 function divertStderr(): (() => string) | undefined {
   if (process.platform !== 'linux' || !canBeReopened()) return undefined;

@@ -1,4 +1,4 @@
-// What every command that computes needs: a GPU and a model, and a notice about the adapter.
+// What every command that computes needs: a GPU, a model, and a notice about the adapter.
 import { Option, type Command } from 'commander';
 import type { Model } from '../model/model.js';
 import { loadModel } from '../model/load.js';
@@ -104,7 +104,7 @@ export class Engine {
 
   /**
    * Runs work on the model. If the device is lost meanwhile, a line on stderr says so and the work
-   * is done again on a fresh device.
+   * is repeated on a fresh device.
    * @throws PanppError `device-lost` if that one is lost too
    */
   async run<T>(work: (model: Model) => Promise<T>): Promise<T> {
@@ -195,7 +195,7 @@ async function findTuning(
   }
 }
 
-// People often give the downloaded checkpoint first.
+// Users often pass the downloaded checkpoint instead of a weights file.
 export async function asWeights<T>(read: () => T | Promise<T>): Promise<T> {
   try {
     return await read();

@@ -99,11 +99,11 @@ export async function runDataset(task: Task, folder: string, flags: RunFlags): P
       await engine.dispose();
     }
   }
-  // In the images' order, however often the run was interrupted: sums of floats depend on it.
+  // In the images' order, however often the run was interrupted: floating-point sums depend on it.
   return { settings, stored: new Map([...images.keys()].map((name) => [name, done.get(name)!])) };
 }
 
-/** What earlier runs found. A failed image is not done: it is tried again. */
+/** Results of earlier runs. A failed image is not done: it is tried again. */
 async function readDone(
   runFolder: RunFolder,
   names: Iterable<string>,
@@ -141,7 +141,7 @@ const unitSquare: Polygon = [
   [0, 1],
 ];
 
-/** Checks at once, not after hours, that every image has readable ground truth. */
+/** Checks at once, rather than after hours, that every image has readable ground truth. */
 function assertScorable({ protocol, groundTruth, options }: Task, names: readonly string[]): void {
   const nothing: StoredImage = { file: '', regions: [] };
   // Some protocols fail without any detection, so one image gets a square.

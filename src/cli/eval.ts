@@ -148,8 +148,8 @@ async function evaluation(flags: EvalFlags): Promise<number> {
 }
 
 /**
- * The options of a run; undefined without --run. @throws PanppError `argument` for options that
- * don't fit
+ * The options of a run; undefined without --run.
+ * @throws PanppError `argument` for options that don't fit
  */
 function runFlagsOf({ run, images, ...flags }: EvalFlags): RunFlags | undefined {
   if (run && images === undefined) throw new PanppError('argument', '--run needs --images');

@@ -10,8 +10,8 @@ import { fileError, namesIn, readBytes, statOf } from './files.js';
 
 /**
  * Reads all files of a folder, or of a zip archive. Hidden files in folders are ignored, because
- * operating systems create them. ICDAR's scripts read archives, so those are taken unchanged; the
- * other benchmarks' scripts read only folders, so files in their archives may lie in folders.
+ * operating systems create them. ICDAR's scripts read archives, so names in those are kept as they
+ * are; the other benchmarks' scripts read only folders, so their archives may contain folders.
  * @throws PanppError `file` or `evaluation`
  */
 export async function readFileSet(path: string, protocol: Protocol): Promise<FileSet> {

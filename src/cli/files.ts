@@ -279,8 +279,8 @@ export function isSameFile(a: Stats, b: Stats): boolean {
 }
 
 /**
- * Makes a folder and checks that files can be written to it, before any work is done. @throws
- * PanppError `file`
+ * Makes a folder and checks that files can be written to it, before any work is done.
+ * @throws PanppError `file`
  */
 export async function openOutputFolder(path: string): Promise<void> {
   try {

@@ -1,5 +1,5 @@
 // Files below a folder and files that match a glob, by tinyglobby. It supports neither names that
-// are not UTF-8 nor, on Linux, backslashes in names. Names passed to and from it therefore hold a
+// are not UTF-8 nor, on Linux, backslashes in names. Names passed to and from it therefore encode a
 // backslash as a lone surrogate, like bytes that are not UTF-8 (paths.ts).
 import { type Dirent, type Stats, readdir, realpath, stat } from 'node:fs';
 import { stat as statOf } from 'node:fs/promises';
@@ -26,7 +26,7 @@ const onBytes = {
       onDisk(withBackslashes(path)),
       { withFileTypes: true, encoding: 'buffer' },
       (error, entries) => {
-        // An entry's name is its own and may be written to; its kind is asked of the entry.
+        // A Dirent's name is an own, writable property; the methods that tell its kind still work.
         done(
           error,
           entries?.map(

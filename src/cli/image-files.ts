@@ -40,7 +40,7 @@ async function processFile(path: string, findText: FindText): Promise<Outcome> {
     return { result: { image, found: await findText(image, path) } };
   } catch (error) {
     if (error instanceof PanppError && error.code === 'device-lost') throw error;
-    // The model does not know the file's name.
+    // The model's messages do not name the file.
     const isModels = image !== undefined && error instanceof PanppError;
     return { error: isModels ? `${path}: ${error.message}` : errorLine(error) };
   }

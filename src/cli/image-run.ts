@@ -61,7 +61,7 @@ export async function runOnImages(
   let [failed, reported] = [problems.length, 0];
   const stopWatching = onInterrupt(async () => {
     const written = await results.finish({ ifAny: true });
-    // By now the image being written is counted.
+    // One turn later the image that was being written is counted.
     await new Promise(setImmediate);
     saidWritten(written, say);
     say(
@@ -82,7 +82,7 @@ export async function runOnImages(
       const { isRead, isGood } = await report(done, results, progress, hashes.get(done.file));
       if (!isGood) failed++;
       reported++;
-      // Nobody reads the output, and nothing else was requested.
+      // Nobody reads the output, and no files were requested.
       if (!isRead && !results.isAsked)
         process.exit(
           Math.max(

@@ -1,4 +1,4 @@
-// Ctrl-C and similar signals: work in progress ends in an orderly way, and what is left undone is
+// Ctrl-C and similar signals: work in progress ends in an orderly way, and what remains undone is
 // reported.
 import { setTimeout as delay } from 'node:timers/promises';
 import { endingSignals, errorLine, exitCodes, say } from './report.js';

@@ -1,11 +1,11 @@
 // Records what runs have written to an output folder. The next run then knows which files it may
-// replace, which pictures there are results and not inputs, and which images are done.
+// replace, which pictures in it are results rather than inputs, and which images are done.
 //
-//   .panpp/images/a.json   the image a: what was found with what, and which files were written of it
-//   .panpp/run.json        which files were written of the whole run
+//   .panpp/images/a.json   for image a: its result, what that depends on, and the files written
+//   .panpp/run.json        the files written for the whole run
 //
 // A file belongs to the run while its content is what was written; a file corrected by hand belongs
-// to the user. An entry is written before its files, so that all of them are known after a kill.
+// to the user. An entry is written before its files, so all are known if the process is killed.
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
@@ -18,9 +18,9 @@ import type { ResultLine } from './result-line.js';
 
 export interface Entry {
   /**
-   * SHA-256 of what was written, by path within the output folder: the latest, then the version it
-   * replaced, which may still be there after a kill. Empty if a file that was not the run's was in
-   * its place.
+   * SHA-256 of what was written, by path within the output folder: the latest version, then the one
+   * it replaced, which may still be there if the process was killed. Empty if a file that was not
+   * the run's was in its place.
    */
   readonly files: Readonly<Record<string, readonly string[]>>;
   /** The result line, and a hash of everything it depends on. */

@@ -206,7 +206,7 @@ export class ResultFiles {
     private readonly withRunFile: boolean,
     private readonly task: ResultTask,
     private readonly flags: OutputFlags,
-    /** Undefined if no files are asked for. */
+    /** Undefined if no files are requested. */
     private readonly record: OutputRecord | undefined,
     /** The input images, which no result may replace. */
     private readonly images: readonly Stats[],
@@ -270,7 +270,7 @@ export class ResultFiles {
 
   /**
    * An earlier run's result for an image, if it wrote all requested files.
-   * @param of a hash of all that the result depends on, if it is known
+   * @param of hash of everything the result depends on, if known
    */
   async earlier(file: ImageFile, of: string | undefined): Promise<ResultLine | undefined> {
     const entry = this.flags.resume ? await this.record?.read(file.resultName) : undefined;
@@ -278,8 +278,8 @@ export class ResultFiles {
     for (const { name, path } of this.#filesOf(file)) {
       const hashes = entry.files[name];
       const there = hashes && (await hashOfFile(path));
-      // After a kill the previous version may still be there. A file that is not ours is replaced
-      // only with --overwrite.
+      // If the process was killed, the previous version may still be there. A file that is not ours
+      // is replaced only with --overwrite.
       if (!there || there === hashes[1] || (hashes.length === 0 && this.flags.overwrite))
         return undefined;
     }
@@ -298,7 +298,7 @@ export class ResultFiles {
 
   /**
    * Writes an image's files; if one fails, the others are still written.
-   * @param of a hash of all that the result depends on, if it is known
+   * @param of hash of everything the result depends on, if known
    */
   async write(file: ImageFile, result: ImageResult, of: string | undefined): Promise<Written> {
     const all: Written = { paths: [], problems: [] };
@@ -327,7 +327,7 @@ export class ResultFiles {
 
   /**
    * Writes the run's file, if requested, after the pending writes.
-   * @param ifAny only if it has an image
+   * @param ifAny only if the run has an image
    */
   async finish({ ifAny = false } = {}): Promise<Written> {
     const all: Written = { paths: [], problems: [] };
@@ -382,7 +382,7 @@ export class ResultFiles {
       const wrote = await attempt(join(this.folder, '.panpp'), all, () =>
         record.write({ files, result }, image),
       );
-      // Without its entry a file would count as the user's.
+      // Without its entry the file would later count as the user's.
       if (!wrote)
         all.problems.push(
           ...free.map(
@@ -403,8 +403,8 @@ export class ResultFiles {
   }
 
   /**
-   * Whether a file may be written: the hash of the existing file, undefined if none, `taken` if it
-   * must stay.
+   * Checks whether a file may be written. Returns the hash of the existing file, undefined if there
+   * is none, or `taken` if it must stay.
    */
   async #claim(path: string, now: string, own: readonly string[]): Promise<string | undefined> {
     const info = await statOf(path);

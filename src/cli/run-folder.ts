@@ -1,9 +1,9 @@
 // The folder of a run over a data set: the results of each image, so that an interrupted run
-// continues where it stopped, and the run's settings, so that results of other settings don't mix
-// in.
+// continues where it stopped, and the run's settings, so that no results of other settings are
+// mixed in.
 //
 //   run.json                 settings, weights, images
-//   detections/img_1.json    the regions found in img_1.jpg with their scores, or why there are none
+//   detections/img_1.json    the regions found in img_1.jpg, with scores, or why there are none
 //   results/res_img_1.txt    the same as the protocol's result file
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -67,8 +67,8 @@ export async function readRun(folder: string): Promise<StoredImages> {
 }
 
 /**
- * Result files as `protocol` wants them. @throws PanppError `argument` if its format can't hold a
- * region
+ * Result files in the form that `protocol` requires.
+ * @throws PanppError `argument` if its format can't hold a region
  */
 export function resultFiles(protocol: Protocol, stored: StoredImages): FileSet {
   const encoder = new TextEncoder();

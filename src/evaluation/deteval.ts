@@ -1,8 +1,8 @@
-// Total-Text's DetEval: one to one, then one to many, then many to one, with σ = the share of a
-// ground truth that a detection covers (recall) and τ = the share of a detection that lies in a
-// ground truth (precision). Idea: C. Wolf and J.-M. Jolion, "Object count/area graphs for the
-// evaluation of object detection and segmentation algorithms", 2006; rules: the Total-Text script
-// in the authors' repository, its thresholds and its oddities included.
+// Total-Text's DetEval: one to one, then one to many, then many to one. σ (recall) is the share of
+// a ground truth that a detection covers; τ (precision) is the share of a detection that lies in a
+// ground truth. Idea: C. Wolf and J.-M. Jolion, "Object count/area graphs for the evaluation of
+// object detection and segmentation algorithms", 2006. Rules, thresholds and quirks: the Total-Text
+// script in the authors' repository.
 import type { KeyedFile } from './formats/icdar.js';
 import { refuse } from './formats/text.js';
 import {
@@ -109,7 +109,7 @@ function evaluateImage(gtFile: KeyedFile, detFile: KeyedFile, forms: Set<string>
   };
 }
 
-/** The detections without those that don't-care regions remove. */
+/** The detections that don't-care regions do not remove. */
 function withoutDontCare(gt: readonly GroundTruth[], det: readonly Detection[]): Detection[] {
   let left = [...det];
   let share: number | undefined;

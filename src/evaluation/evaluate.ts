@@ -1,6 +1,6 @@
 // The benchmarks' own evaluation protocols, by name. Each reproduces the official script's numbers
-// and decisions exactly. Input that the script refuses is refused here too, with a line that says
-// what and where.
+// and decisions exactly. Input that the script refuses is refused here too, with a one-line message
+// that says what is wrong and where.
 import { PanppError } from '../errors.js';
 import { evaluateCtw1500 } from './ctw1500.js';
 import { evaluateTotalText } from './deteval.js';
@@ -42,8 +42,8 @@ const EVALUATORS: Evaluators = {
 };
 
 /**
- * Compares result files with ground-truth files. For names and formats see formats/; write results
- * with `formatResults`, named by `resultFileName`.
+ * Compares result files with ground-truth files. See formats/ for file names and formats; write
+ * results with `formatResults`, named by `resultFileName`.
  * @throws PanppError `evaluation` for files that the official script refuses, naming the file and
  * the line; `argument` for an unknown protocol or an option that it does not have.
  */
@@ -99,7 +99,7 @@ function noteOnOrder(
   try {
     other = evaluateSwapped();
   } catch {
-    return undefined; // what this protocol can't read in the other order is not written in it
+    return undefined; // not readable in the other order, so not written in it
   }
   if (other.hmean < 2 * hmean + SUSPICIOUS) return undefined;
   const [own, wrong] = first === 'x' ? ['x', 'y'] : ['y', 'x'];
@@ -110,10 +110,11 @@ function noteOnOrder(
   );
 }
 
-// A number begins where no digit is before it: looking from each digit on would take quadratic time.
+// The lookbehind lets a match start only at a number's first digit: starting at every digit would
+// take quadratic time.
 const PAIR = /(?<![0-9])(-?[0-9]+),(-?[0-9]+)(?=,|\s*$)/gm;
 
-/** The same files with y, x for x, y at the beginning of every line. */
+/** The same files with x and y swapped at the beginning of every line. */
 function swapped(results: FileSet): FileSet {
   return new Map(
     [...results].map(([name, bytes]) => {

@@ -32,7 +32,7 @@ interface Edge {
   readonly top: number;
   readonly bottom: number;
   readonly xAtTop: number;
-  /** Change of x per step down. */
+  /** Change of x per unit of y. */
   readonly slope: number;
   readonly left: number;
   readonly right: number;
@@ -51,8 +51,8 @@ const LEAST_AREA = 1e-9;
 const RATIO_ROUNDING = 1e-12;
 
 /**
- * Edges of two polygons, heights and edges at all heights that are compared at most: outlines have
- * some hundred corners, and the time grows with the cube of a hostile polygon's.
+ * Limits on the edges of two polygons, on the slab heights, and on the edges summed over all slabs.
+ * Real outlines have some hundred corners; a hostile polygon takes time cubic in its corners.
  */
 const MOST_EDGES = 20_000;
 const MOST_HEIGHTS = 2 ** 15;
@@ -104,8 +104,8 @@ export function intersectionArea(a: Outline, b: Outline): number {
   const bottom = Math.min(a.bottom, b.bottom);
   if (left >= right || top >= bottom) return 0;
 
-  // Edges to the right of the common box can't bound the intersection; those to its left count for
-  // the parity.
+  // Edges to the right of the common box can't bound the intersection; those to its left count
+  // towards the parity.
   const isWanted = (e: Edge): boolean => e.top < bottom && e.bottom > top && e.left <= right;
   const owned =
     (ofFirst: boolean) =>
@@ -156,8 +156,8 @@ function slabHeights(
     add(e.top);
     add(e.bottom);
     if (heights.size > MOST_HEIGHTS) return undefined;
-    // The edges are sorted by top: none from the first one that starts below this edge's end can
-    // cross it.
+    // The edges are sorted by top, so the first one that starts below this edge's end, and all
+    // after it, can't cross it.
     for (let k = i + 1; k < edges.length && edges[k].top < e.bottom; k++) {
       const f = edges[k];
       if (e.slope === f.slope || e.left > f.right || f.left > e.right) continue;

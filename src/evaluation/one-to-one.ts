@@ -137,7 +137,7 @@ export function evaluateTotalTextEndToEnd(
 
 /**
  * Not a benchmark's own protocol: polygons with any number of corners, paired as in ICDAR 2015 with
- * an IoU threshold of choice. Ground truth in any Total-Text form, results as lines of integers
+ * a configurable IoU threshold. Ground truth in any Total-Text form, results as lines of integers
  * `x1,y1,…,xn,yn`, x first.
  */
 export function evaluateIou(

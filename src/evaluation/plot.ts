@@ -1,5 +1,5 @@
-// Line charts as self-contained SVG: no script, font or style sheet. Light or dark by the viewer's
-// setting.
+// Line charts as self-contained SVG: no script, font or style sheet. Colours follow the viewer's
+// light or dark setting.
 import { PanppError } from '../errors.js';
 
 export interface ChartSeries {
@@ -130,9 +130,7 @@ function line({ name, points }: ChartSeries, index: number, toX: ToPixel, toY: T
   ];
 }
 
-/**
- * Names in a row; a text's width is estimated from its length, because there is no font to measure.
- */
+/** Series names in a row. Text widths are estimated from lengths: there is no font to measure. */
 function legend(series: readonly ChartSeries[]): string[] {
   let next = PLOT.left;
   return series.flatMap(({ name }, i) => {

@@ -63,8 +63,8 @@ export interface OneToOneImage extends Score {
 }
 
 /**
- * An image's figures in DetEval. Rows of σ and τ are ground truth, columns are detections, without
- * don't-care ones.
+ * An image's figures in DetEval. Rows of σ and τ are ground truth, columns are detections;
+ * don't-care regions are left out.
  */
 export interface DetEvalImage {
   readonly precision: number;

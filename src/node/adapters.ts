@@ -1,4 +1,4 @@
-// Finding a WebGPU adapter in Node with Dawn's bindings (npm `webgpu`). In order: the adapter that
+// Finds a WebGPU adapter in Node with Dawn's bindings (npm `webgpu`). In order: the adapter that
 // the user names; a hardware adapter; an installed software adapter; the embedded one. Only the
 // adapter is chosen here; the device is requested elsewhere.
 import { existsSync } from 'node:fs';
@@ -305,7 +305,7 @@ async function request(
 }
 
 /**
- * A turn need last no longer: Dawn looks for drivers before requestAdapter() returns its promise.
+ * The turn may end when requestAdapter() returns its promise: Dawn has looked for drivers by then.
  */
 function lookForAdapter(
   gpu: GPU,
@@ -320,7 +320,7 @@ let installedLoader: boolean | undefined;
 
 /**
  * On Linux without a working Vulkan loader, Dawn is not called: it would print a stack trace to
- * stderr. Checked once, because later the embedded driver's loader may be loaded.
+ * stderr. Checked once, because the embedded driver's loader may be loaded later.
  */
 function hasVulkanLoader(): boolean {
   return (installedLoader ??= findVulkanLoader());
@@ -366,9 +366,7 @@ async function noSuchAdapterMessage(search: Search, wanted: string): Promise<str
   return `no WebGPU adapter matches "${wanted}"${driverVariables()}; ${there}; see panpp doctor`;
 }
 
-/**
- * The user's own choice of drivers is respected, so it may be the reason why there is no adapter.
- */
+/** The user's own choice of drivers is respected, so it may be why there is no adapter. */
 function driverVariables(): string {
   const set = DRIVER_VARIABLES.filter((name) => process.env[name] !== undefined);
   return set.length > 0 ? ` (${set.map((name) => `${name}=${process.env[name]}`).join(', ')})` : '';

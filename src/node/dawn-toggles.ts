@@ -1,6 +1,6 @@
-// Dawn accepts any word as a toggle and ignores unknown ones silently. Its Node module does not
+// Dawn accepts any word as a toggle and silently ignores unknown ones. Its Node module does not
 // list its toggles either, so names are searched for in the module's binary, where each is a
-// zero-terminated string: this matches exactly the version that runs.
+// zero-terminated string. This matches exactly the version that runs.
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';

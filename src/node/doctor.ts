@@ -27,7 +27,7 @@ export interface AdapterReport {
   readonly vendor: string;
   /** The family of GPUs, such as `ampere`. */
   readonly architecture: string;
-  /** The driver's name of the device. */
+  /** The driver's name for the device. */
   readonly device: string;
   /** Whether it computes on the CPU. */
   readonly software: boolean;
@@ -54,9 +54,9 @@ export interface AdapterReport {
 
 /** The report of `panpp doctor`. */
 export interface Diagnosis {
-  /** Operating system, processor, kernel's version. */
+  /** Operating system, processor and kernel version. */
   readonly platform: string;
-  /** Version of Node. */
+  /** Node's version. */
   readonly node: string;
   /** Version of npm `webgpu`, the bindings of Dawn. */
   readonly webgpu?: string;
@@ -165,7 +165,7 @@ function describeTuning({ state, path, shapes, tuned, classes, changed }: Tuning
   }
 }
 
-/** Fills the list step by step, so that one adapter's failure doesn't hide the others. */
+/** Fills the list one by one, so that one adapter's failure doesn't hide the others. */
 async function collectReports(reports: AdapterReport[]): Promise<void> {
   for await (const found of eachAdapter()) reports.push(await reportAdapter(found));
 }

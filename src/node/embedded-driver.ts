@@ -1,9 +1,8 @@
 // A Vulkan loader and a software driver (Google's SwiftShader) from an npm package, for machines
-// that have neither:
-// @sparticuz/chromium ships both as bin/swiftshader.tar.br for Linux x64. They are unpacked once
-// into the user's cache folder. Dawn finds the loader because it is already loaded under the name
-// libvulkan.so.1, and the loader finds the driver through environment variables that are set only
-// while Dawn looks for adapters.
+// that have neither. @sparticuz/chromium ships both as bin/swiftshader.tar.br for Linux x64. They
+// are unpacked once into the user's cache folder. Dawn finds the loader because it is already
+// loaded under the name libvulkan.so.1, and the loader finds the driver through environment
+// variables that are set only while Dawn looks for adapters.
 import { randomUUID } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { lstat, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
@@ -223,7 +222,7 @@ export function withOnlyEmbeddedDriver<T>({ folder }: EmbeddedDriver, action: ()
   }
 }
 
-/** Advice for an error where the driver was loaded but did not start. */
+/** Advice for an error when the driver was loaded but did not start. */
 export function embeddedDriverHint({ folder }: EmbeddedDriver): string {
   const worker = isMainThread ? '' : ', or start the worker thread with env: SHARE_ENV';
   return `delete ${folder} and try again${worker}`;

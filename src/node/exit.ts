@@ -1,5 +1,6 @@
-// A process that ends while the GPU works or compiles crashes now and then (SIGSEGV): the driver's
-// threads outlive what they use. A destroyed device has none: Dawn waits for them.
+// A process that ends while the GPU works or compiles sometimes crashes (SIGSEGV), because the
+// driver's threads outlive the data they use. Destroying the device prevents this: Dawn waits for
+// those threads.
 
 const devices = new Set<WeakRef<GPUDevice>>();
 let isWatching = false;

@@ -6,7 +6,7 @@ import { onDisk } from './paths.js';
 /**
  * Makes a folder and its parents. Node's recursive mkdir never returns if a folder can't be made
  * although its parent exists (/proc).
- * @param mode of the created folders
+ * @param mode permissions of the created folders
  */
 export async function makeFolder(path: string, mode?: number): Promise<void> {
   try {

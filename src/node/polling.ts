@@ -1,15 +1,15 @@
-// Dawn's bindings learn what the GPU has done by asking in every turn of the event loop, without a
-// pause: a whole core goes to asking, which a software adapter needs for computing. While we wait,
-// turns get pauses.
+// Dawn's bindings poll the GPU in every turn of the event loop. Without pauses, polling occupies a
+// whole core, which a software adapter needs for computing. While a result is awaited, each turn
+// therefore pauses briefly.
 
-/** Milliseconds of the longest pause: what another event on this thread may wait. */
+/** The longest pause, milliseconds; other events on this thread may have to wait that long. */
 const longest = 0.5;
 
-/** Milliseconds of the shortest pause; a shorter one costs more than it saves. */
+/** The shortest pause, milliseconds; a shorter one costs more than it saves. */
 const shortest = 0.1;
 
 /**
- * A pause may delay a result by this part of the time that it took: results within 6.4 ms are not
+ * A pause lasts at most this share of the time waited so far, so results within 6.4 ms are not
  * delayed at all.
  */
 const share = 1 / 64;
@@ -19,7 +19,7 @@ let waiting = 0;
 let since = 0;
 let isPausing = false;
 
-/** Awaits what Dawn settles, asking less often the longer it takes. */
+/** Awaits a promise that Dawn settles, polling less often the longer it takes. */
 export async function withPauses<T>(settled: Promise<T>): Promise<T> {
   if (waiting === 0) since = performance.now();
   waiting++;
@@ -33,7 +33,7 @@ export async function withPauses<T>(settled: Promise<T>): Promise<T> {
   }
 }
 
-/** Runs once a turn, as Dawn's asking does. */
+/** Runs once per turn of the event loop, like Dawn's polling. */
 function pause(): void {
   isPausing = waiting > 0;
   if (!isPausing) return;

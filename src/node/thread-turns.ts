@@ -23,8 +23,8 @@ export async function inTurn<T>(action: () => Promise<T>): Promise<T> {
 }
 
 /**
- * False if it can't be made at all: then there are no turns, which a single-threaded process does
- * not need.
+ * False if it can't be made at all: then actions are not serialised, which a single-threaded
+ * process does not need.
  */
 async function makeWhenGone(folder: string): Promise<boolean> {
   for (;;) {

@@ -1,8 +1,8 @@
 // Watches a device's shaders for indices out of bounds. Shaders run without the clamps that a
 // driver would put around every index (Dawn's toggle disable_robustness), so they must stay in
 // bounds by themselves. Here every index expression of every shader that a device compiles is
-// wrapped in a comparison with the length of what it indexes; an index beyond it is clamped, as a
-// driver would, and leaves its mark, by shader.
+// wrapped in a comparison with the length of what it indexes. An index out of bounds is clamped, as
+// a driver would do, and recorded for its shader.
 import type { Gpu } from '../../src/gpu/context.js';
 import { tokensOf } from '../../src/wgsl/tokens.js';
 
@@ -10,7 +10,7 @@ import { tokensOf } from '../../src/wgsl/tokens.js';
 export interface BoundsReport {
   /** Labels of the shaders that ran since the last report. */
   readonly ran: readonly string[];
-  /** Of each shader that indexed out of bounds: its label, and the expression that did so first. */
+  /** For each shader that indexed out of bounds: its label and an expression that did so. */
   readonly faults: readonly string[];
 }
 
@@ -121,9 +121,9 @@ export function watchBounds({ device }: Gpu): { report(): Promise<BoundsReport> 
 }
 
 /**
- * WGSL whose indices are compared with lengths, and the index expressions, in the order of the
- * numbers by which they are marked.
- * @throws Error for an index into something whose length is not known: nothing stays unwatched
+ * Adds a length check to every index in WGSL. Returns the index expressions too, in the order of
+ * their mark numbers.
+ * @throws Error for an index into something of unknown length, so that nothing stays unwatched
  */
 export function instrument(code: string, shader: number): { code: string; expressions: string[] } {
   const tokens = [...tokensOf(code)];
@@ -131,7 +131,7 @@ export function instrument(code: string, shader: number): { code: string; expres
   const expressions: string[] = [];
   let indexed = '';
 
-  // From a token to the end, or to the bracket that closes an index.
+  // Rewrites from a token to the end, or to the bracket that closes an index.
   const rewrite = (from: number, isIndex: boolean): { text: string; end: number } => {
     let text = '';
     let at = from;
@@ -143,8 +143,8 @@ export function instrument(code: string, shader: number): { code: string; expres
         at++;
         continue;
       }
-      // A name, perhaps a struct member's, or what such an index gave: `[]` after the name stands
-      // for that.
+      // What is indexed: a name, perhaps a struct member's, or an indexed value, written as that
+      // name followed by `[]`.
       const [before, last] = [tokens[at - 2]?.text, tokens[at - 1]?.text];
       const name = last === ']' ? `${indexed}[]` : before === '.' ? `.${last}` : last;
       const { text: index, end } = rewrite(at + 1, true);
@@ -178,7 +178,8 @@ fn bounds_index(index: u32, length: u32, mark: u32) -> u32 {
   };
 }
 
-// By name; of struct members with a point before it. Names are taken to mean one thing in a shader.
+// Lengths by name; struct members' names begin with a dot. Within a shader, a name is assumed to
+// have one meaning.
 function lengthsOf(tokens: readonly string[]): Map<string, string> {
   const lengths = new Map<string, string>();
   const aliases = new Map<string, string>();
@@ -242,7 +243,7 @@ function typeAt(tokens: readonly string[], at: number): string {
   return type;
 }
 
-/** Element and length of an array's type, as text. */
+/** An array type's element type and length, as text. */
 function arrayParts(type: string): [element: string, length?: string] | undefined {
   const inner = /^array<(.*)>$/.exec(type)?.[1];
   if (inner === undefined) return undefined;
@@ -254,7 +255,7 @@ function arrayParts(type: string): [element: string, length?: string] | undefine
   return [inner];
 }
 
-/** How many values a vector's type has. */
+/** The number of components of a vector type. */
 function widthOf(type: string): string | undefined {
   return /^vec([234])/.exec(type)?.[1];
 }

@@ -5,8 +5,8 @@ import { relativeDifference } from './difference.js';
 export { relativeDifference };
 
 /**
- * Expects two tensors to be within `bound`, relative; NaN is never close. Returns the difference,
- * for printing.
+ * Expects the relative difference of two tensors to be within `bound`; NaN is never close. Returns
+ * the difference, for printing.
  */
 export function expectClose(
   actual: ArrayLike<number>,

@@ -23,7 +23,7 @@ export interface ConvCase {
 export interface RunnableConv {
   /** The twin's result. */
   readonly expected: Float32Array;
-  /** Runs it with the default tile, whose shape it also returns. */
+  /** Runs it with the default tile; also returns its shape. */
   runDefault(): Promise<{ values: Float32Array; shape: ConvShape }>;
   /** Runs it with a tile. */
   run(tile: ConvTile): Promise<Float32Array>;

@@ -1,6 +1,6 @@
 // The adapters that GPU tests run on: the embedded SwiftShader, and every installed adapter
-// (hardware, lavapipe). One suite for all. PANPP_TEST_ADAPTERS chooses among them, by names with
-// commas.
+// (hardware, lavapipe). All run the same suite. PANPP_TEST_ADAPTERS restricts them to a
+// comma-separated list of names.
 import { describe, it } from 'vitest';
 import type { Gpu } from '../../src/gpu/context.js';
 import { openGpu } from '../../src/node.js';
@@ -16,8 +16,8 @@ const candidates = ['swiftshader', 'lavapipe', 'hardware'].filter(
 );
 
 /**
- * Opened once a process, which several test files share (vitest.config.ts); adapters that are not
- * there are left out, with a line that says so.
+ * Opened once per process, which several test files share (vitest.config.ts). Missing adapters are
+ * left out, with a message.
  */
 export const gpus: readonly TestedGpu[] = await openAll();
 
@@ -44,8 +44,8 @@ export function describeOnGpus(title: string, suite: (gpu: Gpu) => void): void {
 export type Ability = 'f16' | 'subgroups' | 'subgroupMatrix';
 
 /**
- * As describeOnGpus, on the adapters that have an ability; where none has it, one skipped test says
- * so.
+ * Like describeOnGpus, but only on the adapters that have an ability. If none has it, one skipped
+ * test says so.
  */
 export function describeOnGpusWith(
   ability: Ability,

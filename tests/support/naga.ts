@@ -1,8 +1,8 @@
-// naga, the WGSL compiler of Firefox, as WebAssembly. Its package asks for a newer Node than this
-// project does, so it is installed on its own; it runs on Node 20 all the same.
-// `npm install --no-save naga-wasm@30.1.0` brings it, as .ci/run does.
+// naga, the WGSL compiler of Firefox, as WebAssembly. Its package requires a newer Node than this
+// project does, although it runs on Node 20. So it is installed separately, as .ci/run does:
+// `npm install --no-save naga-wasm@30.1.0`.
 
-/** What tests use of the package `naga-wasm`. */
+/** The part of the package `naga-wasm` that tests use. */
 interface Naga {
   parseWgsl(code: string): Freed;
   validate(module: Freed): Freed;
@@ -15,7 +15,7 @@ interface Freed {
   free(): void;
 }
 
-/** Undefined where it is not installed. */
+/** Undefined if it is not installed. */
 export const naga: Naga | undefined = await load();
 
 async function load(): Promise<Naga | undefined> {

@@ -1,9 +1,10 @@
-// Pieces of the example picture: text enough at sizes that a software adapter takes a second for.
+// Parts of the example picture: enough text, at sizes that a software adapter processes in a
+// second.
 import { readFileSync } from 'node:fs';
 import { decodeImage } from '../../src/images/decode.js';
 import type { PixelImage } from '../../src/images/image.js';
 
-/** Where there is text. */
+/** Rectangles that contain text, in pixels. */
 export const pieces = {
   sign: { left: 760, top: 40, width: 480, height: 320 },
   bread: { left: 865, top: 590, width: 405, height: 270 },
@@ -28,7 +29,7 @@ interface Rectangle {
   readonly height: number;
 }
 
-/** A part of an image: its upper left one unless told where it begins. */
+/** Part of an image, from the upper left corner by default. */
 export function cropped(
   { channels, width: stride, data }: PixelImage,
   { left = 0, top = 0, width, height }: Rectangle,
@@ -41,7 +42,7 @@ export function cropped(
   return { width, height, channels, data: pixels };
 }
 
-/** The picture several times, side by side. */
+/** The picture repeated side by side. */
 export function repeated({ height, width, channels, data }: PixelImage, times: number): PixelImage {
   const row = width * channels;
   const pixels = new Uint8Array(height * row * times);

@@ -1,5 +1,5 @@
-// Procedural weights: every parameter computed from its name, as the reference's README describes,
-// so that big models need no big files.
+// Procedural weights: every parameter is computed from its name, as the reference's README
+// describes, so that big models need no big files.
 import type { NamedTensor } from '../../src/checkpoint/tensor.js';
 import type { ModelConfig } from '../../src/network/config.js';
 import { checkpointTensorsOf } from '../../src/network/parameters.js';

@@ -1,6 +1,6 @@
-// Finds reference data. A clone by itself has the choice of cases in tests/data (gzipped where a
-// name ends in .gz); where the whole reference lies beside the project (../shared), all of its
-// cases run.
+// Finds reference data. A clone alone has a selection of cases in tests/data (gzipped where a name
+// ends in .gz); where the whole reference lies beside the project (../shared), all of its cases
+// run.
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -28,8 +28,8 @@ export function bundledPath(name: string): string {
 }
 
 /**
- * The bytes of a reference file, such as `resnet18_procedural.safetensors`: the whole one if it is
- * there, else the bundled choice.
+ * The bytes of a reference file, such as `resnet18_procedural.safetensors`: the whole file if
+ * present, else the bundled selection.
  */
 export function referenceBytes(name: string): Uint8Array {
   const whole = `${shared}reference/${name}`;

@@ -1,10 +1,8 @@
-// OpenCV's 8-bit bilinear resize, sequentially, from the taps that the GPU uses too.
+// OpenCV's 8-bit bilinear resize, sequentially, with the same taps as the GPU.
 import type { PixelImage } from '../../src/images/image.js';
 import { horizontalTaps, verticalTaps } from '../../src/images/resize-taps.js';
 
-/**
- * The image at another size, with the bytes that cv2.resize(…, interpolation=INTER_LINEAR) gives.
- */
+/** The resized image, byte for byte as cv2.resize(…, interpolation=INTER_LINEAR) gives it. */
 export function resizeReference(image: PixelImage, height: number, width: number): PixelImage {
   const { channels, data } = image;
   const across = horizontalTaps(image.width, width);

@@ -64,8 +64,8 @@ export async function runLayer(
 }
 
 /**
- * As `runLayer`, of layers with several outputs. @param images how many images lie above one
- * another in each of the planes
+ * Like `runLayer`, for layers with several outputs.
+ * @param images how many images are stacked vertically in each plane
  */
 export async function runLayers(
   gpu: Gpu,
@@ -139,7 +139,7 @@ export function randomValues(count: number, seed = 1): Float32Array<ArrayBuffer>
   });
 }
 
-/** The values as they are once they have been stored. */
+/** The values rounded to the precision in which they are stored. */
 export function stored(values: Float32Array, precision: Precision): Float32Array<ArrayBuffer> {
   return precision === 'f16' ? halfToFloat(floatToHalf(values)) : Float32Array.from(values);
 }

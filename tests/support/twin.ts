@@ -1,5 +1,5 @@
-// A second, plain implementation of the network on the CPU: planes (channels, height, width), no
-// tricks, straight from the spec.
+// A second, plain implementation of the network on the CPU: planes (channels, height, width),
+// without optimisations, straight from the spec.
 import type { NamedTensor } from '../../src/checkpoint/tensor.js';
 import type { PixelImage } from '../../src/images/image.js';
 import type { ModelConfig } from '../../src/network/config.js';
@@ -20,7 +20,7 @@ export function planes(
   return { channels, height, width, data: data ?? new Float32Array(channels * height * width) };
 }
 
-/** What the network sees of an image of its size: red, green and blue, normalised. */
+/** The network's input for an image that is not resized: red, green and blue, normalised. */
 export function normalised({ height, width, channels, data }: PixelImage): Planes {
   const [mean, deviation] = [
     [0.485, 0.456, 0.406],
@@ -36,7 +36,7 @@ export function normalised({ height, width, channels, data }: PixelImage): Plane
   return image;
 }
 
-/** Square convolution with padding kernel / 2; sums in 64 bits. */
+/** Square convolution with padding kernel / 2, accumulated in float64. */
 export function conv2d(
   input: Planes,
   weight: Float32Array,
@@ -82,8 +82,8 @@ function readPatch(
 }
 
 /**
- * Product of a row of weights, which begins at `start`, and as many values. Four sums, because one
- * that waits for the sum before it is four times as slow.
+ * Dot product of `values` with the row of weights that begins at `start`. Four independent sums are
+ * four times as fast as one.
  */
 export function dot(weights: Float64Array, start: number, values: Float64Array): number {
   let [a, b, c, d] = [0, 0, 0, 0];
@@ -144,7 +144,7 @@ export function maxPool3x3(input: Planes): Planes {
   return output;
 }
 
-/** To twice the height and width, every value four times: nearest-neighbour upsampling. */
+/** Nearest-neighbour upsampling to twice the height and width. */
 export function doubled(input: Planes, height: number, width: number): Planes {
   const output = planes(input.channels, height, width);
   for (let i = 0; i < output.data.length; i++) {
@@ -208,8 +208,8 @@ function each(output: Planes, value: (channel: number, y: number, x: number) => 
 }
 
 /**
- * The head's 6-channel map at 1/4 from a normalised image (3 planes), with the checkpoint's batch
- * norms applied as they are.
+ * The head's 6-channel map at 1/4 scale from a normalised image (3 planes). Batch norms are applied
+ * as stored, not folded.
  */
 export function networkTwin(
   tensors: ReadonlyMap<string, NamedTensor>,

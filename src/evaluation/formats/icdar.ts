@@ -14,7 +14,7 @@ export interface WordRegion {
   readonly place: string;
 }
 
-/** A file of an image: `key` matches ground truth and results. */
+/** An image's file; `key` pairs ground truth with results. */
 export interface KeyedFile {
   readonly key: string;
   readonly name: string;
@@ -28,7 +28,7 @@ export interface FileNames {
   readonly resultForm: string;
 }
 
-// A name matches if it begins like this. As in the scripts, the dot matches any character.
+// Only the beginning of a name must match. As in the scripts, the dot matches any character.
 const ICDAR2015: FileNames = {
   groundTruth: /^gt_img_([0-9]+).txt/,
   result: /^res_img_([0-9]+).txt/,
@@ -78,7 +78,7 @@ export function groundTruthFiles(
   return { files: byKey, names };
 }
 
-/** The result files by their keys, and those of other names or without ground truth. */
+/** The result files by their keys; `extra` are those with other names or without ground truth. */
 export function resultFiles(
   files: FileSet,
   groundTruth: ReadonlyMap<string, KeyedFile>,
@@ -203,8 +203,8 @@ function wordRegion(line: Line): WordRegion {
 }
 
 /**
- * The sum by which the official scripts judge orientation: positive for anticlockwise corners on
- * the screen.
+ * The sum from which the official scripts derive the orientation: positive if the corners are
+ * anticlockwise on the screen.
  */
 export function turn(polygon: readonly Point[]): number {
   return polygon.reduce((sum, [x, y], i) => {

@@ -1,7 +1,6 @@
-// Reads one variable of a MATLAB level 5 MAT-file: cell arrays, numbers and texts, in every way of
-// storing them that MATLAB and SciPy use. Source: "MAT-File Format", The MathWorks, chapter 1.
-// Every length is checked against its container, so that a damaged file gives an error and not a
-// long wait.
+// Reads one variable of a MATLAB level 5 MAT-file: cell arrays, numbers and strings, in every
+// encoding that MATLAB and SciPy use. Source: "MAT-File Format", The MathWorks, chapter 1. Every
+// length is checked against its container, so that a damaged file gives an error quickly.
 import { Unzlib } from 'fflate';
 import { PanppError, quoted } from '../../errors.js';
 import { refuse } from './text.js';
@@ -20,7 +19,7 @@ export type MatArray =
       readonly cells: readonly MatArray[];
     };
 
-/** Bytes with their order, and the file's name for messages. */
+/** Bytes, their byte order, and the file's name for messages. */
 interface Source {
   readonly file: string;
   readonly view: DataView;
@@ -36,7 +35,7 @@ interface Element {
 }
 
 const HEADER_BYTES = 128;
-/** Of all compressed variables together; the benchmarks' take some kilobytes. */
+/** Limit for all compressed variables together; the benchmarks' variables take a few kilobytes. */
 const MAX_INFLATED_BYTES = 2 ** 24;
 const INFLATE_STEP = 2 ** 14;
 const MAX_NESTING = 8;
@@ -61,7 +60,7 @@ const COMPLEX_FLAG = 0x0800;
 
 type ReadNumber = (view: DataView, at: number, littleEndian: boolean) => number;
 
-/** Numbers by the type of their element: their size in bytes and how to read them. */
+/** Numeric element types: the size of a number in bytes and how to read it. */
 const NUMBERS: Readonly<Record<number, { size: number; read: ReadNumber }>> = {
   1: { size: 1, read: (view, at) => view.getInt8(at) },
   [UINT8]: { size: 1, read: (view, at) => view.getUint8(at) },
@@ -135,7 +134,7 @@ function elementAt(source: Source, at: number, limit: number): Element {
   return { type: first, start, end, next: Math.min(padded, limit) };
 }
 
-/** @param room most bytes that it may unpack to */
+/** @param room limit for the unpacked size in bytes */
 function inflated(source: Source, element: Element, room: number): Source {
   const { file, view } = source;
   const data = new Uint8Array(

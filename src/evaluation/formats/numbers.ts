@@ -85,7 +85,9 @@ export interface MsraBox {
   readonly isDifficult: boolean;
 }
 
-/** MSRA-TD500: `index difficult x y w h θ`, single spaces between; further fields are ignored. */
+/**
+ * MSRA-TD500: `index difficult x y w h θ`, separated by single spaces; further fields are ignored.
+ */
 export function readMsraGroundTruth(file: string, bytes: Uint8Array): MsraBox[] {
   return linesOf(file, bytes).map((line) => {
     const fields = line.text.split(' ');

@@ -149,7 +149,7 @@ function readDistributedText(name: string, text: string): TotalTextRegion[] {
   const regions: TotalTextRegion[] = [];
   const end = text.trimEnd().length;
   RECORD.lastIndex = 0;
-  // Counted from text to text: from the beginning each time would take quadratic time.
+  // Lines are counted from one text to the next: recounting from the start would be quadratic.
   let [number, counted] = [1, 0];
   for (let at = 0; at < end; at = RECORD.lastIndex) {
     const start = at + text.slice(at).search(/\S/);

@@ -8,9 +8,9 @@ import { refuse } from './text.js';
 const MAX_BYTES = 2 ** 29;
 
 /**
- * The files of a zip archive by their names in it, folders included.
+ * The files of a zip archive by their paths in it.
  * @param name the archive's own name, for messages.
- * @param maxBytes most bytes of all files together.
+ * @param maxBytes limit for the total size of all files.
  * @throws PanppError `evaluation` if it can't be read or holds more than that.
  */
 export function fileSetFromZip(
