@@ -33,6 +33,13 @@ export default defineConfig(
         'error',
         { argsIgnorePattern: '^_', varsIgnorePattern: '^_' },
       ],
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: 'ObjectExpression > SpreadElement > ObjectExpression',
+          message: 'A spread literal hides misspelt properties from the compiler; write them out.',
+        },
+      ],
       // An async function without await is a short way to one that returns a promise.
       '@typescript-eslint/require-await': 'off',
     },

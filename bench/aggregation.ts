@@ -119,7 +119,6 @@ class AggregationRunner {
   private constructor(
     private readonly gpu: Gpu,
     private readonly program: Program,
-    private readonly timeline: Timeline | undefined,
     private readonly readback: LabelReadback,
   ) {}
 
@@ -138,26 +137,20 @@ class AggregationRunner {
     );
     gpu.device.queue.writeBuffer(program.bufferOf(map.slot), 0, mapPixels(input));
     gpu.device.queue.writeBuffer(program.bufferOf(plan.settings), 0, packSettings(input));
-    const timeline = Timeline.create(gpu);
-    return new AggregationRunner(
-      gpu,
-      program,
-      timeline,
-      new LabelReadback(gpu, [plan], program, timeline),
-    );
+    const readback = new LabelReadback(gpu, [plan], program, Timeline.create(gpu));
+    return new AggregationRunner(gpu, program, readback);
   }
 
   async run() {
     const encoder = this.gpu.device.createCommandEncoder();
-    this.timeline?.reset();
-    this.program.encode(encoder, this.timeline);
+    this.readback.timeline?.reset();
+    this.program.encode(encoder, this.readback.timeline);
     return this.readback.submit(encoder);
   }
 
   dispose(): void {
     this.program.dispose();
     this.readback.dispose();
-    this.timeline?.dispose();
   }
 }
 

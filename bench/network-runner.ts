@@ -1,7 +1,7 @@
 // The network alone, from an image's bytes to the head's map on the host: the same task that a
 // general runtime is given.
 import { Program } from '../src/gpu/program.js';
-import { Readback } from '../src/gpu/readback.js';
+import { Readback, sliceOf } from '../src/gpu/readback.js';
 import { Timeline } from '../src/gpu/timeline.js';
 import type { Gpu } from '../src/gpu/context.js';
 import { inputsOf, writeUploads } from '../src/images/write-uploads.js';
@@ -79,16 +79,12 @@ export class NetworkRunner {
       this.program.bufferOf(this.det.slot),
       this.det.slot.bytes,
     );
-    const clock = this.timeline && this.readback.reserve(this.timeline.bytes);
-    if (clock) this.timeline.resolve(encoder, this.readback.buffer, clock.offset);
+    const timesOf = this.timeline?.copyTo(this.readback, encoder);
     device.queue.submit([encoder.finish()]);
-    return this.readback.read((bytes) => {
-      const gpuTimes = clock
-        ? this.timeline.read(bytes.slice(clock.offset, clock.offset + clock.bytes))
-        : {};
-      // Copied, because a runtime's result is a copy too.
-      return use(new Float32Array(bytes.slice(map.offset, map.offset + map.bytes)), gpuTimes);
-    });
+    // Copied, because a runtime's result is a copy too.
+    return this.readback.read((mapped) =>
+      use(new Float32Array(sliceOf(mapped, map)), timesOf?.(mapped) ?? {}),
+    );
   }
 
   dispose(): void {

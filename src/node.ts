@@ -6,7 +6,7 @@
  */
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { type Gpu, openAdapter } from './gpu/context.js';
+import { type Gpu, requestGpuOn } from './gpu/context.js';
 import { type AdapterOptions, findAdapter, togglesOf } from './node/adapters.js';
 import { destroyAtExit } from './node/exit.js';
 import { withPauses } from './node/polling.js';
@@ -35,7 +35,7 @@ export async function openGpu(options: AdapterOptions = {}): Promise<Gpu> {
   checkOptions('openGpu', options, ['adapter', 'toggles', 'disabledToggles']);
   const found = await findAdapter(options);
   await defineWebGpuConstants();
-  const gpu = await openAdapter(found.adapter, togglesOf(options), withPauses);
+  const gpu = await requestGpuOn(found.adapter, togglesOf(options), withPauses);
   destroyAtExit(gpu.device);
   return gpu;
 }

@@ -32,6 +32,22 @@ export interface AggregationInput {
   readonly distance: number;
 }
 
+/** The planes of a head's map: text logit, kernel logit, four of the instance vector. */
+export function planesOf(
+  map: Float32Array,
+  height: number,
+  width: number,
+): Pick<AggregationInput, 'text' | 'kernel' | 'embedding' | 'height' | 'width'> {
+  const pixels = height * width;
+  return {
+    text: map.subarray(0, pixels),
+    kernel: map.subarray(pixels, 2 * pixels),
+    embedding: map.subarray(2 * pixels),
+    height,
+    width,
+  };
+}
+
 /** Result of pixel aggregation. */
 export interface AggregationResult {
   /**

@@ -3,7 +3,7 @@
 // thousands of kernels.
 import type { Gpu } from '../gpu/context.js';
 import type { Program } from '../gpu/program.js';
-import { type ReadRange, Readback } from '../gpu/readback.js';
+import { type ReadRange, Readback, sliceOf } from '../gpu/readback.js';
 import type { Timeline } from '../gpu/timeline.js';
 import type { RegionSum } from '../shapes/regions.js';
 import {
@@ -49,14 +49,18 @@ export class LabelReadback {
   readonly #gpu: Gpu;
   readonly #images: readonly ImageRead[];
   readonly #program: Program;
-  readonly #timeline: Timeline | undefined;
+  /** For the stages of the run, if it was given. */
+  readonly timeline: Timeline | undefined;
   readonly #readback: Readback;
 
-  /** @param plans one for each image */
+  /**
+   * @param plans one for each image
+   * @param timeline disposed of together with the readback
+   */
   constructor(gpu: Gpu, plans: readonly AggregationPlan[], program: Program, timeline?: Timeline) {
     this.#gpu = gpu;
     this.#program = program;
-    this.#timeline = timeline;
+    this.timeline = timeline;
     const bytes = plans.flatMap((plan) => [plan.labels.bytes, countsBytes(), firstSumBytes(plan)]);
     this.#readback = new Readback(
       gpu,
@@ -75,20 +79,16 @@ export class LabelReadback {
   /** Submits the commands of `encoder` and the copies of the results, and waits for them. */
   async submit(encoder: GPUCommandEncoder): Promise<LabelMaps> {
     const ranges = this.#images.map((image) => this.#copy(encoder, image));
-    const timeRange = this.#timeline && this.#readback.reserve(this.#timeline.bytes);
-    if (timeRange) this.#timeline.resolve(encoder, this.#readback.buffer, timeRange.offset);
+    const timesOf = this.timeline?.copyTo(this.#readback, encoder);
     this.#gpu.device.queue.submit([encoder.finish()]);
-    const { first, gpuTimings } = await this.#readback.read((bytes) => {
-      const copyOf = ({ offset, bytes: count }: ReadRange) => bytes.slice(offset, offset + count);
-      return {
-        first: ranges.map(({ labels, counts, sums }) => ({
-          labels: new Int32Array(copyOf(labels)),
-          counts: new Uint32Array(copyOf(counts)),
-          sums: new Uint32Array(copyOf(sums)),
-        })),
-        gpuTimings: timeRange ? this.#timeline.read(copyOf(timeRange)) : {},
-      };
-    });
+    const { first, gpuTimings } = await this.#readback.read((mapped) => ({
+      first: ranges.map(({ labels, counts, sums }) => ({
+        labels: new Int32Array(sliceOf(mapped, labels)),
+        counts: new Uint32Array(sliceOf(mapped, counts)),
+        sums: new Uint32Array(sliceOf(mapped, sums)),
+      })),
+      gpuTimings: timesOf?.(mapped) ?? {},
+    }));
     const maps = first.map(async ({ labels, counts, sums }, index) => {
       const kernelCount = readKernelCount(counts);
       const allSums =
@@ -135,6 +135,7 @@ export class LabelReadback {
   }
 
   dispose(): void {
+    this.timeline?.dispose();
     this.#readback.dispose();
     for (const { allSums } of this.#images) allSums?.destroy();
   }

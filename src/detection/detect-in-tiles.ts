@@ -1,8 +1,9 @@
 // Finds the regions of an image that is too large for one run of the network. The GPU computes the
 // map tile by tile, so its memory use doesn't depend on the image's size. The CPU then aggregates
 // the whole map.
-import type { AggregationInput } from '../aggregation/input.js';
+import { type AggregationInput, planesOf } from '../aggregation/input.js';
 import { aggregateSequential, sumLabelsSequential } from '../aggregation/sequential.js';
+import { addTimes } from '../gpu/timeline.js';
 import type { Size } from '../images/size.js';
 import type { PartUploads } from '../images/upload.js';
 import { mapChannels } from '../network/config.js';
@@ -39,14 +40,13 @@ export async function detectInTiles(
   signal?: AbortSignal,
 ): Promise<{ detected: DetectedRegions; timings: Record<string, number> & { regions: number } }> {
   const map = new WholeMap(size, settings.scale, pass);
-  const timings: Record<string, number> = { upload: 0 };
-  const add = (name: string, time: number) => (timings[name] = (timings[name] ?? 0) + time);
+  const timings: Record<string, number> = {};
   const work = async (tile: Tile): Promise<void> => {
     const start = performance.now();
     const upload = uploads.upload(tile.area);
-    add('upload', performance.now() - start);
+    addTimes(timings, { upload: performance.now() - start });
     const { values, gpuTimings } = await pass.run(upload);
-    for (const [name, time] of Object.entries(gpuTimings)) add(name, time);
+    addTimes(timings, gpuTimings);
     map.paste(tile, values);
   };
   // While the GPU works on a tile, the next one's pixels are selected.
@@ -91,7 +91,7 @@ export async function detectInTiles(
 
 /** The map of an image, filled by its tiles. */
 class WholeMap {
-  readonly planes: Pick<AggregationInput, 'text' | 'kernel' | 'embedding' | 'height' | 'width'>;
+  readonly planes: ReturnType<typeof planesOf>;
   readonly #scale: number;
   readonly #pass: TileRunner;
   readonly #all: Float32Array;
@@ -99,15 +99,8 @@ class WholeMap {
   /** @param scale pixels of the resized image per map pixel, along each axis */
   constructor(size: Size, scale: number, pass: TileRunner) {
     const [height, width] = [size.height / scale, size.width / scale];
-    const pixels = height * width;
-    const all = new Float32Array(mapChannels * pixels);
-    this.planes = {
-      text: all.subarray(0, pixels),
-      kernel: all.subarray(pixels, 2 * pixels),
-      embedding: all.subarray(2 * pixels),
-      height,
-      width,
-    };
+    const all = new Float32Array(mapChannels * height * width);
+    this.planes = planesOf(all, height, width);
     this.#all = all;
     this.#scale = scale;
     this.#pass = pass;

@@ -3,7 +3,7 @@
 import type { Gpu } from '../gpu/context.js';
 import { Pool } from '../gpu/pool.js';
 import { Program } from '../gpu/program.js';
-import { Readback } from '../gpu/readback.js';
+import { Readback, sliceOf } from '../gpu/readback.js';
 import { Timeline } from '../gpu/timeline.js';
 import type { Size } from '../images/size.js';
 import type { ImageUpload } from '../images/upload.js';
@@ -94,14 +94,11 @@ export class MapPass {
       this.#program.encode(encoder, timeline);
       const { slot } = this.map;
       const range = readback.copy(encoder, this.#program.bufferOf(slot), slot.bytes);
-      const times = timeline && readback.reserve(timeline.bytes);
-      if (times) timeline.resolve(encoder, readback.buffer, times.offset);
+      const timesOf = timeline?.copyTo(readback, encoder);
       device.queue.submit([encoder.finish()]);
-      return await readback.read((bytes) => ({
-        values: new Float32Array(bytes.slice(range.offset, range.offset + range.bytes)),
-        gpuTimings: times
-          ? timeline.read(bytes.slice(times.offset, times.offset + times.bytes))
-          : {},
+      return await readback.read((mapped) => ({
+        values: new Float32Array(sliceOf(mapped, range)),
+        gpuTimings: timesOf?.(mapped) ?? {},
       }));
     } finally {
       this.#outcomes.give(outcome);

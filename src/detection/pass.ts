@@ -78,17 +78,11 @@ export function planDetection(
  */
 export const runsAtOnce = 2;
 
-/** Destination of one run's results and timestamps. */
-interface Outcome {
-  readonly readback: LabelReadback;
-  readonly timeline: Timeline | undefined;
-}
-
 export class DetectionPass {
   readonly #gpu: Gpu;
   readonly #plan: DetectionPlan;
   readonly #program: Program;
-  readonly #outcomes: Pool<Outcome>;
+  readonly #readbacks: Pool<LabelReadback>;
   /** Size of the label map. */
   readonly mapSize: Size;
 
@@ -98,10 +92,10 @@ export class DetectionPass {
     this.#plan = plan;
     this.mapSize = { height: plan.network.map.height, width: plan.network.map.width };
     this.#program = program;
-    this.#outcomes = new Pool(runsAtOnce, () => {
-      const timeline = Timeline.create(gpu);
-      return { timeline, readback: new LabelReadback(gpu, plan.aggregations, program, timeline) };
-    });
+    this.#readbacks = new Pool(
+      runsAtOnce,
+      () => new LabelReadback(gpu, plan.aggregations, program, Timeline.create(gpu)),
+    );
   }
 
   /** Plans, compiles and allocates; same arguments as `planDetection`. */
@@ -133,7 +127,7 @@ export class DetectionPass {
     settings: PassSettings,
     onSubmitted?: () => void,
   ): Promise<LabelMaps> {
-    const outcome = await this.#outcomes.take();
+    const readback = await this.#readbacks.take();
     try {
       const { device } = this.#gpu;
       const { resize, aggregations, stages, precision } = this.#plan;
@@ -145,29 +139,26 @@ export class DetectionPass {
           packSettings(settings),
         );
       const encoder = device.createCommandEncoder();
-      outcome.timeline?.reset();
+      readback.timeline?.reset();
       this.#program.encode(
         encoder,
-        outcome.timeline,
+        readback.timeline,
         stages.map(({ name }) => name),
       );
-      const reading = outcome.readback.submit(encoder);
+      const reading = readback.submit(encoder);
       onSubmitted?.();
       const labels = await reading;
       assertFinite(labels, precision);
       return labels;
     } finally {
-      this.#outcomes.give(outcome);
+      this.#readbacks.give(readback);
     }
   }
 
   /** Must not be called during a run. */
   dispose(): void {
     this.#program.dispose();
-    this.#outcomes.each(({ readback, timeline }) => {
-      readback.dispose();
-      timeline?.dispose();
-    });
+    this.#readbacks.each((readback) => readback.dispose());
   }
 }
 

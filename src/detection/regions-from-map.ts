@@ -1,7 +1,7 @@
 // Computes regions from the detection head's map, for maps from other sources: aggregation on the
 // GPU, then shapes.
 import { aggregateWithSums } from '../aggregation/aggregate.js';
-import type { AggregationMode } from '../aggregation/input.js';
+import { type AggregationMode, planesOf } from '../aggregation/input.js';
 import { PanppError } from '../errors.js';
 import type { Gpu } from '../gpu/context.js';
 import { mapChannels } from '../network/config.js';
@@ -72,14 +72,7 @@ export async function regionsFromMap(
   }
   const { labels, sums } = await aggregateWithSums(
     gpu,
-    {
-      text: map.subarray(0, pixels),
-      kernel: map.subarray(pixels, 2 * pixels),
-      embedding: map.subarray(2 * pixels),
-      height,
-      width,
-      ...aggregationSettings(settings),
-    },
+    { ...planesOf(map, height, width), ...aggregationSettings(settings) },
     imageSize,
   );
   const regions = regionsFromLabels({

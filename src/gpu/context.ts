@@ -171,11 +171,11 @@ export async function requestGpu(request: GpuRequest = {}): Promise<Gpu> {
     const info = request.device.adapterInfo ?? request.adapter?.info;
     return new Gpu(request.device, profileOf(request.device, info, request.toggles), () => {});
   }
-  return openAdapter(request.adapter ?? (await defaultAdapter()), request.toggles);
+  return requestGpuOn(request.adapter ?? (await defaultAdapter()), request.toggles);
 }
 
-/** As requestGpu with an adapter. */
-export async function openAdapter(
+/** Like `requestGpu` with an adapter. @param wait see `Gpu.wait` */
+export async function requestGpuOn(
   adapter: GPUAdapter,
   toggles?: readonly string[],
   wait?: Wait,

@@ -9,6 +9,11 @@ export interface ReadRange {
   readonly bytes: number;
 }
 
+/** Copies a range out of the mapped bytes. */
+export function sliceOf(mapped: ArrayBuffer, { offset, bytes }: ReadRange): ArrayBuffer {
+  return mapped.slice(offset, offset + bytes);
+}
+
 export class Readback {
   readonly #gpu: Gpu;
   readonly #buffer: GPUBuffer;

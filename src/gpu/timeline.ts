@@ -1,5 +1,6 @@
 // GPU timestamps at the start and end of every stage of a run.
 import type { Gpu } from './context.js';
+import { type Readback, sliceOf } from './readback.js';
 
 const maxStages = 16;
 
@@ -28,7 +29,7 @@ export class Timeline {
     return maxStages;
   }
 
-  /** Bytes that `resolve` writes. */
+  /** Bytes that `copyTo` copies. */
   get bytes(): number {
     return 16 * maxStages;
   }
@@ -48,28 +49,40 @@ export class Timeline {
     };
   }
 
-  /** Records the copy of this run's timestamps to `target` at `offset`. */
-  resolve(encoder: GPUCommandEncoder, target: GPUBuffer, offset: number): void {
-    encoder.resolveQuerySet(this.#querySet, 0, 2 * this.#names.length, this.#resolved, 0);
-    encoder.copyBufferToBuffer(this.#resolved, 0, target, offset, this.bytes);
-  }
-
   /**
-   * Milliseconds by stage, from the bytes that `resolve` wrote. Stages with a zero or negative time
-   * are omitted.
+   * Records the copy of this run's timestamps to a readback, which needs room for `bytes`.
+   * @returns a function that takes the mapped bytes and returns milliseconds by stage; stages with
+   * a zero or negative time are omitted
    */
-  read(bytes: ArrayBuffer): Record<string, number> {
-    const nanoseconds = new BigInt64Array(bytes);
-    const milliseconds: Record<string, number> = {};
-    this.#names.forEach((name, index) => {
-      const spent = Number(nanoseconds[2 * index + 1] - nanoseconds[2 * index]) / 1e6;
-      if (spent > 0) milliseconds[name] = (milliseconds[name] ?? 0) + spent;
-    });
-    return milliseconds;
+  copyTo(
+    readback: Readback,
+    encoder: GPUCommandEncoder,
+  ): (mapped: ArrayBuffer) => Record<string, number> {
+    const range = readback.reserve(this.bytes);
+    encoder.resolveQuerySet(this.#querySet, 0, 2 * this.#names.length, this.#resolved, 0);
+    encoder.copyBufferToBuffer(this.#resolved, 0, readback.buffer, range.offset, this.bytes);
+    const names = [...this.#names];
+    return (mapped) => {
+      const nanoseconds = new BigInt64Array(sliceOf(mapped, range));
+      const milliseconds: Record<string, number> = {};
+      names.forEach((name, index) => {
+        const spent = Number(nanoseconds[2 * index + 1] - nanoseconds[2 * index]) / 1e6;
+        if (spent > 0) addTimes(milliseconds, { [name]: spent });
+      });
+      return milliseconds;
+    };
   }
 
   dispose(): void {
     this.#querySet.destroy();
     this.#resolved.destroy();
   }
+}
+
+/** Adds the times of `more` to those of `sums`, stage by stage. */
+export function addTimes(
+  sums: Record<string, number>,
+  more: Readonly<Record<string, number>>,
+): void {
+  for (const [stage, time] of Object.entries(more)) sums[stage] = (sums[stage] ?? 0) + time;
 }

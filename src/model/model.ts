@@ -1,38 +1,24 @@
 // A text detector or spotter: its weights on the GPU and passes for recent image sizes.
 import { checkAggregationSettings } from '../aggregation/input.js';
 import { detectRegions } from '../detection/detect.js';
-import { detectInTiles } from '../detection/detect-in-tiles.js';
-import { largestSquare } from '../detection/largest-image.js';
-import { MapPass } from '../detection/map-pass.js';
 import { DetectionPass } from '../detection/pass.js';
 import { aggregationSettings, mapSettingNames } from '../detection/regions-from-map.js';
-import { type Tile, defaultTileSide, planTiles, tileMargin } from '../detection/tiles.js';
 import { PanppError } from '../errors.js';
 import type { Gpu } from '../gpu/context.js';
 import { TexturePixels } from '../gpu/texture-pixels.js';
 import { isBytes } from '../images/image.js';
 import { type ImageInput, prepareInput } from '../images/input.js';
 import { type ImageSource, pixelsFrom } from '../images/source.js';
-import { type ResizeSettings, type Size, mostPixels, resizedSize } from '../images/size.js';
-import { type Part, PartUploads, type PixelSource } from '../images/upload.js';
+import type { ResizeSettings } from '../images/size.js';
+import type { PixelSource } from '../images/upload.js';
 import type { Precision } from '../layers/precision.js';
-import type { ResizeSource } from '../layers/resize.js';
 import type { DetectionSettings, ModelConfig } from '../network/config.js';
 import type { NetworkWeights } from '../network/weights.js';
 import { checkOptions, withoutUndefined } from '../options.js';
 import { RecognitionPass } from '../recognition/pass.js';
-import {
-  type ReadOptions,
-  type ReadingSetup,
-  type RecognitionHead,
-  correctionOf,
-  decodingOf,
-} from '../recognition/reading.js';
-import type { Rois } from '../recognition/roi.js';
+import { type RecognitionHead, correctionOf, decodingOf } from '../recognition/reading.js';
 import type { RecognitionWeights } from '../recognition/weights.js';
-import { planWindows, readInWindows } from '../recognition/windows.js';
 import type { Box, Polygon } from '../shapes/geometry.js';
-import type { Region } from '../shapes/regions.js';
 import { checkRegionSettings } from '../shapes/settings.js';
 import type { TuningState } from '../tuning/tuning.js';
 import { type OutputTensor, forwardMaps } from './forward.js';
@@ -40,16 +26,16 @@ import type {
   BatchDetection,
   DetectOptions,
   Detection,
-  DetectionTimings,
   ForwardOptions,
   Recognition,
   RecognizeOptions,
   SpotOptions,
   Spotting,
 } from './options.js';
-import { type Pass, PassCache, type PassShelf } from './pass-cache.js';
-import { SpottingPass, roisOfRegions, spottedRegions } from './spotting-pass.js';
+import { type Pass, PassCache, type PassShelf, sourceKey } from './pass-cache.js';
+import { SpottingPass } from './spotting-pass.js';
 import { type StreamOptions, type Streamed, streamed } from './stream.js';
+import { TiledImages } from './tiled-images.js';
 import { Turns } from './turns.js';
 
 // Option names that each call accepts.
@@ -61,8 +47,6 @@ const streamNames = ['concurrency', 'onError'];
 
 /** Number of passes to keep for recent image sizes; each holds the network's working memory. */
 const keptPasses = 2;
-
-type TileTimings = Pick<DetectionTimings, 'upload' | 'setup' | 'regions'>;
 
 /** How a call processes its images. */
 interface Task<P extends Pass, R> {
@@ -92,11 +76,9 @@ export class Model {
   readonly #recognition: RecognitionWeights | undefined;
   readonly #passes = new PassCache(keptPasses);
   readonly #detections = this.#passes.shelf<DetectionPass>();
-  readonly #maps = this.#passes.shelf<MapPass>();
   readonly #spottings = this.#passes.shelf<SpottingPass>();
   readonly #recognitions = this.#passes.shelf<RecognitionPass>();
-  /** Sides of the largest square images that are processed whole, by scale. */
-  readonly #largestSquares = new Map<number, number>();
+  readonly #tiled: TiledImages;
   readonly #turns = new Turns();
   #disposed = false;
 
@@ -113,6 +95,7 @@ export class Model {
     this.config = config;
     this.#weights = weights;
     this.#recognition = recognition;
+    this.#tiled = new TiledImages(gpu, weights, this.#passes);
   }
 
   /**
@@ -184,9 +167,9 @@ export class Model {
     const setup = { config, weights, head, decoding };
     const reading = { ...options, ...correction };
     return this.#inTurn([image], options.signal, async (pixels, next) => {
-      const { size, tiles } = this.#tilesOf(pixels[0], config, settings);
-      if (tiles.length > 1)
-        return this.#spotInTiles(pixels[0], size, tiles, setup, settings, reading);
+      const tiling = this.#tiled.tilingOf(pixels[0], config, settings);
+      if (tiling.tiles.length > 1)
+        return this.#tiled.spot(pixels[0], tiling, setup, settings, reading);
       return this.#runPass(
         pixels,
         settings,
@@ -329,8 +312,8 @@ export class Model {
     const count = images.length;
     return this.#inTurn(images, options.signal, async (pixels, next) => {
       assertOneSize(pixels);
-      const { size, tiles } = this.#tilesOf(pixels[0], config, settings);
-      if (tiles.length > 1) return this.#detectInTiles(pixels, size, tiles, config, settings);
+      const tiling = this.#tiled.tilingOf(pixels[0], config, settings);
+      if (tiling.tiles.length > 1) return this.#tiled.detect(pixels, tiling, config, settings);
       return this.#runPass(
         pixels,
         settings,
@@ -347,138 +330,6 @@ export class Model {
         next,
       );
     });
-  }
-
-  /** An image's size after resizing, and its tiles: one if it is processed whole. */
-  #tilesOf(
-    { height, width }: PixelSource,
-    config: ModelConfig,
-    settings: DetectionSettings & DetectOptions,
-  ): { size: Size; tiles: Tile[] } {
-    const size = resizedSize(height, width, settings, mostPixels(settings.scale));
-    const side = settings.tileSide ?? defaultTileSide(size, () => this.#largestSquare(config));
-    return { size, tiles: planTiles(size, side) };
-  }
-
-  // The regions are known before they are read, so each is read in a window that holds all of it.
-  async #spotInTiles(
-    image: PixelSource,
-    size: Size,
-    tiles: readonly Tile[],
-    setup: ReadingSetup,
-    settings: DetectionSettings & DetectOptions,
-    reading: ReadOptions & ReturnType<typeof correctionOf>,
-  ): Promise<Spotting> {
-    const start = performance.now();
-    const { scale, signal } = settings;
-    const found = await this.#inTiles(image, size, tiles, setup.config, settings);
-    const begin = performance.now();
-    const rois = roisOfRegions(found.detected, size, scale);
-    const tile = sizeOfPart(tiles[0].area);
-    const read = await this.#readInWindows(
-      image,
-      size,
-      tile,
-      setup,
-      { rois, maskScale: scale },
-      signal,
-    );
-    const timings: Record<string, number> & TileTimings = { ...found.timings };
-    for (const [name, time] of Object.entries(read.timings))
-      timings[name] = (timings[name] ?? 0) + time;
-    const { width, height } = image;
-    const sizes = { size, original: { width, height } };
-    const end = performance.now();
-    return {
-      regions: spottedRegions(found.detected.regions, read.words, rois, sizes, reading),
-      ...{ width, height },
-      timings: { ...timings, reading: end - begin, total: end - start },
-    };
-  }
-
-  async #readInWindows(
-    image: PixelSource,
-    size: Size,
-    tile: Size,
-    setup: ReadingSetup,
-    rois: Rois,
-    signal?: AbortSignal,
-  ): ReturnType<typeof readInWindows> {
-    const crops = rois.rois.map(({ crop }) => crop);
-    const windows = planWindows(crops, size, tile, tileMargin);
-    if (windows.length === 0) return { words: [], timings: {} };
-    const areas = windows.map(({ area }) => area);
-    const uploads = new PartUploads(image, size, areas);
-    const kept = await this.#recognitions.find(
-      [setup.decoding.beam, ...shapeOf(uploads), tile.height, tile.width].join(),
-      () => RecognitionPass.create(this.gpu, setup, { upload: uploads, size: tile }),
-    );
-    const working = readInWindows(kept.pass, windows, (area) => uploads.upload(area), rois, signal);
-    kept.holdFor(working);
-    return working;
-  }
-
-  // Processes the images of a batch one after another.
-  async #detectInTiles(
-    images: readonly PixelSource[],
-    size: Size,
-    tiles: readonly Tile[],
-    config: ModelConfig,
-    settings: DetectionSettings & DetectOptions,
-  ): Promise<BatchDetection> {
-    const start = performance.now();
-    const [{ height, width }] = images;
-    const regions: Region[][] = [];
-    const sums: Record<string, number> & TileTimings = { upload: 0, setup: 0, regions: 0 };
-    for (const image of images) {
-      const { detected, timings } = await this.#inTiles(image, size, tiles, config, settings);
-      regions.push(detected.regions);
-      for (const [name, time] of Object.entries(timings)) sums[name] = (sums[name] ?? 0) + time;
-    }
-    return { regions, width, height, timings: { ...sums, total: performance.now() - start } };
-  }
-
-  async #inTiles(
-    image: PixelSource,
-    size: Size,
-    tiles: readonly Tile[],
-    config: ModelConfig,
-    settings: DetectionSettings & DetectOptions,
-  ) {
-    const start = performance.now();
-    const areas = tiles.map(({ area }) => area);
-    const uploads = new PartUploads(image, size, areas);
-    const tile = sizeOfPart(areas[0]);
-    const prepared = performance.now();
-    const kept = await this.#maps.find(
-      [settings.scale, ...shapeOf(uploads), tile.height, tile.width].join(),
-      () => MapPass.create(this.gpu, config, this.#weights, uploads, tile),
-    );
-    const ready = performance.now();
-    const original = { height: image.height, width: image.width };
-    const input = { tiles, uploads, size, original };
-    const working = detectInTiles(kept.pass, input, settings, settings.signal);
-    kept.holdFor(working);
-    const { detected, timings } = await working;
-    return {
-      detected,
-      timings: {
-        ...timings,
-        upload: prepared - start + timings.upload,
-        setup: ready - prepared,
-        regions: timings.regions,
-      },
-    };
-  }
-
-  /** Side of the largest square image that is processed whole at a configuration's scale. */
-  #largestSquare(config: ModelConfig): number {
-    const { scale } = config.detection;
-    const known = this.#largestSquares.get(scale);
-    if (known !== undefined) return known;
-    const side = largestSquare(config, this.#weights.precision, this.gpu.profile);
-    this.#largestSquares.set(scale, side);
-    return side;
   }
 
   /** Runs a task when the call's turn comes. */
@@ -506,9 +357,8 @@ export class Model {
     assertOneKind(inputs);
     const uploaded = performance.now();
     const { upload, size } = inputs[0];
-    const kept = await passes.find(
-      [...key, ...shapeOf(upload), size.height, size.width].join(),
-      () => create(inputs),
+    const kept = await passes.find([...key, ...sourceKey(upload, size)].join(), () =>
+      create(inputs),
     );
     const ready = performance.now();
     const working = work(kept.pass, inputs, next);
@@ -581,15 +431,6 @@ function assertAlike(descriptions: readonly string[], todo: string): void {
     'argument',
     `image ${index} of the batch ${descriptions[index]} and image 0 ${first}; ${todo}`,
   );
-}
-
-function sizeOfPart({ top, bottom, left, right }: Part): Size {
-  return { height: bottom - top, width: right - left };
-}
-
-/** What a pass depends on besides the size of the resized image. */
-function shapeOf({ rows, columns, channels }: ResizeSource): number[] {
-  return [rows, columns, channels];
 }
 
 /**

@@ -1,5 +1,7 @@
 // Caches passes for recent image sizes. A pass holds the network's working memory, so only a few
 // are kept.
+import type { Size } from '../images/size.js';
+import type { ResizeSource } from '../layers/resize.js';
 
 /** A program for one image size, ready to run. */
 export interface Pass {
@@ -87,4 +89,9 @@ export class PassCache {
  */
 export interface PassShelf<P extends Pass> {
   find(key: string, create: () => Promise<P>): Promise<KeptPass<P>>;
+}
+
+/** The part of a pass's key that says what it resizes, and to which size. */
+export function sourceKey({ rows, columns, channels }: ResizeSource, size: Size): number[] {
+  return [rows, columns, channels, size.height, size.width];
 }

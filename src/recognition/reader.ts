@@ -3,7 +3,7 @@
 import type { Gpu } from '../gpu/context.js';
 import type { Slot } from '../gpu/dispatch.js';
 import type { Program, Stage } from '../gpu/program.js';
-import { type ReadRange, Readback } from '../gpu/readback.js';
+import { Readback, sliceOf } from '../gpu/readback.js';
 import { Timeline } from '../gpu/timeline.js';
 import { type NetworkPlan, planRecognitionFeatures } from '../network/plan.js';
 import type { PlannedWeights } from '../network/weights.js';
@@ -97,7 +97,7 @@ export class Reader {
     const wordBytes = rois.length * wordFields * 4;
     const readback = new Readback(this.#gpu, wordBytes + 8 * runs.length + (timeline?.bytes ?? 0));
     try {
-      const timeRange = timeline && readback.reserve(timeline.bytes);
+      let timesOf: ReturnType<Timeline['copyTo']> | undefined;
       const ranges = runs.map((run, index) => {
         this.#writeRun(run, maskScale);
         const encoder = this.#gpu.device.createCommandEncoder();
@@ -111,14 +111,13 @@ export class Reader {
           this.#program.bufferOf(words),
           run.length * wordFields * 4,
         );
-        if (timeRange && index === runs.length - 1)
-          timeline.resolve(encoder, readback.buffer, timeRange.offset);
+        if (index === runs.length - 1) timesOf = timeline?.copyTo(readback, encoder);
         this.#gpu.device.queue.submit([encoder.finish()]);
         return range;
       });
       return await readback.read((bytes) => ({
         words: ranges.flatMap((range) => readWords(sliceOf(bytes, range), this.#vocabulary)),
-        gpuTimings: timeRange ? timeline.read(sliceOf(bytes, timeRange)) : {},
+        gpuTimings: timesOf?.(bytes) ?? {},
       }));
     } finally {
       readback.dispose();
@@ -136,10 +135,6 @@ export class Reader {
   dispose(): void {
     this.#timeline?.dispose();
   }
-}
-
-function sliceOf(bytes: ArrayBuffer, range: ReadRange): ArrayBuffer {
-  return bytes.slice(range.offset, range.offset + range.bytes);
 }
 
 /** Packs a plan's `settings`: the number of regions and the scale of their masks. */

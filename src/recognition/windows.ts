@@ -1,6 +1,7 @@
 // Reads regions of an image that is too large for one run of the network, in windows of equal size.
 // Each window is placed so that it holds as many whole regions with their surroundings as possible.
 import { PanppError } from '../errors.js';
+import { addTimes } from '../gpu/timeline.js';
 import type { Size } from '../images/size.js';
 import type { ImageUpload, Part } from '../images/upload.js';
 import type { Box } from '../shapes/geometry.js';
@@ -93,8 +94,7 @@ export async function readInWindows(
     const own = regions.map((index) => within(rois[index], area, maskScale));
     const read = await pass.read(upload(area), { rois: own, maskScale });
     regions.forEach((index, at) => (words[index] = read.words[at]));
-    for (const [name, time] of Object.entries(read.gpuTimings))
-      timings[name] = (timings[name] ?? 0) + time;
+    addTimes(timings, read.gpuTimings);
   }
   return { words, timings };
 }

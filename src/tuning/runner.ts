@@ -65,15 +65,11 @@ export class CandidateRunner<T> {
     const encoder = device.createCommandEncoder();
     this.#timeline?.reset();
     this.#programs.get(candidate)!.encode(encoder, this.#timeline);
-    const range = this.#timeline && this.#readback.reserve(this.#timeline.bytes);
-    if (range) this.#timeline.resolve(encoder, this.#readback.buffer, range.offset);
+    const timesOf = this.#timeline?.copyTo(this.#readback, encoder);
     const start = performance.now();
     device.queue.submit([encoder.finish()]);
-    const gpuTime = range
-      ? await this.#readback.read(
-          (bytes) =>
-            this.#timeline!.read(bytes.slice(range.offset, range.offset + range.bytes))[stage],
-        )
+    const gpuTime = timesOf
+      ? await this.#readback.read((mapped) => timesOf(mapped)[stage])
       : await device.queue.onSubmittedWorkDone();
     return (gpuTime ?? performance.now() - start) / this.#repeats;
   }

@@ -1,7 +1,7 @@
 // Any map, on each adapter and by the sequential twin: the same regions, or the same refusal.
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { checkAggregationInput } from '../../src/aggregation/input.js';
+import { checkAggregationInput, planesOf } from '../../src/aggregation/input.js';
 import {
   aggregationSettings,
   type MapInput,
@@ -18,15 +18,7 @@ const runs = 40;
 
 /** The regions by the twin. @throws PanppError */
 function twinRegions({ map, height, width, imageSize, originalSize, settings }: MapInput) {
-  const pixels = height * width;
-  const input = {
-    text: map.subarray(0, pixels),
-    kernel: map.subarray(pixels, 2 * pixels),
-    embedding: map.subarray(2 * pixels),
-    height,
-    width,
-    ...aggregationSettings(settings),
-  };
+  const input = { ...planesOf(map, height, width), ...aggregationSettings(settings) };
   checkAggregationInput(input);
   const result = aggregateSequential(input);
   return {

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Engine, type Loaded, openEngine, readWeightsBytes } from '../../src/cli/engine.js';
 import { PanppError } from '../../src/errors.js';
 import type { Model } from '../../src/model/model.js';
+import { plainImage } from '../support/picture.js';
 
 let said: string[];
 beforeEach(() => {
@@ -84,15 +85,9 @@ describe('an engine', () => {
   it('finds the same on the fresh device', async () => {
     const options = { adapter: 'swiftshader' };
     const engine = await openEngine(options, await readWeightsBytes(options));
-    const image = {
-      width: 64,
-      height: 64,
-      channels: 3,
-      data: new Uint8Array(64 * 64 * 3),
-    } as const;
     let runs = 0;
     const { regions } = await engine.run(async (model) => {
-      const detecting = model.detect(image, { shortSide: 64 });
+      const detecting = model.detect(plainImage(64), { shortSide: 64 });
       if (runs++ === 0) model.gpu.device.destroy();
       return detecting;
     });

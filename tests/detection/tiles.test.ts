@@ -79,7 +79,11 @@ describe('an image in tiles', () => {
   const size = { height: 192, width: 320 };
   const [height, width] = [size.height / 4, size.width / 4];
   const settings = {
-    ...{ minScore: 0.5, minArea: 0, minKernelArea: 0, scale: 4, tolerance: undefined },
+    minScore: 0.5,
+    minArea: 0,
+    minKernelArea: 0,
+    scale: 4,
+    tolerance: undefined,
     bbox: 'poly',
   } as const;
   const { text, kernel, embedding } = lines(height, width);
@@ -126,14 +130,20 @@ describe('an image in tiles', () => {
     const aggregation = { text, kernel, embedding, height, width };
     const result = aggregateSequential({
       ...aggregation,
-      ...{ minKernelArea: 0, mode: 'reference', distance: 3 },
+      minKernelArea: 0,
+      mode: 'reference',
+      distance: 3,
     });
     const expected = regionsFromLabels({
       labels: result.labels,
       sums: sumLabelsSequential(result, aggregation, size.height, size.width),
-      ...{ height, width, settings },
-      ...{ imageHeight: size.height, imageWidth: size.width },
-      ...{ originalHeight: size.height, originalWidth: size.width },
+      height,
+      width,
+      settings,
+      imageHeight: size.height,
+      imageWidth: size.width,
+      originalHeight: size.height,
+      originalWidth: size.width,
     });
     expect(tiles.length).toBeGreaterThan(6);
     expect(expected.length).toBe(6);

@@ -48,7 +48,7 @@ export class MatWriter {
   }
 
   bytes(): Uint8Array {
-    return concatenated(this.parts);
+    return Buffer.concat(this.parts);
   }
 
   private words(...values: number[]): Uint8Array {
@@ -63,7 +63,7 @@ export class MatWriter {
     const flags = 'rawClass' in value ? (value.flags ?? 0) : 0;
     return this.element(
       14,
-      concatenated([
+      Buffer.concat([
         this.element(6, this.words(content.arrayClass | flags, 0)),
         this.element(5, this.words(...content.shape)),
         this.element(1, new TextEncoder().encode(name)),
@@ -132,14 +132,4 @@ export class MatWriter {
     bytes.set(data, tag.length);
     return bytes;
   }
-}
-
-function concatenated(parts: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
 }

@@ -181,11 +181,6 @@ function lengthOf(value: number, bytes: Uint8Array): number {
 }
 
 function joined(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
+  // A copy, because small Buffers are views of a shared pool.
+  return Uint8Array.from(Buffer.concat(parts));
 }

@@ -6,11 +6,17 @@ import { aggregatePixels } from '../../src/aggregation/aggregate.js';
 import { loadModel } from '../../src/model/load.js';
 import type { Gpu } from '../../src/gpu/context.js';
 import { openGpu, packagedWeights } from '../../src/node.js';
+import { plainImage } from '../support/picture.js';
 
 /** A pixel of text. */
 const map = {
-  ...{ text: Float32Array.of(1), kernel: Float32Array.of(1), embedding: new Float32Array(4) },
-  ...{ height: 1, width: 1, minKernelArea: 0, distance: 3 },
+  text: Float32Array.of(1),
+  kernel: Float32Array.of(1),
+  embedding: new Float32Array(4),
+  height: 1,
+  width: 1,
+  minKernelArea: 0,
+  distance: 3,
   mode: 'reference',
 } as const;
 
@@ -86,13 +92,7 @@ describe('a device that is lost', () => {
 
   it('ends all calls that are under way or wait', async () => {
     const model = await loadModel(await open(), readFileSync(packagedWeights()));
-    const image = {
-      width: 64,
-      height: 64,
-      channels: 3,
-      data: new Uint8Array(64 * 64 * 3),
-    } as const;
-    const detect = () => model.detect(image, { shortSide: 64 });
+    const detect = () => model.detect(plainImage(64), { shortSide: 64 });
     await detect();
     lossAt(gpu, gpu.device.queue, 'submit', 'after');
     const outcomes = await Promise.allSettled([detect(), detect(), detect(), detect()]);

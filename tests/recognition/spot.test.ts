@@ -19,7 +19,7 @@ import { roiOfLabel } from '../../src/recognition/roi.js';
 import { loadModel } from '../../src/model/load.js';
 import { uploadRecognition } from '../../src/recognition/weights.js';
 import { describeOnGpus, gpus } from '../support/gpu.js';
-import { repeated, signImage } from '../support/picture.js';
+import { plainImage, repeated, signImage } from '../support/picture.js';
 import { livelyWeights, recognizeRois, spotterConfig } from './run-recognition.js';
 import { SpottingPass } from '../../src/model/spotting-pass.js';
 
@@ -103,7 +103,8 @@ it('an image in tiles has the words of the whole image', async () => {
   expect(tiled.timings.reading).toBeGreaterThan(0);
   const offsets = tiled.regions.map(({ textScore }, at) => textScore - whole.regions[at].textScore);
   console.log(`word scores in tiles: at most ${Math.max(...offsets.map(Math.abs))} away`);
-  expect(Math.max(...offsets.map(Math.abs))).toBeLessThan(0.01);
+  // Seen: 0.0004 on lavapipe and SwiftShader.
+  expect(Math.max(...offsets.map(Math.abs))).toBeLessThan(0.001);
 });
 
 describe('a spotter’s options', () => {
@@ -206,12 +207,7 @@ describe('any number of regions', () => {
   const model = modelOn(gpu);
   afterAll(() => model.dispose());
   it('may be zero', async () => {
-    const grey: PixelImage = {
-      width: 64,
-      height: 64,
-      channels: 3,
-      data: new Uint8Array(64 * 64 * 3).fill(128),
-    };
+    const grey = plainImage(64, 128);
     expect((await model.spot(grey, { shortSide: 64, minScore: 1 })).regions).toEqual([]);
     expect((await model.recognize(grey, [], { shortSide: 64 })).words).toEqual([]);
   });

@@ -3,7 +3,10 @@ import { planWindows } from '../../src/recognition/windows.js';
 import type { Box } from '../../src/shapes/geometry.js';
 
 const box = (left: number, top: number, right: number, bottom: number): Box => ({
-  ...{ left, top, right, bottom },
+  left,
+  top,
+  right,
+  bottom,
 });
 
 describe('windows', () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
+import { planesOf } from '../../src/aggregation/input.js';
 import { aggregateSequential, sumLabelsSequential } from '../../src/aggregation/sequential.js';
 import { PanppError } from '../../src/errors.js';
 import { regionsFromLabels, type RegionsInput } from '../../src/shapes/regions.js';
@@ -124,14 +125,9 @@ describe('regionsFromLabels', () => {
 });
 
 function regionsOf({ det, height, width, expected }: DetectionCase, tolerance?: number) {
-  const pixels = height * width;
-  const text = det.subarray(0, pixels);
+  const planes = planesOf(det, height, width);
   const aggregated = aggregateSequential({
-    text,
-    kernel: det.subarray(pixels, 2 * pixels),
-    embedding: det.subarray(2 * pixels),
-    height,
-    width,
+    ...planes,
     minKernelArea: expected.min_kernel_area / expected.scale ** 2,
     mode: 'reference',
     distance: 3,
@@ -142,7 +138,7 @@ function regionsOf({ det, height, width, expected }: DetectionCase, tolerance?: 
     labels: aggregated.labels,
     height,
     width,
-    sums: sumLabelsSequential(aggregated, { text, height, width }, imageHeight, imageWidth),
+    sums: sumLabelsSequential(aggregated, planes, imageHeight, imageWidth),
     imageHeight,
     imageWidth,
     originalHeight,

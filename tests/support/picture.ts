@@ -17,9 +17,15 @@ export async function exampleImage(): Promise<PixelImage> {
   return decodeImage(readFileSync(examplePath), 'street.jpg');
 }
 
-/** "Victoria's …", four lines: four regions at a short side of 64, seven at 96. */
+/** The coffee house's sign: four regions at a short side of 64, seven at 96. */
 export async function signImage(): Promise<PixelImage> {
   return cropped(await exampleImage(), pieces.sign);
+}
+
+/** A square without text. @param value of all channels */
+export function plainImage(side: number, value = 0): PixelImage {
+  const data = new Uint8Array(side * side * 3).fill(value);
+  return { width: side, height: side, channels: 3, data };
 }
 
 interface Rectangle {
@@ -44,9 +50,11 @@ export function cropped(
 
 /** The picture repeated side by side. */
 export function repeated({ height, width, channels, data }: PixelImage, times: number): PixelImage {
-  const row = width * channels;
-  const pixels = new Uint8Array(height * row * times);
-  for (let at = 0; at < height * times; at++)
-    pixels.set(data.subarray(Math.floor(at / times) * row).subarray(0, row), at * row);
+  const rowBytes = width * channels;
+  const pixels = new Uint8Array(height * rowBytes * times);
+  for (let y = 0; y < height; y++) {
+    const row = data.subarray(y * rowBytes, (y + 1) * rowBytes);
+    for (let copy = 0; copy < times; copy++) pixels.set(row, (y * times + copy) * rowBytes);
+  }
   return { height, width: width * times, channels, data: pixels };
 }

@@ -1,0 +1,169 @@
+// Finds and reads text in images that are too large for one run of the network: detection in
+// tiles, then recognition in windows that hold whole regions.
+import { detectInTiles } from '../detection/detect-in-tiles.js';
+import { largestSquare } from '../detection/largest-image.js';
+import { MapPass } from '../detection/map-pass.js';
+import { type Tile, defaultTileSide, planTiles, tileMargin } from '../detection/tiles.js';
+import type { Gpu } from '../gpu/context.js';
+import { addTimes } from '../gpu/timeline.js';
+import { type Size, mostPixels, resizedSize } from '../images/size.js';
+import { type Part, PartUploads, type PixelSource } from '../images/upload.js';
+import type { DetectionSettings, ModelConfig } from '../network/config.js';
+import type { NetworkWeights } from '../network/weights.js';
+import { RecognitionPass } from '../recognition/pass.js';
+import type { ReadOptions, ReadingSetup, correctionOf } from '../recognition/reading.js';
+import type { Rois } from '../recognition/roi.js';
+import { planWindows, readInWindows } from '../recognition/windows.js';
+import type { Region } from '../shapes/regions.js';
+import type { BatchDetection, DetectOptions, DetectionTimings, Spotting } from './options.js';
+import { type PassCache, type PassShelf, sourceKey } from './pass-cache.js';
+import { roisOfRegions, spottedRegions } from './spotting-pass.js';
+
+type Settings = DetectionSettings & DetectOptions;
+type Timings = Record<string, number> & Pick<DetectionTimings, 'upload' | 'setup' | 'regions'>;
+
+/** The tiles of an image. */
+export interface Tiling {
+  /** The image's size after resizing. */
+  readonly size: Size;
+  /** One if the image is processed whole. */
+  readonly tiles: readonly Tile[];
+}
+
+export class TiledImages {
+  readonly #gpu: Gpu;
+  readonly #weights: NetworkWeights;
+  readonly #maps: PassShelf<MapPass>;
+  readonly #recognitions: PassShelf<RecognitionPass>;
+  /** Sides of the largest square images that are processed whole, by scale. */
+  readonly #largestSquares = new Map<number, number>();
+
+  /** @param passes keeps the passes of recent sizes */
+  constructor(gpu: Gpu, weights: NetworkWeights, passes: PassCache) {
+    this.#gpu = gpu;
+    this.#weights = weights;
+    this.#maps = passes.shelf();
+    this.#recognitions = passes.shelf();
+  }
+
+  /** @throws PanppError `argument` or `image` for settings or a size out of range */
+  tilingOf({ height, width }: PixelSource, config: ModelConfig, settings: Settings): Tiling {
+    const size = resizedSize(height, width, settings, mostPixels(settings.scale));
+    const side = settings.tileSide ?? defaultTileSide(size, () => this.#largestSquare(config));
+    return { size, tiles: planTiles(size, side) };
+  }
+
+  /** Processes the images of a batch one after another. */
+  async detect(
+    images: readonly PixelSource[],
+    tiling: Tiling,
+    config: ModelConfig,
+    settings: Settings,
+  ): Promise<BatchDetection> {
+    const start = performance.now();
+    const [{ height, width }] = images;
+    const regions: Region[][] = [];
+    const sums: Timings = { upload: 0, setup: 0, regions: 0 };
+    for (const image of images) {
+      const { detected, timings } = await this.#detectOne(image, tiling, config, settings);
+      regions.push(detected.regions);
+      addTimes(sums, timings);
+    }
+    return { regions, width, height, timings: { ...sums, total: performance.now() - start } };
+  }
+
+  /** Finds the regions, then reads each in a window that holds all of it. */
+  async spot(
+    image: PixelSource,
+    tiling: Tiling,
+    setup: ReadingSetup,
+    settings: Settings,
+    options: ReadOptions & ReturnType<typeof correctionOf>,
+  ): Promise<Spotting> {
+    const start = performance.now();
+    const { scale, signal } = settings;
+    const { size } = tiling;
+    const { detected, timings } = await this.#detectOne(image, tiling, setup.config, settings);
+    const begin = performance.now();
+    const rois = roisOfRegions(detected, size, scale);
+    const read = await this.#read(image, tiling, setup, { rois, maskScale: scale }, signal);
+    addTimes(timings, read.timings);
+    const end = performance.now();
+    const { width, height } = image;
+    const sizes = { size, original: { width, height } };
+    return {
+      regions: spottedRegions(detected.regions, read.words, rois, sizes, options),
+      width,
+      height,
+      timings: { ...timings, reading: end - begin, total: end - start },
+    };
+  }
+
+  async #detectOne(
+    image: PixelSource,
+    { size, tiles }: Tiling,
+    config: ModelConfig,
+    settings: Settings,
+  ) {
+    const start = performance.now();
+    const areas = tiles.map(({ area }) => area);
+    const uploads = new PartUploads(image, size, areas);
+    const tile = sizeOfPart(areas[0]);
+    const prepared = performance.now();
+    const kept = await this.#maps.find([settings.scale, ...sourceKey(uploads, tile)].join(), () =>
+      MapPass.create(this.#gpu, config, this.#weights, uploads, tile),
+    );
+    const ready = performance.now();
+    const original = { height: image.height, width: image.width };
+    const input = { tiles, uploads, size, original };
+    const working = detectInTiles(kept.pass, input, settings, settings.signal);
+    kept.holdFor(working);
+    const { detected, timings: own } = await working;
+    const timings: Timings = {
+      ...own,
+      upload: own.upload + prepared - start,
+      setup: ready - prepared,
+    };
+    return { detected, timings };
+  }
+
+  async #read(
+    image: PixelSource,
+    { size, tiles }: Tiling,
+    setup: ReadingSetup,
+    rois: Rois,
+    signal?: AbortSignal,
+  ): ReturnType<typeof readInWindows> {
+    const window = sizeOfPart(tiles[0].area);
+    const crops = rois.rois.map(({ crop }) => crop);
+    const windows = planWindows(crops, size, window, tileMargin);
+    if (windows.length === 0) return { words: [], timings: {} };
+    const uploads = new PartUploads(
+      image,
+      size,
+      windows.map(({ area }) => area),
+    );
+    const kept = await this.#recognitions.find(
+      [setup.decoding.beam, ...sourceKey(uploads, window)].join(),
+      () => RecognitionPass.create(this.#gpu, setup, { upload: uploads, size: window }),
+    );
+    const working = readInWindows(kept.pass, windows, (area) => uploads.upload(area), rois, signal);
+    kept.holdFor(working);
+    return working;
+  }
+
+  /** Side of the largest square image that is processed whole at a configuration's scale. */
+  #largestSquare(config: ModelConfig): number {
+    const { scale } = config.detection;
+    let side = this.#largestSquares.get(scale);
+    if (side === undefined) {
+      side = largestSquare(config, this.#weights.precision, this.#gpu.profile);
+      this.#largestSquares.set(scale, side);
+    }
+    return side;
+  }
+}
+
+function sizeOfPart({ top, bottom, left, right }: Part): Size {
+  return { height: bottom - top, width: right - left };
+}
