@@ -16,14 +16,12 @@ from pathlib import Path
 
 import cv2
 import torch
-from torch.nn import functional as F
 
 from panpp_training.augment import Photographs, assemble
 from panpp_training.data import BatchPlan, Crops, PixelStore, load_photographs, make_loader
-from panpp_training.losses import detection_losses
 from panpp_training.model import PanPP
 from panpp_training.synthetic import Assets
-from train import FREEZE, Trainer
+from train import FREEZE, Trainer, losses_of_detection
 
 FORWARD_SIZE = (736, 1312)
 
@@ -84,9 +82,9 @@ def measure_parts(trainer, batches, photographs, steps):
         batch = next(batches)
         image, labels, batch = watch('assemble', lambda: assemble(batch, photographs, trainer.device))
 
-        detection, _ = watch('network, forward', lambda: trainer.network(image))
-        watch('detection losses', lambda: detection_losses(
-            F.interpolate(detection.detach().float(), size=image.shape[2:], mode='bilinear'), **labels))
+        detection, _ = watch('network, forward', lambda: trainer.network(image, batch['detects']))
+        if batch['detects'].any():
+            watch('detection losses', lambda: losses_of_detection(detection.detach(), labels, batch['detects']))
         total, _ = watch('forward and losses', lambda: trainer.losses(image, labels, batch))
         trainer.optimiser.zero_grad(set_to_none=True)
         watch('backward', total.backward)

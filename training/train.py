@@ -25,6 +25,7 @@ from torch.nn import functional as F
 from panpp_training.augment import Photographs, assemble
 from panpp_training.curve import Curve
 from panpp_training.data import BatchPlan, Crops, PixelStore, load_photographs, make_loader
+from panpp_training.guide import guide_loss, guide_windows
 from panpp_training.losses import detection_losses
 from panpp_training.measure import print_held_out, sample_inputs
 from panpp_training.model import PanPP
@@ -168,6 +169,8 @@ class Trainer:
             print('starting from', '; '.join(initialise_from(self.model, arguments.init, images, arguments.partial)))
         self.frozen = self.recipe.frozen if arguments.freeze is None else FREEZE[arguments.freeze]
         self.model.freeze(self.frozen)
+        if self.recipe.hold_statistics:
+            self.model.hold_statistics()
         self.model.to(self.device, memory_format=torch.channels_last).train()
         self.forward = torch.compile(self.model) if arguments.compile else self.model
         rate = arguments.rate or self.recipe.learning_rate * (arguments.batch / 32) ** 0.5
@@ -201,39 +204,49 @@ class Trainer:
         self.progress.images, self.progress.words = state.get('images', 0), state.get('words', 0)
         print(f'resumed at step {state["step"]}, after {state["seconds"] / 60:.1f} minutes')
 
-    def network(self, image):
-        """The detection map and the recognition features; what is frozen runs folded."""
+    def network(self, image, detects=None):
+        """The detection map (of the images that `detects` names) and the recognition features; what is frozen runs
+        folded."""
         known = ()
         if self.frozen == 'layer1':
             known = (self.folded.backbone.lower(image.to(self.type)),)
         elif self.frozen == 'backbone':
             known = self.folded.backbone(image.to(self.type))
         with self.low_precision():
-            return self.forward(image, known)
+            return self.forward(image, known, detects)
 
     def losses(self, image, labels, batch):
         """The total loss and its parts, as one dict of tensors."""
-        detection, features = self.network(image)
-        detection = F.interpolate(detection.float(), size=image.shape[2:], mode='bilinear', align_corners=False)
-        values = detection_losses(detection, **labels)
-        total = values['loss_text'] + values['loss_kernels'] + values['loss_emb']
-        total = total.mean()
+        detects = batch['detects']
+        detection, features = self.network(image, detects)
+        total, values = 0.0 * detection.float().sum(), {}
+        if detects.any():
+            values = losses_of_detection(detection, labels, detects)
+            total = total + (values['loss_text'] + values['loss_kernels'] + values['loss_emb']).mean()
         if features is not None:
             chosen = slice(None, self.recipe.words)
             regions, tokens, fold = batch['regions'][chosen], batch['tokens'][chosen], batch['fold'][chosen]
             if len(regions):
                 memory = masked_roi(features, labels['instance'], regions)
-                values |= self.reading_losses(memory, tokens, fold)
-                total = total + self.recipe.recognition_weight * values['loss_rec']
+                windows = guide_windows(batch['places'][chosen], regions, *image.shape[2:])
+                values |= self.reading_losses(memory, tokens, fold, windows)
+                total = total + self.recipe.recognition_weight * self.reading_total(values)
         return total, values
 
-    def reading_losses(self, memory, tokens, fold):
-        """The recognition loss and the share of tokens that are right, from words' 8 x 32 features."""
+    def reading_losses(self, memory, tokens, fold, windows):
+        """The recognition loss, the attention's and the share of tokens that are right, from words' 8 x 32 features."""
         tokens = tokens[:, :int((tokens != self.vocabulary.pad).sum(1).max())]  # to the longest word
         with self.low_precision():
-            logits = self.model.rec_head.decode(memory, tokens)
+            unknown = self.recipe.unknown if self.model.training else 0
+            logits, attention = self.model.rec_head.decode(memory, tokens, unknown)
+        windows = windows[:, :tokens.shape[1]]
         return {'loss_rec': recognition_loss(logits, tokens, self.vocabulary, fold),
+                'loss_guide': guide_loss(attention, windows, tokens != self.vocabulary.pad),
                 'token_accuracy': token_accuracy(logits, tokens, self.vocabulary, fold)}
+
+    def reading_total(self, values):
+        guide = self.recipe.guide_weight * (1 - self.progress.share())
+        return values['loss_rec'] + guide * values['loss_guide']
 
     def low_precision(self):
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.arguments.precision == 'bfloat16')
@@ -300,7 +313,8 @@ class ReadingTrainer(Trainer):
         """The words of a batch as the network sees them."""
         image, labels, batch = assemble(batch, photographs, self.device)
         return keep_words(self.folded.features(image.to(self.type)), labels['instance'], batch['regions'],
-                          batch['tokens'], batch['fold'])
+                          batch['tokens'], batch['fold'],
+                          guide_windows(batch['places'], batch['regions'], *image.shape[2:]))
 
     @torch.no_grad()
     def read_new(self, words):
@@ -325,14 +339,22 @@ class ReadingTrainer(Trainer):
         sums = {}
         for _ in range(updates):
             values = self.read(self.buffer.draw(self.recipe.words))
-            self.update(values['loss_rec'])
+            self.update(self.reading_total(values))
             sums = {name: sums.get(name, 0) + value.detach() for name, value in values.items()}
         return {name: value / updates for name, value in sums.items()} | new, updates * self.recipe.words
 
     def read(self, words):
         memory = memory_of(self.model.rec_head, words)
         return self.reading_losses(memory, torch.stack([word.tokens for word in words]),
-                                   torch.stack([word.fold for word in words]))
+                                   torch.stack([word.fold for word in words]),
+                                   torch.stack([word.windows for word in words]).float())
+
+
+def losses_of_detection(detection, labels, detects):
+    """`detection_losses` of the map of those images of a batch that teach detection."""
+    labels = {name: maps[detects] for name, maps in labels.items()}
+    size = labels['text'].shape[1:]
+    return detection_losses(F.interpolate(detection.float(), size=size, mode='bilinear', align_corners=False), **labels)
 
 
 def token_accuracy(logits, tokens, vocabulary, fold):

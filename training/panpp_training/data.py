@@ -19,6 +19,7 @@ import torch
 from . import geometry
 from .dense import CutWords, DensePages
 from .geometry import Word
+from .guide import character_places
 from .labels import MAX_WORDS, draw_labels, tight_boxes
 from .recognition import MAX_TOKENS, Vocabulary
 from .synthetic import SyntheticPages
@@ -123,7 +124,7 @@ class CropRecipe:
     min_detected: float = 5.0  # words lower than this are don't-care (pixels of the crop)
     min_read: float = 8.0  # words lower than this are not read
     max_read: int = 24  # words a crop that are read
-    kernels: bool = True  # whether kernels are drawn
+    detection: tuple = ()  # kinds that teach detection; on the others no kernels are drawn
     tries: int = 1  # places looked at for a crop; the one with the most whole words is taken
 
 
@@ -152,22 +153,23 @@ class CropMaker:
         rng = np.random.default_rng((self.seed, index))
         shares = np.array([read_share(self.recipe.shares, kind, progress) for kind in self.kinds])
         kind = self.kinds[rng.choice(len(self.kinds), p=shares / shares.sum())]
+        detects = kind in self.recipe.detection
         if kind in PAGES:
-            return self.drawn_crop(rng, kind)
+            return self.drawn_crop(rng, kind, detects)
         number = int(rng.choice(self.by_dataset[kind]))
         photo = self.photographs[number]
         matrix = self.best_map(rng, photo.words, photo.width, photo.height, photo.benchmark_scale())
-        sample = self.labelled(rng, photo.words, matrix)
+        sample = self.labelled(rng, photo.words, matrix, detects)
         sample['photograph'] = number
         sample['matrix'] = geometry.pixel_centres(geometry.invert(matrix)).astype(np.float32)
         return sample
 
-    def drawn_crop(self, rng, kind):
+    def drawn_crop(self, rng, kind, detects):
         if kind not in self.pages:
             self.pages[kind] = PAGES[kind](self.assets, self.photographs, self.store)
         image, words = self.pages[kind].draw(rng)
         matrix = self.best_map(rng, words, image.shape[1], image.shape[0], 1.0)
-        sample = self.labelled(rng, words, matrix)
+        sample = self.labelled(rng, words, matrix, detects)
         size = self.recipe.size
         sample['photograph'] = -1
         sample['pixels'] = cv2.warpAffine(image, geometry.pixel_centres(matrix), (size, size), flags=cv2.INTER_LINEAR)
@@ -210,8 +212,8 @@ class CropMaker:
                 centre[axis] += rng.uniform(-1, 1) * (half[axis] - length / 2)
         return geometry.crop_map(centre, scales, angle, rng.random() < recipe.flip, recipe.size)
 
-    def labelled(self, rng, words, matrix):
-        """Label maps of the words that show in the crop, and the words to read."""
+    def labelled(self, rng, words, matrix, detects):
+        """Label maps of the words that show in the crop, and the words to read. detects: whether it teaches detection."""
         size = self.recipe.size
         shown, polygons, heights = [], [], []
         for word in words:
@@ -221,11 +223,11 @@ class CropMaker:
                 polygons.append(np.trunc(polygon).astype(np.int64))
                 heights.append(geometry.short_side(polygon))
         ignored = [word.text is None or height < self.recipe.min_detected for word, height in zip(shown, heights)]
-        with_kernel = [self.recipe.kernels and not skip for skip in ignored]
+        with_kernel = [detects and not skip for skip in ignored]
         instances, kernels, mask = draw_labels(polygons, ignored, size, size, with_kernel)
-        sample = {'maps': np.stack([instances, kernels | mask << 1])}
+        sample = {'maps': np.stack([instances, kernels | mask << 1]), 'detects': detects}
         if self.vocabulary:
-            sample.update(self.words_to_read(rng, instances, shown, polygons, heights))
+            sample.update(self.words_to_read(rng, instances, shown, polygons, heights, matrix))
         return sample
 
     def readable(self, word, polygon, height):
@@ -234,8 +236,9 @@ class CropMaker:
                 and (polygon >= -2).all() and (polygon < self.recipe.size + 2).all()
                 and all(character in self.vocabulary.index for character in word.text))
 
-    def words_to_read(self, rng, instances, words, polygons, heights):
-        """Regions (label, top, left, bottom, right), tokens, and whether the case of the transcription is unknown."""
+    def words_to_read(self, rng, instances, words, polygons, heights, matrix):
+        """Regions (label, top, left, bottom, right), tokens, whether the case of the transcription is unknown, and where
+        the characters are."""
         boxes = tight_boxes(instances, len(polygons))
         areas = np.bincount(instances.ravel(), minlength=len(polygons) + 1)
         chosen = [k for k, (word, polygon, height) in enumerate(zip(words, polygons, heights))
@@ -248,7 +251,9 @@ class CropMaker:
                   for k in chosen]
         return {'regions': np.array(regions, np.int64).reshape(-1, 5),
                 'tokens': np.array(tokens, np.int64).reshape(-1, MAX_TOKENS + 1),
-                'fold': np.array([words[k].case_unknown for k in chosen], bool)}
+                'fold': np.array([words[k].case_unknown for k in chosen], bool),
+                'places': np.array([character_places(geometry.apply(matrix, words[k].polygon), words[k].text)
+                                    for k in chosen], np.float32).reshape(-1, MAX_TOKENS + 1, 5)}
 
 
 def any_case(rng, text):
@@ -265,13 +270,14 @@ def collate(samples):
         'matrix': torch.from_numpy(np.stack([sample['matrix'] for sample in samples if 'matrix' in sample])
                                    if len(synthetic) < len(samples) else np.zeros((0, 2, 3), np.float32)),
         'maps': torch.from_numpy(np.stack([sample['maps'] for sample in samples])),
+        'detects': torch.tensor([sample['detects'] for sample in samples]),
         'pixels': torch.from_numpy(np.stack(synthetic) if synthetic else np.zeros((0, size, size, 3), np.uint8)),
     }
     if 'regions' in samples[0]:
         rows = [np.insert(sample['regions'], 0, k, axis=1) for k, sample in enumerate(samples)]
         batch['regions'] = torch.from_numpy(np.concatenate(rows))
-        batch['tokens'] = torch.from_numpy(np.concatenate([sample['tokens'] for sample in samples]))
-        batch['fold'] = torch.from_numpy(np.concatenate([sample['fold'] for sample in samples]))
+        for name in ('tokens', 'fold', 'places'):
+            batch[name] = torch.from_numpy(np.concatenate([sample[name] for sample in samples]))
     return batch
 
 

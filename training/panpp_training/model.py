@@ -181,7 +181,13 @@ class PanPP(nn.Module):
         self.det_head = DetectionHead(FUSED_CHANNELS, NECK_CHANNELS)
         self.rec_head = RecognitionHead(FUSED_CHANNELS, NECK_CHANNELS, vocabulary) if vocabulary else None
         self.apply(initialise)
-        self.frozen = []
+        self.frozen, self.held = [], []
+
+    def hold_statistics(self):
+        """Batch norms outside of the recognition head keep their statistics; their scales and shifts learn."""
+        self.held = [module for name, module in self.named_modules()
+                     if isinstance(module, nn.BatchNorm2d) and not name.startswith('rec_head.')]
+        return self.train(self.training)
 
     def freeze(self, what):
         """Keeps parts as they are, batch norms' statistics too: '' (none), 'layer1' (stem and layer1), 'backbone' or
@@ -197,7 +203,7 @@ class PanPP(nn.Module):
 
     def train(self, mode=True):
         super().train(mode)
-        for part in self.frozen:
+        for part in (*self.frozen, *self.held):
             part.eval()
         return self
 
@@ -211,10 +217,14 @@ class PanPP(nn.Module):
         levels = self.fpem2(*self.fpem1(*levels))
         return torch.cat([resize_to(x, levels[0]) for x in levels], dim=1)
 
-    def forward(self, image, known=()):
-        """Gives (detection map, batch x 6 x H/4 x W/4; recognition features, batch x 128 x H/4 x W/4, or None)."""
+    def forward(self, image, known=(), detects=None):
+        """Gives (detection map, batch x 6 x H/4 x W/4; recognition features, batch x 128 x H/4 x W/4, or None).
+
+        `detects`: batch, bool; the detection map is made of those images alone.
+        """
         fused = self.features(image, known)
-        return self.det_head(fused), None if self.rec_head is None else self.rec_head.features(fused)
+        detection = self.det_head(fused if detects is None else fused[detects])
+        return detection, None if self.rec_head is None else self.rec_head.features(fused)
 
 
 def initialise(module):

@@ -15,7 +15,11 @@ class Recipe:
     shares: dict  # kind -> (share at the start, share at the end)
     flip: float
     wide_angle_share: float
+    detection: tuple = ()  # kinds of crops that teach detection
     frozen: str = ''  # what does not learn: see PanPP.freeze
+    hold_statistics: bool = False  # of the batch norms outside of the recognition head
+    guide_weight: float = 0.0  # of the loss on the decoder's attention (guide.py), falling to 0 with the run
+    unknown: float = 0.0  # share of the tokens fed back to the decoder that are hidden from it
     usual_scale: tuple = (0.75, 1.4)
     wide_scale: tuple = (0.5, 2.2)
     on_word: float = 0.8
@@ -33,7 +37,7 @@ class Recipe:
         return CropRecipe(size=size, vocabulary=self.vocabulary, shares=self.shares, flip=self.flip,
                           wide_angle_share=self.wide_angle_share, usual_scale=self.usual_scale,
                           wide_scale=self.wide_scale, on_word=self.on_word, tries=self.tries, max_read=self.max_read,
-                          kernels=self.frozen != 'network')
+                          detection=self.detection)
 
     def rate_factor(self, progress):
         """Linear warm-up, then polynomial decay to zero."""
@@ -44,14 +48,17 @@ class Recipe:
 RECIPES = {
     'detection': Recipe(learning_rate=1e-3, recognition_rate=0.0, recognition_weight=0.0, vocabulary=None,
                         shares={'icdar2015': (0.35, 0.5), 'totaltext': (0.3, 0.4), 'synthetic': (0.35, 0.1)},
-                        flip=0.5, wide_angle_share=0.1),
+                        flip=0.5, wide_angle_share=0.1, detection=('icdar2015', 'totaltext', 'synthetic')),
     'reading': Recipe(learning_rate=0.0, recognition_rate=1.5e-3, recognition_weight=1.0, vocabulary=VOCABULARY,
                       shares={'icdar2015': (0.02, 0.1), 'totaltext': (0.02, 0.1), 'dense': (0.6, 0.3),
                               'cut': (0.36, 0.5)},
                       flip=0.0, wide_angle_share=0.05, frozen='network', usual_scale=(0.8, 1.3),
-                      wide_scale=(0.6, 1.7), on_word=1.0, tries=3, words=64, uses=2, max_read=40),
-    'joint': Recipe(learning_rate=5e-4, recognition_rate=1e-3, recognition_weight=0.5, vocabulary=VOCABULARY,
-                    shares={'icdar2015': (0.25, 0.4), 'totaltext': (0.2, 0.3), 'dense': (0.35, 0.15),
-                            'cut': (0.2, 0.15)},
-                    flip=0.0, wide_angle_share=0.05, frozen='layer1', tries=2),
+                      wide_scale=(0.6, 1.7), on_word=1.0, tries=3, words=64, uses=2, max_read=40, guide_weight=1.0,
+                      unknown=0.2),
+    'joint': Recipe(learning_rate=6e-4, recognition_rate=2e-3, recognition_weight=1.0, vocabulary=VOCABULARY,
+                    shares={'icdar2015': (0.14, 0.3), 'totaltext': (0.12, 0.25), 'dense': (0.44, 0.2),
+                            'cut': (0.3, 0.25)},
+                    flip=0.0, wide_angle_share=0.05, frozen='layer1', hold_statistics=True, usual_scale=(0.8, 1.3),
+                    wide_scale=(0.6, 1.7), tries=3, max_read=28, guide_weight=1.0, unknown=0.2,
+                    detection=('icdar2015', 'totaltext')),
 }

@@ -65,13 +65,17 @@ class MultiHeadAttention(nn.Module):
         return x.unflatten(2, (self.heads, x.shape[2] // self.heads)).transpose(1, 2)
 
     def forward(self, query, memory):
-        """query: words x steps x width, memory: words x positions x width -> words x steps x width."""
+        """query: words x steps x width, memory: words x positions x width.
+
+        Returns what was attended, words x steps x width, and the attention, words x heads x steps x positions.
+        """
         q = self.split(self.fc_q(self.layer_norm(query)))
         k = self.split(self.fc_k(memory))
         v = self.split(self.fc_v(memory))
         scores = q @ k.transpose(2, 3) / q.shape[3] ** 0.5
-        attended = self.dropout(scores.softmax(3)) @ v
-        return self.fc_o(attended.transpose(1, 2).flatten(2))
+        attention = scores.softmax(3)
+        attended = self.dropout(attention) @ v
+        return self.fc_o(attended.transpose(1, 2).flatten(2)), attention
 
 
 class Encoder(nn.Module):
@@ -85,7 +89,7 @@ class Encoder(nn.Module):
 
     def forward(self, memory):
         start = self.emb.weight[self.start].expand(memory.shape[0], 1, -1)
-        return self.att(start, memory)[:, 0]
+        return self.att(start, memory)[0][:, 0]
 
 
 class Decoder(nn.Module):
@@ -103,12 +107,14 @@ class Decoder(nn.Module):
         self.cls = nn.Linear(2 * width, vocabulary.size)
 
     def classify(self, states, memory):
-        return self.cls(torch.cat([self.att(states, memory), states], dim=2))
+        """Logits, words x steps x vocabulary, and the attention, words x heads x steps x positions."""
+        attended, attention = self.att(states, memory)
+        return self.cls(torch.cat([attended, states], dim=2)), attention
 
     def forward(self, memory, holistic, previous):
         """Teacher forcing: `previous` (words x steps) is EOS and then the tokens before each step.
 
-        Returns logits, words x steps x vocabulary.
+        Returns logits and attention as `classify` does.
         """
         inputs = torch.cat([holistic[:, None], self.emb(previous).to(holistic.dtype)], dim=1)
         weights = [weight for cell in self.lstm_u for weight in
@@ -139,7 +145,7 @@ class Decoder(nn.Module):
         tokens, probabilities = [], []
         for _ in range(MAX_TOKENS):
             state = self.step(self.emb(token), state)
-            best = self.classify(state[-1][0][:, None], memory)[:, 0].softmax(1).max(1)
+            best = self.classify(state[-1][0][:, None], memory)[0][:, 0].softmax(1).max(1)
             token = torch.where(done, torch.full_like(token, end), best.indices)
             done = done | (token == end)
             tokens.append(token)
@@ -163,12 +169,18 @@ class RecognitionHead(nn.Module):
 
     def forward(self, features, label_map, regions, tokens):
         """Logits under teacher forcing, words x tokens x vocabulary. Arguments as in `masked_roi`."""
-        return self.decode(masked_roi(features, label_map, regions), tokens)
+        return self.decode(masked_roi(features, label_map, regions), tokens)[0]
 
-    def decode(self, memory, tokens):
-        """Logits under teacher forcing from words' 8 x 32 features."""
+    def decode(self, memory, tokens, unknown=0.0):
+        """Logits under teacher forcing and the decoder's attention, from words' 8 x 32 features.
+
+        unknown: share of the tokens fed back that are replaced by UNK, so that the decoder must look rather than guess.
+        """
         start = torch.full_like(tokens[:, :1], self.vocabulary.eos)
-        return self.decoder(memory, self.encoder(memory), torch.cat([start, tokens[:, :-1]], dim=1))
+        fed = tokens[:, :-1]
+        if unknown:
+            fed = torch.where(torch.rand(fed.shape, device=fed.device) < unknown, self.vocabulary.unk, fed)
+        return self.decoder(memory, self.encoder(memory), torch.cat([start, fed], dim=1))
 
     @torch.no_grad()
     def read(self, features, label_map, regions):

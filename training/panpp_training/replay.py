@@ -22,9 +22,10 @@ class KeptWord:
     weight: torch.Tensor  # 256 x 16
     tokens: torch.Tensor
     fold: torch.Tensor
+    windows: torch.Tensor  # tokens x 256, where its characters are (guide.py)
 
 
-def keep_words(fused, label_map, regions, tokens, fold):
+def keep_words(fused, label_map, regions, tokens, fold, windows):
     """KeptWords of a batch. fused: batch x 512 x H/4 x W/4; the rest as the recognition head takes it."""
     padded = F.pad(fused, (1, 1, 1, 1)).permute(0, 2, 3, 1)
     rows, columns, weight = roi_taps(label_map, regions, *fused.shape[2:])
@@ -41,7 +42,7 @@ def keep_words(fused, label_map, regions, tokens, fold):
         column = torch.arange(width)[None, :, None, None] + torch.arange(3)[None, None, None, :]
         index = torch.where(read[k], (rows[k] - top) * width + columns[k] - left, 0)
         kept.append(KeptWord(cells, (row * (width + 2) + column).reshape(-1, 9), index, weight[k].clone(),
-                             tokens[k], fold[k]))
+                             tokens[k], fold[k], windows[k].half()))
     return kept
 
 
