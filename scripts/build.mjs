@@ -6,8 +6,9 @@
 // Only browser.js has a source map, because the other files are not minified.
 import { build } from 'esbuild';
 import { execFileSync } from 'node:child_process';
-import { chmod, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
+import { dirname, relative } from 'node:path';
 import { globSync } from 'tinyglobby';
 import { wgslPlugin } from './wgsl-plugin.mjs';
 
@@ -32,20 +33,39 @@ const browser = [
 const peers = ['webgpu', 'sharp', '@sparticuz/chromium'];
 
 /**
- * CommonJS packages. Bundled into ES modules they could not require Node's own modules, so each
- * becomes a file of its own.
+ * CommonJS packages of the command line. Bundled into ES modules they could not require Node's own
+ * modules, so each becomes a file of its own.
  */
-const commonJs = ['cli-progress', 'commander', 'pngjs'];
+const commonJs = ['cli-progress', 'commander'];
 
 /** Imports of those packages become imports of their files in dist/. */
 const vendored = {
   name: 'vendored',
   setup({ onResolve }) {
-    onResolve({ filter: new RegExp(`^(${commonJs.join('|')})$`) }, ({ path }) => ({
-      path: `./${path}.cjs`,
-      external: true,
-    }));
+    const external = (path) => ({ path, external: true });
+    onResolve({ filter: new RegExp(`^(${commonJs.join('|')})$`) }, ({ path }) =>
+      external(`./${path}.cjs`),
+    );
+    onResolve({ filter: /^pngjs$/ }, () => external('./pngjs.js'));
   },
+};
+
+/**
+ * pngjs is part of `panpp/node`, which programs bundle. As an ES module with a `require` of its own
+ * it also works in a bundle. Bundled as CommonJS, that has no `import.meta.url`.
+ */
+const pngjs = {
+  stdin: { contents: "export { PNG } from 'pngjs';", resolveDir: '.' },
+  outfile: 'dist/pngjs.js',
+  platform: 'node',
+  target: 'node20',
+  banner: {
+    js: [
+      "import { createRequire } from 'node:module';",
+      'const require = createRequire(import.meta.url ?? __filename);',
+    ].join('\n'),
+  },
+  metafile: true,
 };
 
 await rm('dist', { recursive: true, force: true });
@@ -60,6 +80,7 @@ const built = await Promise.all([
     target: 'node20',
     metafile: true,
   }),
+  build({ ...shared, ...pngjs }),
   // Every dependency is bundled.
   build({
     ...shared,
@@ -109,3 +130,16 @@ async function licences(results) {
 
 const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
 execFileSync(process.execPath, [tsc, '-p', 'tsconfig.types.json'], { stdio: 'inherit' });
+
+// TypeScript 5 has no WebGPU types; since 6 those of `@webgpu/types` would be there twice. So
+// `exports` names other declarations for 5, which add that package to the same ones.
+const { exports } = JSON.parse(await readFile('package.json', 'utf8'));
+for (const { types, 'types@<6': forTypeScript5 } of Object.values(exports)) {
+  if (!forTypeScript5) continue;
+  await mkdir(dirname(forTypeScript5), { recursive: true });
+  const same = relative(dirname(forTypeScript5), types).replace(/\.d\.ts$/, '.js');
+  await writeFile(
+    forTypeScript5,
+    `/// <reference types="@webgpu/types" />\nexport * from '${same}';\n`,
+  );
+}

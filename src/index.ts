@@ -1,5 +1,3 @@
-// TypeScript 5 has no WebGPU types. `preserve` keeps this line in the published declarations.
-/// <reference types="@webgpu/types" preserve="true" />
 /**
  * panpp's public API for every platform with WebGPU. Node-only functions are in `panpp/node`.
  *
@@ -32,7 +30,7 @@ export type {
   SpottingTimings,
 } from './model/options.js';
 export type { SpottedRegion } from './model/spotting-pass.js';
-export type { StreamOptions, Streamed } from './model/stream.js';
+export type { ImageStream, StreamOptions, Streamed } from './model/stream.js';
 export type { OutputTensor } from './model/forward.js';
 export type {
   CorrectionOptions,

@@ -4,11 +4,11 @@
  *
  * @module panpp/node
  */
-import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { type Gpu, requestGpuOn } from './gpu/context.js';
 import { type AdapterOptions, findAdapter, togglesOf } from './node/adapters.js';
 import { destroyAtExit } from './node/exit.js';
+import { resolvePackage } from './node/packages.js';
 import { withPauses } from './node/polling.js';
 import { checkOptions } from './options.js';
 
@@ -40,13 +40,13 @@ export async function openGpu(options: AdapterOptions = {}): Promise<Gpu> {
   return gpu;
 }
 
-/** Path of the weights that come with the package: a safetensors file for `loadModel`. */
+/**
+ * Path of the weights that come with the package: a safetensors file for `loadModel`.
+ * @throws PanppError `file` in a bundle that holds panpp itself
+ */
 export function packagedWeights(): string {
-  return join(
-    dirname(createRequire(import.meta.url).resolve('panpp/package.json')),
-    'weights',
-    'pan-pp-resnet18.safetensors',
-  );
+  const folder = dirname(resolvePackage('panpp/package.json', 'file'));
+  return join(folder, 'weights', 'pan-pp-resnet18.safetensors');
 }
 
 // Browsers define GPUBufferUsage and similar globals; in Node they come from Dawn's module.

@@ -25,10 +25,10 @@ from torch.nn import functional as F
 from panpp_training.augment import Photographs, assemble
 from panpp_training.curve import Curve
 from panpp_training.data import BatchPlan, Crops, PixelStore, load_photographs, make_loader
-from panpp_training.guide import guide_loss, guide_windows
+from panpp_training.guide import SPELLED, Speller, guide_loss, guide_windows, token_accuracy
 from panpp_training.losses import detection_losses
 from panpp_training.measure import print_held_out, sample_inputs
-from panpp_training.model import PanPP
+from panpp_training.model import NECK_CHANNELS, PanPP
 from panpp_training.recipe import RECIPES
 from panpp_training.recognition import Vocabulary, masked_roi, recognition_loss
 from panpp_training.replay import WordBuffer, keep_words, memory_of
@@ -84,10 +84,11 @@ def parse_arguments():
     return arguments
 
 
-def make_optimiser(model, recipe, rate, on_gpu):
-    """AdamW; weight decay on matrices and filters only; the recognition head has its own rate."""
+def make_optimiser(model, speller, recipe, rate, on_gpu):
+    """AdamW; weight decay on matrices and filters only; the recognition head and the speller have their own rate."""
     groups = {}
-    for name, parameter in model.named_parameters():
+    named = [*model.named_parameters(), *(speller.named_parameters('rec_head.speller') if speller else ())]
+    for name, parameter in named:
         if not parameter.requires_grad:
             continue
         head = name.startswith('rec_head.')
@@ -174,7 +175,9 @@ class Trainer:
         self.model.to(self.device, memory_format=torch.channels_last).train()
         self.forward = torch.compile(self.model) if arguments.compile else self.model
         rate = arguments.rate or self.recipe.learning_rate * (arguments.batch / 32) ** 0.5
-        self.optimiser = make_optimiser(self.model, self.recipe, rate, self.on_gpu)
+        # a part of the training alone
+        self.speller = Speller(NECK_CHANNELS, self.vocabulary).to(self.device) if self.vocabulary else None
+        self.optimiser = make_optimiser(self.model, self.speller, self.recipe, rate, self.on_gpu)
         self.average = Average(self.model, self.recipe.average)
         self.progress = Progress(arguments)
         if resumes:
@@ -188,6 +191,7 @@ class Trainer:
                          'seconds': self.progress.seconds(), 'images': self.progress.images,
                          'words': self.progress.words, 'model': self.model.state_dict(),
                          'average': self.average.values, 'updates': self.average.updates,
+                         'speller': self.speller.state_dict() if self.speller else None,
                          'optimiser': self.optimiser.state_dict(), 'random': torch.get_rng_state()}, self.state_path)
 
     def restore(self):
@@ -198,6 +202,8 @@ class Trainer:
         self.model.load_state_dict(state['model'])
         self.average.values = {name: tensor.to(self.device) for name, tensor in state['average'].items()}
         self.average.updates = state['updates']
+        if self.speller:
+            self.speller.load_state_dict(state['speller'])
         self.optimiser.load_state_dict(state['optimiser'])
         torch.set_rng_state(state['random'])
         self.progress.step, self.progress.earlier = state['step'], state['seconds']
@@ -228,25 +234,31 @@ class Trainer:
             regions, tokens, fold = batch['regions'][chosen], batch['tokens'][chosen], batch['fold'][chosen]
             if len(regions):
                 memory = masked_roi(features, labels['instance'], regions)
-                windows = guide_windows(batch['places'][chosen], regions, *image.shape[2:])
-                values |= self.reading_losses(memory, tokens, fold, windows)
+                values |= self.reading_losses(memory, tokens, fold, self.windows(batch, regions, image.shape[2:]))
                 total = total + self.recipe.recognition_weight * self.reading_total(values)
         return total, values
 
+    def windows(self, batch, regions, size):
+        """Where the attention should be and what the speller sees: 2 x words x tokens x 256."""
+        places = batch['places'][:len(regions)]
+        return torch.stack([guide_windows(places, regions, *size), guide_windows(places, regions, *size, SPELLED)])
+
     def reading_losses(self, memory, tokens, fold, windows):
-        """The recognition loss, the attention's and the share of tokens that are right, from words' 8 x 32 features."""
+        """The losses and the share of tokens that are right, from words' 8 x 32 features."""
         tokens = tokens[:, :int((tokens != self.vocabulary.pad).sum(1).max())]  # to the longest word
         with self.low_precision():
             unknown = self.recipe.unknown if self.model.training else 0
             logits, attention = self.model.rec_head.decode(memory, tokens, unknown)
-        windows = windows[:, :tokens.shape[1]]
+        attended, spelled = windows[:, :, :tokens.shape[1]]
+        loss_spell, spelled_right = self.speller(memory, spelled, tokens, fold)
         return {'loss_rec': recognition_loss(logits, tokens, self.vocabulary, fold),
-                'loss_guide': guide_loss(attention, windows, tokens != self.vocabulary.pad),
+                'loss_guide': guide_loss(attention, attended, tokens != self.vocabulary.pad),
+                'loss_spell': loss_spell, 'spelled': spelled_right,
                 'token_accuracy': token_accuracy(logits, tokens, self.vocabulary, fold)}
 
     def reading_total(self, values):
         guide = self.recipe.guide_weight * (1 - self.progress.share())
-        return values['loss_rec'] + guide * values['loss_guide']
+        return values['loss_rec'] + guide * (values['loss_guide'] + values['loss_spell'])
 
     def low_precision(self):
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.arguments.precision == 'bfloat16')
@@ -314,7 +326,7 @@ class ReadingTrainer(Trainer):
         image, labels, batch = assemble(batch, photographs, self.device)
         return keep_words(self.folded.features(image.to(self.type)), labels['instance'], batch['regions'],
                           batch['tokens'], batch['fold'],
-                          guide_windows(batch['places'], batch['regions'], *image.shape[2:]))
+                          self.windows(batch, batch['regions'], image.shape[2:]).transpose(0, 1))
 
     @torch.no_grad()
     def read_new(self, words):
@@ -347,7 +359,7 @@ class ReadingTrainer(Trainer):
         memory = memory_of(self.model.rec_head, words)
         return self.reading_losses(memory, torch.stack([word.tokens for word in words]),
                                    torch.stack([word.fold for word in words]),
-                                   torch.stack([word.windows for word in words]).float())
+                                   torch.stack([word.windows for word in words], dim=1).float())
 
 
 def losses_of_detection(detection, labels, detects):
@@ -355,13 +367,6 @@ def losses_of_detection(detection, labels, detects):
     labels = {name: maps[detects] for name, maps in labels.items()}
     size = labels['text'].shape[1:]
     return detection_losses(F.interpolate(detection.float(), size=size, mode='bilinear', align_corners=False), **labels)
-
-
-def token_accuracy(logits, tokens, vocabulary, fold):
-    best = logits.argmax(2)
-    right = (best == tokens) | (fold[:, None] & (best == vocabulary.other_case().to(tokens.device)[tokens]))
-    counted = tokens != vocabulary.pad
-    return (right & counted).sum() / counted.sum().clamp(min=1)
 
 
 STOP = []

@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+
+import { resolvePackage } from '../node/packages.js';
 
 /** This package's version. */
 export function packageVersion(): string {
-  const path = createRequire(import.meta.url).resolve('panpp/package.json');
+  const path = resolvePackage('panpp/package.json', 'file');
   return (JSON.parse(readFileSync(path, 'utf8')) as { version: string }).version;
 }

@@ -1,4 +1,7 @@
 // Opens GPU devices. Only this file requests features and limits, and names adapters.
+// The declarations name WebGPU's objects, which belong to the DOM library since TypeScript 6. A
+// project for Node may do without that library; `preserve` keeps this line in the declarations.
+/// <reference lib="dom" preserve="true" />
 import { PanppError, firstLine } from '../errors.js';
 import { checkOptions } from '../options.js';
 
@@ -190,7 +193,9 @@ async function defaultAdapter(): Promise<GPUAdapter> {
   if (!gpu) {
     throw new PanppError(
       'adapter',
-      "WebGPU is not available; in Node use openGpu() from 'panpp/node', else a browser with WebGPU",
+      globalThis.isSecureContext === false
+        ? `WebGPU is not available on ${location.origin}: browsers have it on https and localhost only`
+        : "WebGPU is not available; in Node use openGpu() from 'panpp/node', else a browser with WebGPU",
     );
   }
   const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });

@@ -72,10 +72,10 @@ async function readWeights(
   const bytes = await readBody(response, name, ...rest);
   if (isSafetensors(bytes)) return bytes;
   const type = response.headers.get('content-type') ?? 'no content type';
-  throw new PanppError(
-    'file',
-    `${name} returned ${bytes.length} bytes that are not a weights file (${type}); check the address`,
-  );
+  const found = /^text\/html\b/i.test(type)
+    ? 'an HTML page, not a weights file'
+    : `${bytes.length} bytes that are not a weights file (${type})`;
+  throw new PanppError('file', `${name} returned ${found}; check the address`);
 }
 
 type BodyOptions = [onProgress: LoadWeightsOptions['onProgress'], signal: AbortSignal | undefined];

@@ -34,7 +34,7 @@ import type {
 } from './options.js';
 import { type Pass, PassCache, type PassShelf, sourceKey } from './pass-cache.js';
 import { SpottingPass } from './spotting-pass.js';
-import { type StreamOptions, type Streamed, streamed } from './stream.js';
+import { type ImageStream, type StreamOptions, type Streamed, streamed } from './stream.js';
 import { TiledImages } from './tiled-images.js';
 import { Turns } from './turns.js';
 
@@ -139,11 +139,19 @@ export class Model {
    * (except if `images` is an array or `concurrency` is 1). The `image` of a result is the source's
    * own object, not the copy.
    *
+   * Images may be promises. Then decoding overlaps with detection, and `onError` is also called for
+   * a file that can't be decoded:
+   *
+   *     function* pictures() {
+   *       for (const file of files) yield readFile(file).then((bytes) => decodeImage(bytes, file));
+   *     }
+   *     for await (const { index, regions } of model.detectAll(pictures(), { onError })) …
+   *
    * @throws PanppError as `detect`, for the first image that fails; with `onError`, that is called
    * instead
    */
   async *detectAll<S extends ImageSource>(
-    images: AsyncIterable<S> | Iterable<S>,
+    images: ImageStream<S>,
     options: DetectOptions & StreamOptions = {},
   ): AsyncGenerator<Streamed<Detection, S>, void, undefined> {
     checkOptions('detectAll', options, [...detectNames, ...streamNames]);
@@ -186,7 +194,7 @@ export class Model {
 
   /** Like `detectAll`, but also reads the regions, as `spot` does. */
   async *spotAll<S extends ImageSource>(
-    images: AsyncIterable<S> | Iterable<S>,
+    images: ImageStream<S>,
     options: SpotOptions & StreamOptions = {},
   ): AsyncGenerator<Streamed<Spotting, S>, void, undefined> {
     checkOptions('spotAll', options, [...spotNames, ...streamNames]);

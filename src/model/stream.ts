@@ -16,6 +16,12 @@ export interface StreamOptions {
   readonly onError?: (error: unknown, index: number) => void;
 }
 
+/**
+ * Images, or promises of them. A generator with `function*` may yield promises; `async function*`
+ * waits for each before it continues, and ends with the first that is rejected.
+ */
+export type ImageStream<S> = AsyncIterable<S | PromiseLike<S>> | Iterable<S | PromiseLike<S>>;
+
 /** A result with its image. */
 export type Streamed<R, S> = R & {
   /** The original image object, so that its memory can be released. */
@@ -29,19 +35,19 @@ export type Streamed<R, S> = R & {
  * image in progress.
  */
 type Event<S, R> =
-  | { readonly kind: 'image'; readonly image: S }
+  | { readonly kind: 'image'; readonly image: S | PromiseLike<S> }
   | { readonly kind: 'end'; readonly error?: unknown }
-  | { readonly kind: 'result'; readonly result: R }
+  | { readonly kind: 'result'; readonly image: S; readonly result: R }
   | { readonly kind: 'failure'; readonly error: unknown };
 
 /**
  * Processes images and yields the results in the order of the images, each as soon as it and all
- * before it are ready.
+ * before it are ready. An image may be a promise, such as one that is being decoded.
  * @param keep returns a safe copy of an image, because the source may change the original when it
  * produces the next one
  */
 export async function* streamed<S, R extends object, K = S>(
-  images: AsyncIterable<S> | Iterable<S>,
+  images: ImageStream<S>,
   work: (image: S | K) => Promise<R>,
   { concurrency = 2, signal, onError }: StreamOptions,
   keep?: (image: S) => K,
@@ -53,7 +59,12 @@ export async function* streamed<S, R extends object, K = S>(
     keep && concurrency > 1 && !Array.isArray(images) ? keep : (image: S) => image;
   const source =
     Symbol.asyncIterator in images ? images[Symbol.asyncIterator]() : images[Symbol.iterator]();
-  const underWay: { image: S; outcome: Promise<Event<S, R>> }[] = [];
+  // Pixels that are there already are copied before the source continues.
+  const processed = async (given: S | PromiseLike<S>) => {
+    const image = isPromise(given) ? await given : given;
+    return { image, result: await work(taken(image)) };
+  };
+  const underWay: Promise<Event<S, R>>[] = [];
   let asked: Promise<Event<S, R>> | undefined;
   let end: Event<S, R> | undefined;
   let index = 0;
@@ -61,12 +72,12 @@ export async function* streamed<S, R extends object, K = S>(
     while (!end || underWay.length > 0) {
       if (!end && underWay.length < concurrency) asked ??= nextOf(source);
       // A ready image goes first, so that the GPU has work while the consumer handles a result.
-      const events = [asked, underWay.at(0)?.outcome].filter((event) => event !== undefined);
+      const events = [asked, underWay.at(0)].filter((event) => event !== undefined);
       const event = await abortable(Promise.race(events), signal);
       signal?.throwIfAborted();
       if (event.kind === 'image') {
         asked = undefined;
-        underWay.push({ image: event.image, outcome: outcomeOf(work(taken(event.image))) });
+        underWay.push(outcomeOf(processed(event.image)));
         continue;
       }
       if (event.kind === 'end') {
@@ -74,22 +85,24 @@ export async function* streamed<S, R extends object, K = S>(
         end = event;
         continue;
       }
-      const { image } = underWay.shift()!;
-      if (event.kind === 'result') yield { ...event.result, image, index };
+      void underWay.shift();
+      if (event.kind === 'result') yield { ...event.result, image: event.image, index };
       else if (onError) onError(event.error, index);
       else throw event.error;
       index++;
     }
     if (end.kind === 'end' && 'error' in end) throw end.error;
   } finally {
-    await Promise.all(underWay.map(({ outcome }) => outcome));
+    await Promise.all(underWay);
     const left = end ? undefined : source.return?.();
     // With a request pending, the source may never answer: don't wait for it.
     if (!asked) await left;
   }
 }
 
-async function nextOf<S>(source: AsyncIterator<S> | Iterator<S>): Promise<Event<S, never>> {
+type Source<S> = AsyncIterator<S | PromiseLike<S>> | Iterator<S | PromiseLike<S>>;
+
+async function nextOf<S>(source: Source<S>): Promise<Event<S, never>> {
   try {
     const next = await source.next();
     return next.done ? { kind: 'end' } : { kind: 'image', image: next.value };
@@ -98,9 +111,13 @@ async function nextOf<S>(source: AsyncIterator<S> | Iterator<S>): Promise<Event<
   }
 }
 
-function outcomeOf<R>(result: Promise<R>): Promise<Event<never, R>> {
-  return result.then(
-    (value) => ({ kind: 'result', result: value }),
+function outcomeOf<S, R>(done: Promise<{ image: S; result: R }>): Promise<Event<S, R>> {
+  return done.then(
+    ({ image, result }) => ({ kind: 'result', image, result }),
     (error: unknown) => ({ kind: 'failure', error }),
   );
+}
+
+function isPromise<S>(image: S | PromiseLike<S>): image is PromiseLike<S> {
+  return typeof (image as PromiseLike<S> | undefined)?.then === 'function';
 }

@@ -17,6 +17,7 @@ import {
   loadEmbeddedDriver,
   withOnlyEmbeddedDriver,
 } from './embedded-driver.js';
+import { KEEP_EXTERNAL } from './packages.js';
 import { inTurn } from './thread-turns.js';
 
 /** Which adapter to use, and how to set up Dawn. */
@@ -233,7 +234,8 @@ async function loadDawn(): Promise<Search['create']> {
   try {
     return (await import('webgpu')).create;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ERR_MODULE_NOT_FOUND') {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ERR_MODULE_NOT_FOUND') {
       throw new PanppError(
         'adapter',
         'in Node panpp needs the packages webgpu and sharp: run `npm install webgpu sharp`',
@@ -243,7 +245,9 @@ async function loadDawn(): Promise<Search['create']> {
     const platform = `${process.platform} ${process.arch}`;
     const why = firstLine(error);
     const todo =
-      'it needs Linux with glibc 2.34 or newer, macOS, or Windows; if this is one, run `npm install` again';
+      code === 'ERR_DLOPEN_FAILED'
+        ? 'it needs Linux with glibc 2.34 or newer, macOS, or Windows; if this is one, run `npm install` again'
+        : KEEP_EXTERNAL;
     throw new PanppError(
       'adapter',
       `Dawn (npm webgpu) can't be loaded on ${platform} (${why}); ${todo}`,

@@ -2,16 +2,16 @@
 // list its toggles either, so names are searched for in the module's binary, where each is a
 // zero-terminated string. This matches exactly the version that runs.
 import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 
 import { PanppError } from '../errors.js';
+import { resolvePackage } from './packages.js';
 
 /** Folder of Dawn's module for this platform, from the package `webgpu`. */
 export function dawnFolder(): string {
   const architecture = process.platform === 'darwin' ? 'universal' : process.arch;
   return join(
-    dirname(createRequire(import.meta.url).resolve('webgpu')),
+    dirname(resolvePackage('webgpu', 'adapter')),
     'dist',
     `${process.platform}-${architecture}`,
   );

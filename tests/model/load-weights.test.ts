@@ -91,7 +91,7 @@ describe('loadWeights', () => {
     );
     const expected = {
       code: 'file',
-      message: `${url} returned ${page.length} bytes that are not a weights file (text/html); check the address`,
+      message: `${url} returned an HTML page, not a weights file; check the address`,
     };
     await expect(loadWeights(url)).rejects.toMatchObject(expected);
     await expect(loadWeights(new Response(''))).rejects.toThrow(

@@ -112,6 +112,34 @@ describe('a stream of images', () => {
     expect(failures).toEqual(['1: bad bb', '3: bad dd']);
   });
 
+  it('takes promises of images; those that are rejected are failures of their images', async () => {
+    let open = 0;
+    let most = 0;
+    const decode = async (name: string) => {
+      most = Math.max(most, ++open);
+      await soon();
+      open--;
+      if (name.startsWith('bad')) throw new Error(`${name} is no picture`);
+      return { name };
+    };
+    function* pictures() {
+      for (const name of ['a', 'bad1', 'b', 'bad2', 'c']) yield decode(name);
+    }
+    const failures: string[] = [];
+    const options: StreamOptions = {
+      onError: (error, index) => failures.push(`${index}: ${(error as Error).message}`),
+      concurrency: 2,
+    };
+    const work = async ({ name }: { name: string }) => ({ length: name.length });
+    const results = await all(streamed(pictures(), work, options));
+    expect(results).toEqual(
+      [0, 2, 4].map((index) => ({ index, image: { name: 'abc'[index / 2] }, length: 1 })),
+    );
+    expect(failures).toEqual(['1: bad1 is no picture', '3: bad2 is no picture']);
+    expect(most).toBe(2);
+    await expect(all(streamed(pictures(), work, {}))).rejects.toThrow('bad1 is no picture');
+  });
+
   it('gives the results before a source fails', async () => {
     async function* failing() {
       yield 1;

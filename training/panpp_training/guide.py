@@ -1,16 +1,20 @@
-"""Where the characters of a word are, which shows the decoder's attention where to look while it learns.
+"""Where the characters of a word are, which shows a reader that learns where to look and what to see there.
 
 Attention finds the characters by itself, but only after some million words: until then the decoder guesses a word from
-its letters in no order. A polygon says roughly where each character stands, and a loss on the attention (`guide_loss`) passes that on. It needs no
-other annotation, and the network it trains is the same.
+its letters in no order. A polygon and the text say roughly where each character stands. Two losses pass that on: one on
+the attention (`guide_loss`), and one of a classifier that sees a single character's features and no sequence
+(`Speller`). They need no other annotation, and the network that they train is the same.
 """
 import numpy as np
 import torch
 
-from .recognition import MAX_TOKENS, ROI_HEIGHT, ROI_WIDTH
+from torch import nn
+
+from .recognition import MAX_TOKENS, ROI_HEIGHT, ROI_WIDTH, recognition_loss
 
 NARROW, WIDE = frozenset("iljtfrI1.,:;!'|()[]"), frozenset('mwMW@%&')
-ALONG, ACROSS = 0.75, 0.5  # a window's standard deviations, in widths of the character and heights of the word
+# standard deviations of a window, in widths of the character and heights of the word
+ATTENDED, SPELLED = (0.75, 0.5), (0.4, 0.25)
 END_WIDTH = 0.5  # of the end of a word, in widths of a character
 
 
@@ -46,7 +50,7 @@ def character_places(polygon, text):
     return places
 
 
-def guide_windows(places, regions, height, width):
+def guide_windows(places, regions, height, width, spread=ATTENDED):
     """How near each of a region's 8 x 32 samples is to each character: words x tokens x 256, 0 to 1 (at its centre).
 
     places: words x tokens x 5; regions: words x 6, as `masked_roi` takes them; height, width: of the image.
@@ -63,9 +67,9 @@ def guide_windows(places, regions, height, width):
     away = torch.stack([x, y], 2)[:, None] - places[:, :, None, :2]  # words x tokens x 256 x 2
     step = places[:, :, None, 2:4]
     half = step.norm(dim=3).clamp(min=0.5)
-    along = (away * step).sum(3) / half / (2 * ALONG * half)
+    along = (away * step).sum(3) / half / (2 * spread[0] * half)
     across = (away[..., 0] * step[..., 1] - away[..., 1] * step[..., 0]) / half
-    across = across / (ACROSS * places[:, :, None, 4]).clamp(min=1)
+    across = across / (spread[1] * places[:, :, None, 4]).clamp(min=1)
     return torch.exp(-0.5 * (along ** 2 + across ** 2))
 
 
@@ -77,3 +81,31 @@ def guide_loss(attention, windows, counted):
     near = (attention.float().mean(1) * windows).sum(2)
     per_token = -torch.log(near + 1e-3) * counted
     return (per_token.sum(1) / counted.sum(1).clamp(min=1)).mean()
+
+
+class Speller(nn.Module):
+    """Classifies the features around each character's place, which teaches the features to tell characters apart. It
+    is no part of the model."""
+
+    def __init__(self, width, vocabulary):
+        super().__init__()
+        self.vocabulary = vocabulary
+        self.classify = nn.Linear(width, vocabulary.size)
+
+    def forward(self, memory, windows, tokens, fold):
+        """The loss, and the share of characters that are right.
+
+        memory: words x 256 x width; windows: words x tokens x 256; tokens: words x tokens; fold: words, bool.
+        """
+        vocabulary = self.vocabulary
+        tokens = torch.where(tokens == vocabulary.eos, vocabulary.pad, tokens)
+        logits = self.classify(windows @ memory.float() / windows.sum(2, keepdim=True).clamp(min=1e-3))
+        return recognition_loss(logits, tokens, vocabulary, fold), token_accuracy(logits, tokens, vocabulary, fold)
+
+
+def token_accuracy(logits, tokens, vocabulary, fold):
+    """The share of tokens that are right; in either case where `fold` (words, bool) says so."""
+    best = logits.argmax(2)
+    right = (best == tokens) | (fold[:, None] & (best == vocabulary.other_case().to(tokens.device)[tokens]))
+    counted = tokens != vocabulary.pad
+    return (right & counted).sum() / counted.sum().clamp(min=1)

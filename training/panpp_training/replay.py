@@ -22,7 +22,7 @@ class KeptWord:
     weight: torch.Tensor  # 256 x 16
     tokens: torch.Tensor
     fold: torch.Tensor
-    windows: torch.Tensor  # tokens x 256, where its characters are (guide.py)
+    windows: torch.Tensor  # 2 x tokens x 256, where its characters are (guide.py)
 
 
 def keep_words(fused, label_map, regions, tokens, fold, windows):

@@ -183,7 +183,7 @@ class Recognition(unittest.TestCase):
         label_map[1, 2:36, 0:5] = 2
         regions = torch.tensor([[0, 3, 4, 0, 12, 30], [0, 1, 10, 33, 20, 48], [1, 2, 2, 0, 36, 5]])
         tokens, fold = torch.arange(9).view(3, 3), torch.tensor([True, False, True])
-        windows = torch.rand(3, 3, 256)
+        windows = torch.rand(3, 2, 3, 256)
         words = keep_words(fused, label_map, regions, tokens, fold, windows)
         self.assertEqual([word.tokens.tolist() for word in words], tokens.tolist())
         self.assertEqual([bool(word.fold) for word in words], fold.tolist())
