@@ -15,6 +15,7 @@ import {
   findEmbeddedPackage,
   isEmbeddedPlatform,
   loadEmbeddedDriver,
+  openLibrary,
   withOnlyEmbeddedDriver,
 } from './embedded-driver.js';
 import { KEEP_EXTERNAL } from './packages.js';
@@ -231,6 +232,14 @@ async function startSearch(options: AdapterOptions): Promise<Search> {
 }
 
 async function loadDawn(): Promise<Search['create']> {
+  if (process.versions.electron) {
+    // Its V8 forbids buffers outside of its own memory, which Dawn's bindings make for mapped ones.
+    throw new PanppError(
+      'adapter',
+      "Electron can't run Dawn's bindings for Node; use `panpp` instead of `panpp/node` in a window, " +
+        'which has WebGPU as in Chrome',
+    );
+  }
   try {
     return (await import('webgpu')).create;
   } catch (error) {
@@ -331,16 +340,16 @@ function hasVulkanLoader(): boolean {
 }
 
 function findVulkanLoader(): boolean {
-  if (process.platform !== 'linux') return true;
+  // Deno opens no library by name alone, so it can't tell.
+  if (process.platform !== 'linux' || process.versions.deno) return true;
   const name = 'libvulkan.so.1';
   if ([dawnFolder(), dirname(process.execPath)].some((folder) => existsSync(join(folder, name))))
     return true;
   try {
-    process.dlopen({ exports: {} }, name, constants.dlopen.RTLD_LAZY);
+    openLibrary(name, constants.dlopen.RTLD_LAZY);
     return true;
-  } catch (error) {
-    // A library that is not a Node addon still gets loaded; only this message shows that it was.
-    return /did not self-register/.test((error as Error).message);
+  } catch {
+    return false;
   }
 }
 

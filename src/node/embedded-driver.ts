@@ -117,9 +117,10 @@ async function unpackAndLoad(): Promise<EmbeddedDriver> {
   for (const parent of cacheFolders()) {
     try {
       const folder = await unpack(found, parent);
-      openLibrary(join(folder, LOADER));
+      openLoader(folder);
       return { folder, version: found.version };
     } catch (error) {
+      if (error instanceof PanppError) throw error;
       failures.push(`${parent}: ${(error as Error).message}`);
     }
   }
@@ -193,12 +194,30 @@ async function checkOwner(folder: string): Promise<void> {
   if (!mine) throw new Error('the folder belongs to another user, or others may write to it');
 }
 
-function openLibrary(path: string): void {
+function openLoader(folder: string): void {
+  const { bun, deno } = process.versions;
+  if (bun || deno) {
+    // Their dlopen() unloads what is not an addon.
+    throw new PanppError(
+      'adapter',
+      `${bun ? 'Bun' : 'Deno'} can't load the embedded software adapter by itself; start it with ` +
+        `LD_LIBRARY_PATH=${folder} VK_DRIVER_FILES=${join(folder, MANIFEST)}`,
+    );
+  }
+  openLibrary(join(folder, LOADER), constants.dlopen.RTLD_NOW | RTLD_NODELETE);
+}
+
+/**
+ * Loads a library that is not an addon of Node.
+ * @throws Error if there is none
+ */
+export function openLibrary(path: string, flags: number): void {
   try {
-    process.dlopen({ exports: {} }, path, constants.dlopen.RTLD_NOW | RTLD_NODELETE);
+    process.dlopen({ exports: {} }, path, flags);
   } catch (error) {
-    // A library that is not a Node addon still gets loaded; only this message shows that it was.
-    if (!/did not self-register/.test((error as Error).message)) throw error;
+    // The library was found if the error is that it is no addon: as Node, Deno and Bun say it.
+    const isNoAddon = /did not self-register|register Node-API module|napi_register_module_v1/;
+    if (!isNoAddon.test((error as Error).message)) throw error;
   }
 }
 

@@ -16,7 +16,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { wgslPlugin } from '../../scripts/wgsl-plugin.mjs';
 
 import { openGpu } from '../../src/node.js';
@@ -140,6 +140,21 @@ describe('findAdapter', () => {
     const found = await probe({ find: { adapter: 'software' } });
     const installed = all.filter(({ software, embedded }) => software && !embedded);
     expect(found).toMatchObject({ software: true, embedded: installed.length === 0, echo });
+  });
+
+  it.each([
+    ['electron', "Electron can't run Dawn's bindings for Node; use `panpp` instead"],
+    ['bun', "Bun can't load the embedded software adapter by itself; start it with LD_LIBRARY_PATH="],
+    ['deno', "Deno can't load the embedded software adapter by itself; start it with "],
+  ])('says what to do instead in %s', async (runtime, todo) => {
+    const versions = { ...process.versions, [runtime]: '1.0.0' };
+    vi.stubGlobal('process', Object.create(process, { versions: { value: versions } }));
+    try {
+      const expected = { code: 'adapter', message: expect.stringContaining(todo) as string };
+      await expect(openGpu({ adapter: 'swiftshader' })).rejects.toMatchObject(expected);
+    } finally {
+      vi.unstubAllGlobals();
+    }
   });
 
   it('says in one line which adapters there are if none has the name', async () => {
