@@ -252,8 +252,8 @@ class CropMaker:
         return {'regions': np.array(regions, np.int64).reshape(-1, 5),
                 'tokens': np.array(tokens, np.int64).reshape(-1, MAX_TOKENS + 1),
                 'fold': np.array([words[k].case_unknown for k in chosen], bool),
-                'places': np.array([character_places(geometry.apply(matrix, words[k].polygon), words[k].text)
-                                    for k in chosen], np.float32).reshape(-1, MAX_TOKENS + 1, 5)}
+                'places': np.array([character_places(geometry.apply(matrix, words[k].polygon), words[k].text,
+                                                     words[k].borders) for k in chosen], np.float32).reshape(-1, MAX_TOKENS + 1, 5)}
 
 
 def any_case(rng, text):

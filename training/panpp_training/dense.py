@@ -96,7 +96,7 @@ def roomy(block, placed):
     """The words' outlines with a little room around."""
     room = 0.08 * block.line_height
     return [placed.word_polygon(left - room, top - room, right + room, bottom + room)
-            for left, top, right, bottom, _ in block.words]
+            for left, top, right, bottom, *_ in block.words]
 
 
 class CutWords(SyntheticPages):

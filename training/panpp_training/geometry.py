@@ -10,6 +10,7 @@ class Word:
     polygon: np.ndarray  # points x 2, (x, y)
     text: str | None  # None: don't care
     case_unknown: bool = False  # the transcription is folded to one case
+    borders: np.ndarray | None = None  # where drawn characters begin and the last one ends, 0...1 along the word
 
 
 def invert(matrix):

@@ -28,15 +28,20 @@ def centre_line(polygon):
     return (upper + lower) / 2, float(np.hypot(*(upper - lower).T).mean())
 
 
-def character_places(polygon, text):
+def character_places(polygon, text, borders=None):
     """Of each character of a word, and of its end: (x, y), the half step to its border along the line, and the word's
-    height. MAX_TOKENS + 1 rows of 5, float32; rows that the word does not have are 0."""
+    height. MAX_TOKENS + 1 rows of 5, float32; rows that the word does not have are 0.
+
+    borders: the len(text) + 1 borders of the characters, 0...1 along the word; guessed from the letters if not given.
+    """
     line, height = centre_line(np.asarray(polygon, np.float64))
     steps = np.hypot(*np.diff(line, axis=0).T)
     reach = np.concatenate([[0], steps.cumsum()])
-    widths = np.array([0.5 if c in NARROW else 1.5 if c in WIDE else 1.0 for c in text])
-    borders = np.concatenate([[0], widths.cumsum()]) / widths.sum() * reach[-1]
-    end = END_WIDTH * reach[-1] / widths.sum()
+    if borders is None:
+        widths = np.array([0.5 if c in NARROW else 1.5 if c in WIDE else 1.0 for c in text])
+        borders = np.concatenate([[0], widths.cumsum()]) / widths.sum()
+    borders = borders * reach[-1]
+    end = END_WIDTH * reach[-1] / len(text)
     first = np.append(borders[:-1], reach[-1] - end)[:MAX_TOKENS + 1]
     last = np.append(borders[1:], reach[-1])[:MAX_TOKENS + 1]
 

@@ -100,7 +100,7 @@ def in_case(rng, text, style):
 class FlatBlock:
     ink: np.ndarray  # uint8, rows x columns
     outline: np.ndarray | None
-    words: list  # (left, top, right, bottom, text)
+    words: list  # (left, top, right, bottom, text, borders of the characters)
     line_height: float
 
 
@@ -110,8 +110,9 @@ def load_font(path, size):
 
 
 def set_word(draw, edge, font, x, baseline, text, spacing, stroke):
-    """Draws one word; returns its ink box and where the pen stands after it."""
+    """Draws one word; returns its ink box, the borders between its characters, and where the pen stands after it."""
     box = None
+    borders = x + np.array([font.getlength(text[:k]) + spacing * k for k in range(len(text) + 1)])
     for glyphs in (text if spacing else [text]):
         position = (x, baseline)
         draw.text(position, glyphs, fill=255, font=font, anchor='ls')
@@ -122,7 +123,7 @@ def set_word(draw, edge, font, x, baseline, text, spacing, stroke):
             box = (left, top, right, bottom) if box is None else (min(box[0], left), min(box[1], top),
                                                                   max(box[2], right), max(box[3], bottom))
         x += font.getlength(glyphs) + spacing
-    return box, x - spacing
+    return box, borders, x - spacing
 
 
 def set_block(rng, font_path, lines, size):
@@ -149,10 +150,12 @@ def set_block(rng, font_path, lines, size):
         x = margin + justify * (max(widths) - widths[row])
         baseline = margin + size + row * leading
         for word in line:
-            box, x = set_word(draw, edge, font, x, baseline, word, spacing, stroke)
+            box, borders, x = set_word(draw, edge, font, x, baseline, word, spacing, stroke)
             x += gap
             if box is not None:
-                words.append((box[0] - stroke, box[1] - stroke, box[2] + stroke, box[3] + stroke, word))
+                left, right = box[0] - stroke, box[2] + stroke
+                borders = np.clip((borders - left) / (right - left), 0, 1)
+                words.append((left, box[1] - stroke, right, box[3] + stroke, word, borders))
     return FlatBlock(np.asarray(ink), np.asarray(outline) if stroke else None, words, size * 1.2) if words else None
 
 
@@ -360,13 +363,14 @@ class SyntheticPages:
 
     def word_polygons(self, rng, block, placed):
         polygons = []
-        for left, top, right, bottom, _ in block.words:
+        for left, top, right, bottom, *_ in block.words:
             grow = rng.uniform(0, 0.06) * (bottom - top)  # annotators leave a little room
             polygons.append(placed.word_polygon(left - grow, top - grow, right + grow, bottom + grow))
         return polygons
 
     def page_words(self, block, polygons, where):
-        return [page_word(polygon + where, text) for polygon, (*_, text) in zip(polygons, block.words)]
+        return [page_word(polygon + where, text, borders)
+                for polygon, (*_, text, borders) in zip(polygons, block.words)]
 
     def find_place(self, rng, taken, outline):
         low, high = outline.min(0), outline.max(0)
@@ -415,8 +419,8 @@ class SyntheticPages:
         blend(target, colour * slow_light(rng, *target.shape[:2]), ink * opacity)
 
 
-def page_word(polygon, text):
-    return Word(polygon, text if short_side(polygon) >= MIN_WORD else None)
+def page_word(polygon, text, borders):
+    return Word(polygon, text if short_side(polygon) >= MIN_WORD else None, borders=borders)
 
 
 @functools.lru_cache(maxsize=12)
