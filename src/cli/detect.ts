@@ -9,6 +9,7 @@ import {
   withTileOption,
 } from './settings-options.js';
 import { type OutputFlags, type ResultTask, withOutputOptions } from './result-files.js';
+import { withShardOption } from './shard.js';
 import { exiting } from './usage.js';
 
 export function addDetect(program: Command): void {
@@ -21,9 +22,9 @@ export function addDetect(program: Command): void {
         'error, and the others are still processed.',
     )
     .addArgument(new Argument('<images...>', inputsHelp));
-  withEngineOptions(withOutputOptions(withTileOption(withSettingsOptions(command)))).action(
-    exiting(detect),
-  );
+  withEngineOptions(
+    withShardOption(withOutputOptions(withTileOption(withSettingsOptions(command)))),
+  ).action(exiting(detect));
 }
 
 const task: ResultTask = {

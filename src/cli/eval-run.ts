@@ -16,7 +16,7 @@ import {
   parseWeights,
   readWeightsBytes,
 } from './engine.js';
-import { findImages, withoutEnding } from './files.js';
+import { type FoundImage, findImages, withoutEnding } from './files.js';
 import { onInterrupt } from './interrupt.js';
 import { type FindText, processFiles } from './image-files.js';
 import { resultLine } from './result-line.js';
@@ -30,11 +30,12 @@ import {
   type StoredImages,
   resultFiles,
 } from './run-folder.js';
+import { type ShardFlags, imagesOf } from './shard.js';
 import { packageVersion } from './version.js';
 
 export type Preset = keyof typeof detectionPresets;
 
-export interface RunFlags extends EngineOptions, SettingsFlags {
+export interface RunFlags extends EngineOptions, SettingsFlags, ShardFlags {
   readonly images: string;
   readonly settings?: Preset;
   readonly restart?: boolean;
@@ -53,15 +54,15 @@ export interface Task {
 }
 
 /**
- * Finds the text in all images that have no result in the folder yet.
+ * Finds the text in all images, or in those of a shard, that have no result in the folder yet.
  * @throws PanppError before any work if names do not fit the ground truth, or the folder holds
  * another run; later `file` if results can't be written, and `device-lost`; finished results are
  * kept
  */
 export async function runDataset(task: Task, folder: string, flags: RunFlags): Promise<Run> {
   const { protocol } = task;
-  const images = await namedImages(flags.images);
-  assertScorable(task, [...images.keys()]);
+  const all = await namedImages(flags.images);
+  assertScorable(task, [...all.keys()]);
   const weights = await readWeightsBytes(flags);
   const { config } = await parseWeights(weights);
   if (needsWords(protocol) && !config.recognition) {
@@ -85,6 +86,8 @@ export async function runDataset(task: Task, folder: string, flags: RunFlags): P
   say(
     `panpp: settings, ${preset ? `${preset}'s` : "the weights' own"}, with options applied: ${inWords(settings)}`,
   );
+  const own = new Set(imagesOf(flags.shard, [...all.values()]));
+  const images = new Map([...all].filter(([, image]) => own.has(image)));
   const done = await readDone(runFolder, images.keys());
   if (done.size > 0) say(`panpp: ${done.size} of ${images.size} images were done before`);
   const missing = new Map([...images].filter(([name]) => !done.has(name)));
@@ -117,19 +120,20 @@ async function readDone(
 }
 
 /** Images by their names without endings: ground truth and results are named after these. */
-async function namedImages(input: string): Promise<Map<string, string>> {
-  const byName = new Map<string, string>();
+async function namedImages(input: string): Promise<Map<string, FoundImage>> {
+  const byName = new Map<string, FoundImage>();
   const { images, passedOver } = await findImages([input], isRunsPicture);
   for (const line of passedOver) say(`panpp: ${line}`);
-  for (const { path } of images) {
+  for (const image of images) {
+    const { path } = image;
     const name = basename(withoutEnding(path));
     const other = byName.get(name);
     if (other)
       throw new PanppError(
         'file',
-        `${other} and ${path} have the same name; results are named after images`,
+        `${other.path} and ${path} have the same name; results are named after images`,
       );
-    byName.set(name, path);
+    byName.set(name, image);
   }
   return byName;
 }
@@ -199,7 +203,7 @@ function inWords({
 }
 
 async function processAll(
-  images: ReadonlyMap<string, string>,
+  images: ReadonlyMap<string, FoundImage>,
   findText: FindText,
   store: (name: string, image: StoredImage) => Promise<void>,
 ): Promise<void> {
@@ -211,7 +215,7 @@ async function processAll(
     ),
   );
   try {
-    const files = [...images].map(([name, path]) => ({ name, path }));
+    const files = [...images].map(([name, { path }]) => ({ name, path }));
     for await (const {
       image: { name, path },
       ...outcome

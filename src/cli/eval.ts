@@ -13,6 +13,7 @@ import { type Run, type RunFlags, runDataset } from './eval-run.js';
 import { readFileSet } from './file-set.js';
 import { assertNoInput, shown, writeBytes } from './files.js';
 import { withSettingsOptions } from './settings-options.js';
+import { withShardOption } from './shard.js';
 import { exitCodes, print, say } from './report.js';
 import {
   type StoredImages,
@@ -39,6 +40,7 @@ const runOnly = [
   'images',
   'settings',
   'restart',
+  'shard',
   'shortSide',
   'maxSide',
   'bbox',
@@ -58,7 +60,8 @@ export function addEval(program: Command): void {
     .description(
       'Compares result files with ground truth as a benchmark’s own script does: precision, recall and their harmonic ' +
         'mean (H-mean). With --run it finds the text of all images first and stores it in --results; after an ' +
-        'interruption the same command continues. --results may be the folder of such a run, with any protocol.',
+        'interruption the same command continues. --results may be the folder of such a run, with any protocol. ' +
+        'With --run --shard the text of a part of the images is stored, and nothing is scored.',
     )
     .addOption(
       new Option('--protocol <name>', 'whose rules').choices(PROTOCOLS).makeOptionMandatory(),
@@ -92,7 +95,7 @@ export function addEval(program: Command): void {
       ).choices(Object.keys(detectionPresets)),
     )
     .option('--restart', 'with --run: delete the earlier run in the folder');
-  withEngineOptions(withSettingsOptions(command)).action(exiting(evaluation));
+  withEngineOptions(withShardOption(withSettingsOptions(command))).action(exiting(evaluation));
 }
 
 /** What is scored. */
@@ -113,6 +116,7 @@ async function evaluation(flags: EvalFlags): Promise<number> {
   const submission = runFlags
     ? await runSubmission(flags, groundTruth, options, runFlags)
     : await readSubmission(flags);
+  if (flags.shard) return reportShard(flags, submission.stored);
   const { stored } = submission;
   if (flags.plot && !stored) {
     throw new PanppError(
@@ -121,9 +125,7 @@ async function evaluation(flags: EvalFlags): Promise<number> {
     );
   }
   const result = evaluate(protocol, groundTruth, submission.files, options);
-  const failed = [...(stored ?? [])].flatMap(([image, one]) =>
-    'error' in one ? [{ image, error: one.error }] : [],
-  );
+  const failed = failuresOf(stored);
   const notes = [...result.notes];
   if (failed.length > 0)
     notes.push(
@@ -153,15 +155,41 @@ async function evaluation(flags: EvalFlags): Promise<number> {
  */
 function runFlagsOf({ run, images, ...flags }: EvalFlags): RunFlags | undefined {
   if (run && images === undefined) throw new PanppError('argument', '--run needs --images');
+  const ofWhole = (['restart', 'json', 'perImage', 'plot'] as const).find((name) => flags[name]);
+  if (run && flags.shard && ofWhole)
+    throw new PanppError(
+      'argument',
+      ofWhole === 'restart'
+        ? '--restart with --shard would delete what other shards have stored; give a new --results'
+        : `${optionOf(ofWhole)} is for figures, and a shard has none; score --results without --run after all shards`,
+    );
   if (run) return { ...flags, images: images! };
   const given = { images, ...flags };
   const stray = runOnly.find((name) => given[name] !== undefined);
-  if (stray)
-    throw new PanppError(
-      'argument',
-      `--${stray.replace(/[A-Z]/g, (capital) => `-${capital.toLowerCase()}`)} is for --run`,
-    );
+  if (stray) throw new PanppError('argument', `${optionOf(stray)} is for --run`);
   return undefined;
+}
+
+function optionOf(flag: string): string {
+  return `--${flag.replace(/[A-Z]/g, (capital) => `-${capital.toLowerCase()}`)}`;
+}
+
+/** Images that could not be processed. */
+function failuresOf(stored: StoredImages = new Map()): { image: string; error: string }[] {
+  return [...stored].flatMap(([image, one]) =>
+    'error' in one ? [{ image, error: one.error }] : [],
+  );
+}
+
+/** A shard is not scored: figures of some of the images would be taken for those of all. */
+function reportShard(
+  { protocol, gt, results }: EvalFlags,
+  stored: StoredImages = new Map(),
+): number {
+  say(
+    `panpp: images stored in ${shown(results)}: ${stored.size}; after all shards, panpp eval --protocol ${protocol} --gt ${gt} --results ${results} scores them`,
+  );
+  return failuresOf(stored).length === 0 ? exitCodes.done : exitCodes.someFailed;
 }
 
 async function runSubmission(

@@ -1,7 +1,18 @@
 // Files named on the command line: images from files, folders and globs; output folders.
+import { randomUUID } from 'node:crypto';
 import { type Stats, constants, rmSync } from 'node:fs';
-import { access, lstat, open, readdir, rename, stat, writeFile } from 'node:fs/promises';
-import { basename, dirname, extname, join, relative } from 'node:path';
+import {
+  access,
+  link,
+  lstat,
+  open,
+  readdir,
+  rename,
+  rmdir,
+  stat,
+  writeFile,
+} from 'node:fs/promises';
+import { basename, dirname, extname, join, relative, sep } from 'node:path';
 import { PanppError } from '../errors.js';
 import { makeFolder } from '../node/folders.js';
 import { onDisk, pathFromBytes } from '../node/paths.js';
@@ -18,8 +29,17 @@ export interface ImageFile {
   readonly resultName: string;
 }
 
+/** An image as it was named on the command line. */
+export interface FoundImage extends ImageFile {
+  /**
+   * What tells it from the others on every machine, with `/`: its path relative to the searched
+   * folder; its path as given if it was named directly or by a glob.
+   */
+  readonly key: string;
+}
+
 export interface FoundImages {
-  readonly images: readonly ImageFile[];
+  readonly images: readonly FoundImage[];
   /** Inputs that hold no images, each with the reason. */
   readonly problems: readonly { readonly input: string; readonly error: PanppError }[];
   /** Pictures in unsupported formats: one line per folder. */
@@ -42,7 +62,7 @@ export async function findImages(
   inputs: readonly string[],
   isResult: (path: string) => Promise<boolean>,
 ): Promise<FoundImages> {
-  const names = new Map<string, string>();
+  const byPath = new Map<string, Found>();
   const problems: FoundImages['problems'][number][] = [];
   for (const input of inputs) {
     const found = await namedBy(input, isResult);
@@ -51,16 +71,17 @@ export async function findImages(
         input,
         error: new PanppError('file', `${input}: no PNG, JPEG or WebP files found`),
       });
-    for (const { path, name } of found) names.set(path, names.get(path) ?? name);
+    for (const file of found) if (!byPath.has(file.path)) byPath.set(file.path, file);
   }
   const passedOver = (await Promise.all(inputs.map(passedOverIn))).flat();
-  if (names.size === 0)
+  if (byPath.size === 0)
     throw new PanppError('file', [problems[0].error.message, ...passedOver].join('; '));
   const taken = new Set<string>();
   return {
-    images: [...names].map(([path, name]) => ({
+    images: [...byPath.values()].map(({ path, name, key }) => ({
       path,
       resultName: untaken(withoutEnding(name), taken),
+      key,
     })),
     problems,
     passedOver,
@@ -87,24 +108,28 @@ interface Found {
   readonly path: string;
   /** Relative to the searched folder. */
   readonly name: string;
+  readonly key: string;
 }
 
 async function namedBy(
   input: string,
   isResult: (path: string) => Promise<boolean>,
 ): Promise<Found[]> {
-  if (input === standardInput) return [{ path: input, name: 'stdin' }];
+  if (input === standardInput) return [{ path: input, name: 'stdin', key: input }];
   const info = await statOf(input);
-  if (!info?.isDirectory() && (info || !isGlob(input)))
-    return [{ path: input, name: basename(input) }];
+  if (!info?.isDirectory() && (info || !isGlob(input))) return [namedDirectly(input)];
   const found = info
     ? (await filesBelow(input, imagePattern))
         .sort(byName)
-        .map((name) => ({ path: join(input, name), name }))
-    : (await filesMatching(input)).sort(byName).map((path) => ({ path, name: basename(path) }));
+        .map((name) => ({ path: join(input, name), name, key: name }))
+    : (await filesMatching(input)).sort(byName).map(namedDirectly);
   const sources: Found[] = [];
   for (const file of found) if (!(await isResult(file.path))) sources.push(file);
   return sources;
+}
+
+function namedDirectly(path: string): Found {
+  return { path, name: basename(path), key: path.replaceAll(sep, '/') };
 }
 
 /** `folder/a.png` becomes `folder/a`. */
@@ -120,9 +145,9 @@ function untaken(name: string, taken: Set<string>): string {
   return free;
 }
 
-/** Natural order: img_2 before img_10. */
+/** Natural order: img_2 before img_10. Different names never count as equal. */
 export function byName(a: string, b: string): number {
-  return a.localeCompare(b, 'en', { numeric: true });
+  return a.localeCompare(b, 'en', { numeric: true }) || (a < b ? -1 : a > b ? 1 : 0);
 }
 
 /** What a path refers to, following links; undefined if nothing. */
@@ -219,41 +244,101 @@ export async function writeBytes(
   }
 }
 
-const drafts = new Set<string | Buffer>();
-let draftCount = 0;
-process.on('exit', () => drafts.forEach((draft) => rmSync(draft, { force: true })));
+/**
+ * Writes a file atomically unless there is one of that name, even if several processes try at once.
+ * @returns whether it was written
+ * @throws PanppError `file`
+ */
+export async function createFile(path: string, content: string): Promise<boolean> {
+  try {
+    await withDraft(dirname(path), async (draft) => {
+      await writeFile(onDisk(draft), content);
+      // Unlike a rename, a link never replaces a file.
+      await link(onDisk(draft), onDisk(path)).catch(async (error: NodeJS.ErrnoException) => {
+        if (await statOf(path)) throw error;
+        // Some file systems have no links.
+        await rename(onDisk(draft), onDisk(path));
+      });
+    });
+    return true;
+  } catch (cause) {
+    if (await statOf(path)) return false;
+    throw fileError(path, "can't be written: ", cause);
+  }
+}
 
 async function replaceFile(
   path: string,
   content: Uint8Array | string,
   draftFolder: string,
 ): Promise<void> {
-  const draft = onDisk(join(draftFolder, `.panpp-${process.pid}-${draftCount++}.draft`));
-  drafts.add(draft);
   try {
-    await writeFile(draft, content);
-    await rename(draft, onDisk(path));
+    await withDraft(draftFolder, async (draft) => {
+      await writeFile(onDisk(draft), content);
+      await rename(onDisk(draft), onDisk(path));
+    });
   } catch (error) {
-    rmSync(draft, { force: true });
     // A folder in the output folder may be on another disk.
     if ((error as NodeJS.ErrnoException).code !== 'EXDEV' || draftFolder === dirname(path))
       throw error;
     await replaceFile(path, content, dirname(path));
+  }
+}
+
+/**
+ * Makes a folder with files: complete, or not at all.
+ * @param fill writes the files to the folder that it is given
+ * @throws PanppError `file`, also if there is anything of that name but an empty folder
+ */
+export async function createFolder(
+  path: string,
+  fill: (draft: string) => Promise<void>,
+): Promise<void> {
+  const info = await statOf(path);
+  if (info && !(info.isDirectory() && (await namesIn(path).catch(() => [''])).length === 0))
+    throw new PanppError('file', `${path}: is there already; give the name of a new folder`);
+  await withDraft(dirname(path), async (draft) => {
+    await fill(draft);
+    try {
+      // Not every system replaces an empty folder.
+      if (info) await rmdir(onDisk(path));
+      await rename(onDisk(draft), onDisk(path));
+    } catch (cause) {
+      throw fileError(path, "can't be written: ", cause);
+    }
+  });
+}
+
+const drafts = new Set<string>();
+process.on('exit', () => drafts.forEach(remove));
+
+/**
+ * Gives a path for something incomplete, and removes what is left there in the end. Processes in
+ * different containers or machines may write to one folder and have equal process ids.
+ */
+async function withDraft(folder: string, work: (draft: string) => Promise<void>): Promise<void> {
+  const draft = join(folder, `.panpp-${randomUUID()}.draft`);
+  drafts.add(draft);
+  try {
+    await work(draft);
   } finally {
+    remove(draft);
     drafts.delete(draft);
   }
 }
 
-/** Whether a name is that of an incomplete file whose process was killed. */
-export function isOrphan(name: string): boolean {
-  const pid = /^\.panpp-(\d+)-\d+\.draft$/.exec(name)?.[1];
-  if (pid === undefined) return false;
-  try {
-    process.kill(Number(pid), 0);
-    return false;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ESRCH';
-  }
+function remove(path: string): void {
+  rmSync(onDisk(path), { force: true, recursive: true });
+}
+
+/** Nothing is written for so long, in milliseconds: an hour, in which clocks may differ too. */
+const orphanAge = 3_600_000;
+
+/** Whether a file is incomplete and its process was killed; that process may be of another machine. */
+export async function isOrphan(path: string): Promise<boolean> {
+  if (!/^\.panpp-.*\.draft$/s.test(basename(path))) return false;
+  const info = await statOf(path);
+  return info !== undefined && Date.now() - info.mtimeMs > orphanAge;
 }
 
 /** Refuses to overwrite one of the inputs, under whatever name. @throws PanppError `argument` */

@@ -17,6 +17,7 @@ import {
   jsonLine,
 } from './result-files.js';
 import { type ResultLine, resultLine } from './result-line.js';
+import { imagesOf } from './shard.js';
 import { packageVersion } from './version.js';
 
 /** Help for the image arguments. */
@@ -44,9 +45,10 @@ export async function runOnImages(
   task: ResultTask,
   finderFor: (config: ModelConfig) => TextFinder | Promise<TextFinder>,
 ): Promise<number> {
-  const { images, problems, passedOver } = await findImages(inputs, isRunsPicture);
+  const { images: all, problems, passedOver } = await findImages(inputs, isRunsPicture);
   for (const line of passedOver) say(`panpp: ${line}`);
-  const results = await ResultFiles.open(flags, task, images);
+  const results = await ResultFiles.open(flags, task, all);
+  const images = imagesOf(flags.shard, all);
   const weights = await readWeightsBytes(flags);
   const { settings, forModel } = await finderFor((await parseWeights(weights)).config);
   const hashes = await resultHashes(images, [

@@ -2,7 +2,9 @@
 // replace, which pictures in it are results rather than inputs, and which images are done.
 //
 //   .panpp/images/a.json   for image a: its result, what that depends on, and the files written
-//   .panpp/run.json        the files written for the whole run
+//   .panpp/run.json        the files written for the whole run; of a shard, run.2-of-4.json
+//
+// Shards of a run may write to one folder at the same time: each writes only its own images' entries.
 //
 // A file belongs to the run while its content is what was written; a file corrected by hand belongs
 // to the user. An entry is written before its files, so all are known if the process is killed.
@@ -15,6 +17,7 @@ import { makeFolder } from '../node/folders.js';
 import { onDisk } from '../node/paths.js';
 import { isOrphan, namesIn, readBytes, statOf, writeBytes } from './files.js';
 import type { ResultLine } from './result-line.js';
+import { type Shard, inFileName } from './shard.js';
 
 export interface Entry {
   /**
@@ -32,17 +35,21 @@ const recordFolder = '.panpp';
 /** The record within an output folder. */
 export class OutputRecord {
   readonly #path: string;
+  readonly #runFile: string;
 
-  private constructor(outputFolder: string) {
+  private constructor(outputFolder: string, shard: Shard | undefined) {
     this.#path = join(outputFolder, recordFolder);
+    this.#runFile = join(this.#path, `run${inFileName(shard)}.json`);
   }
 
   /** @throws the file system's error if it can't be created */
-  static async open(outputFolder: string): Promise<OutputRecord> {
-    const record = new OutputRecord(outputFolder);
+  static async open(outputFolder: string, shard?: Shard): Promise<OutputRecord> {
+    const record = new OutputRecord(outputFolder, shard);
     await makeFolder(record.#path);
-    for (const name of await namesIn(record.#path))
-      if (isOrphan(name)) await rm(onDisk(join(record.#path, name)), { force: true });
+    for (const name of await namesIn(record.#path)) {
+      const path = join(record.#path, name);
+      if (await isOrphan(path)) await rm(onDisk(path), { force: true });
+    }
     return record;
   }
 
@@ -64,14 +71,12 @@ export class OutputRecord {
   }
 
   #file(image: string | undefined): string {
-    return entryFile(this.#path, image);
+    return image === undefined ? this.#runFile : entryFile(this.#path, image);
   }
 }
 
-function entryFile(recordPath: string, image: string | undefined): string {
-  return image === undefined
-    ? join(recordPath, 'run.json')
-    : join(recordPath, 'images', `${image}.json`);
+function entryFile(recordPath: string, image: string): string {
+  return join(recordPath, 'images', `${image}.json`);
 }
 
 async function readEntry(path: string): Promise<Entry | undefined> {

@@ -15,7 +15,7 @@ export function say(message: string): void {
  * instead of filling the memory.
  * @returns whether it was written; false for a closed pipe and for a full disk (main.ts reports it)
  */
-export async function print(text: string): Promise<boolean> {
+export async function print(text: string | Uint8Array): Promise<boolean> {
   return new Promise((resolve) => {
     // After the stream has emitted its error event.
     process.stdout.write(text, (error) => (error ? setImmediate(resolve, false) : resolve(true)));

@@ -31,6 +31,7 @@ import type { ImageResult } from './image-files.js';
 import { type Entry, OutputRecord, hashOf, hashOfFile } from './output-record.js';
 import { type ResultLine, resultLine } from './result-line.js';
 import { errorLine } from './report.js';
+import { type Shard, type ShardFlags, inFileName } from './shard.js';
 import { packageVersion } from './version.js';
 import type { Size } from '../images/size.js';
 
@@ -42,7 +43,7 @@ export type Format = (typeof imageFormats)[number] | typeof runFormat;
 
 const formats: readonly Format[] = [...imageFormats, runFormat];
 
-export interface OutputFlags {
+export interface OutputFlags extends ShardFlags {
   readonly output: string;
   readonly overlay?: boolean;
   readonly masks?: boolean;
@@ -78,7 +79,7 @@ export function withOutputOptions(command: Command): Command {
       new Option(
         '--format <formats>',
         'also write a result file per image; separate several formats by commas or repeat the option. coco-text is one file ' +
-          'for the run, coco-text.json, written at its end, or after an error with the images done so far; images ' +
+          'for the run, coco-text.json (with --shard, coco-text.2-of-4.json), written at its end, or after an error with the images done so far; images ' +
           'that fail are left out. hocr needs text, so it works only with spot. totaltext lists y before x, iou x before y',
       )
         .choices(formats)
@@ -203,7 +204,8 @@ export class ResultFiles {
     /** With links resolved, for paths relative to it. */
     private readonly realFolder: string,
     private readonly kinds: readonly Kind[],
-    private readonly withRunFile: boolean,
+    /** Name of the run's file; undefined if it is not requested. */
+    private readonly runFile: string | undefined,
     private readonly task: ResultTask,
     private readonly flags: OutputFlags,
     /** Undefined if no files are requested. */
@@ -214,6 +216,7 @@ export class ResultFiles {
 
   /**
    * Makes sure, before any work is done, that all files can be written and none is written twice.
+   * @param images of all shards
    * @throws PanppError `argument` for options that don't go together, `file` for a folder that
    * can't be used
    */
@@ -246,9 +249,9 @@ export class ResultFiles {
       ...imageFormats.filter((name) => format.includes(name)),
     ];
     const written = asked.filter((kind) => kind !== false);
-    const withRunFile = format.includes(runFormat);
-    assertNoneTwice(output, written, withRunFile, task, images);
-    const writes = written.length > 0 || withRunFile;
+    const runFile = format.includes(runFormat) ? runFileName(flags.shard) : undefined;
+    assertNoneTwice(output, written, runFile, task, images);
+    const writes = written.length > 0 || runFile !== undefined;
     if (resume && !writes) {
       throw new PanppError(
         'argument',
@@ -256,11 +259,11 @@ export class ResultFiles {
       );
     }
     if (writes) await openOutputFolder(output);
-    const record = writes ? await openRecord(output) : undefined;
+    const record = writes ? await openRecord(output, flags.shard) : undefined;
     const realFolder = writes ? await realPath(output) : output;
     const inputs = writes ? await Promise.all(images.map(({ path }) => statOf(path))) : [];
     const sources = inputs.filter((info) => info !== undefined);
-    return new ResultFiles(output, realFolder, written, withRunFile, task, flags, record, sources);
+    return new ResultFiles(output, realFolder, written, runFile, task, flags, record, sources);
   }
 
   /** Whether any files are requested. */
@@ -331,17 +334,16 @@ export class ResultFiles {
    */
   async finish({ ifAny = false } = {}): Promise<Written> {
     const all: Written = { paths: [], problems: [] };
-    if (!this.withRunFile || (ifAny && this.#run.length === 0)) {
+    const { runFile } = this;
+    if (runFile === undefined || (ifAny && this.#run.length === 0)) {
       await this.#writing;
-      if (this.withRunFile)
-        all.problems.push(
-          `${join(this.folder, runFileName)}: not written, because no image is done`,
-        );
+      if (runFile !== undefined)
+        all.problems.push(`${join(this.folder, runFile)}: not written, because no image is done`);
       return all;
     }
     const contents = new Map<string, string>();
-    await attempt(join(this.folder, runFileName), all, async () =>
-      contents.set(runFileName, formatCocoText(this.#run, { version: packageVersion() })),
+    await attempt(join(this.folder, runFile), all, async () =>
+      contents.set(runFile, formatCocoText(this.#run, { version: packageVersion() })),
     );
     await this.#store(all, contents);
     return all;
@@ -423,7 +425,7 @@ export class ResultFiles {
     file: ImageFile,
     found: Size & { readonly regions: readonly FormatRegion[] },
   ): Promise<void> {
-    if (this.withRunFile)
+    if (this.runFile !== undefined)
       this.#run.push({ image: await this.#reference(file, found, ''), regions: found.regions });
   }
 
@@ -444,9 +446,9 @@ export class ResultFiles {
   }
 }
 
-async function openRecord(output: string): Promise<OutputRecord> {
+async function openRecord(output: string, shard: Shard | undefined): Promise<OutputRecord> {
   try {
-    return await OutputRecord.open(output);
+    return await OutputRecord.open(output, shard);
   } catch (cause) {
     throw fileError(output, "can't be used as output folder: ", cause);
   }
@@ -483,18 +485,21 @@ export interface Written {
   readonly problems: string[];
 }
 
-const runFileName = `${runFormat}.json`;
+/** Each shard has a file of its own. */
+function runFileName(shard: Shard | undefined): string {
+  return `${runFormat}${inFileName(shard)}.json`;
+}
 
 /** Images have different names, but their results may have equal names in different formats. */
 function assertNoneTwice(
   folder: string,
   asked: readonly Kind[],
-  withRunFile: boolean,
+  runFile: string | undefined,
   task: ResultTask,
   images: readonly ImageFile[],
 ): void {
   const taken = new Map<string, string>(
-    withRunFile ? [[runFileName, `${runFormat} of the run`]] : [],
+    runFile === undefined ? [] : [[runFile, `${runFormat} of the run`]],
   );
   for (const { path, resultName } of images) {
     for (const kind of asked) {

@@ -5,6 +5,8 @@
 //   run.json                 settings, weights, images
 //   detections/img_1.json    the regions found in img_1.jpg, with scores, or why there are none
 //   results/res_img_1.txt    the same as the protocol's result file
+//
+// Shards of a run may write to one folder at the same time.
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PanppError } from '../errors.js';
@@ -14,7 +16,16 @@ import type { FileSet } from '../evaluation/formats/files.js';
 import type { Protocol } from '../evaluation/types.js';
 import type { DetectionSettings } from '../network/config.js';
 import { onDisk } from '../node/paths.js';
-import { byName, namesIn, openOutputFolder, readBytes, writeBytes } from './files.js';
+import {
+  byName,
+  createFile,
+  namesIn,
+  openOutputFolder,
+  readBytes,
+  statOf,
+  writeBytes,
+} from './files.js';
+import { parsedJson } from './json.js';
 
 /** What a run's results depend on. */
 export interface RunSettings {
@@ -45,6 +56,24 @@ const results = 'results';
 /** Whether a folder holds a run. */
 export async function isRunFolder(folder: string): Promise<boolean> {
   return (await namesOf(folder)).includes(runFile);
+}
+
+/** The settings of a run; undefined if they can't be read. */
+export async function readSettings(folder: string): Promise<RunSettings | undefined> {
+  const text = Buffer.from(await readBytes(join(folder, runFile))).toString();
+  const settings = parsedJson(text) as Partial<RunSettings> | null;
+  return settings?.settings ? (settings as RunSettings) : undefined;
+}
+
+/** In which settings two runs differ, each with both values. */
+export function differences(
+  there: Partial<RunSettings>,
+  now: Partial<RunSettings>,
+): { readonly name: string; readonly there: string; readonly now: string }[] {
+  const before = comparable(there);
+  return Object.entries(comparable(now))
+    .filter(([name, value]) => before[name] !== value)
+    .map(([name, value]) => ({ name, there: before[name], now: value }));
 }
 
 /** All stored results of a run. @throws PanppError `file` if a file can't be read */
@@ -109,7 +138,8 @@ export class RunFolder {
   static async open(path: string, run: RunSettings, restart: boolean): Promise<RunFolder> {
     await openOutputFolder(path);
     const names = await namesOf(path);
-    const isRun = names.includes(runFile);
+    // Looked up after the list was made, in which another shard's beginning may be seen in part.
+    const isRun = (await statOf(join(path, runFile))) !== undefined;
     const foreign = names.find((name) => name === detections || name === results);
     if (!isRun && foreign)
       throw new PanppError(
@@ -120,8 +150,9 @@ export class RunFolder {
       // The settings go last: they mark the rest as a run's.
       for (const name of [detections, results, runFile])
         await rm(onDisk(join(path, name)), { recursive: true, force: true });
-    } else if (isRun) await assertSame(path, run);
-    await writeBytes(join(path, runFile), `${JSON.stringify(run, undefined, 2)}\n`);
+    }
+    const text = `${JSON.stringify(run, undefined, 2)}\n`;
+    if (!(await createFile(join(path, runFile), text))) await assertSame(path, run);
     return new RunFolder(path, run.protocol);
   }
 
@@ -144,21 +175,19 @@ export class RunFolder {
 }
 
 async function assertSame(folder: string, now: RunSettings): Promise<void> {
-  const path = join(folder, runFile);
-  const there = parsed(await readBytes(path)) as Partial<RunSettings> | undefined;
-  if (!there?.settings)
+  const there = await readSettings(folder);
+  if (!there)
     throw new PanppError(
       'file',
-      `${path}: not a run's settings file; give another --results, or --restart`,
+      `${join(folder, runFile)}: not a run's settings file; give another --results, or --restart`,
     );
-  const before = comparable(there);
-  const differences = Object.entries(comparable(now))
-    .filter(([name, value]) => before[name] !== value)
-    .map(([name, value]) => `${name}: ${before[name]} there, ${value} now`);
-  if (differences.length === 0) return;
+  const changes = differences(there, now).map(
+    (one) => `${one.name}: ${one.there} there, ${one.now} now`,
+  );
+  if (changes.length === 0) return;
   throw new PanppError(
     'file',
-    `${folder} holds another run (${differences.join('; ')}); give another --results, or --restart`,
+    `${folder} holds another run (${changes.join('; ')}); give another --results, or --restart`,
   );
 }
 
@@ -183,7 +212,8 @@ async function namesOf(folder: string): Promise<string[]> {
 }
 
 function parseStored(bytes: Uint8Array): StoredImage | undefined {
-  const image = parsed(bytes) as Partial<Record<string, unknown>> | undefined;
+  const image = parsedJson(Buffer.from(bytes).toString()) as
+    Partial<Record<string, unknown>> | undefined;
   if (
     typeof image?.error !== 'string' &&
     !(Array.isArray(image?.regions) && image.regions.every(isScoredRegion))
@@ -202,12 +232,4 @@ function isScoredRegion(value: unknown): boolean {
     Number.isFinite(score) &&
     (text === undefined || typeof text === 'string')
   );
-}
-
-function parsed(bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder().decode(bytes)) as unknown;
-  } catch {
-    return undefined;
-  }
 }

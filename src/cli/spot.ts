@@ -22,6 +22,7 @@ import {
   withTileOption,
 } from './settings-options.js';
 import { type OutputFlags, type ResultTask, withOutputOptions } from './result-files.js';
+import { withShardOption } from './shard.js';
 import { exiting, integerBetween, numberBetween } from './usage.js';
 import type { SpotOptions } from '../model/options.js';
 
@@ -64,9 +65,9 @@ export function addSpot(program: Command): void {
     .addOption(
       threshold('edit-distance', 'take the lexicon’s nearest word if it is fewer edits away', 100),
     );
-  withEngineOptions(withOutputOptions(withTileOption(withSettingsOptions(command)))).action(
-    exiting(spot),
-  );
+  withEngineOptions(
+    withShardOption(withOutputOptions(withTileOption(withSettingsOptions(command)))),
+  ).action(exiting(spot));
 }
 
 function threshold(name: string, what: string, most = 1): Option {

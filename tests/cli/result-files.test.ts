@@ -9,6 +9,7 @@ import {
   readdirSync,
   rmSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -371,16 +372,19 @@ describe('files in the output folder', () => {
     });
   });
 
-  it('loses the drafts of processes that have ended', async () => {
+  it('loses the drafts of killed processes, but none that another machine may be writing', async () => {
     mkdirSync(inOutput('.panpp'));
-    // No process has a number beyond 2²².
-    writeFileSync(inOutput('.panpp/.panpp-4194999-0.draft'), 'half');
-    writeFileSync(inOutput(`.panpp/.panpp-${process.pid}-77.draft`), 'half');
+    for (const [name, age] of [
+      ['old', 7200],
+      ['new', 60],
+    ] as const) {
+      const path = inOutput(`.panpp/.panpp-${name}.draft`);
+      writeFileSync(path, 'half');
+      const time = Date.now() / 1000 - age;
+      utimesSync(path, time, time);
+    }
     await run({ format: ['labelme'] });
-    expect(readdirSync(inOutput('.panpp')).sort()).toEqual([
-      `.panpp-${process.pid}-77.draft`,
-      'images',
-    ]);
+    expect(readdirSync(inOutput('.panpp')).sort()).toEqual(['.panpp-new.draft', 'images']);
   });
 
   it.runIf(existsSync('/dev/full'))(
@@ -408,7 +412,7 @@ describe('files in the output folder', () => {
 
 it('standard input has no file for labelme and SVG to refer to', async () => {
   const images = (await findImages(['-'], isRunsPicture)).images;
-  expect(images).toEqual([{ path: '-', resultName: 'stdin' }]);
+  expect(images).toEqual([{ path: '-', resultName: 'stdin', key: '-' }]);
   const open = (flags: Partial<OutputFlags>) =>
     ResultFiles.open({ output: inFolder('of-stdin'), ...flags }, task, images);
   await expect(open({ format: ['labelme'] })).rejects.toThrow(

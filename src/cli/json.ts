@@ -1,0 +1,22 @@
+// JSON from files that may be damaged.
+import { PanppError } from '../errors.js';
+
+const decoder = new TextDecoder('utf-8', { fatal: true });
+
+/** @throws PanppError `file` if it is not UTF-8, or longer than a string can be */
+export function textOf(bytes: Uint8Array, where: string): string {
+  try {
+    return decoder.decode(bytes);
+  } catch (cause) {
+    throw new PanppError('file', `${where}: not UTF-8 text, as results of panpp are`, { cause });
+  }
+}
+
+/** The value that JSON text stands for; undefined if it is not JSON. */
+export function parsedJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}
