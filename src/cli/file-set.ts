@@ -12,15 +12,16 @@ import { fileError, namesIn, readBytes, statOf } from './files.js';
  * Reads all files of a folder, or of a zip archive. Hidden files in folders are ignored, because
  * operating systems create them. ICDAR's scripts read archives, so names in those are kept as they
  * are; the other benchmarks' scripts read only folders, so their archives may contain folders.
+ * @param protocol default: one of the latter
  * @throws PanppError `file` or `evaluation`
  */
-export async function readFileSet(path: string, protocol: Protocol): Promise<FileSet> {
+export async function readFileSet(path: string, protocol?: Protocol): Promise<FileSet> {
   const info = await stat(onDisk(path)).catch((cause: unknown) => {
     throw fileError(path, '', cause);
   });
   if (info.isDirectory()) return readFolder(path);
   const files = fileSetFromZip(await readBytes(path), path);
-  return protocol.startsWith('icdar2015') ? files : withoutFolders(files, path);
+  return protocol?.startsWith('icdar2015') ? files : withoutFolders(files, path);
 }
 
 async function readFolder(folder: string): Promise<FileSet> {

@@ -7,7 +7,7 @@ import { PanppError } from '../../../src/errors.js';
 import { parseToggles } from '../../../src/node/adapters.js';
 import { target } from '../target.js';
 
-const commands = ['detect', 'spot', 'eval', 'convert', 'export', 'tune', 'doctor'];
+const commands = ['detect', 'spot', 'eval', 'merge', 'convert', 'export', 'tune', 'doctor'];
 
 /** Every long option of every command. */
 const options = [
