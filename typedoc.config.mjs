@@ -45,6 +45,7 @@ export default {
   projectDocuments: [
     ...[
       'docs/how-it-works.md',
+      'docs/shards.md',
       'docs/tuning.md',
       'docs/bring-your-own-checkpoint.md',
       'docs/spec.md',

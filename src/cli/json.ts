@@ -12,6 +12,15 @@ export function textOf(bytes: Uint8Array, where: string): string {
   }
 }
 
+/** @throws PanppError `file` for a value that is nested too deeply */
+export function jsonOf(value: unknown): string {
+  try {
+    return JSON.stringify(value);
+  } catch (cause) {
+    throw new PanppError('file', `a result is nested too deeply, unlike any of panpp`, { cause });
+  }
+}
+
 /** The value that JSON text stands for; undefined if it is not JSON. */
 export function parsedJson(text: string): unknown {
   try {

@@ -1,19 +1,15 @@
 // panpp merge: joins what the shards of a run have written.
-import { stat } from 'node:fs/promises';
 import { basename, dirname, extname, resolve } from 'node:path';
 import { Argument, type Command, Option } from 'commander';
 import { PanppError } from '../errors.js';
 import type { FileSet } from '../evaluation/formats/files.js';
 import { resultFileName } from '../evaluation/results.js';
 import { PROTOCOLS } from '../evaluation/types.js';
-import { onDisk } from '../node/paths.js';
 import {
   type FoundImages,
   assertNoInput,
   byName,
-  fileError,
   findImages,
-  readBytes,
   shown,
   statOf,
   withoutEnding,
@@ -21,27 +17,16 @@ import {
 } from './files.js';
 import { filesMatching, isGlob } from './globs.js';
 import { onInterrupt } from './interrupt.js';
+import { cocoTextOf, headerOf, isSameImage } from './merge/coco-text.js';
 import {
-  type CocoPart,
-  cocoTextOf,
-  headerOf,
-  isCocoText,
-  isSameImage,
-  readCocoText,
-} from './merge/coco-text.js';
-import {
-  type RunPart,
   isSameFileContent,
   isSameStored,
-  readFilesPart,
-  readRunPart,
   settingsOfAll,
   writeFiles,
   writeRun,
   zipOf,
 } from './merge/folders.js';
 import {
-  type Part,
   type PartResult,
   type Roster,
   joined,
@@ -49,11 +34,11 @@ import {
   rosterOfNames,
   rosterOfPaths,
 } from './merge/join.js';
-import { parsedJson, textOf } from './json.js';
-import { isSameLine, linesOf, readLines } from './merge/lines.js';
+import { isSameLine, linesOf } from './merge/lines.js';
+import { type Parts, readParts } from './merge/parts.js';
 import { hashOf, hashOfFile, isRunsPicture } from './output-record.js';
 import { exitCodes, print, say } from './report.js';
-import { asFileName, isRunFolder, resultFiles } from './run-folder.js';
+import { asFileName, resultFiles } from './run-folder.js';
 import { exiting, integerBetween } from './usage.js';
 
 interface MergeFlags {
@@ -130,51 +115,6 @@ async function partsNamedBy(inputs: readonly string[]): Promise<string[]> {
 
 async function imagesNamedBy(inputs: readonly string[] = []): Promise<FoundImages | undefined> {
   return inputs.length === 0 ? undefined : findImages(inputs, isRunsPicture);
-}
-
-type Parts =
-  | { readonly kind: 'JSON lines'; readonly parts: readonly Part<Uint8Array>[] }
-  | { readonly kind: 'coco-text'; readonly parts: readonly CocoPart[] }
-  | { readonly kind: 'a run'; readonly parts: readonly RunPart[] }
-  | { readonly kind: 'result files'; readonly parts: readonly Part<Uint8Array>[] };
-
-/** @throws PanppError `file` for parts that can't be read, or of different kinds */
-async function readParts(paths: readonly string[]): Promise<Parts> {
-  const all: Parts[] = [];
-  for (const path of paths) all.push(await readPart(path));
-  const [{ kind }] = all;
-  const other = all.findIndex((one) => one.kind !== kind);
-  if (other >= 0)
-    throw new PanppError(
-      'file',
-      `${paths[0]} is ${kind}, ${paths[other]} is ${all[other].kind}; join each kind by itself`,
-    );
-  return { kind, parts: all.flatMap(({ parts }) => parts as Part<unknown>[]) } as Parts;
-}
-
-async function readPart(path: string): Promise<Parts> {
-  const info = await stat(onDisk(path)).catch((cause: unknown) => {
-    throw fileError(path, '', cause);
-  });
-  if (info.isDirectory())
-    return (await isRunFolder(path))
-      ? { kind: 'a run', parts: [await readRunPart(path)] }
-      : { kind: 'result files', parts: [await readFilesPart(path)] };
-  const bytes = await readBytes(path);
-  if (Buffer.from(bytes.subarray(0, 2)).toString('latin1') === 'PK')
-    return { kind: 'result files', parts: [await readFilesPart(path)] };
-  const document = wholeDocument(bytes, path);
-  return isCocoText(document)
-    ? { kind: 'coco-text', parts: [readCocoText(document, path)] }
-    : { kind: 'JSON lines', parts: [readLines(bytes, path)] };
-}
-
-/** A file's JSON document, if it has just one; lines are read one at a time. */
-function wholeDocument(bytes: Uint8Array, path: string): unknown {
-  const end = bytes.indexOf(0x0a) + 1;
-  const first = parsedJson(textOf(end > 0 ? bytes.subarray(0, end) : bytes, path));
-  if (first !== undefined) return first;
-  return end > 0 && end < bytes.length ? parsedJson(textOf(bytes, path)) : undefined;
 }
 
 interface Joined {

@@ -1,10 +1,26 @@
 // Which files are named on the command line, and how they are read.
 import { execFileSync } from 'node:child_process';
-import { linkSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { platform, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
-import { assertNoInput, findImages, readBytes, writeBytes } from '../../src/cli/files.js';
+import {
+  assertNoInput,
+  createFile,
+  createFolder,
+  findImages,
+  readBytes,
+  writeBytes,
+} from '../../src/cli/files.js';
 import { onDisk } from '../../src/node/paths.js';
 
 const onLinux = platform() === 'linux';
@@ -124,6 +140,39 @@ describe.runIf(onLinux)('endless input', () => {
     writeFileSync(join(folder, 'empty'), '');
     expect(await readBytes(join(folder, 'empty'))).toHaveLength(0);
   });
+});
+
+it('a file that many create at once is one of theirs, whole, and stays', async () => {
+  const path = join(folder, 'run.json');
+  const texts = Array.from({ length: 20 }, (_, index) => `${index}\n`.repeat(1000));
+  const written = await Promise.all(texts.map((text) => createFile(path, text)));
+  expect(written.filter(Boolean)).toHaveLength(1);
+  expect(readFileSync(path, 'utf8')).toBe(texts[written.indexOf(true)]);
+  expect(await createFile(path, 'late')).toBe(false);
+  expect(readdirSync(folder)).toEqual(['run.json']);
+  await expect(createFile(join(path, 'below'), '')).rejects.toThrow(
+    `${path}/below: can't be written: a part of the path is a file, not a folder`,
+  );
+});
+
+it('a folder appears with all its files, or not at all', async () => {
+  const path = join(folder, 'results');
+  await expect(
+    createFolder(path, async (draft) => {
+      await writeBytes(join(draft, 'a'), '1');
+      throw new Error('full');
+    }),
+  ).rejects.toThrow('full');
+  expect(readdirSync(folder)).toEqual([]);
+  await createFolder(path, async (draft) => {
+    await writeBytes(join(draft, 'a'), '1');
+    expect(readdirSync(folder)).not.toContain('results');
+  });
+  expect(readdirSync(folder)).toEqual(['results']);
+  for (const taken of [path, join(path, 'a')])
+    await expect(createFolder(taken, async () => {})).rejects.toThrow(
+      `${taken}: is there already; give the name of a new folder`,
+    );
 });
 
 it('a file to write is never an input file, under any name', async () => {

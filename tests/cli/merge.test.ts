@@ -300,11 +300,8 @@ describe('coco-text files', () => {
       [{ imgs: { 1: {} } }, 'image 1 has no file_name'],
       [{ imgs: { 1: null } }, 'image 1 has no file_name'],
       [{ imgToAnns: {} }, 'imgToAnns has no list for image 1'],
-      [{ imgToAnns: { ...good.imgToAnns, 1: [99] } }, 'annotation 99 of image 1 is missing'],
-      [
-        { imgToAnns: { ...good.imgToAnns, 1: [{}] } },
-        'annotation [object Object] of image 1 is missing',
-      ],
+      [{ imgToAnns: { ...good.imgToAnns, 1: [99] } }, 'image 1 has no annotation 99'],
+      [{ imgToAnns: { ...good.imgToAnns, 1: [{}] } }, 'image 1 has no annotation {}'],
       [{ anns: [] }, 'line 1: not a result of panpp'],
     ] as const) {
       write('broken.json', JSON.stringify({ ...good, ...broken }));

@@ -3,6 +3,7 @@ import { argumentTargets } from './targets/arguments.js';
 import { checkpointTargets } from './targets/checkpoints.js';
 import { evaluationTargets } from './targets/evaluation.js';
 import { imageTargets } from './targets/images.js';
+import { mergeTargets } from './targets/merge.js';
 import { planTargets } from './targets/plans.js';
 import { wordTargets } from './targets/words.js';
 import type { Target } from './target.js';
@@ -12,6 +13,7 @@ export const targets: readonly Target[] = [
   ...checkpointTargets,
   ...evaluationTargets,
   ...wordTargets,
+  ...mergeTargets,
   ...argumentTargets,
   ...planTargets,
 ];

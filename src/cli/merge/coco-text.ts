@@ -1,6 +1,7 @@
 // The COCO-Text files of shards, joined into the one that a whole run would have written: images
 // and annotations are numbered again.
-import { PanppError } from '../../errors.js';
+import { PanppError, shortened } from '../../errors.js';
+import { jsonOf } from '../json.js';
 import type { Part, PartResult } from './join.js';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -31,16 +32,16 @@ export function readCocoText(document: Fields, path: string): CocoPart {
     const image = fieldsOf(value);
     const name = image?.file_name;
     if (!image || typeof name !== 'string')
-      throw new PanppError('file', `${path}: image ${id} has no file_name`);
+      throw new PanppError('file', `${path}: image ${shortened(id)} has no file_name`);
     const ids: unknown = imgToAnns.get(id);
     if (!Array.isArray(ids))
-      throw new PanppError('file', `${path}: imgToAnns has no list for image ${id}`);
-    const annotations = ids.map((one) => {
-      const annotation = fieldsOf(anns.get(String(one)));
+      throw new PanppError('file', `${path}: imgToAnns has no list for image ${shortened(id)}`);
+    const annotations = ids.map((one: unknown) => {
+      const annotation = typeof one === 'number' ? fieldsOf(anns.get(String(one))) : undefined;
       if (!annotation)
         throw new PanppError(
           'file',
-          `${path}: annotation ${String(one)} of image ${id} is missing`,
+          `${path}: image ${shortened(id)} has no annotation ${shortened(jsonOf(one))}`,
         );
       return annotation;
     });
@@ -61,7 +62,7 @@ export function isSameImage(a: CocoImage, b: CocoImage): boolean {
 }
 
 function comparable({ image, annotations }: CocoImage): string {
-  return JSON.stringify([
+  return jsonOf([
     { ...image, id: 0, file_name: '' },
     ...annotations.map((annotation) => ({ ...annotation, id: 0, image_id: 0 })),
   ]);
@@ -70,7 +71,7 @@ function comparable({ image, annotations }: CocoImage): string {
 /** @throws PanppError `file` if parts are of different versions */
 export function headerOf(parts: readonly CocoPart[]): CocoPart['header'] {
   const [{ header, path }] = parts;
-  const other = parts.find((part) => JSON.stringify(part.header) !== JSON.stringify(header));
+  const other = parts.find((part) => jsonOf(part.header) !== jsonOf(header));
   if (other)
     throw new PanppError(
       'file',
@@ -97,5 +98,5 @@ export function cocoTextOf(
       return id;
     });
   });
-  return `${JSON.stringify({ cats, anns, imgs, imgToAnns, info })}\n`;
+  return `${jsonOf({ cats, anns, imgs, imgToAnns, info })}\n`;
 }

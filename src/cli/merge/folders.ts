@@ -6,6 +6,7 @@ import type { FileSet } from '../../evaluation/formats/files.js';
 import { PROTOCOLS } from '../../evaluation/types.js';
 import { readFileSet } from '../file-set.js';
 import { createFolder, writeBytes } from '../files.js';
+import { jsonOf } from '../json.js';
 import {
   RunFolder,
   type RunSettings,
@@ -53,7 +54,7 @@ export function settingsOfAll(parts: readonly RunPart[]): RunSettings {
 
 /** Whether the same regions were found. */
 export function isSameStored(a: StoredImage, b: StoredImage): boolean {
-  return JSON.stringify(regionsOf(a)) === JSON.stringify(regionsOf(b));
+  return jsonOf(regionsOf(a)) === jsonOf(regionsOf(b));
 }
 
 /** Writes the folder of a run, as a whole. @throws PanppError `file` */

@@ -1,6 +1,6 @@
 // Joins the results that shards of a run have found: each image once, in one order, none missing.
 import { normalize, sep } from 'node:path';
-import { PanppError } from '../../errors.js';
+import { PanppError, shortened } from '../../errors.js';
 import { byName } from '../files.js';
 import { say } from '../report.js';
 
@@ -44,7 +44,7 @@ export function joined<T>(
     for (const result of results) {
       const place = roster ? roster.placeOf(result.image, path) : result.image;
       if (place === undefined)
-        throw new PanppError('file', `${path}: ${result.image} is none of --images`);
+        throw new PanppError('file', `${path}: ${shortened(result.image)} is none of --images`);
       const one = { ...result, path };
       const other = taken.get(place);
       taken.set(place, other ? oneOf(other, one, isSame) : one);
@@ -67,7 +67,9 @@ function oneOf<T, R extends PartResult<T> & { readonly path: string }>(
 ): R {
   if (a.failed !== b.failed) {
     const [bad, good] = a.failed ? [a, b] : [b, a];
-    say(`panpp: ${bad.image} failed in ${bad.path}; its result in ${good.path} is taken`);
+    say(
+      `panpp: ${shortened(bad.image)} failed in ${bad.path}; its result in ${good.path} is taken`,
+    );
     return good;
   }
   // Whatever the two errors say, the image failed.
@@ -75,14 +77,19 @@ function oneOf<T, R extends PartResult<T> & { readonly path: string }>(
   const where = a.path === b.path ? `twice in ${a.path}` : `in ${a.path} and in ${b.path}`;
   throw new PanppError(
     'file',
-    `${b.image}: different results ${where}; join shards of one run, with the same weights and settings`,
+    `${shortened(b.image)}: different results ${where}; join shards of one run, with the same weights and settings`,
   );
 }
 
 /** The first names of a list. */
 export function listed(names: readonly string[], most = 5): string {
   const more = names.length - most;
-  return names.slice(0, most).join(', ') + (more > 0 ? ` and ${more} more` : '');
+  return (
+    names
+      .slice(0, most)
+      .map((name) => shortened(name))
+      .join(', ') + (more > 0 ? ` and ${more} more` : '')
+  );
 }
 
 /**

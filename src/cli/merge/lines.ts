@@ -1,7 +1,7 @@
 // The JSON lines that detect and spot print, one per image. Lines are kept byte for byte; they stay
 // bytes, because a large run's text may be longer than a string can be.
 import { PanppError } from '../../errors.js';
-import { parsedJson, textOf } from '../json.js';
+import { jsonOf, parsedJson, textOf } from '../json.js';
 import type { Part, PartResult } from './join.js';
 
 const lineBreak = 0x0a;
@@ -55,7 +55,7 @@ export function isSameLine(a: Uint8Array, b: Uint8Array): boolean {
 
 function comparable(value: Uint8Array): string {
   const line = parsedJson(textOf(value, '')) as object;
-  return JSON.stringify({ ...line, file: undefined, timings: undefined });
+  return jsonOf({ ...line, file: undefined, timings: undefined });
 }
 
 /** Lines as a file. */
