@@ -59,6 +59,6 @@ RECIPES = {
                     shares={'icdar2015': (0.14, 0.3), 'totaltext': (0.12, 0.25), 'dense': (0.44, 0.2),
                             'cut': (0.3, 0.25)},
                     flip=0.0, wide_angle_share=0.05, frozen='layer1', hold_statistics=True, usual_scale=(0.8, 1.3),
-                    wide_scale=(0.6, 1.7), tries=3, max_read=28, guide_weight=1.0, unknown=0.2,
+                    wide_scale=(0.6, 1.7), tries=3, max_read=40, guide_weight=1.0, unknown=0.2,
                     detection=('icdar2015', 'totaltext')),
 }
