@@ -5,6 +5,7 @@ import { addDetect } from './detect.js';
 import { addDoctor } from './doctor.js';
 import { addEval } from './eval.js';
 import { addExport } from './export.js';
+import { addServe } from './serve.js';
 import { addSpot } from './spot.js';
 import { addTune } from './tune.js';
 import { packageVersion } from './version.js';
@@ -17,7 +18,16 @@ export function commandProgram(): Command {
     // Commands made from here on inherit these two.
     .exitOverride()
     .showHelpAfterError('(see --help)');
-  for (const add of [addDetect, addSpot, addEval, addConvert, addExport, addTune, addDoctor])
+  for (const add of [
+    addDetect,
+    addSpot,
+    addEval,
+    addConvert,
+    addExport,
+    addTune,
+    addDoctor,
+    addServe,
+  ])
     add(program);
   return program;
 }
