@@ -1,7 +1,9 @@
 // panpp serve: text detection as an HTTP service. The service itself (src/serve) is loaded only
 // when it is started.
 import { type Command, Option } from 'commander';
+import { PanppError } from '../errors.js';
 import { checkExposure, checkToken } from '../serve/access.js';
+import type { Service } from '../serve/service.js';
 import {
   type EngineOptions,
   openEngine,
@@ -11,7 +13,7 @@ import {
 } from './engine.js';
 import { readBytes } from './files.js';
 import { onInterrupt } from './interrupt.js';
-import { exitCodes, say } from './report.js';
+import { errorLine, exitCodes, say } from './report.js';
 import { exiting, integerBetween, numberBetween } from './usage.js';
 import { packageVersion } from './version.js';
 
@@ -115,7 +117,7 @@ async function serve(flags: ServeFlags): Promise<number> {
     log: { level: flags.logLevel, stream: process.stdout },
   });
   warn = (message) => service.warn(message);
-  const address = await service.listen(flags.host, flags.port);
+  const address = await listen(service, flags);
   // The process lives as long as the service listens.
   onInterrupt(async () => {
     const wereAnswered = await service.stop(flags.grace * 1000);
@@ -124,6 +126,19 @@ async function serve(flags: ServeFlags): Promise<number> {
   });
   say(`panpp: listening on ${address}`);
   return exitCodes.done;
+}
+
+async function listen(service: Service, { host, port }: ServeFlags): Promise<string> {
+  try {
+    return await service.listen(host, port);
+  } catch (cause) {
+    const reason = errorLine(cause);
+    throw new PanppError(
+      'argument',
+      `can't listen on port ${port} of ${host} (${reason}); choose another --port or --host`,
+      { cause },
+    );
+  }
 }
 
 /** A token in an option would be seen in the list of processes. */

@@ -54,6 +54,15 @@ const statusOf: Readonly<Record<ErrorCode, number>> = {
   file: 500,
 };
 
+/** The error of a request with more bytes, or parts, than are read. */
+export function tooLarge(maxBytes: number): ServiceError {
+  return new ServiceError(
+    413,
+    'too-large',
+    `the request is too large: one image of at most ${maxBytes} bytes is accepted; make it smaller`,
+  );
+}
+
 /** @param maxBytes the limit that a body may have exceeded */
 export function answerOf(error: unknown, maxBytes: number): ErrorAnswer {
   if (error instanceof ServiceError) {
@@ -69,15 +78,13 @@ export function answerOf(error: unknown, maxBytes: number): ErrorAnswer {
 }
 
 function answerOfFastify(
-  { statusCode = 500, code = '', message = '' }: Partial<FastifyError>,
+  { statusCode = 500, message = '' }: Partial<FastifyError>,
   maxBytes: number,
 ): Omit<ErrorAnswer, 'headers'> {
-  if (statusCode === 413)
-    return {
-      status: 413,
-      code: 'too-large',
-      message: `the request is too large (${code}): at most ${maxBytes} bytes of one image are accepted; make it smaller`,
-    };
+  if (statusCode === 413) {
+    const { status, code, message } = tooLarge(maxBytes);
+    return { status, code, message };
+  }
   if (statusCode === 415)
     return {
       status: 415,

@@ -16,7 +16,7 @@ import type { SpotOptions } from '../model/options.js';
 import type { ModelConfig } from '../network/config.js';
 import { parseLexicon } from '../recognition/lexicon.js';
 import { gatekeeper } from './access.js';
-import { ServiceError, answerOf, soon } from './errors.js';
+import { ServiceError, answerOf, soon, tooLarge } from './errors.js';
 import { Metrics } from './metrics.js';
 import { addOpenapi, operations } from './openapi.js';
 import { representationFor } from './representations.js';
@@ -271,12 +271,13 @@ export class Service {
 
   /** Takes a place for a request until its answer has ended. */
   #enter(request: FastifyRequest, reply: FastifyReply, reads: boolean): void {
-    const { config, maxRequests, timeout } = this.#options;
+    const { config, maxRequests, maxBytes, timeout } = this.#options;
     if (reads && !config.recognition)
       throw new PanppError(
         'weights',
         'the weights of this service only detect text; use /v1/detect, or start panpp serve with --weights that have a recognition head',
       );
+    if (Number(request.headers['content-length']) > maxBytes + formBytes) throw tooLarge(maxBytes);
     if (this.#isStopping) throw stopping();
     if (this.#open >= maxRequests)
       throw new ServiceError(

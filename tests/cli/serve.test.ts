@@ -77,7 +77,14 @@ describe('panpp serve', () => {
     const { child, end, url } = await listening([]);
     const { port } = new URL(url);
     const second = await finished(start(['serve', '--port', port, ...onAdapter]));
-    expect(second).toMatchObject({ code: 2, messages: [expect.stringContaining('EADDRINUSE')] });
+    expect(second).toMatchObject({
+      code: 2,
+      messages: [
+        expect.stringMatching(
+          /^panpp: can't listen on port \d+ of 127\.0\.0\.1 \(.*EADDRINUSE.*\); choose another --port/,
+        ),
+      ],
+    });
     child.kill('SIGINT');
     await once(child, 'exit');
     expect((await end).code).toBe(0);

@@ -1,13 +1,20 @@
 // The service with a model on a GPU: it answers what the model gives.
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Engine, openEngine, readWeightsBytes } from '../../src/cli/engine.js';
+import { type Engine, openEngine } from '../../src/cli/engine.js';
 import { formatCocoText } from '../../src/formats/coco-text.js';
+import { formatHocr } from '../../src/formats/hocr.js';
 import { formatLabelme } from '../../src/formats/labelme.js';
 import { resultLine } from '../../src/formats/result-line.js';
 import { formatSvg } from '../../src/formats/svg.js';
 import { encodePng } from '../../src/images/encode.js';
 import type { PixelImage } from '../../src/images/image.js';
-import type { Detection } from '../../src/model/options.js';
+import type { Detection, Spotting } from '../../src/model/options.js';
+import { vocabularies } from '../../src/network/config.js';
+import { readWeights, writeWeights } from '../../src/network/weights-file.js';
+import { foldCheckpoint } from '../../src/network/weights.js';
+import { packagedWeights } from '../../src/node.js';
+import { proceduralCheckpoint } from '../support/procedural.js';
 import { signImage } from '../support/picture.js';
 import { type Serving, form, metric, raw, serving } from './serving.js';
 
@@ -19,9 +26,14 @@ let serve: Serving;
 let images: { image: PixelImage; file: Uint8Array; expected: Detection }[];
 
 beforeAll(async () => {
-  const options = { adapter: 'swiftshader' };
-  engine = await openEngine(options, await readWeightsBytes(options), (line) => reports.push(line));
-  const config = await engine.run(async (model) => model.config);
+  // The package's detector with a procedural recognition head: it reads no sense, but always the
+  // same.
+  const detector = readWeights(readFileSync(packagedWeights()));
+  const config = { ...detector.config, recognition: { vocabulary: vocabularies.lowercase } };
+  const reader = foldCheckpoint(proceduralCheckpoint(config), config, 'procedural');
+  const bytes = writeWeights({ config, tensors: new Map([...reader, ...detector.tensors]) }, true);
+  const weights = { path: 'reading.safetensors', bytes };
+  engine = await openEngine({ adapter: 'swiftshader' }, weights, (line) => reports.push(line));
   serve = await serving(engine, { config, maxBytes: 2 ** 20, batchWait: 200 });
   const sign = await signImage();
   // Of one size; darker ones have other regions.
@@ -43,7 +55,7 @@ afterAll(async () => {
 const post = (init: RequestInit) => fetch(`${serve.url}/v1/detect?${query}`, init);
 /** A result but for its times. */
 const untimed = ({ timings: _, ...rest }: ReturnType<typeof resultLine>) => rest;
-const lineOf = (expected: Detection, file = 'image') =>
+const lineOf = (expected: Detection | Spotting, file = 'image') =>
   JSON.parse(JSON.stringify(untimed(resultLine(file, expected))));
 
 describe('an image', () => {
@@ -73,6 +85,19 @@ describe('an image', () => {
     const anything = await post(raw(file, { accept: 'text/html, */*;q=0.8' }));
     expect(anything.headers.get('content-type')).toMatch(/^application\/json/);
   });
+});
+
+it('a text is that of model.spot', async () => {
+  const [{ image, file }] = images;
+  const expected = await engine.run((model) => model.spot(image, { ...settings, beam: 2 }));
+  expect(expected.regions.length).toBeGreaterThan(2);
+  const spot = (init: RequestInit) => fetch(`${serve.url}/v1/spot?${query}&beam=2`, init);
+  expect(untimed(await (await spot(form(file))).json())).toEqual(lineOf(expected, 'a.png'));
+  const hocr = await spot(raw(file, { accept: 'text/vnd.hocr+html' }));
+  const { width, height, regions } = expected;
+  expect(await hocr.text()).toBe(
+    formatHocr({ path: 'image', width, height }, regions, { system: 'panpp 1.2.3' }),
+  );
 });
 
 describe('images that come together', () => {

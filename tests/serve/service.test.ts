@@ -117,7 +117,7 @@ describe('an image', () => {
       expect(await refusal(fetch(`${url}/v1/detect`, init))).toMatchObject({
         status: 413,
         code: 'too-large',
-        message: expect.stringContaining('at most 100000 bytes'),
+        message: expect.stringContaining('one image of at most 100000 bytes'),
       });
   });
 
