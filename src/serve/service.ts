@@ -154,7 +154,10 @@ export class Service {
     const check = gatekeeper(token);
     app.addHook('onRequest', (request, reply, done) => {
       void reply.header('x-request-id', request.id);
-      reply.raw.once('close', () => this.#account(request, reply));
+      let isTaken = false;
+      // Also if the connection was closed in the middle of it.
+      reply.raw.once('finish', () => (isTaken = !request.socket.destroyed));
+      reply.raw.once('close', () => this.#account(request, reply, isTaken));
       if (!request.routeOptions.config.isProbe) check(request.headers);
       done();
     });
@@ -297,6 +300,8 @@ export class Service {
       );
       controller.abort(late);
       if (!reply.sent) void reply.send(late);
+      // The answer is there, and the client does not take it.
+      else reply.raw.destroy();
     }, timeout);
     reply.raw.once('close', () => {
       this.#open--;
@@ -316,9 +321,14 @@ export class Service {
     return { ...settingsOf(parameters, this.#options.config.detection), tileSide };
   }
 
-  #account({ method, routeOptions, log }: FastifyRequest, reply: FastifyReply): void {
+  /** @param isTaken whether the client has taken its answer */
+  #account(
+    { method, routeOptions, log }: FastifyRequest,
+    reply: FastifyReply,
+    isTaken: boolean,
+  ): void {
     // The status that nginx gives to a client that went away.
-    const status = reply.raw.writableFinished ? reply.statusCode : 499;
+    const status = isTaken ? reply.statusCode : 499;
     const route = routeOptions.url ?? 'other';
     const milliseconds = Number(reply.elapsedTime.toFixed(1));
     this.#metrics.answered(route, status, milliseconds);

@@ -399,6 +399,26 @@ describe('a request that takes too long', () => {
   });
 });
 
+it('a client that does not take its answer loses its place in time', async () => {
+  const engine = new FakeEngine({
+    detect: async (image) => {
+      const { regions, ...rest } = foundIn(image);
+      return { ...rest, regions: Array.from({ length: 200_000 }, () => regions[0]) };
+    },
+  });
+  const slow = await servingHere(engine, { timeout: 3000 });
+  const socket = connect(Number(new URL(slow.url).port), '127.0.0.1');
+  socket.on('error', () => {}).pause();
+  socket.write('POST /v1/detect HTTP/1.1\r\nhost: a\r\ncontent-type: image/png\r\n');
+  socket.write(`content-length: ${picture.length}\r\n\r\n`);
+  socket.write(picture);
+  await vi.waitUntil(async () => (await metric(slow.url, 'panpp_requests_open')) === 1);
+  const free = async () => (await metric(slow.url, 'panpp_requests_open')) === 0;
+  await vi.waitUntil(free, { timeout: 20_000, interval: 100 });
+  expect(await metric(slow.url, 'panpp_requests_total{route="/v1/detect",status="499"}')).toBe(1);
+  socket.destroy();
+});
+
 describe('a client that goes away', () => {
   it('frees its place, and ends its work', async () => {
     const { engine, calls, called } = held();
