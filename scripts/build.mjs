@@ -3,7 +3,7 @@
 // Packages with native code stay outside, so that a project for browsers does not install them.
 // The others are bundled, with their licences beside them.
 // WGSL is inlined as text, so that a browser needs no second request; in browser.js it is minified.
-// Only browser.js has a source map, because the other files are not minified.
+// Only browser.js has a source map, because our other files are not minified.
 import { build } from 'esbuild';
 import { execFileSync } from 'node:child_process';
 import { chmod, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
@@ -33,20 +33,27 @@ const browser = [
 const peers = ['webgpu', 'sharp', '@sparticuz/chromium'];
 
 /**
- * CommonJS packages of the command line. Bundled into ES modules they could not require Node's own
- * modules, so each becomes a file of its own.
+ * CommonJS packages of the command line, by the names of their files. Bundled into ES modules they
+ * could not require Node's own modules, so each becomes a file of its own.
  */
-const commonJs = ['cli-progress', 'commander'];
+const commonJs = {
+  'cli-progress': 'cli-progress',
+  commander: 'commander',
+  fastify: 'fastify',
+  'fastify-multipart': '@fastify/multipart',
+  'fastify-swagger': '@fastify/swagger',
+  negotiator: 'negotiator',
+  'prom-client': 'prom-client',
+};
 
 /** Imports of those packages become imports of their files in dist/. */
 const vendored = {
   name: 'vendored',
   setup({ onResolve }) {
-    const external = (path) => ({ path, external: true });
-    onResolve({ filter: new RegExp(`^(${commonJs.join('|')})$`) }, ({ path }) =>
-      external(`./${path}.cjs`),
-    );
-    onResolve({ filter: /^pngjs$/ }, () => external('./pngjs.js'));
+    const external = (path) => () => ({ path, external: true });
+    for (const [file, name] of Object.entries(commonJs))
+      onResolve({ filter: new RegExp(`^${name}$`) }, external(`./${file}.cjs`));
+    onResolve({ filter: /^pngjs$/ }, external('./pngjs.js'));
   },
 };
 
@@ -78,6 +85,8 @@ const built = await Promise.all([
     platform: 'node',
     format: 'cjs',
     target: 'node20',
+    // They are not ours to read.
+    minify: true,
     metafile: true,
   }),
   build({ ...shared, ...pngjs }),
@@ -120,12 +129,18 @@ async function licences(results) {
   const inputs = results.flatMap(({ metafile }) => Object.keys(metafile?.inputs ?? {}));
   const folders = inputs.map((path) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0]);
   const texts = [...new Set(folders.filter(Boolean))].sort().map(async (folder) => {
-    const { name, version } = JSON.parse(await readFile(`${folder}/package.json`, 'utf8'));
+    const { name, version, ...rest } = JSON.parse(await readFile(`${folder}/package.json`, 'utf8'));
     const [file] = (await readdir(folder)).filter((entry) => /^licen[cs]e/i.test(entry));
-    if (!file) throw new Error(`${name} is bundled and has no licence file`);
-    return `${name} ${version}\n\n${(await readFile(`${folder}/${file}`, 'utf8')).trim()}\n`;
+    const text = file ? await readFile(`${folder}/${file}`, 'utf8') : statement(name, rest);
+    return `${name} ${version}\n\n${text.trim()}\n`;
   });
   return (await Promise.all(texts)).join(`\n${'-'.repeat(78)}\n\n`);
+}
+
+/** What a package without a licence file says of its licence. */
+function statement(name, { license, author }) {
+  if (!license || !author) throw new Error(`${name} is bundled and names no licence or author`);
+  return `${license} licence, by ${author.name ?? author}`;
 }
 
 const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');

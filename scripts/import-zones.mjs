@@ -19,6 +19,7 @@ const rooms = [
   'formats',
   'evaluation',
   'node',
+  'serve',
   'cli',
 ];
 

@@ -75,6 +75,18 @@ function text(path: string): string {
   return new TextDecoder().decode(files.get(path));
 }
 
+/** Files that programs import, with the programs; `imports` finds the names in their text. */
+function reachedFrom(programs: readonly string[], imports: RegExp): string[] {
+  const reached = new Set<string>();
+  const follow = (path: string) => {
+    if (reached.has(path)) return;
+    reached.add(path);
+    for (const [, file] of text(path).matchAll(imports)) follow(join(dirname(path), file));
+  };
+  programs.forEach(follow);
+  return [...reached].sort();
+}
+
 /** The programs that `exports` and `bin` name. */
 const programs = [
   'dist/browser.js',
@@ -85,32 +97,44 @@ const programs = [
   'dist/tuning.js',
 ];
 
-/** Bundled packages that are CommonJS. */
+/** Bundled packages: those of all commands, and those of `panpp serve`. */
 const vendored = ['dist/cli-progress.cjs', 'dist/commander.cjs', 'dist/pngjs.js'];
+const vendoredForServe = [
+  'dist/fastify-multipart.cjs',
+  'dist/fastify-swagger.cjs',
+  'dist/fastify.cjs',
+  'dist/negotiator.cjs',
+  'dist/prom-client.cjs',
+];
 
 describe('what is packed', () => {
   it('is the files needed at run time, and no others', () => {
-    const generated = /^dist\/(chunk-\w+\.js|types\/.+\.d\.ts)$/;
+    const generated = /^dist\/((chunk|service)-\w+\.js|types\/.+\.d\.ts)$/;
     expect([...files.keys()].filter((path) => !generated.test(path)).sort()).toEqual([
       ...['CHANGELOG.md', 'LICENSE', 'README.md'],
       // The one program that is not readable as it is has a map.
-      ...[...programs, ...vendored, 'dist/browser.js.map', 'dist/THIRD-PARTY-LICENSES.txt'].sort(),
+      ...[
+        ...programs,
+        ...vendored,
+        ...vendoredForServe,
+        'dist/browser.js.map',
+        'dist/THIRD-PARTY-LICENSES.txt',
+      ].sort(),
       ...['package.json', 'weights/README.md', 'weights/pan-pp-resnet18.safetensors'],
     ]);
   });
 
   it('has the chunks that its programs import, and no left-over ones', () => {
-    const reached = new Set<string>();
-    const follow = (path: string) => {
-      if (reached.has(path)) return;
-      reached.add(path);
-      for (const [, file] of text(path).matchAll(/(?:from|import\()\s*"(\.[^"]+)"/g))
-        follow(join(dirname(path), file));
-    };
-    programs.forEach(follow);
-    expect([...reached].sort()).toEqual(
+    const reached = reachedFrom(programs, /(?:from|import\()\s*"(\.[^"]+)"/g);
+    expect(reached).toEqual(
       [...files.keys()].filter((path) => /^dist\/.*\.c?js$/.test(path)).sort(),
     );
+  });
+
+  it('loads the service only when it is started', () => {
+    const loaded = reachedFrom(['dist/cli.js'], /from\s*"(\.[^"]+)"/g);
+    expect(loaded).toEqual(expect.arrayContaining(vendored));
+    expect(loaded.filter((path) => /service|fastify|prom|negotiator/.test(path))).toEqual([]);
   });
 
   it('has declarations of the API, and none of the command line or of other files', () => {
@@ -124,7 +148,7 @@ describe('what is packed', () => {
     );
     const rooms = new Set(declarations.map((path) => path.split('/')[2]));
     expect(
-      [...rooms].filter((room) => room === 'cli' || room === 'evaluation' || room === 'export'),
+      [...rooms].filter((room) => ['cli', 'evaluation', 'export', 'serve'].includes(room)),
     ).toEqual([]);
   });
 
@@ -136,8 +160,8 @@ describe('what is packed', () => {
       `packed ${tarball.length} bytes; weights ${bytes('weights')}, dist ${bytes('dist')}`,
     );
     // Its own programs, their types and map, and the packages that they bundle.
-    expect(bytes('dist')).toBeLessThan(2_060_000);
-    expect(tarball.length).toBeLessThan(24_000_000);
+    expect(bytes('dist')).toBeLessThan(3_350_000);
+    expect(tarball.length).toBeLessThan(24_500_000);
   });
 });
 
@@ -293,7 +317,7 @@ describe('once installed', () => {
 
   it('brings no package but types', () => {
     expect(Object.keys(manifest().dependencies)).toEqual(['@webgpu/types']);
-    expect(text('dist/THIRD-PARTY-LICENSES.txt')).toMatch(/^commander \d/m);
+    expect(text('dist/THIRD-PARTY-LICENSES.txt')).toMatch(/^commander \d[^]*^fastify \d/m);
   });
 
   it('has a command', () => {

@@ -27,13 +27,19 @@ describe('the source', () => {
   const filesWith = (pattern: RegExp) =>
     files.filter((name) => pattern.test(text(join('src', name))));
 
-  it('has no way to the network but that of loadWeights', () => {
+  it('has no way to the network but those of loadWeights and of panpp serve', () => {
     expect(files.length).toBeGreaterThan(100);
     expect(filesWith(/from '(node:)?(https?|http2|net|tls|dgram|dns)(\/\w+)?'/)).toEqual([]);
     expect(
       filesWith(/\b(XMLHttpRequest|WebSocket|EventSource|sendBeacon|importScripts)\b/),
     ).toEqual([]);
     expect(filesWith(/(?<!\.)\bfetch\(/)).toEqual([join('model', 'load-weights.ts')]);
+    // Which only listens.
+    const withFastify = filesWith(/from '(@fastify\/\w+|fastify)'/);
+    expect(withFastify.filter((name) => !name.startsWith(join('serve', '')))).toEqual([]);
+    expect(withFastify).toContain(join('serve', 'service.ts'));
+    const starting = filesWith(/import\('\.\.\/serve\//);
+    expect(starting).toEqual([join('cli', 'serve.ts')]);
   });
 
   it('starts no program and makes no code from text', () => {

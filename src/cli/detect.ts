@@ -1,13 +1,9 @@
 // panpp detect: finds text regions in images, one JSON line per image on stdout.
 import { Argument, type Command } from 'commander';
+import { type GivenSettings, settingsOf } from '../model/outside-settings.js';
 import { type EngineOptions, withEngineOptions } from './engine.js';
 import { inputsHelp, runOnImages } from './image-run.js';
-import {
-  type SettingsFlags,
-  settingsOf,
-  withSettingsOptions,
-  withTileOption,
-} from './settings-options.js';
+import { withSettingsOptions, withTileOption } from './settings-options.js';
 import { type OutputFlags, type ResultTask, withOutputOptions } from './result-files.js';
 import { withShardOption } from './shard.js';
 import { exiting } from './usage.js';
@@ -34,7 +30,7 @@ const task: ResultTask = {
 
 async function detect(
   inputs: string[],
-  flags: OutputFlags & EngineOptions & SettingsFlags & { readonly tileSide?: number },
+  flags: OutputFlags & EngineOptions & GivenSettings & { readonly tileSide?: number },
 ): Promise<number> {
   return runOnImages(inputs, flags, task, ({ detection }) => {
     const settings = { ...settingsOf(flags, detection), tileSide: flags.tileSide };

@@ -90,16 +90,50 @@ export interface Loaded {
   readonly model: Model;
 }
 
+/** One loading of the model. */
+interface Loading {
+  readonly loaded: Promise<Loaded>;
+  /** Set once it has succeeded. */
+  ready?: Loaded;
+  hasFailed: boolean;
+  /** Calls that use it. */
+  users: number;
+}
+
 /** A model that is loaded again, on a fresh device, when its device is lost. */
 export class Engine {
   readonly #reload: () => Promise<Loaded>;
-  // The last one is in use. The others' devices are lost; they are disposed of at the end, because
-  // calls on them must end with `device-lost`.
-  readonly #loaded: Promise<Loaded>[];
+  readonly #report: (message: string) => void;
+  #current: Loading;
+  #losses = 0;
 
-  constructor(first: Loaded, reload: () => Promise<Loaded>) {
-    this.#loaded = [Promise.resolve(first)];
+  /** @param report gets a line when a device is lost */
+  constructor(
+    first: Loaded,
+    reload: () => Promise<Loaded>,
+    report: (message: string) => void = say,
+  ) {
     this.#reload = reload;
+    this.#report = report;
+    this.#current = begun(Promise.resolve(first));
+    this.#current.ready = first;
+  }
+
+  /** The model, unless it is being loaded or its device is lost. */
+  get ready(): Loaded | undefined {
+    return this.#loss() === undefined ? this.#current.ready : undefined;
+  }
+
+  /** Number of devices lost so far. */
+  get losses(): number {
+    return this.#losses;
+  }
+
+  /** Begins to load the model on a fresh device if the last one is lost or could not be opened. */
+  recover(): void {
+    const loss = this.#loss();
+    if (loss) this.#replace(this.#current, loss);
+    else if (this.#current.hasFailed) this.#current = begun(this.#reload());
   }
 
   /**
@@ -108,31 +142,84 @@ export class Engine {
    * @throws PanppError `device-lost` if that one is lost too
    */
   async run<T>(work: (model: Model) => Promise<T>): Promise<T> {
-    const used = this.#loaded.at(-1)!;
+    if (this.#current.hasFailed) this.#current = begun(this.#reload());
+    const used = this.#current;
     try {
-      return await work((await used).model);
+      return await this.#runOn(used, work);
     } catch (error) {
-      if (!(error instanceof PanppError) || error.code !== 'device-lost') throw error;
-      // Calls that overlap lose the device together.
-      if (this.#loaded.at(-1) === used) {
-        say(`panpp: ${error.message.split(';')[0]}; continuing on a fresh one`);
-        this.#loaded.push(this.#reload());
-      }
-      return work((await this.#loaded.at(-1)!).model);
+      if (!isDeviceLoss(error)) throw error;
+      this.#replace(used, error);
+      return this.#runOn(this.#current, work);
     }
   }
 
   async dispose(): Promise<void> {
-    for (const outcome of await Promise.allSettled(this.#loaded)) {
-      if (outcome.status === 'rejected') continue; // reported by `run`
-      outcome.value.model.dispose();
-      outcome.value.gpu.dispose();
+    await disposeOf(this.#current);
+  }
+
+  async #runOn<T>(loading: Loading, work: (model: Model) => Promise<T>): Promise<T> {
+    loading.users++;
+    try {
+      return await work((await loading.loaded).model);
+    } finally {
+      loading.users--;
+      this.#disposeIfUnused(loading);
     }
+  }
+
+  // Calls that overlap lose the device together.
+  #replace(lost: Loading, { message }: PanppError): void {
+    if (this.#current !== lost) return;
+    this.#losses++;
+    this.#report(`panpp: ${message.split(';')[0]}; continuing on a fresh one`);
+    this.#current = begun(this.#reload());
+    this.#disposeIfUnused(lost);
+  }
+
+  // Not before, because calls on a lost device must end with `device-lost`.
+  #disposeIfUnused(loading: Loading): void {
+    if (loading !== this.#current && loading.users === 0) void disposeOf(loading);
+  }
+
+  #loss(): PanppError | undefined {
+    try {
+      this.#current.ready?.gpu.assertUsable();
+    } catch (error) {
+      if (isDeviceLoss(error)) return error;
+    }
+    return undefined;
   }
 }
 
-/** Opens the adapter and loads the weights; a software adapter gets one line on stderr. */
-export async function openEngine(options: EngineOptions, weights: WeightsBytes): Promise<Engine> {
+function begun(loaded: Promise<Loaded>): Loading {
+  const loading: Loading = { loaded, hasFailed: false, users: 0 };
+  loaded.then(
+    (ready) => (loading.ready = ready),
+    () => (loading.hasFailed = true),
+  );
+  return loading;
+}
+
+async function disposeOf({ loaded }: Loading): Promise<void> {
+  // A failure was reported by `run`.
+  const ready = await loaded.catch(() => undefined);
+  ready?.model.dispose();
+  ready?.gpu.dispose();
+}
+
+function isDeviceLoss(error: unknown): error is PanppError {
+  return error instanceof PanppError && error.code === 'device-lost';
+}
+
+/**
+ * Opens the adapter and loads the weights; a software adapter gets one line on stderr.
+ * @param report gets a line when the device is lost; default: it goes to stderr
+ */
+export async function openEngine(
+  options: EngineOptions,
+  weights: WeightsBytes,
+  report?: (message: string) => void,
+): Promise<Engine> {
   const gpu = await openAdapter(options);
   const { tuning, from } = await findTuning(options, gpu);
   const load = async (on: Gpu): Promise<Loaded> => ({
@@ -151,7 +238,7 @@ export async function openEngine(options: EngineOptions, weights: WeightsBytes):
     say(
       `panpp: ${from} was made by another version of panpp and is not used; make a new one with panpp tune`,
     );
-  return new Engine(first, async () => load(await openQuietly(options)));
+  return new Engine(first, async () => load(await openQuietly(options)), report);
 }
 
 /** Opens the adapter; a software adapter gets one line on stderr. */

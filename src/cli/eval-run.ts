@@ -7,6 +7,8 @@ import { PanppError } from '../errors.js';
 import { evaluate } from '../evaluation/evaluate.js';
 import type { FileSet } from '../evaluation/formats/files.js';
 import type { EvaluationOptions, Protocol } from '../evaluation/types.js';
+import { resultLine } from '../formats/result-line.js';
+import { type GivenSettings, settingsOf } from '../model/outside-settings.js';
 import { type DetectionSettings, detectionPresets } from '../network/config.js';
 import type { Polygon } from '../shapes/geometry.js';
 import {
@@ -19,8 +21,6 @@ import {
 import { type FoundImage, findImages, withoutEnding } from './files.js';
 import { onInterrupt } from './interrupt.js';
 import { type FindText, processFiles } from './image-files.js';
-import { resultLine } from './result-line.js';
-import { type SettingsFlags, settingsOf } from './settings-options.js';
 import { isRunsPicture } from './output-record.js';
 import { Progress, say } from './report.js';
 import {
@@ -35,7 +35,7 @@ import { packageVersion } from './version.js';
 
 export type Preset = keyof typeof detectionPresets;
 
-export interface RunFlags extends EngineOptions, SettingsFlags, ShardFlags {
+export interface RunFlags extends EngineOptions, GivenSettings, ShardFlags {
   readonly images: string;
   readonly settings?: Preset;
   readonly restart?: boolean;

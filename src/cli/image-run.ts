@@ -1,6 +1,7 @@
 // A run of detect or spot: images named on the command line, one JSON line each on stdout, result
 // files on request.
 import { basename } from 'node:path';
+import { type ResultLine, jsonLine, resultLine } from '../formats/result-line.js';
 import type { Model } from '../model/model.js';
 import type { ModelConfig } from '../network/config.js';
 import { type EngineOptions, openEngine, parseWeights, readWeightsBytes } from './engine.js';
@@ -9,14 +10,7 @@ import { type FindText, type Outcome, processFiles } from './image-files.js';
 import { onInterrupt } from './interrupt.js';
 import { hashOf, isRunsPicture } from './output-record.js';
 import { Progress, exitCodes, print, say } from './report.js';
-import {
-  type OutputFlags,
-  ResultFiles,
-  type ResultTask,
-  type Written,
-  jsonLine,
-} from './result-files.js';
-import { type ResultLine, resultLine } from './result-line.js';
+import { type OutputFlags, ResultFiles, type ResultTask, type Written } from './result-files.js';
 import { imagesOf } from './shard.js';
 import { packageVersion } from './version.js';
 

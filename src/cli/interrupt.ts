@@ -10,11 +10,12 @@ import { endingSignals, errorLine, exitCodes, say } from './report.js';
 const sameSignal = 300;
 
 /**
- * At the first signal that ends a process, calls `end` and then exits with code 1; a second signal
- * exits at once.
+ * At the first signal that ends a process, calls `end` and then exits; a second signal exits at
+ * once.
+ * @param end resolves to the exit code; without one it is 1
  * @returns a function that stops this
  */
-export function onInterrupt(end: () => Promise<void>): () => void {
+export function onInterrupt(end: () => Promise<number | void>): () => void {
   let since: number | undefined;
   const stopWatching = (): void => {
     for (const signal of endingSignals) process.off(signal, handle);
@@ -26,12 +27,12 @@ export function onInterrupt(end: () => Promise<void>): () => void {
       return;
     }
     since = performance.now();
-    await end().catch((error: unknown) => say(`panpp: ${errorLine(error)}`));
+    const code = await end().catch((error: unknown) => say(`panpp: ${errorLine(error)}`));
     await delay(Math.max(0, since + sameSignal - performance.now()));
     // Node waits for a thread that is blocked on a pipe. Once the default handler is back, a second
     // signal ends that too.
     stopWatching();
-    process.exit(exitCodes.someFailed);
+    process.exit(code ?? exitCodes.someFailed);
   };
   for (const signal of endingSignals) process.on(signal, handle);
   return stopWatching;

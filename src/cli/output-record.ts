@@ -13,10 +13,10 @@ import { createReadStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import type { ResultLine } from '../formats/result-line.js';
 import { makeFolder } from '../node/folders.js';
 import { onDisk } from '../node/paths.js';
 import { isOrphan, namesIn, readBytes, statOf, writeBytes } from './files.js';
-import type { ResultLine } from './result-line.js';
 import { type Shard, inFileName } from './shard.js';
 
 export interface Entry {

@@ -6,6 +6,7 @@ import { addDoctor } from './doctor.js';
 import { addEval } from './eval.js';
 import { addExport } from './export.js';
 import { addMerge } from './merge.js';
+import { addServe } from './serve.js';
 import { addSpot } from './spot.js';
 import { addTune } from './tune.js';
 import { packageVersion } from './version.js';
@@ -19,7 +20,7 @@ export function commandProgram(): Command {
     .exitOverride()
     .showHelpAfterError('(see --help)');
   const commands = [
-    ...[addDetect, addSpot, addEval, addMerge],
+    ...[addDetect, addSpot, addEval, addMerge, addServe],
     ...[addConvert, addExport, addTune, addDoctor],
   ];
   for (const add of commands) add(program);

@@ -11,6 +11,7 @@ import { type ImageRegions, formatCocoText } from '../formats/coco-text.js';
 import { formatHocr } from '../formats/hocr.js';
 import type { FormatRegion, ImageReference } from '../formats/input.js';
 import { formatLabelme } from '../formats/labelme.js';
+import { type ResultLine, jsonLine, resultLine } from '../formats/result-line.js';
 import { formatSvg } from '../formats/svg.js';
 import { drawMask, drawRegions } from '../images/draw.js';
 import { dataUrl } from '../images/data-url.js';
@@ -29,7 +30,6 @@ import {
 } from './files.js';
 import type { ImageResult } from './image-files.js';
 import { type Entry, OutputRecord, hashOf, hashOfFile } from './output-record.js';
-import { type ResultLine, resultLine } from './result-line.js';
 import { errorLine } from './report.js';
 import { type Shard, type ShardFlags, inFileName } from './shard.js';
 import { packageVersion } from './version.js';
@@ -516,9 +516,4 @@ function assertNoneTwice(
       taken.set(name, own);
     }
   }
-}
-
-/** A result as a line of JSON. */
-export function jsonLine(value: unknown): string {
-  return `${JSON.stringify(value)}\n`;
 }

@@ -3,6 +3,12 @@ import { stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { Argument, type Command, Option } from 'commander';
 import { PanppError } from '../errors.js';
+import {
+  type Bounds,
+  type GivenSettings,
+  settingBounds,
+  settingsOf,
+} from '../model/outside-settings.js';
 import type { ModelConfig } from '../network/config.js';
 import { onDisk } from '../node/paths.js';
 import {
@@ -11,22 +17,16 @@ import {
   defaultCorrection,
   parseLexicon,
 } from '../recognition/lexicon.js';
-import { maxBeam } from '../recognition/plan.js';
 import { type EngineOptions, withEngineOptions } from './engine.js';
 import { fileError, namesIn, readBytes, standardInput, statOf, withoutEnding } from './files.js';
 import { inputsHelp, runOnImages } from './image-run.js';
-import {
-  type SettingsFlags,
-  settingsOf,
-  withSettingsOptions,
-  withTileOption,
-} from './settings-options.js';
+import { withSettingsOptions, withTileOption } from './settings-options.js';
 import { type OutputFlags, type ResultTask, withOutputOptions } from './result-files.js';
 import { withShardOption } from './shard.js';
 import { exiting, integerBetween, numberBetween } from './usage.js';
 import type { SpotOptions } from '../model/options.js';
 
-interface SpotFlags extends OutputFlags, EngineOptions, SettingsFlags, Partial<CorrectionSettings> {
+interface SpotFlags extends OutputFlags, EngineOptions, GivenSettings, Partial<CorrectionSettings> {
   readonly lexicon?: string;
   readonly correct?: boolean;
   readonly tileSide?: number;
@@ -53,30 +53,31 @@ export function addSpot(program: Command): void {
     .addOption(
       new Option('--beam <width>', 'width of the beam search; 1 is greedy')
         .default(1)
-        .argParser(integerBetween(1, maxBeam)),
+        .argParser(integerBetween(...settingBounds.beam)),
     )
     .addOption(new Option('--characters', 'also print each character’s probability and position'))
-    .addOption(threshold('length', 'drop words of fewer characters', 100))
+    .addOption(threshold('length', 'drop words of fewer characters'))
     .addOption(threshold('score', 'keep words with a higher score as they are'))
     .addOption(
       threshold('non-alpha-score', 'keep words that are not all letters if their score is higher'),
     )
     .addOption(threshold('ignore-score', 'drop words with a lower score'))
     .addOption(
-      threshold('edit-distance', 'take the lexicon’s nearest word if it is fewer edits away', 100),
+      threshold('edit-distance', 'take the lexicon’s nearest word if it is fewer edits away'),
     );
   withEngineOptions(
     withShardOption(withOutputOptions(withTileOption(withSettingsOptions(command)))),
   ).action(exiting(spot));
 }
 
-function threshold(name: string, what: string, most = 1): Option {
+function threshold(name: string, what: string): Option {
   const key =
     `${name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase())}Threshold` as keyof CorrectionSettings;
+  const bounds: Bounds = settingBounds[key];
   return new Option(
     `--${name}-threshold <n>`,
     `${what} (default: ${defaultCorrection[key]})`,
-  ).argParser(numberBetween(0, most));
+  ).argParser(numberBetween(...bounds));
 }
 
 const task: ResultTask = {

@@ -692,7 +692,7 @@ describe('wrong usage', () => {
     [['sign.png', '--adapter', 'abacus'], /no WebGPU adapter matches "abacus"; there are: /],
     [
       ['sign.png', '--tolerance', '2', '--no-overlay', ...onAdapter],
-      /--tolerance is for outlines; add --bbox poly/,
+      /tolerance \(--tolerance\) is for outlines; set bbox \(--bbox\) to poly/,
     ],
   ];
   it.each(cases)('is exit code 2: %j', async (args, message) => {

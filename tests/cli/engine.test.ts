@@ -17,11 +17,13 @@ afterEach(() => vi.restoreAllMocks());
 /** Devices in the order of their opening; none of them does anything but be disposed of. */
 function engineOf(open?: () => Promise<void>) {
   const disposed: string[] = [];
+  const gone = new Set<string>();
   let opened = 0;
   const next = (): Loaded => {
     const name = `device ${++opened}`;
     const disposable = (what: string) => ({
       dispose: () => disposed.push(`${what} ${name}`),
+      assertUsable: () => void (gone.has(name) && lost()),
       name,
     });
     return { gpu: disposable('gpu of'), model: disposable('model on') } as unknown as Loaded;
@@ -30,7 +32,7 @@ function engineOf(open?: () => Promise<void>) {
     await open?.();
     return next();
   });
-  return { engine, disposed };
+  return { engine, disposed, lose: (name: string) => gone.add(name) };
 }
 const nameOf = (model: Model) => (model as unknown as { name: string }).name;
 const lost = () => {
@@ -71,6 +73,39 @@ describe('an engine', () => {
     });
     await expect(engine.run(async () => lost())).rejects.toThrow('there is none left');
     await engine.dispose();
+  });
+
+  it('tries again to open a device when the next work comes', async () => {
+    let attempts = 0;
+    const { engine } = engineOf(async () => {
+      if (++attempts < 3) throw new PanppError('adapter', 'there is none yet');
+    });
+    const losing = (model: Model) =>
+      nameOf(model) === 'device 1' ? lost() : Promise.resolve(nameOf(model));
+    await expect(engine.run(losing)).rejects.toThrow('there is none yet');
+    expect(engine.ready).toBeUndefined();
+    await expect(engine.run(losing)).rejects.toThrow('there is none yet');
+    expect(await engine.run(losing)).toBe('device 2');
+    expect({ attempts, losses: engine.losses }).toEqual({ attempts: 3, losses: 1 });
+    expect(nameOf(engine.ready!.model)).toBe('device 2');
+  });
+
+  it('recovers when it is asked to, and frees what is lost once it is unused', async () => {
+    const { engine, disposed, lose } = engineOf();
+    expect(engine.ready).toBeDefined();
+    engine.recover();
+    let end!: () => void;
+    const slow = engine.run(() => new Promise<void>((resolve) => (end = resolve)));
+    lose('device 1');
+    expect(engine.ready).toBeUndefined();
+    engine.recover();
+    engine.recover();
+    await vi.waitFor(() => expect(nameOf(engine.ready!.model)).toBe('device 2'));
+    expect({ disposed, losses: engine.losses }).toEqual({ disposed: [], losses: 1 });
+    end();
+    await slow;
+    await vi.waitFor(() => expect(disposed).toEqual(['model on device 1', 'gpu of device 1']));
+    expect(said).toHaveLength(1);
   });
 
   it('leaves other errors alone', async () => {

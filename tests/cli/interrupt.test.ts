@@ -17,6 +17,12 @@ describe('a signal', () => {
     expect(exit.mock.calls).toEqual([[1]]);
   });
 
+  it('ends the process with the code that the end has', async () => {
+    stop = onInterrupt(async () => 0);
+    process.emit('SIGTERM');
+    await vi.waitFor(() => expect(exit.mock.calls).toEqual([[0]]));
+  });
+
   it('that comes again later ends work that does not end', async () => {
     stop = onInterrupt(() => new Promise(() => {}));
     process.emit('SIGTERM');

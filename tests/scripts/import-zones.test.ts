@@ -37,6 +37,8 @@ describe('imports', () => {
     ['src/evaluation/formats/text/a.ts', '../../b.js'],
     ['src/model/a.ts', '../index.js'],
     ['src/node/a.ts', '../node.js'],
+    ['src/serve/a.ts', '../cli/b.js'],
+    ['src/serve/a.ts', '../node.js'],
   ])('from %s to %s are refused', (path, source) => {
     expect(refusals(path, source)).toBe(1);
   });
@@ -49,6 +51,7 @@ describe('imports', () => {
     ['src/evaluation/protocols/a.ts', '../formats/b.js'],
     ['src/evaluation/formats/text/a.ts', '../b.js'],
     ['src/cli/a.ts', '../node.js'],
+    ['src/cli/a.ts', '../serve/b.js'],
     ['src/model/a.ts', '../errors.js'],
   ])('from %s to %s are accepted', (path, source) => {
     expect(refusals(path, source)).toBe(0);

@@ -49,3 +49,8 @@ function resultCharacter({ character, probability, attention: [x, y] }: TextChar
 function rounded(value: number, digits: number): number {
   return Number(value.toFixed(digits));
 }
+
+/** A result as a line of JSON. */
+export function jsonLine(value: unknown): string {
+  return `${JSON.stringify(value)}\n`;
+}
