@@ -144,7 +144,10 @@ describe('findAdapter', () => {
 
   it.each([
     ['electron', "Electron can't run Dawn's bindings for Node; use `panpp` instead"],
-    ['bun', "Bun can't load the embedded software adapter by itself; start it with LD_LIBRARY_PATH="],
+    [
+      'bun',
+      "Bun can't load the embedded software adapter by itself; start it with LD_LIBRARY_PATH=",
+    ],
     ['deno', "Deno can't load the embedded software adapter by itself; start it with "],
   ])('says what to do instead in %s', async (runtime, todo) => {
     const versions = { ...process.versions, [runtime]: '1.0.0' };
