@@ -53,27 +53,47 @@ const vendored = {
     const external = (path) => () => ({ path, external: true });
     for (const [file, name] of Object.entries(commonJs))
       onResolve({ filter: new RegExp(`^${name}$`) }, external(`./${file}.cjs`));
-    onResolve({ filter: /^pngjs$/ }, external('./pngjs.js'));
+    for (const [file, { names }] of Object.entries(asModules))
+      onResolve({ filter: new RegExp(`^(${names.join('|')})$`) }, external(`./${file}.js`));
   },
 };
 
 /**
- * pngjs is part of `panpp/node`, which programs bundle. As an ES module with a `require` of its own
- * it also works in a bundle. Bundled as CommonJS, that has no `import.meta.url`.
+ * Packages that become ES modules with a `require` of their own, by the names of their files: pngjs
+ * is part of `panpp/node`, which programs bundle, and the packages of the queue share code.
  */
-const pngjs = {
-  stdin: { contents: "export { PNG } from 'pngjs';", resolveDir: '.' },
-  outfile: 'dist/pngjs.js',
-  platform: 'node',
-  target: 'node20',
-  banner: {
-    js: [
-      "import { createRequire } from 'node:module';",
-      'const require = createRequire(import.meta.url ?? __filename);',
+const asModules = {
+  pngjs: { names: ['pngjs'], contents: "export { PNG } from 'pngjs';" },
+  bullmq: {
+    names: ['bullmq', 'ioredis'],
+    contents: [
+      "export { Queue, UnrecoverableError, Worker } from 'bullmq';",
+      "export { Redis } from 'ioredis';",
     ].join('\n'),
   },
-  metafile: true,
 };
+
+/** Drivers of other databases, and a faster decoder: the queue works without them. */
+const otherDrivers = ['pg', 'redis', 'bullmq-otel', 'msgpackr-extract'];
+
+const moduleOf = ([file, { contents }]) =>
+  build({
+    ...shared,
+    stdin: { contents, resolveDir: '.' },
+    outfile: `dist/${file}.js`,
+    platform: 'node',
+    target: 'node20',
+    external: otherDrivers,
+    minify: true,
+    banner: {
+      // Bundled as CommonJS by a program, there is no `import.meta.url`.
+      js: [
+        "import { createRequire } from 'node:module';",
+        'const require = createRequire(import.meta.url ?? __filename);',
+      ].join('\n'),
+    },
+    metafile: true,
+  });
 
 await rm('dist', { recursive: true, force: true });
 const built = await Promise.all([
@@ -89,7 +109,7 @@ const built = await Promise.all([
     minify: true,
     metafile: true,
   }),
-  build({ ...shared, ...pngjs }),
+  ...Object.entries(asModules).map(moduleOf),
   // Every dependency is bundled.
   build({
     ...shared,

@@ -27,13 +27,20 @@ describe('the source', () => {
   const filesWith = (pattern: RegExp) =>
     files.filter((name) => pattern.test(text(join('src', name))));
 
-  it('has no way to the network but those of loadWeights and of panpp serve', () => {
+  it('has no way to the network but those of loadWeights, panpp serve and the queue', () => {
     expect(files.length).toBeGreaterThan(100);
     expect(filesWith(/from '(node:)?(https?|http2|net|tls|dgram|dns)(\/\w+)?'/)).toEqual([]);
     expect(
       filesWith(/\b(XMLHttpRequest|WebSocket|EventSource|sendBeacon|importScripts)\b/),
     ).toEqual([]);
-    expect(filesWith(/(?<!\.)\bfetch\(/)).toEqual([join('model', 'load-weights.ts')]);
+    const queue = join('cli', 'queue', '/');
+    expect(filesWith(/(?<!\.)\bfetch\(/).sort()).toEqual([
+      `${queue}addresses.ts`,
+      join('model', 'load-weights.ts'),
+    ]);
+    const withClients = filesWith(/from '(bullmq|ioredis|aws4fetch)'/);
+    expect(withClients.filter((name) => !name.startsWith(queue))).toEqual([]);
+    expect(withClients).toContain(`${queue}redis.ts`);
     // Which only listens.
     const withFastify = filesWith(/from '(@fastify\/\w+|fastify)'/);
     expect(withFastify.filter((name) => !name.startsWith(join('serve', '')))).toEqual([]);

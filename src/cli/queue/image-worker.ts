@@ -1,0 +1,121 @@
+// Takes images from the queue until it is told to end.
+import { createHash } from 'node:crypto';
+import { type Job, UnrecoverableError, Worker } from 'bullmq';
+import { PanppError } from '../../errors.js';
+import { jsonLine, resultLine } from '../../formats/result-line.js';
+import { decodeImage } from '../../images/decode.js';
+import type { Detection, Spotting } from '../../model/options.js';
+import type { PixelImage } from '../../images/image.js';
+import { errorLine, print, say } from '../report.js';
+import type { ImageDone, ImageJob } from './jobs.js';
+import type { OpenQueue } from './redis.js';
+import type { ResultStore } from './results.js';
+
+export interface WorkerOptions {
+  /** Images at a time: while the GPU works on one, the next ones are read and decoded. */
+  readonly atOnce: number;
+  /** Milliseconds without a sign of life after which an image is given to another worker. */
+  readonly lease: number;
+  readonly maxPixels: number;
+}
+
+/** How an image is done. */
+export interface ImageWork {
+  /** Differs if results do: by weights and settings. */
+  readonly fingerprint: string;
+  readonly read: (address: string) => Promise<Uint8Array>;
+  readonly find: (image: PixelImage) => Promise<Detection | Spotting>;
+  readonly results: ResultStore;
+}
+
+/** How often the work on an image may end with its worker, which a damaged driver could do. */
+const maxCrashes = 3;
+
+export class ImageWorker {
+  readonly #open: OpenQueue;
+  readonly #work: ImageWork;
+  readonly #options: WorkerOptions;
+  readonly #worker: Worker<ImageJob, ImageDone>;
+  #failed = 0;
+
+  constructor(open: OpenQueue, work: ImageWork, options: WorkerOptions) {
+    this.#open = open;
+    this.#work = work;
+    this.#options = options;
+    this.#worker = new Worker<ImageJob, ImageDone>(open.queue.name, (job) => this.#process(job), {
+      connection: open.redis,
+      concurrency: options.atOnce,
+      lockDuration: options.lease,
+      stalledInterval: options.lease / 2,
+      maxStalledCount: maxCrashes,
+      autorun: false,
+    });
+    this.#worker.on('completed', ({ data: { address } }, { result, isNew }) => {
+      void print(jsonLine({ address, result, isNew }));
+    });
+    this.#worker.on('failed', (job, error) => this.#report(job, error));
+    // Connections report for themselves (redis.ts).
+    this.#worker.on('error', () => {});
+  }
+
+  /** Images that failed for good. */
+  get failed(): number {
+    return this.#failed;
+  }
+
+  /** Works until `stop`, or until no image is left if `untilEmpty`. */
+  async run(untilEmpty: boolean): Promise<void> {
+    const running = this.#worker.run();
+    if (untilEmpty) await Promise.race([running, this.#emptied()]);
+    else await running;
+    await this.stop();
+    await running;
+  }
+
+  /** Takes no more images, and ends when those under way are done. */
+  async stop(): Promise<void> {
+    await this.#worker.close();
+  }
+
+  async #emptied(): Promise<void> {
+    for (;;) {
+      const { waiting, active, delayed } = await this.#open.queue.getJobCounts();
+      if (waiting + active + delayed === 0) return;
+      await new Promise((resolve) => setTimeout(resolve, emptyCheck));
+    }
+  }
+
+  async #process({ data: { address } }: Job<ImageJob, ImageDone>): Promise<ImageDone> {
+    const { fingerprint, read, find, results } = this.#work;
+    try {
+      const bytes = await read(address);
+      const result = `${createHash('sha256').update(bytes).digest('hex')}.${fingerprint}.json`;
+      // Done before: by another address, or by a worker that could not report it.
+      if (await results.has(result)) return { result, isNew: false };
+      const image = await decodeImage(bytes, address, { maxPixels: this.#options.maxPixels });
+      const found = await find(image);
+      const isNew = await results.create(result, jsonLine(resultLine(address, found)));
+      return { result, isNew };
+    } catch (error) {
+      throw isPermanent(error) ? new UnrecoverableError(errorLine(error)) : error;
+    }
+  }
+
+  #report(job: Job<ImageJob, ImageDone> | undefined, error: Error): void {
+    if (!job) return;
+    const { data, attemptsMade, opts } = job;
+    const reason = errorLine(error);
+    const where = reason.includes(data.address) ? reason : `${data.address}: ${reason}`;
+    const isLast = error instanceof UnrecoverableError || attemptsMade >= (opts.attempts ?? 1);
+    if (isLast) this.#failed++;
+    say(`panpp: ${where}; ${isLast ? 'given up' : 'it is tried again'}`);
+  }
+}
+
+/** Pause between looks at whether the queue is empty, milliseconds. */
+const emptyCheck = 500;
+
+/** Whether another attempt would fail as well. A missing file may come, and a server come back. */
+function isPermanent(error: unknown): boolean {
+  return error instanceof PanppError && ['image', 'argument', 'weights'].includes(error.code);
+}

@@ -1,0 +1,146 @@
+// The queue, on a Redis of the test's own: what is killed meanwhile loses no image, and no result
+// is written twice.
+import { mkdirSync, readdirSync } from 'node:fs';
+import { once } from 'node:events';
+import type { ChildProcess } from 'node:child_process';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { openQueue } from '../../src/cli/queue/redis.js';
+import { encodePng } from '../../src/node.js';
+import { plainImage } from '../support/picture.js';
+import { RedisServer, hasRedis } from '../support/redis.js';
+import {
+  finished,
+  inScratch,
+  onAdapter,
+  panpp,
+  parseLines,
+  read,
+  refused,
+  start,
+  write,
+} from './cli.js';
+
+if (!hasRedis) console.log('the queue is not tested with Redis: no redis-server here');
+
+const tiny = ['--short-side', '32', '--lease', '5', ...onAdapter];
+
+it('is refused in one line where there is no Redis, or it is named wrongly', async () => {
+  const nowhere = ['--redis', 'redis://:secret@127.0.0.1:1'];
+  const message = await refused(['queue', ...nowhere]);
+  expect(message).toMatch(
+    /^panpp: Redis at redis:\/\/127\.0\.0\.1:1 can't be reached \(.*ECONNREFUSED.*\); start redis-server/,
+  );
+  write('image.png', encodePng(plainImage(32)));
+  expect(await refused(['enqueue', 'image.png', ...nowhere])).toBe(message);
+  expect(await refused(['worker', '--output', 'out', ...nowhere])).toBe(message);
+  expect(await refused(['queue', '--redis', 'localhost'])).toMatch(/--redis is no address/);
+  expect(await refused(['queue', '--queue', 'a:b'])).toMatch(/give a name without a colon/);
+  expect(await refused(['enqueue'])).toMatch(/nothing to put into the queue/);
+  expect(await refused(['worker', '--output', 's3://'])).toMatch(/give a folder or s3:/);
+  expect(await refused(['worker', '--output', 'out', '--task', 'spot'])).toMatch(
+    /recognition head/,
+  );
+});
+
+describe.skipIf(!hasRedis)('a queue', () => {
+  let server: RedisServer;
+  beforeAll(async () => {
+    server = await RedisServer.start();
+  });
+  afterAll(() => server?.remove());
+  const queue = (...args: string[]) => panpp(['queue', ...args, '--redis', server.url]);
+  const status = async () => JSON.parse((await queue('status', '--json')).stdout) as object;
+  const worker = (...args: string[]) =>
+    start(['worker', '--redis', server.url, '--output', 'results', ...tiny, ...args]);
+
+  it('gives every image to a worker, although workers and Redis are killed', async () => {
+    const names = Array.from({ length: 7 }, (_, index) => `${index}.png`);
+    mkdirSync(inScratch('images'));
+    for (const [value, name] of names.entries())
+      write(`images/${name}`, encodePng(plainImage(32, value)));
+    // Two addresses of one content.
+    write('images/again.png', encodePng(plainImage(32, 0)));
+    const enqueue = () => panpp(['enqueue', 'images', '--redis', server.url]);
+    expect((await enqueue()).messages).toEqual(['panpp: 8 images put into the queue panpp']);
+    expect((await enqueue()).messages).toEqual([
+      'panpp: 0 images put into the queue panpp, 8 were in it before',
+    ]);
+
+    const { queue: jobs, close } = await openQueue({ redis: server.url, queue: 'panpp' });
+    const first = worker();
+    const firstEnd = finished(first);
+    // The first image compiles shaders, so there is time.
+    await vi.waitUntil(async () => (await jobs.getActiveCount()) > 0, {
+      timeout: 60_000,
+      interval: 5,
+    });
+    first.kill('SIGKILL');
+    await firstEnd;
+    expect(await jobs.getActiveCount()).toBeGreaterThan(0);
+
+    const second = worker('--until-empty');
+    const secondEnd = finished(second);
+    await firstLine(second);
+    await server.kill();
+    await close();
+    await server.start();
+    const { code, stdout, messages } = await secondEnd;
+    expect({ code, messages }).toMatchObject({ code: 0 });
+    expect(messages.join('\n')).toMatch(/Redis at \S+ is lost; waiting for it\n.*is back/s);
+    expect(await status()).toEqual({
+      waiting: 0,
+      underWay: 0,
+      later: 0,
+      done: 8,
+      failed: 0,
+      workers: 0,
+    });
+
+    const written = parseLines(stdout) as unknown as { result: string; isNew: boolean }[];
+    const results = readdirSync(inScratch('results')).sort();
+    expect(results).toHaveLength(7);
+    const isNew = written.filter((line) => line.isNew).map(({ result }) => result);
+    expect(new Set(isNew).size).toBe(isNew.length);
+    for (const name of results)
+      expect(JSON.parse(read(`results/${name}`).toString())).toMatchObject({
+        width: 32,
+        regions: [],
+      });
+    const done = parseLines((await queue('done')).stdout) as unknown as { result: string }[];
+    expect([...new Set(done.map(({ result }) => result))].sort()).toEqual(results);
+  });
+
+  it('gives up an image that can’t be read, and one that is never there after some attempts', async () => {
+    await queue('clear');
+    write('broken.png', 'no picture');
+    write('list', `broken.png\n\n${inScratch('missing.png')}\nhttp://127.0.0.1:1/a.png\n`);
+    await panpp(['enqueue', '--list', 'list', '--redis', server.url]);
+    const child = worker();
+    const end = finished(child);
+    await vi.waitUntil(async () => (await queue('failed')).stdout.split('\n').length > 2, 60_000);
+    await vi.waitUntil(async () => ((await status()) as { later: number }).later === 1, {
+      timeout: 60_000,
+    });
+    child.kill('SIGTERM');
+    const { code, messages } = await end;
+    expect(code).toBe(1);
+    const text = messages.join('\n');
+    expect(text).toMatch(/broken\.png: this is data in an unknown format.*; given up/);
+    expect(text).toMatch(/this worker reads no web addresses; start it with --fetch; given up/);
+    expect(text).toMatch(/missing\.png: no such file or folder; it is tried again/);
+    const failed = parseLines((await queue('failed')).stdout) as unknown as { attempts: number }[];
+    expect(failed.map(({ attempts }) => attempts)).toEqual([1, 1]);
+    expect((await queue()).stdout).toMatch(
+      /^panpp: 0 waiting, .* 1 to be tried again, 0 done, 2 failed;/,
+    );
+    expect((await queue('retry')).messages).toEqual([
+      'panpp: 2 images put back into the queue panpp',
+    ]);
+    expect(await status()).toMatchObject({ waiting: 2, failed: 0 });
+  });
+});
+
+/** Waits for a line of results. */
+async function firstLine(child: ChildProcess): Promise<void> {
+  await once(child.stdout!, 'data');
+}
