@@ -38,7 +38,7 @@ export function withEngineOptions(command: Command): Command {
 export function weightsOption(): Option {
   return new Option(
     '--weights <file>',
-    'weights made by `panpp convert` (default: those of the package)',
+    'weights made by `panpp convert` (default: those of the package that find text, or those that read)',
   );
 }
 
@@ -72,10 +72,15 @@ export interface WeightsBytes {
   readonly bytes: Uint8Array;
 }
 
-/** Reads the weights that the options name, or the package's. @throws PanppError `file` */
-export async function readWeightsBytes({
-  weights: path = packagedWeights(),
-}: ModelOptions): Promise<WeightsBytes> {
+/**
+ * Reads the weights that the options name, or the package's for a task.
+ * @throws PanppError `file`
+ */
+export async function readWeightsBytes(
+  { weights: path }: ModelOptions,
+  task: 'detect' | 'spot' = 'detect',
+): Promise<WeightsBytes> {
+  path ??= packagedWeights(task);
   return { path, bytes: await readBytes(path) };
 }
 

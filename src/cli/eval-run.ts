@@ -9,7 +9,7 @@ import type { FileSet } from '../evaluation/formats/files.js';
 import type { EvaluationOptions, Protocol } from '../evaluation/types.js';
 import { resultLine } from '../formats/result-line.js';
 import { type GivenSettings, settingsOf } from '../model/outside-settings.js';
-import { type DetectionSettings, detectionPresets } from '../network/config.js';
+import { detectionPresets } from '../network/config.js';
 import type { Polygon } from '../shapes/geometry.js';
 import {
   type Engine,
@@ -38,11 +38,12 @@ export type Preset = keyof typeof detectionPresets;
 export interface RunFlags extends EngineOptions, GivenSettings, ShardFlags {
   readonly images: string;
   readonly settings?: Preset;
+  readonly tileSide?: number;
   readonly restart?: boolean;
 }
 
 export interface Run {
-  readonly settings: DetectionSettings;
+  readonly settings: RunSettings['settings'];
   readonly stored: StoredImages;
 }
 
@@ -63,7 +64,7 @@ export async function runDataset(task: Task, folder: string, flags: RunFlags): P
   const { protocol } = task;
   const all = await namedImages(flags.images);
   assertScorable(task, [...all.keys()]);
-  const weights = await readWeightsBytes(flags);
+  const weights = await readWeightsBytes(flags, needsWords(protocol) ? 'spot' : 'detect');
   const { config } = await parseWeights(weights);
   if (needsWords(protocol) && !config.recognition) {
     throw new PanppError(
@@ -73,7 +74,10 @@ export async function runDataset(task: Task, folder: string, flags: RunFlags): P
   }
   const preset = flags.settings ?? presetOf(protocol);
   // The weights' own settings may be for another benchmark.
-  const settings = settingsOf(flags, preset ? detectionPresets[preset] : config.detection);
+  const settings = {
+    ...settingsOf(flags, preset ? detectionPresets[preset] : config.detection),
+    tileSide: flags.tileSide,
+  };
   const identity: RunSettings = {
     panpp: packageVersion(),
     protocol,
@@ -172,7 +176,11 @@ function needsWords(protocol: Protocol): boolean {
   return ['icdar2015-e2e', 'icdar2015-spotting', 'totaltext-e2e'].includes(protocol);
 }
 
-function textFinder(protocol: Protocol, engine: Engine, settings: DetectionSettings): FindText {
+function textFinder(
+  protocol: Protocol,
+  engine: Engine,
+  settings: RunSettings['settings'],
+): FindText {
   return (image) =>
     engine.run<Detection | Spotting>((model) =>
       needsWords(protocol) ? model.spot(image, settings) : model.detect(image, settings),
@@ -196,10 +204,12 @@ function inWords({
   tolerance,
   minScore,
   minArea,
-}: DetectionSettings): string {
+  tileSide,
+}: RunSettings['settings']): string {
   const limited = maxSide === undefined ? '' : `, max side ${maxSide}`;
   const simplified = tolerance === undefined ? '' : `, tolerance ${tolerance}`;
-  return `short side ${shortSide}${limited}, ${bbox}${simplified}, min score ${minScore}, min area ${minArea}`;
+  const tiled = tileSide === undefined ? '' : `, tile side ${tileSide}`;
+  return `short side ${shortSide}${limited}${tiled}, ${bbox}${simplified}, min score ${minScore}, min area ${minArea}`;
 }
 
 async function processAll(

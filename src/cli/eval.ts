@@ -12,7 +12,7 @@ import { jsonOf, tablesOf } from './eval-report.js';
 import { type Run, type RunFlags, runDataset } from './eval-run.js';
 import { readFileSet } from './file-set.js';
 import { assertNoInput, shown, writeBytes } from './files.js';
-import { withSettingsOptions } from './settings-options.js';
+import { withSettingsOptions, withTileOption } from './settings-options.js';
 import { withShardOption } from './shard.js';
 import { exitCodes, print, say } from './report.js';
 import {
@@ -43,6 +43,7 @@ const runOnly = [
   'shard',
   'shortSide',
   'maxSide',
+  'tileSide',
   'bbox',
   'tolerance',
   'minScore',
@@ -95,7 +96,9 @@ export function addEval(program: Command): void {
       ).choices(Object.keys(detectionPresets)),
     )
     .option('--restart', 'with --run: delete the earlier run in the folder');
-  withEngineOptions(withShardOption(withSettingsOptions(command))).action(exiting(evaluation));
+  withEngineOptions(withShardOption(withTileOption(withSettingsOptions(command)))).action(
+    exiting(evaluation),
+  );
 }
 
 /** What is scored. */

@@ -43,7 +43,7 @@ export async function runOnImages(
   for (const line of passedOver) say(`panpp: ${line}`);
   const results = await ResultFiles.open(flags, task, all);
   const images = imagesOf(flags.shard, all);
-  const weights = await readWeightsBytes(flags);
+  const weights = await readWeightsBytes(flags, task.reads ? 'spot' : 'detect');
   const { settings, forModel } = await finderFor((await parseWeights(weights)).config);
   const hashes = await resultHashes(images, [
     weights.bytes,

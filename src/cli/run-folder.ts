@@ -36,7 +36,7 @@ export interface RunSettings {
   readonly images: string;
   /** SHA-256 of the weights file. */
   readonly weights: string;
-  readonly settings: DetectionSettings;
+  readonly settings: DetectionSettings & { readonly tileSide?: number };
   /** How maps and weights were stored: `f32`, `f16` or `auto`. */
   readonly precision: string;
 }
@@ -197,7 +197,7 @@ function comparable({
   weights,
   ...others
 }: Partial<RunSettings>): Record<string, string> {
-  const unset = { maxSide: undefined, tolerance: undefined };
+  const unset = { maxSide: undefined, tolerance: undefined, tileSide: undefined };
   const all = { ...others, weights: weights?.slice(0, 12), ...unset, ...settings };
   return Object.fromEntries(
     Object.entries(all).map(([name, value]) => [

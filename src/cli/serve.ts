@@ -21,6 +21,7 @@ interface ServeFlags extends EngineOptions {
   readonly host: string;
   readonly port: number;
   readonly tokenFile?: string;
+  readonly task: 'detect' | 'spot';
   readonly maxBytes: number;
   readonly maxPixels: number;
   readonly timeout: number;
@@ -46,6 +47,14 @@ export function addServe(program: Command): void {
     .addOption(numeric('--port <number>', 'port to listen on; 0: any free one', 8321, [0, 65535]))
     .addOption(
       new Option('--token-file <file>', 'file with the bearer token that requests must bring'),
+    )
+    .addOption(
+      new Option(
+        '--task <task>',
+        'which of the package’s weights: detect, which find more, or spot, which also read; for others --weights',
+      )
+        .choices(['detect', 'spot'])
+        .default('detect'),
     )
     .addOption(numeric('--max-bytes <bytes>', 'largest file of an image', 2 ** 25, [1, 2 ** 30]))
     .addOption(
@@ -100,7 +109,7 @@ async function serve(flags: ServeFlags): Promise<number> {
   const token = await tokenOf(flags);
   checkExposure(flags.host, token);
   const { Service } = await import('../serve/service.js');
-  const weights = await readWeightsBytes(flags);
+  const weights = await readWeightsBytes(flags, flags.task);
   const { config } = await parseWeights(weights);
   let warn = say;
   const engine = await openEngine(flags, weights, (message) => warn(message));

@@ -39,7 +39,7 @@ export function addSpot(program: Command): void {
     .command('spot')
     .summary('find the text in images and read it')
     .description(
-      'As detect, with the text of every region and its score; needs weights with a recognition head. With a lexicon ' +
+      'As detect, with the text of every region and its score. With a lexicon ' +
         'or --correct, words are corrected by the authors’ rule, and regions that it drops are left out.',
     )
     .addArgument(new Argument('<images...>', inputsHelp))
@@ -105,11 +105,11 @@ async function spot(inputs: string[], flags: SpotFlags): Promise<number> {
 }
 
 // Checked once before all images, not for each image.
-function assertReads(config: ModelConfig, { weights = 'the package’s weights' }: SpotFlags): void {
+function assertReads(config: ModelConfig, { weights }: SpotFlags): void {
   if (config.recognition) return;
   throw new PanppError(
     'weights',
-    `${weights} can only detect text, not read it; give --weights with a recognition head, or use panpp detect`,
+    `${weights ?? 'the file of weights'} can only detect text, not read it; give --weights with a recognition head, or use panpp detect`,
   );
 }
 

@@ -89,12 +89,12 @@ export function addWorker(program: Command): void {
 const downloadTime = 120_000;
 
 async function work(flags: WorkerFlags): Promise<number> {
-  const weights = await readWeightsBytes(flags);
+  const weights = await readWeightsBytes(flags, flags.task);
   const { config } = await parseWeights(weights);
   if (flags.task === 'spot' && !config.recognition)
     throw new PanppError(
       'weights',
-      `${flags.weights ?? 'the package’s weights'} can only detect text; give --weights with a recognition head, or --task detect`,
+      `${weights.path} can only detect text; give --weights with a recognition head, or --task detect`,
     );
   const settings = { ...settingsOf(flags, config.detection), tileSide: flags.tileSide };
   const results = await openResults(flags.output);

@@ -184,6 +184,9 @@ describe('eval --run', () => {
     const before = readdirSync(inScratch('whole/detections')).map((name) =>
       read(`whole/detections/${name}`).toString(),
     );
+    expect(await refused(run('whole', '--tile-side', '768'))).toMatch(
+      /^panpp: whole holds another run \(tile side: none there, 768 now\)/,
+    );
     expect(await refused(run('whole', '--min-score', '0.5', '--bbox', 'poly'))).toBe(
       'panpp: whole holds another run (min score: 0.85 there, 0.5 now; bbox: rect there, poly now); give another --results, or --restart',
     );
@@ -300,10 +303,11 @@ describe('eval --run', () => {
     expect(plain.messages[0]).toMatch(
       /^panpp: settings, totaltext's, with options applied: short side 64, poly, min score 0\.9/,
     );
-    const own = await ofFew('iou', 'own');
+    const own = await ofFew('iou', 'own', '--tile-side', '768');
     expect(own.messages[0]).toMatch(
-      /^panpp: settings, the weights' own, with options applied: short side 64, rect/,
+      /^panpp: settings, the weights' own, with options applied: short side 64, tile side 768, rect/,
     );
+    expect(own.figures.settings).toMatchObject({ tileSide: 768 });
   });
 
   it('sees before any work whether images and ground truth fit', async () => {
@@ -339,7 +343,7 @@ describe('eval --run', () => {
       '--images',
       'images/img_1.png',
     ];
-    expect(await refused(endToEnd())).toMatch(
+    expect(await refused(endToEnd('--weights', packagedWeights()))).toMatch(
       /^panpp: icdar2015-e2e compares words, and .*safetensors only detects text; give --weights that read$/,
     );
 

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import type { ChildProcess } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { openQueue } from '../../src/cli/queue/redis.js';
-import { encodePng } from '../../src/node.js';
+import { encodePng, packagedWeights } from '../../src/node.js';
 import { plainImage } from '../support/picture.js';
 import { RedisServer, hasRedis } from '../support/redis.js';
 import {
@@ -37,9 +37,9 @@ it('is refused in one line where there is no Redis, or it is named wrongly', asy
   expect(await refused(['queue', '--queue', 'a:b'])).toMatch(/give a name without a colon/);
   expect(await refused(['enqueue'])).toMatch(/nothing to put into the queue/);
   expect(await refused(['worker', '--output', 's3://'])).toMatch(/give a folder or s3:/);
-  expect(await refused(['worker', '--output', 'out', '--task', 'spot'])).toMatch(
-    /recognition head/,
-  );
+  expect(
+    await refused(['worker', '--output', 'out', '--task', 'spot', '--weights', packagedWeights()]),
+  ).toMatch(/recognition head/);
 });
 
 describe.skipIf(!hasRedis)('a queue', () => {

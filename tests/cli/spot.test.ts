@@ -174,8 +174,9 @@ describe('panpp spot', () => {
   });
 
   it('refuses invalid options and files in one line', async () => {
-    expect(await refused(['spot', ...onAdapter, 'sign.png'])).toMatch(
-      /can only detect text, not read it; give --weights/,
+    const detector = ['--weights', packagedWeights()];
+    expect(await refused(['spot', ...onAdapter, ...detector, 'sign.png'])).toMatch(
+      /pan-pp-resnet18\.safetensors can only detect text, not read it; give --weights/,
     );
     expect(
       await refused(['spot', ...onAdapter, ...anything, 'sign.png', '--lexicon', 'none.txt']),

@@ -49,8 +49,8 @@ def cells_of(polygons, low, high):
 class DensePages(SyntheticPages):
     """Drawn words: blocks of lines, straight or bent, till the page is full."""
 
-    page_uses = 20
-    pages_kept = 6
+    page_uses = 10
+    pages_kept = 10
 
     def new_page(self, rng):
         page, words = self.background(rng)
@@ -102,8 +102,8 @@ def roomy(block, placed):
 class CutWords(SyntheticPages):
     """Words cut out of training photographs, each with what is around it."""
 
-    page_uses = 20
-    pages_kept = 6
+    page_uses = 10
+    pages_kept = 10
 
     def __init__(self, assets, photographs, store):
         super().__init__(assets, (), store)  # backgrounds without words of their own
