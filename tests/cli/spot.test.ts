@@ -56,6 +56,15 @@ describe('panpp spot', () => {
     write('sign.png', await (await crop('sign')).png().toBuffer());
   });
 
+  it('reads with the weights of the package', async () => {
+    const size = ['--short-side', '192', '--no-overlay'];
+    const { code, stdout, messages } = await panpp(['spot', 'sign.png', ...size, ...onAdapter]);
+    expect({ code, messages }).toEqual({ code: 0, messages: [] });
+    const words = (parseLines(stdout)[0].regions as unknown as Spotted[]).map(({ text }) => text);
+    // The sign says THE WAGGING TAIL, Coffee House, SINCE 1987.
+    expect(words).toEqual(expect.arrayContaining(['THE', 'SINCE', '1987']));
+  });
+
   it('prints regions with their text, and writes ICDAR’s end-to-end form', async () => {
     const { code, regions } = await spot('sign.png', '--format', 'icdar');
     expect(code).toBe(0);
