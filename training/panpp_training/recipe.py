@@ -55,7 +55,7 @@ RECIPES = {
                       flip=0.0, wide_angle_share=0.05, frozen='network', usual_scale=(0.8, 1.3),
                       wide_scale=(0.6, 1.7), on_word=1.0, tries=3, words=64, uses=2, max_read=40, guide_weight=1.0,
                       unknown=0.2),
-    'joint': Recipe(learning_rate=6e-4, recognition_rate=2e-3, recognition_weight=1.0, vocabulary=VOCABULARY,
+    'joint': Recipe(learning_rate=1e-3, recognition_rate=2e-3, recognition_weight=1.0, vocabulary=VOCABULARY,
                     shares={'icdar2015': (0.14, 0.3), 'totaltext': (0.12, 0.25), 'dense': (0.44, 0.2),
                             'cut': (0.3, 0.25)},
                     flip=0.0, wide_angle_share=0.05, frozen='layer1', hold_statistics=True, usual_scale=(0.8, 1.3),
