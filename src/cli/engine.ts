@@ -38,7 +38,7 @@ export function withEngineOptions(command: Command): Command {
 export function weightsOption(): Option {
   return new Option(
     '--weights <file>',
-    'weights made by `panpp convert` (default: those of the package that find text, or those that read)',
+    'weights made by `panpp convert` (default: those of the package)',
   );
 }
 

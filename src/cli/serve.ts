@@ -51,7 +51,7 @@ export function addServe(program: Command): void {
     .addOption(
       new Option(
         '--task <task>',
-        'which of the package’s weights: detect, which find more, or spot, which also read; for others --weights',
+        'the package’s weights to use without --weights: detect finds more text, spot also reads it',
       )
         .choices(['detect', 'spot'])
         .default('detect'),

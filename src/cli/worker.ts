@@ -2,11 +2,12 @@
 import { type Command, Option } from 'commander';
 import { PanppError } from '../errors.js';
 import type { Model } from '../model/model.js';
-import type { Detection, Spotting } from '../model/options.js';
+import type { DetectOptions, Detection, Spotting } from '../model/options.js';
 import type { PixelImage } from '../images/image.js';
 import { type GivenSettings, settingsOf } from '../model/outside-settings.js';
 import {
   type EngineOptions,
+  type WeightsBytes,
   openEngine,
   parseWeights,
   readWeightsBytes,
@@ -16,7 +17,8 @@ import { onInterrupt } from './interrupt.js';
 import { hashOf } from './output-record.js';
 import { readAddress } from './queue/addresses.js';
 import { type QueueFlags, withQueueOptions } from './queue/jobs.js';
-import { openResults } from './queue/results.js';
+import type { OpenQueue } from './queue/redis.js';
+import { type ResultStore, openResults } from './queue/results.js';
 import { openBucket } from './queue/s3.js';
 import { exitCodes, say } from './report.js';
 import { withSettingsOptions, withTileOption } from './settings-options.js';
@@ -100,6 +102,21 @@ async function work(flags: WorkerFlags): Promise<number> {
   const results = await openResults(flags.output);
   const { openQueue } = await import('./queue/redis.js');
   const open = await openQueue(flags);
+  // An open connection would keep the process alive after an error.
+  try {
+    return await workOn(open, flags, weights, settings, results);
+  } finally {
+    await open.close();
+  }
+}
+
+async function workOn(
+  open: OpenQueue,
+  flags: WorkerFlags,
+  weights: WeightsBytes,
+  settings: DetectOptions,
+  results: ResultStore,
+): Promise<number> {
   const engine = await openEngine(flags, weights);
   const find = (image: PixelImage): ((model: Model) => Promise<Detection | Spotting>) =>
     flags.task === 'spot'
@@ -133,7 +150,6 @@ async function work(flags: WorkerFlags): Promise<number> {
     await worker.run(flags.untilEmpty ?? false);
   } finally {
     stopWatching();
-    await open.close();
     await engine.dispose();
   }
   return exitCode();

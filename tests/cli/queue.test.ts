@@ -110,6 +110,14 @@ describe.skipIf(!hasRedis)('a queue', () => {
     expect([...new Set(done.map(({ result }) => result))].sort()).toEqual(results);
   });
 
+  it('ends a worker that finds no adapter', async () => {
+    const { code, messages } = await finished(worker('--adapter', 'no such adapter'));
+    expect({ code, messages }).toEqual({
+      code: 2,
+      messages: [expect.stringMatching(/no WebGPU adapter matches "no such adapter"/)],
+    });
+  }, 30_000);
+
   it('gives up an image that can’t be read, and one that is never there after some attempts', async () => {
     await queue('clear');
     write('broken.png', 'no picture');

@@ -7,7 +7,6 @@ the attention (`guide_loss`), and one of a classifier that sees a single charact
 """
 import numpy as np
 import torch
-
 from torch import nn
 
 from .recognition import MAX_TOKENS, ROI_HEIGHT, ROI_WIDTH, recognition_loss

@@ -1,11 +1,12 @@
 // Takes images from the queue until it is told to end.
-import { createHash } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { type Job, UnrecoverableError, Worker } from 'bullmq';
 import { PanppError } from '../../errors.js';
 import { jsonLine, resultLine } from '../../formats/result-line.js';
 import { decodeImage } from '../../images/decode.js';
 import type { Detection, Spotting } from '../../model/options.js';
 import type { PixelImage } from '../../images/image.js';
+import { hashOf } from '../output-record.js';
 import { errorLine, print, say } from '../report.js';
 import type { ImageDone, ImageJob } from './jobs.js';
 import type { OpenQueue } from './redis.js';
@@ -78,10 +79,10 @@ export class ImageWorker {
   }
 
   async #emptied(): Promise<void> {
-    for (;;) {
+    while (!this.#worker.closing) {
       const { waiting, active, delayed } = await this.#open.queue.getJobCounts();
       if (waiting + active + delayed === 0) return;
-      await new Promise((resolve) => setTimeout(resolve, emptyCheck));
+      await delay(emptyCheck);
     }
   }
 
@@ -89,7 +90,7 @@ export class ImageWorker {
     const { fingerprint, read, find, results } = this.#work;
     try {
       const bytes = await read(address);
-      const result = `${createHash('sha256').update(bytes).digest('hex')}.${fingerprint}.json`;
+      const result = `${hashOf(bytes)}.${fingerprint}.json`;
       // Done before: by another address, or by a worker that could not report it.
       if (await results.has(result)) return { result, isNew: false };
       const image = await decodeImage(bytes, address, { maxPixels: this.#options.maxPixels });

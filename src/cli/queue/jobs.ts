@@ -1,6 +1,6 @@
 // What is in the queue: an image is a job. The queue itself is loaded only when it is used.
-import { createHash } from 'node:crypto';
 import { type Command, Option } from 'commander';
+import { hashOf } from '../output-record.js';
 
 export interface QueueFlags {
   readonly redis: string;
@@ -34,7 +34,7 @@ export interface ImageDone {
 
 /** An address has one job at most. */
 export function jobId(address: string): string {
-  return createHash('sha256').update(address).digest('hex');
+  return hashOf(address);
 }
 
 /** An image that fails so often goes to the dead letters. */
