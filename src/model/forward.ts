@@ -48,8 +48,7 @@ export async function forwardMaps(
   );
   try {
     writeUploads(gpu.device.queue, program, resize, [upload]);
-    const encoder = gpu.device.createCommandEncoder();
-    program.encode(encoder);
+    const encoder = program.start();
     const ranges = maps.map((map) =>
       readback.copy(encoder, program.bufferOf(map.slot), map.slot.bytes),
     );
