@@ -94,7 +94,7 @@ const { gpu } = gpus.at(-1)!;
 
 it('an image in tiles has the words of the whole image', async () => {
   const model = modelOn(gpu);
-  const strip = repeated(image, 11); // 1056 × 64, three tiles
+  const strip = repeated(image, 9); // 864 × 64, two tiles
   const whole = await model.spot(strip, { shortSide: 64 });
   const tiled = await model.spot(strip, { shortSide: 64, tileSide: 768 });
   const polygons = whole.regions.map(({ polygon }) => polygon);
@@ -110,7 +110,7 @@ it('an image in tiles has the words of the whole image', async () => {
     message: expect.stringContaining('too large to be'),
   });
   model.dispose();
-  expect(whole.regions.length).toBeGreaterThan(20);
+  expect(whole.regions.length).toBeGreaterThan(15);
   expect(tiled.regions.map(({ text }) => text)).toEqual(whole.regions.map(({ text }) => text));
   expect(tiled.timings.reading).toBeGreaterThan(0);
   expect(readInTiles.words.map(({ text }) => text)).toEqual(read.words.map(({ text }) => text));
