@@ -27,7 +27,8 @@ export { encodePng } from './images/encode.js';
  * adapter; an installed software adapter; the embedded software adapter (Linux x64, if
  * `@sparticuz/chromium` is installed). `gpu.profile` says which one it is. An open Gpu does not
  * keep the process alive. Dawn does not clamp indices in shaders unless `disabledToggles` contains
- * `disable_robustness`.
+ * `disable_robustness`, and does not clear workgroup memory unless it contains
+ * `disable_workgroup_init`.
  * @throws PanppError `adapter` if there is none (the message says what to install); `argument` for
  * an invalid option or toggle
  */

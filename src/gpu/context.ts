@@ -100,7 +100,8 @@ export class Gpu {
   readonly profile: GpuProfile;
   /**
    * The device, for a caller's own GPU work. In Node, indices in the caller's shaders are not
-   * clamped unless the Gpu was opened with `disabledToggles: ['disable_robustness']`.
+   * clamped and their workgroup memory is not cleared, unless the Gpu was opened with
+   * `disabledToggles: ['disable_robustness', 'disable_workgroup_init']`.
    */
   readonly device: GPUDevice;
   /** Compiled pipelines by key; see `pipelineKey` in dispatch.ts. */

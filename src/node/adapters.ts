@@ -35,8 +35,9 @@ export interface AdapterOptions {
    */
   readonly toggles?: readonly string[];
   /**
-   * Dawn toggles to switch off: `timestamp_quantization` for exact timings; `disable_robustness` if
-   * your own shaders run on the device too and may index out of bounds.
+   * Dawn toggles to switch off: `timestamp_quantization` for exact timings; if your own shaders run
+   * on the device too, `disable_robustness` if they may index out of bounds, and
+   * `disable_workgroup_init` if they expect zeros in workgroup memory.
    */
   readonly disabledToggles?: readonly string[];
 }
@@ -78,11 +79,14 @@ export interface AdapterName {
 /**
  * Switched on unless the caller switches them off. The first makes Dawn report half floats on
  * NVIDIA's Vulkan driver; elsewhere it does nothing. The second omits Dawn's bounds clamps on every
- * index: our indices are in bounds (tests/gpu/bounds.test.ts).
+ * index: our indices are in bounds. The third omits the clearing of workgroup memory, which our
+ * shaders write before they read it: SwiftShader compiles it to a store for each word, so the
+ * decoder took 5 s instead of 1 (tests/gpu/bounds.test.ts watches both).
  */
 export const defaultToggles: readonly string[] = [
   'vulkan_enable_f16_on_nvidia',
   'disable_robustness',
+  'disable_workgroup_init',
 ];
 
 /** The toggles that are switched on for a request. */

@@ -1,14 +1,16 @@
-// No shader indexes out of bounds: devices are opened without the drivers' clamps. Everything that
-// a model can do runs under watch, at sizes with remainders everywhere, on SwiftShader, which
+// No shader indexes out of bounds or reads workgroup memory that it has not written: devices are
+// opened without the drivers' clamps and clearing. Everything that a model can do runs under watch, at sizes with remainders everywhere, on SwiftShader, which
 // compiles fastest; then what only other adapters get.
 import { type ConvChoices, defaultChoices } from '../../src/layers/conv/method.js';
 import { readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { aggregateWithSums } from '../../src/aggregation/aggregate.js';
 import type { AggregationMode } from '../../src/aggregation/input.js';
+import { aggregateSequential } from '../../src/aggregation/sequential.js';
 import { Model } from '../../src/model/model.js';
 import { dispatch } from '../../src/gpu/dispatch.js';
 import { Program } from '../../src/gpu/program.js';
+import { Readback } from '../../src/gpu/readback.js';
 import type { PixelImage } from '../../src/images/image.js';
 import { packConv, planConv } from '../../src/layers/conv/conv.js';
 import { candidateTiles, defaultTile, tileName } from '../../src/layers/conv/tiles/kinds.js';
@@ -111,6 +113,29 @@ describe('the watch', () => {
     };
     expect((await run(right)).faults).toEqual([]);
     expect((await run(wrong)).faults).toEqual([`wrong: ${expression.replace('INDEX', wrong)}`]);
+    gpu.dispose();
+  });
+
+  it('lets shaders begin with garbage in workgroup memory', async () => {
+    const gpu = await openGpu({ adapter: 'swiftshader' });
+    watchBounds(gpu);
+    const declared =
+      'struct S { a: u32, b: f32, } @group(0) @binding(0) var<storage, read_write> output: array<u32>; var<workgroup> held: array<S, 4>; var<workgroup> counts: array<atomic<u32>, 4>; var<workgroup> last: vec3i; var<workgroup> kept: u32;';
+    const main =
+      '@compute @workgroup_size(4) fn main(@builtin(local_invocation_index) lane: u32) { kept = 7u; workgroupBarrier(); output[lane] = held[lane].a & bitcast<u32>(held[3u - lane].b) & atomicLoad(&counts[lane]) & u32(last.z); if (lane == 3u) { output[3] = kept; } }';
+    const output = { label: 'out', bytes: 16 };
+    const shader = shaderOf({ name: 'garbage.wgsl', text: `${declared} ${main}` })();
+    const reading = dispatch({ label: 'garbage', shader, bindings: { output } });
+    const program = await Program.create(gpu, [{ name: 'test', dispatches: [reading] }], [output]);
+    const readback = new Readback(gpu, output.bytes);
+    const encoder = gpu.device.createCommandEncoder();
+    program.encode(encoder);
+    readback.copy(encoder, program.bufferOf(output), output.bytes);
+    gpu.device.queue.submit([encoder.finish()]);
+    const values = await readback.read((bytes) => [...new Uint32Array(bytes.slice(0))]);
+    expect(values).toEqual([0xffffffff, 0xffffffff, 0xffffffff, 7]);
+    readback.dispose();
+    program.dispose();
     gpu.dispose();
   });
 
@@ -222,6 +247,8 @@ describe('on SwiftShader', async () => {
   it('reading, greedy and with a beam', async () => {
     const { regions } = await model.spot(sign, { shortSide: 96, characters: true });
     expect(regions.length).toBeGreaterThan(0);
+    for (const { characters } of regions)
+      for (const { probability } of characters!) expect(probability).toBeGreaterThan(0);
     await model.spot(sign, { shortSide: 96, beam: 3 });
     await inBounds(/decode/);
   });
@@ -272,12 +299,13 @@ describe('on SwiftShader', async () => {
               mode,
               distance: 1,
             };
-            await aggregateWithSums(
+            const { labels } = await aggregateWithSums(
               gpu,
               input,
               { height: 4 * height - 1, width: 4 * width - 1 },
               { software },
             );
+            expect(labels).toEqual(aggregateSequential(input).labels);
           }
         }
       }
@@ -287,13 +315,18 @@ describe('on SwiftShader', async () => {
 });
 
 /**
- * One tile of each kind and number of outputs an invocation; where others than SwiftShader must
- * compile them, of the kinds that it can't.
+ * One tile of each kind and number of outputs an invocation, or the smallest of each kind; where
+ * others than SwiftShader must compile them, of the kinds that it can't.
  */
-function someTiles(tiles: readonly ConvTile[], isSwiftShader: boolean): ConvTile[] {
-  const distinct = [
-    ...new Map(tiles.map((tile) => [`${tile.kind} ${tile.pixels} ${tile.vectors}`, tile])).values(),
-  ];
+function someTiles(
+  tiles: readonly ConvTile[],
+  isSwiftShader: boolean,
+  ofEach: 'size' | 'kind',
+): ConvTile[] {
+  const byOutputs = [...tiles].sort((a, b) => b.pixels * b.vectors - a.pixels * a.vectors);
+  const nameOf = ({ kind, pixels, vectors }: ConvTile) =>
+    ofEach === 'kind' ? kind : `${kind} ${pixels} ${vectors}`;
+  const distinct = [...new Map(byOutputs.map((tile) => [nameOf(tile), tile])).values()];
   return distinct.filter(({ kind, pixels }) =>
     isSwiftShader ? pixels < 16 : kind === 'subgroup8',
   );
@@ -303,11 +336,11 @@ describe.each(gpus)('convolutions on $name', ({ name, gpu }) => {
   const watch = watchBounds(gpu);
 
   it.each([
-    { out: 64, in: 20, kernel: 3, stride: 2, height: 13, width: 29 },
-    { out: 68, in: 16, kernel: 3, stride: 1, height: 11, width: 10 },
-  ])(
+    { out: 64, in: 20, kernel: 3, stride: 2, height: 13, width: 29, ofEach: 'size' },
+    { out: 68, in: 16, kernel: 3, stride: 1, height: 11, width: 10, ofEach: 'kind' },
+  ] as const)(
     'in tiles of every kind: $in → $out channels, kernel $kernel, stride $stride, $height × $width',
-    async ({ out, in: channels, kernel, stride, height, width }) => {
+    async ({ out, in: channels, kernel, stride, height, width, ofEach }) => {
       const weights = {
         weight: randomValues(out * channels * kernel ** 2),
         bias: randomValues(out),
@@ -331,12 +364,13 @@ describe.each(gpus)('convolutions on $name', ({ name, gpu }) => {
           } satisfies ConvChoices,
           (packer) => packConv(packer, 'conv', weights, stride),
         );
-        await runLayer(gpu, [randomPlanes(channels, height, width)], ([map]) =>
+        const result = await runLayer(gpu, [randomPlanes(channels, height, width)], ([map]) =>
           planConv('conv', map, packed, { relu: true }),
         );
+        expect(result.data.every(Number.isFinite)).toBe(true);
         return tiles;
       };
-      const tiles = someTiles(await convolve(() => undefined), name === 'swiftshader');
+      const tiles = someTiles(await convolve(() => undefined), name === 'swiftshader', ofEach);
       if (name === 'swiftshader')
         expect(new Set(tiles.map(({ kind }) => kind))).toEqual(
           new Set(['plain', ...(out % 16 === 0 ? ['subgroup4'] : []), 'tiled']),

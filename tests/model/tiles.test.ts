@@ -7,6 +7,7 @@ import type { PixelImage } from '../../src/images/image.js';
 import { loadModel } from '../../src/model/load.js';
 import type { Model } from '../../src/model/model.js';
 import { packagedWeights } from '../../src/node.js';
+import type { Region } from '../../src/shapes/regions.js';
 import { describeOnGpus } from '../support/gpu.js';
 import { nullAdapter } from '../support/null-adapter.js';
 import { plainImage, repeated, signImage, textureOf } from '../support/picture.js';
@@ -14,25 +15,26 @@ import { plainImage, repeated, signImage, textureOf } from '../support/picture.j
 describeOnGpus('an image in tiles', (gpu) => {
   let strip: PixelImage;
   let model: Model;
+  let alone: readonly Region[];
   beforeAll(async () => {
-    strip = repeated(await signImage(), 11); // 1056 × 64 at a short side of 64
+    strip = repeated(await signImage(), 9); // 864 × 64 at a short side of 64: two tiles of 704
     model = await loadModel(gpu, readFileSync(packagedWeights()));
   });
   afterAll(() => model.dispose());
   const options = { shortSide: 64, bbox: 'poly' } as const;
 
-  it('gives the regions of the whole image, those across seams too, and takes less memory', async () => {
+  it('gives the regions of the whole image, those across the seam too, and takes less memory', async () => {
     const whole = await model.detect(strip, options);
     const bytes = model.memory.programs;
     const tiled = await model.detect(strip, { ...options, tileSide: 768 });
-    expect(model.memory.programs - bytes).toBeLessThan(0.8 * bytes);
-    // Seams of this plan lie at 448 and 624 pixels.
-    const crossing = [448, 624].map((seam) =>
-      tiled.regions.some(({ mapBox }) => mapBox.left < seam && seam < mapBox.right),
+    alone = tiled.regions;
+    expect(model.memory.programs - bytes).toBeLessThan(0.95 * bytes);
+    const seam = 432;
+    expect(tiled.regions.some(({ mapBox: { left, right } }) => left < seam && seam < right)).toBe(
+      true,
     );
-    expect(crossing).toEqual([true, true]);
     expect(tiled).toMatchObject({ width: strip.width, height: strip.height });
-    expect(whole.regions.length).toBeGreaterThan(20);
+    expect(whole.regions.length).toBeGreaterThan(15);
     const ious = whole.regions.map(({ polygon }) =>
       Math.max(
         ...tiled.regions.map((other) =>
@@ -49,15 +51,14 @@ describeOnGpus('an image in tiles', (gpu) => {
     expect(total).toBeGreaterThan(upload + setup + aggregation! + regions);
   });
 
-  it('gives each image of a batch its own regions, and a texture those of its pixels', async () => {
+  it('gives each image of a batch its own regions, and textures those of their pixels', async () => {
     const turned = { ...strip, data: strip.data.slice().reverse() };
-    const { regions } = await model.detectBatch([strip, turned], { ...options, tileSide: 768 });
-    expect(regions[0].length).toBeGreaterThan(20);
-    const texture = textureOf(gpu, turned);
-    const alone = await model.detect(texture, { ...options, tileSide: 768 });
-    texture.destroy();
-    expect(alone).toMatchObject({ width: strip.width, height: strip.height });
-    expect(regions[1]).toEqual(alone.regions);
+    const textures = [turned, strip].map((image) => textureOf(gpu, image));
+    const { regions } = await model.detectBatch(textures, { ...options, tileSide: 768 });
+    for (const texture of textures) texture.destroy();
+    expect(regions[1]).toEqual(alone);
+    expect(regions[0]).not.toEqual(alone);
+    expect(regions[0].length).toBeGreaterThan(0);
   });
 });
 

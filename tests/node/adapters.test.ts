@@ -177,13 +177,13 @@ describe('toggles', () => {
     expect(parseToggles('a, -b,c')).toEqual({ toggles: ['a', 'c'], disabledToggles: ['b'] });
   });
 
-  it('leave clamps around indices out unless the caller wants them', async () => {
+  it('leave clamps around indices out, and clearing, unless the caller wants them', async () => {
     expect(togglesOf({})).toEqual(defaultToggles);
     expect(togglesOf({ toggles: ['allow_unsafe_apis', 'disable_robustness'] })).toEqual([
       ...defaultToggles,
       'allow_unsafe_apis',
     ]);
-    const disabledToggles = ['disable_robustness'];
+    const disabledToggles = ['disable_robustness', 'disable_workgroup_init'];
     expect(togglesOf({ disabledToggles })).toEqual(['vulkan_enable_f16_on_nvidia']);
     for (const [options, toggles] of [
       [{}, defaultToggles],

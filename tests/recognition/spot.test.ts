@@ -37,7 +37,7 @@ const headTensors = [...livelyWeights(spotterConfig(vocabularies.lowercase), 8)]
   name.startsWith('rec_head'),
 );
 const tensors = new Map([...detectorTensors, ...headTensors]);
-const settings = { shortSide: 96 };
+const settings = { shortSide: 64 };
 
 function modelOn(gpu: Gpu, own: ModelConfig = config, weights = tensors): Model {
   return new Model(
@@ -55,7 +55,7 @@ describeOnGpus('a spotter', (gpu) => {
     const spotted = await model.spot(image, settings);
     const maps = await model.forward(image, { outputs: ['det'], ...settings });
     model.dispose();
-    expect(spotted.regions.length).toBeGreaterThan(5);
+    expect(spotted.regions.length).toBeGreaterThan(3);
     expect(spotted.regions.map(({ text: _, textScore: __, ...region }) => region)).toEqual(
       detected.regions,
     );
@@ -86,7 +86,7 @@ describeOnGpus('a spotter', (gpu) => {
     spotted.regions.forEach(({ textScore }, index) =>
       expect(textScore).toBeCloseTo(words[index].score, 5),
     );
-    expect(new Set(words.map(({ text }) => text)).size).toBeGreaterThan(2);
+    expect(new Set(words.map(({ text }) => text)).size).toBeGreaterThan(1);
   });
 });
 
@@ -94,7 +94,7 @@ const { gpu } = gpus.at(-1)!;
 
 it('an image in tiles has the words of the whole image', async () => {
   const model = modelOn(gpu);
-  const strip = repeated(image, 9); // 864 × 64, two tiles
+  const strip = repeated(image, 9, [1, 4]); // 864 × 64, two tiles; the seam is at 432
   const whole = await model.spot(strip, { shortSide: 64 });
   const tiled = await model.spot(strip, { shortSide: 64, tileSide: 768 });
   const polygons = whole.regions.map(({ polygon }) => polygon);
@@ -110,7 +110,7 @@ it('an image in tiles has the words of the whole image', async () => {
     message: expect.stringContaining('too large to be'),
   });
   model.dispose();
-  expect(whole.regions.length).toBeGreaterThan(15);
+  expect(whole.regions.length).toBeGreaterThan(3);
   expect(tiled.regions.map(({ text }) => text)).toEqual(whole.regions.map(({ text }) => text));
   expect(tiled.timings.reading).toBeGreaterThan(0);
   expect(readInTiles.words.map(({ text }) => text)).toEqual(read.words.map(({ text }) => text));
@@ -227,14 +227,14 @@ describe('any number of regions', () => {
     expect((await model.recognize(grey, [], { shortSide: 64 })).words).toEqual([]);
   });
 
-  it('may be one, or 40 in 3 rounds, each read as if it were the only one', async () => {
+  it('may be one, or 33 in 3 rounds, each read as if it were the only one', async () => {
     const boxes = (await model.detect(image, settings)).regions.map(({ box }) => box);
     const alone: string[] = [];
     for (const box of boxes)
       alone.push((await model.recognize(image, [box], settings)).words[0].text);
     expect(new Set(alone).size).toBeGreaterThan(2);
     const order = Array.from(
-      { length: 40 },
+      { length: 33 },
       (_, index) => (index * index + 3 * index) % boxes.length,
     );
     const { words, width, height } = await model.recognize(

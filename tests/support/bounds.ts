@@ -2,9 +2,11 @@
 // driver would put around every index (Dawn's toggle disable_robustness), so they must stay in
 // bounds by themselves. Here every index expression of every shader that a device compiles is
 // wrapped in a comparison with the length of what it indexes. An index out of bounds is clamped, as
-// a driver would do, and recorded for its shader.
+// a driver would do, and recorded for its shader. The shaders also begin with garbage in their
+// workgroup memory.
 import type { Gpu } from '../../src/gpu/context.js';
 import { tokensOf } from '../../src/wgsl/tokens.js';
+import { withGarbage } from './workgroup-garbage.js';
 
 /** What was seen since the watch began. */
 export interface BoundsReport {
@@ -50,7 +52,7 @@ export function watchBounds({ device }: Gpu): { report(): Promise<BoundsReport> 
   wrap('createShaderModule', (create) => (descriptor) => {
     const shader = shaders.length;
     if (shader === mostShaders) throw new Error(`more than ${mostShaders} shaders`);
-    const { code, expressions } = instrument(descriptor.code, shader);
+    const { code, expressions } = instrument(withGarbage(descriptor.code), shader);
     const module = create({ ...descriptor, code });
     shaders.push({ label: descriptor.label ?? '', expressions });
     numbers.set(module, shader);

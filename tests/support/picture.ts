@@ -68,13 +68,17 @@ export function cropped(
   return { width, height, channels, data: pixels };
 }
 
-/** The picture repeated side by side. */
-export function repeated({ height, width, channels, data }: PixelImage, times: number): PixelImage {
+/** The picture repeated side by side. @param shown numbers of the copies that are not black */
+export function repeated(
+  { height, width, channels, data }: PixelImage,
+  times: number,
+  shown: readonly number[] = [...Array(times).keys()],
+): PixelImage {
   const rowBytes = width * channels;
   const pixels = new Uint8Array(height * rowBytes * times);
   for (let y = 0; y < height; y++) {
     const row = data.subarray(y * rowBytes, (y + 1) * rowBytes);
-    for (let copy = 0; copy < times; copy++) pixels.set(row, (y * times + copy) * rowBytes);
+    for (const copy of shown) pixels.set(row, (y * times + copy) * rowBytes);
   }
   return { height, width: width * times, channels, data: pixels };
 }
