@@ -5,7 +5,7 @@ import { wgslModule } from './scripts/wgsl-plugin.mjs';
 // share devices (tests/support/gpu.ts).
 const onSharedDevices = [
   'tests/{aggregation,layers,network,recognition,tuning}/*.test.ts',
-  'tests/model/{model,refusals,tiles}.test.ts',
+  'tests/model/{model,out-of-memory,refusals,tiles}.test.ts',
   'tests/export/onnx.test.ts',
 ];
 

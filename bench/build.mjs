@@ -11,6 +11,7 @@ await build({
     'gpu-host': 'bench/gpu-host.ts',
     fuzz: 'bench/fuzz/run.ts',
     'fuzz-reader': 'bench/fuzz/reader.ts',
+    soak: 'bench/soak/run.ts',
     'static-gpu': 'bench/static-gpu/run.ts',
     'static-gpu-compile': 'bench/static-gpu/compile.ts',
   },
@@ -38,7 +39,7 @@ function commit() {
       'shaders',
       'bench',
       'weights',
-      ':!bench/RESULTS.md',
+      ':!bench/*.md',
       ':!bench/records',
       ':!bench/charts',
     );

@@ -45,6 +45,11 @@ export interface BenchRecord {
 /** Written into the bundle by bench/build.mjs. */
 declare const builtCommit: string;
 
+/** The commit of the sources, with `+` if they have been changed since. */
+export function builtFrom(): string {
+  return builtCommit;
+}
+
 export function newRecord(
   gpu: Gpu,
   { file: { config }, load }: BenchWeights,
@@ -75,7 +80,7 @@ function describeModel({
   return `${fusion.toUpperCase()} ResNet-${layers}, ${fpems} FPEMs`;
 }
 
-function describeMachine() {
+export function describeMachine() {
   const [cpu] = cpus();
   return {
     cpu: cpu?.model.trim() ?? 'unknown',

@@ -1,6 +1,7 @@
 // Reads untrusted zip archives: sizes are checked before memory is allocated, and unpacking stops
-// when an entry exceeds its declared size. fflate decompresses the data. Source: PKWARE's
-// APPNOTE.TXT, sections 4.3 and 4.5.3 (zip64).
+// when an entry exceeds its declared size. fflate decompresses the data; its own zip reader returns
+// entries that are cut to their declared size, and encrypted ones, without an error. Source:
+// PKWARE's APPNOTE.TXT, sections 4.3 and 4.5.3 (zip64).
 import { Inflate } from 'fflate';
 
 /** An entry as the archive's directory describes it. */

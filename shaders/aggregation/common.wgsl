@@ -74,8 +74,9 @@ struct Listed {
   queued: u32,
   // Number of kernel components, including dropped ones: the largest possible label.
   kernels: u32,
-  // 1 if a value of the map is NaN or infinite; cleared by the host.
-  infinite: u32,
+  // Bits, cleared by the host: 1 if a value of the map is NaN or infinite, 2 if an instance vector
+  // of text is too large to be summed.
+  faults: u32,
   entries: array<ListedComponent>,
 }
 
@@ -84,7 +85,7 @@ struct AtomicListed {
   components: atomic<u32>,
   queued: atomic<u32>,
   kernels: u32,
-  infinite: atomic<u32>,
+  faults: atomic<u32>,
   entries: array<ListedComponent>,
 }
 

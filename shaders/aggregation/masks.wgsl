@@ -8,7 +8,7 @@
 // areas      [2][height][width]   by root; cleared at every possible root
 // components [height][width]      by text root; likewise, except the bounds
 // counts     [blocks + stretches] cleared for measure.wgsl
-// listed                          `infinite` is set if a value is NaN or infinite
+// listed                          `faults` is set
 //
 // One invocation per word.
 @group(0) @binding(0) var<storage, read> map: array<vec2f>;
@@ -20,17 +20,20 @@
 @group(0) @binding(6) var<storage, read_write> listed: AtomicListed;
 @group(0) @binding(7) var<uniform> sizes: Sizes;
 
-// Largest absolute value that the invocation read, as float32 bits, which sort like the values;
-// infinity and NaN sort last. Bits are compared because a compiler may assume that floats are never
-// NaN.
+// Largest absolute value that the invocation read, and largest in an instance vector of text, as
+// float32 bits, which sort like the values; infinity and NaN sort last. Bits are compared because a
+// compiler may assume that floats are never NaN.
 var<private> largest: vec2u;
+var<private> largestVector: vec2u;
 const INFINITE = 0x7f800000u;
 
 // 1 where the logit is positive: text, kernel.
 fn bitsAt(pixel: u32) -> vec2u {
   let at = min(pixel, pixelCount() - 1u) * 4u;
   let logits = map[at];
-  largest = max(largest, max(sizeOf(logits), max(sizeOf(map[at + 1u]), sizeOf(map[at + 2u]))));
+  let vector = max(sizeOf(map[at + 1u]), sizeOf(map[at + 2u]));
+  largest = max(largest, max(sizeOf(logits), vector));
+  largestVector = max(largestVector, select(vec2u(), vector, logits.x > 0.0));
   return vec2u(logits > vec2f());
 }
 
@@ -59,7 +62,12 @@ fn main(
     both = both * 16u + upper + lower;
   }
   if (max(largest.x, largest.y) >= INFINITE) {
-    atomicStore(&listed.infinite, 1u);
+    atomicOr(&listed.faults, 1u);
+  }
+  // Sums over a kernel's pixels, at most all of the map's, have 32 integer bits (see Kernel).
+  let summable = bitcast<u32>(0x1p31 / f32(pixelCount()));
+  if (max(largestVector.x, largestVector.y) >= summable) {
+    atomicOr(&listed.faults, 2u);
   }
   // Pixels read beyond the end of the row are not part of this word.
   both &= vec2u(0xffffffffu >> (32u - bitsOf(word)));

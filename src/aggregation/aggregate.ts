@@ -1,6 +1,8 @@
 // Standalone pixel aggregation, for maps from other sources.
+import { allocated } from '../gpu/allocate.js';
 import type { Gpu, GpuProfile } from '../gpu/context.js';
 import { Program } from '../gpu/program.js';
+import { readbackMemory } from '../gpu/readback.js';
 import { featureMap } from '../layers/feature-map.js';
 import { type LabelMap, LabelReadback } from './label-readback.js';
 import { packSettings, planAggregation } from './plan.js';
@@ -38,8 +40,14 @@ export async function aggregateWithSums(
     [{ name: 'aggregation', dispatches: plan.dispatches }],
     pinned,
   );
-  const readback = new LabelReadback(gpu, [plan], program);
+  let readback: LabelReadback | undefined;
   try {
+    readback = await allocated(
+      gpu,
+      readbackMemory,
+      () => new LabelReadback(gpu, [plan], program),
+      (made) => made.dispose(),
+    );
     gpu.device.queue.writeBuffer(program.bufferOf(map.slot), 0, interleave(input));
     gpu.device.queue.writeBuffer(program.bufferOf(plan.settings), 0, packSettings(input));
     const encoder = gpu.device.createCommandEncoder();
@@ -47,7 +55,7 @@ export async function aggregateWithSums(
     const { maps } = await readback.submit(encoder);
     return maps[0];
   } finally {
-    readback.dispose();
+    readback?.dispose();
     program.dispose();
   }
 }

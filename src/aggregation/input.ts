@@ -48,6 +48,12 @@ export function planesOf(
   };
 }
 
+/**
+ * What a network's map may have: NaN or infinity, or instance vectors of text that are too large to
+ * be summed.
+ */
+export type MapFault = 'infinite' | 'vectors';
+
 /** Result of pixel aggregation. */
 export interface AggregationResult {
   /**
@@ -85,15 +91,23 @@ export function checkAggregationInput(input: AggregationInput): void {
     );
 }
 
-// A logit may be infinite. Outside text only the text logit is read. Sums of vectors over a
-// kernel's pixels are kept in fixed point, with 32 integer bits.
-function isSound({ text, kernel, embedding }: AggregationInput, pixel: number): boolean {
+// A logit may be infinite. Outside text only the text logit is read.
+function isSound(input: AggregationInput, pixel: number): boolean {
+  const { text, kernel } = input;
   if (!(text[pixel] > 0)) return !Number.isNaN(text[pixel]);
-  return (
-    !Number.isNaN(kernel[pixel]) &&
-    [0, 1, 2, 3].every(
-      (axis) => Math.abs(embedding[axis * text.length + pixel]) * text.length < 2 ** 31,
-    )
+  return !Number.isNaN(kernel[pixel]) && isSummable(input, pixel);
+}
+
+/**
+ * Whether a pixel's instance vector can be summed over all of the map's pixels: sums over a
+ * kernel's pixels are kept in fixed point, with 32 integer bits.
+ */
+export function isSummable(
+  { text, embedding }: Pick<AggregationInput, 'text' | 'embedding'>,
+  pixel: number,
+): boolean {
+  return [0, 1, 2, 3].every(
+    (axis) => Math.abs(embedding[axis * text.length + pixel]) * text.length < 2 ** 31,
   );
 }
 

@@ -9,19 +9,19 @@ import type { RegionSum } from '../shapes/regions.js';
 import {
   type AggregationPlan,
   countsBytes,
-  infiniteField,
+  faultsField,
+  readFault,
   readKernelCount,
   readSum,
-  readsFinite,
   sumBytes,
 } from './plan.js';
-import type { AggregationResult } from './input.js';
+import type { AggregationResult, MapFault } from './input.js';
 
 /** Result of aggregation, with the sums of every label that has pixels. */
 export interface LabelMap extends AggregationResult {
   readonly sums: RegionSum[];
-  /** Whether all values of the network's map are finite. */
-  readonly isFinite: boolean;
+  /** What is wrong with the map, if anything; the labels are then meaningless. */
+  readonly fault?: MapFault;
 }
 
 /** Results of one run. */
@@ -54,6 +54,7 @@ export class LabelReadback {
   readonly #readback: Readback;
 
   /**
+   * Must run in `allocated`.
    * @param plans one for each image
    * @param timeline disposed of together with the readback
    */
@@ -97,7 +98,7 @@ export class LabelReadback {
         labels,
         kernelCount,
         sums: sumsOf(allSums, kernelCount),
-        isFinite: readsFinite(counts),
+        fault: readFault(counts),
       };
     });
     return { maps: await Promise.all(maps), gpuTimings };
@@ -116,14 +117,14 @@ export class LabelReadback {
       sums: this.#readback.copy(encoder, sums, firstSumBytes(plan)),
     };
     // Reset for the next run; a new buffer is already zero.
-    const { offset, size } = infiniteField();
+    const { offset, size } = faultsField();
     encoder.clearBuffer(listed, offset, size);
     return ranges;
   }
 
   async #readAllSums({ allSums }: ImageRead, kernelCount: number): Promise<Uint32Array> {
     const bytes = (kernelCount + 1) * sumBytes();
-    const readback = new Readback(this.#gpu, bytes);
+    const readback = await Readback.create(this.#gpu, bytes);
     try {
       const encoder = this.#gpu.device.createCommandEncoder();
       readback.copy(encoder, allSums!, bytes);

@@ -25,7 +25,7 @@ import type { GpuProfile } from '../gpu/context.js';
 import { type FeatureMap, bindingOf } from '../layers/feature-map.js';
 import { type Shader, shaderOf } from '../wgsl/assemble.js';
 import type { Field, StructLayout } from '../wgsl/struct.js';
-import type { AggregationInput } from './input.js';
+import type { AggregationInput, MapFault } from './input.js';
 
 const shaders = {
   masks: shaderOf(common, masks),
@@ -47,7 +47,7 @@ export interface AggregationPlan {
   /** Label of every pixel, `u32`; 0 is background. */
   readonly labels: Slot;
   /**
-   * The first `countsBytes` bytes are for the host (see `readKernelCount` and `readsFinite`); only
+   * The first `countsBytes` bytes are for the host (see `readKernelCount` and `readFault`); only
    * the GPU reads the rest.
    */
   readonly listed: Slot;
@@ -205,13 +205,15 @@ export function readKernelCount(counts: Uint32Array): number {
 }
 
 /** The field of `listed` that the host must clear before every run. */
-export function infiniteField(): Field {
-  return layoutOf('Listed').field('infinite');
+export function faultsField(): Field {
+  return layoutOf('Listed').field('faults');
 }
 
-/** Whether all values of the map were finite, from the counts in `listed`. */
-export function readsFinite(counts: Uint32Array): boolean {
-  return counts[layoutOf('Listed').word('infinite')] === 0;
+/** What was wrong with the map, from the counts in `listed`. */
+export function readFault(counts: Uint32Array): MapFault | undefined {
+  const faults = counts[layoutOf('Listed').word('faults')];
+  if (faults & 1) return 'infinite';
+  return faults & 2 ? 'vectors' : undefined;
 }
 
 /** Reads a label's area and sum of text probability from `sums`. */

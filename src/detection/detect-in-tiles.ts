@@ -1,7 +1,7 @@
 // Finds the regions of an image that is too large for one run of the network. The GPU computes the
 // map tile by tile, so its memory use doesn't depend on the image's size. The CPU then aggregates
 // the whole map.
-import { type AggregationInput, planesOf } from '../aggregation/input.js';
+import { type AggregationInput, isSummable, planesOf } from '../aggregation/input.js';
 import { aggregateSequential, sumLabelsSequential } from '../aggregation/sequential.js';
 import { addTimes } from '../gpu/timeline.js';
 import type { Size } from '../images/size.js';
@@ -10,7 +10,7 @@ import { mapChannels } from '../network/config.js';
 import { regionsFromLabels } from '../shapes/regions.js';
 import type { DetectedRegions } from './detect.js';
 import type { MapPass } from './map-pass.js';
-import { notFinite } from './pass.js';
+import { faultOf } from './pass.js';
 import { type MapSettings, aggregationSettings } from './regions-from-map.js';
 import type { Tile } from './tiles.js';
 
@@ -31,7 +31,7 @@ export interface TiledInput {
  * Finds the regions of an image in tiles.
  * @param signal checked before each tile
  * @returns timings in milliseconds, summed over the tiles; `aggregation` runs on the CPU
- * @throws PanppError `weights` if the network's map has NaN or infinity
+ * @throws PanppError `weights` if the network's map has NaN, infinity or too large vectors
  */
 export async function detectInTiles(
   pass: TileRunner,
@@ -121,9 +121,12 @@ class WholeMap {
         const from = (row + x - inMap(area.left)) * map.channels;
         for (let channel = 0; channel < mapChannels; channel++) {
           const value = values[from + channel];
-          if (!Number.isFinite(value)) throw notFinite('this image', precision);
+          if (!Number.isFinite(value)) throw faultOf('infinite', 'this image', precision);
           this.#all[channel * pixels + y * width + x] = value;
         }
+        const pixel = y * width + x;
+        if (this.planes.text[pixel] > 0 && !isSummable(this.planes, pixel))
+          throw faultOf('vectors', 'this image', precision);
       }
     }
   }

@@ -1,7 +1,7 @@
 // Runs resize and network on a tile in one submit, for one network input size, and reads the
 // network's map back.
 import type { Gpu } from '../gpu/context.js';
-import { Pool } from '../gpu/pool.js';
+import type { Pool } from '../gpu/pool.js';
 import { Program } from '../gpu/program.js';
 import { Readback, sliceOf } from '../gpu/readback.js';
 import { Timeline } from '../gpu/timeline.js';
@@ -14,12 +14,22 @@ import { type ResizePlan, type ResizeSource, planResize } from '../layers/resize
 import type { ModelConfig } from '../network/config.js';
 import { planNetwork } from '../network/plan.js';
 import type { NetworkWeights } from '../network/weights.js';
-import { runsAtOnce } from './pass.js';
+import { readbacksOf } from './pass.js';
 
 /** Destination of one run's map and timestamps. */
-interface Outcome {
+class Outcome {
   readonly readback: Readback;
   readonly timeline: Timeline | undefined;
+
+  constructor(gpu: Gpu, { slot }: FeatureMap) {
+    this.timeline = Timeline.create(gpu);
+    this.readback = new Readback(gpu, slot.bytes + 8 + (this.timeline?.bytes ?? 0));
+  }
+
+  dispose(): void {
+    this.readback.dispose();
+    this.timeline?.dispose();
+  }
 }
 
 export class MapPass {
@@ -37,6 +47,7 @@ export class MapPass {
     resize: ResizePlan,
     map: FeatureMap,
     program: Program,
+    outcomes: Pool<Outcome>,
     precision: Precision,
   ) {
     this.#gpu = gpu;
@@ -44,11 +55,7 @@ export class MapPass {
     this.#program = program;
     this.map = map;
     this.precision = precision;
-    this.#outcomes = new Pool(runsAtOnce, () => {
-      const timeline = Timeline.create(gpu);
-      const bytes = map.slot.bytes + 8 + (timeline?.bytes ?? 0);
-      return { timeline, readback: new Readback(gpu, bytes) };
-    });
+    this.#outcomes = outcomes;
   }
 
   /** Plans, compiles and allocates. */
@@ -69,7 +76,8 @@ export class MapPass {
       ],
       [...inputsOf(resize), map.slot],
     );
-    return new MapPass(gpu, resize, map, program, weights.precision);
+    const outcomes = await readbacksOf(gpu, program, () => new Outcome(gpu, map));
+    return new MapPass(gpu, resize, map, program, outcomes, weights.precision);
   }
 
   /** GPU memory in bytes, without weights: allocated, and the maximum in use at any time. */
@@ -107,9 +115,6 @@ export class MapPass {
   /** Must not be called during a run. */
   dispose(): void {
     this.#program.dispose();
-    this.#outcomes.each(({ readback, timeline }) => {
-      readback.dispose();
-      timeline?.dispose();
-    });
+    this.#outcomes.each((outcome) => outcome.dispose());
   }
 }

@@ -3,12 +3,14 @@
 import { type LabelMaps, LabelReadback } from '../aggregation/label-readback.js';
 import { packSettings, planAggregation } from '../aggregation/plan.js';
 import type { AggregationPlan } from '../aggregation/plan.js';
-import type { AggregationInput } from '../aggregation/input.js';
+import type { AggregationInput, MapFault } from '../aggregation/input.js';
 import { PanppError } from '../errors.js';
+import { allocated } from '../gpu/allocate.js';
 import type { Gpu, GpuProfile } from '../gpu/context.js';
 import type { Slot } from '../gpu/dispatch.js';
 import { Pool } from '../gpu/pool.js';
 import { Program, type Stage } from '../gpu/program.js';
+import { readbackMemory } from '../gpu/readback.js';
 import { Timeline } from '../gpu/timeline.js';
 import type { ImageUpload } from '../images/upload.js';
 import { inputsOf, writeUploads } from '../images/write-uploads.js';
@@ -76,7 +78,25 @@ export function planDetection(
  * Number of runs in flight: while the GPU works on one, the host prepares the next and computes the
  * previous one's region shapes.
  */
-export const runsAtOnce = 2;
+const runsAtOnce = 2;
+
+/**
+ * A program's readbacks, one for each run in flight.
+ * @throws PanppError `argument` if memory runs out; the program is then disposed of
+ */
+export async function readbacksOf<T extends { dispose(): void }>(
+  gpu: Gpu,
+  program: Program,
+  make: () => T,
+): Promise<Pool<T>> {
+  const readbacks = await allocated(
+    gpu,
+    readbackMemory,
+    () => Array.from({ length: runsAtOnce }, make),
+    (made) => [...made, program].forEach((held) => held.dispose()),
+  );
+  return new Pool(readbacks);
+}
 
 export class DetectionPass {
   readonly #gpu: Gpu;
@@ -86,16 +106,17 @@ export class DetectionPass {
   /** Size of the label map. */
   readonly mapSize: Size;
 
-  /** @param program has at least the plan's stages; disposed of together with the pass */
-  constructor(gpu: Gpu, plan: DetectionPlan, program: Program) {
+  private constructor(
+    gpu: Gpu,
+    plan: DetectionPlan,
+    program: Program,
+    readbacks: Pool<LabelReadback>,
+  ) {
     this.#gpu = gpu;
     this.#plan = plan;
     this.mapSize = { height: plan.network.map.height, width: plan.network.map.width };
     this.#program = program;
-    this.#readbacks = new Pool(
-      runsAtOnce,
-      () => new LabelReadback(gpu, plan.aggregations, program, Timeline.create(gpu)),
-    );
+    this.#readbacks = readbacks;
   }
 
   /** Plans, compiles and allocates; same arguments as `planDetection`. */
@@ -108,7 +129,17 @@ export class DetectionPass {
     images = 1,
   ): Promise<DetectionPass> {
     const plan = planDetection(config, weights, upload, size, gpu.profile, images);
-    return new DetectionPass(gpu, plan, await Program.create(gpu, plan.stages, plan.pinned));
+    return DetectionPass.with(gpu, plan, await Program.create(gpu, plan.stages, plan.pinned));
+  }
+
+  /** @param program has at least the plan's stages; disposed of together with the pass */
+  static async with(gpu: Gpu, plan: DetectionPlan, program: Program): Promise<DetectionPass> {
+    const readbacks = await readbacksOf(
+      gpu,
+      program,
+      () => new LabelReadback(gpu, plan.aggregations, program, Timeline.create(gpu)),
+    );
+    return new DetectionPass(gpu, plan, program, readbacks);
   }
 
   /** GPU memory in bytes, without weights: allocated, and the maximum in use at any time. */
@@ -120,7 +151,7 @@ export class DetectionPass {
    * Runs the stages `preprocess`, `network` and `aggregation`, timed on the GPU.
    * @param uploads as many as planned
    * @param onSubmitted called once the GPU work is submitted and another run may start
-   * @throws PanppError `weights` if the network's map has NaN or infinity
+   * @throws PanppError `weights` if the network's map has NaN, infinity or too large vectors
    */
   async run(
     uploads: readonly ImageUpload[],
@@ -146,7 +177,7 @@ export class DetectionPass {
       const reading = readback.submit(encoder);
       onSubmitted?.();
       const labels = await reading;
-      assertFinite(labels, precision);
+      assertSound(labels, precision);
       return labels;
     } finally {
       this.#readbacks.give(readback);
@@ -160,17 +191,20 @@ export class DetectionPass {
   }
 }
 
-function assertFinite({ maps }: LabelMaps, precision: Precision): void {
-  const odd = maps.findIndex(({ isFinite }) => !isFinite);
-  if (odd < 0) return;
-  throw notFinite(maps.length > 1 ? `image ${odd} of the batch` : 'this image', precision);
+function assertSound({ maps }: LabelMaps, precision: Precision): void {
+  maps.forEach(({ fault }, index) => {
+    const image = maps.length > 1 ? `image ${index} of the batch` : 'this image';
+    if (fault) throw faultOf(fault, image, precision);
+  });
 }
 
-/** The error for an image whose map has NaN or infinity. */
-export function notFinite(image: string, precision: Precision): PanppError {
-  const todo =
-    precision === 'f16'
-      ? 'values are too large for half precision; load the model with precision f32'
-      : 'the weights are damaged; convert the checkpoint again';
-  return new PanppError('weights', `the network gives NaN or infinity for ${image}: ${todo}`);
+/** The error for an image whose map has a fault. */
+export function faultOf(fault: MapFault, image: string, precision: Precision): PanppError {
+  const isNarrow = fault === 'infinite' && precision === 'f16';
+  const todo = isNarrow
+    ? 'values are too large for half precision; load the model with precision f32'
+    : 'the weights are damaged; convert the checkpoint again';
+  const found =
+    fault === 'infinite' ? 'NaN or infinity' : 'instance vectors that are too large to be summed';
+  return new PanppError('weights', `the network gives ${found} for ${image}: ${todo}`);
 }

@@ -23,18 +23,23 @@ export const tileMargin = 256;
 /** Side of the tiles unless a call sets it or the device allows less. */
 const usualTileSide = 2048;
 
+/**
+ * Square images up to this side fit every WebGPU device, at any depth of the backbone, so they need
+ * no search for the largest one that fits.
+ */
+export const alwaysFits = 1024;
+
 /** The network's input is aligned to this. */
 const step = 32;
 
 /**
- * Side of an image's tiles unless the call sets it. An image that is not larger than a usual tile,
- * or that fits the device, is one tile.
+ * Side of an image's tiles unless the call sets it. An image that fits the device is one tile.
  * @param largestSquare gives the side of the largest square image that fits the device
  */
 export function defaultTileSide({ height, width }: Size, largestSquare: () => number): number {
   const pixels = height * width;
   const whole = Math.max(height, width, usualTileSide);
-  if (pixels <= usualTileSide ** 2) return whole;
+  if (pixels <= alwaysFits ** 2) return whole;
   const largest = largestSquare();
   return pixels <= largest ** 2 ? whole : Math.min(usualTileSide, largest);
 }

@@ -1,6 +1,7 @@
 // Prepares a list of dispatches for repeated runs: compiles pipelines in parallel, assigns memory
 // and builds bind groups.
 import { PanppError, firstLine } from '../errors.js';
+import { allocated, needLess } from './allocate.js';
 import type { Gpu, GpuProfile } from './context.js';
 import {
   type Dispatch,
@@ -80,19 +81,16 @@ export class Program {
       GPUBufferUsage.UNIFORM |
       GPUBufferUsage.COPY_SRC |
       GPUBufferUsage.COPY_DST;
-    device.pushErrorScope('out-of-memory');
-    const buffers = memory.buffers.map((size, index) =>
-      device.createBuffer({ label: `panpp memory ${index}`, size, usage }),
+    const needed = Math.ceil(bytesOf(memory) / 2 ** 20);
+    const buffers = await allocated(
+      gpu,
+      `the ${needed} MiB of GPU memory needed`,
+      () =>
+        memory.buffers.map((size, index) =>
+          device.createBuffer({ label: `panpp memory ${index}`, size, usage }),
+        ),
+      (made) => made.forEach((buffer) => buffer.destroy()),
     );
-    const full = await device.popErrorScope();
-    if (full) {
-      for (const buffer of buffers) buffer.destroy();
-      const needed = Math.ceil(memory.buffers.reduce((sum, bytes) => sum + bytes, 0) / 2 ** 20);
-      throw new PanppError(
-        'argument',
-        `${gpu.profile.adapter} can't allocate the ${needed} MiB of GPU memory needed; use a smaller short side, smaller tiles, or a smaller batch`,
-      );
-    }
     device.pushErrorScope('validation');
     const uniforms = packUniforms(device, dispatches);
     const bufferOf = (resource: BufferResource) =>
@@ -117,7 +115,7 @@ export class Program {
 
   /** Bytes of GPU memory that this program holds, without weights. */
   get bytes(): number {
-    return this.#memory.buffers.reduce((sum, bytes) => sum + bytes, 0);
+    return bytesOf(this.#memory);
   }
 
   /** Peak of the live slots' bytes: a lower bound for `bytes`. */
@@ -273,6 +271,10 @@ function encodePass(
   pass.end();
 }
 
+function bytesOf({ buffers }: MemoryPlan): number {
+  return buffers.reduce((sum, bytes) => sum + bytes, 0);
+}
+
 // Waits for all before it throws, because a device must not be destroyed while pipelines compile.
 async function settledAll<T>(promises: readonly Promise<T>[]): Promise<T[]> {
   await Promise.allSettled(promises);
@@ -313,7 +315,7 @@ function assertFits({ profile }: Gpu, dispatches: readonly Dispatch[]): void {
   const [needed, most] = [bytes, allowed].map((count) => Math.ceil(count / 2 ** 20));
   throw new PanppError(
     'argument',
-    `${label} needs ${needed} MiB in one ${what} and ${profile.adapter} allows ${most} MiB; use a smaller short side, smaller tiles, or a smaller batch`,
+    `${label} needs ${needed} MiB in one ${what} and ${profile.adapter} allows ${most} MiB; ${needLess}`,
   );
 }
 

@@ -1,5 +1,6 @@
 // Reads results back: several buffers are copied into one mapped buffer, with a single wait.
 import { PanppError, firstLine } from '../errors.js';
+import { allocated } from './allocate.js';
 import type { Gpu } from './context.js';
 import { roundUp } from '../wgsl/struct.js';
 
@@ -14,12 +15,18 @@ export function sliceOf(mapped: ArrayBuffer, { offset, bytes }: ReadRange): Arra
   return mapped.slice(offset, offset + bytes);
 }
 
+/** What `allocated` calls the memory of readbacks. */
+export const readbackMemory = 'the memory to read results back';
+
 export class Readback {
   readonly #gpu: Gpu;
   readonly #buffer: GPUBuffer;
   #filled = 0;
 
-  /** @param capacity maximum bytes of one read; every range is rounded up to a multiple of 8 */
+  /**
+   * Must run in `allocated`, as `create` does.
+   * @param capacity maximum bytes of one read; every range is rounded up to a multiple of 8
+   */
   constructor(gpu: Gpu, capacity: number) {
     this.#gpu = gpu;
     this.#buffer = gpu.device.createBuffer({
@@ -27,6 +34,16 @@ export class Readback {
       size: roundUp(capacity, 8),
       usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
     });
+  }
+
+  /** @throws PanppError `argument` if memory runs out */
+  static create(gpu: Gpu, capacity: number): Promise<Readback> {
+    return allocated(
+      gpu,
+      readbackMemory,
+      () => new Readback(gpu, capacity),
+      (readback) => readback.dispose(),
+    );
   }
 
   /** Records the copy of `bytes` bytes of `source`, starting at byte `from`. */

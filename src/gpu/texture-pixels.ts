@@ -2,6 +2,7 @@
 // (shaders/gather_texels.wgsl).
 import source from '../../shaders/gather_texels.wgsl';
 import { PanppError, firstLine } from '../errors.js';
+import { allocated } from './allocate.js';
 import type { Gpu } from './context.js';
 import { shaderOf } from '../wgsl/assemble.js';
 import { dispatch, pipelineOf } from './dispatch.js';
@@ -71,7 +72,7 @@ export class TexturePixels {
 
   /**
    * Copies a browser's image source immediately. Returns undefined if the image is too large for a
-   * texture.
+   * texture. The promise rejects with PanppError `argument` if memory runs out.
    * @throws DOMException synchronously, as `copyExternalImageToTexture` does
    */
   static ofExternal(
@@ -82,26 +83,35 @@ export class TexturePixels {
   ): Promise<TexturePixels> | undefined {
     const { device } = gpu;
     if (Math.max(width, height) > device.limits.maxTextureDimension2D) return undefined;
-    const texture = device.createTexture({
-      label: 'panpp picture',
-      size: [width, height],
-      format: 'rgba8unorm',
-      usage:
-        GPUTextureUsage.TEXTURE_BINDING |
-        GPUTextureUsage.COPY_DST |
-        GPUTextureUsage.RENDER_ATTACHMENT,
-    });
+    let texture!: GPUTexture;
+    const allocation = allocated(
+      gpu,
+      `the memory for a picture of ${width} × ${height} pixels`,
+      () =>
+        (texture = device.createTexture({
+          label: 'panpp picture',
+          size: [width, height],
+          format: 'rgba8unorm',
+          usage:
+            GPUTextureUsage.TEXTURE_BINDING |
+            GPUTextureUsage.COPY_DST |
+            GPUTextureUsage.RENDER_ATTACHMENT,
+        })),
+      () => texture.destroy(),
+      'give a smaller picture',
+    );
     try {
       device.queue.copyExternalImageToTexture({ source }, { texture, premultipliedAlpha: false }, [
         width,
         height,
       ]);
     } catch (error) {
+      allocation.catch(() => {});
       texture.destroy();
       throw error;
     }
-    return pipelineOf(gpu, gatherTexels).then(
-      (pipeline) => new TexturePixels(gpu, texture, pipeline, true),
+    return Promise.all([pipelineOf(gpu, gatherTexels), allocation]).then(
+      ([pipeline]) => new TexturePixels(gpu, texture, pipeline, true),
     );
   }
 

@@ -22,7 +22,8 @@ export interface OutputTensor {
 
 /**
  * Runs the part of the network that the named maps need, and reads them back.
- * @throws PanppError `argument` if a name is not one of the network's maps
+ * @throws PanppError `argument` if a name is not one of the network's maps, if maps don't fit the
+ * adapter, or if memory runs out
  */
 export async function forwardMaps(
   gpu: Gpu,
@@ -36,31 +37,45 @@ export async function forwardMaps(
   const network = planNetwork(config, weights, resize.output);
   const maps = names.map((name) => mapNamed(network, name));
   const wanted = new Set(maps.map((map) => map.slot));
+  const bytes = maps.reduce((sum, map) => sum + map.slot.bytes + 8, 0);
+  assertReadable(gpu, bytes);
   const dispatches = [...resize.dispatches, ...dispatchesUpTo(network, maps)];
   const program = await Program.create(
     gpu,
     [{ name: 'network', dispatches }],
     [...inputsOf(resize), ...wanted],
   );
-  const readback = new Readback(
-    gpu,
-    maps.reduce((sum, map) => sum + map.slot.bytes + 8, 0),
-  );
   try {
     writeUploads(gpu.device.queue, program, resize, [upload]);
+    return await readMaps(gpu, program, names, maps, bytes);
+  } finally {
+    program.dispose();
+  }
+}
+
+/** @param bytes of all maps together */
+async function readMaps(
+  gpu: Gpu,
+  program: Program,
+  names: readonly string[],
+  maps: readonly FeatureMap[],
+  bytes: number,
+): Promise<Map<string, OutputTensor>> {
+  const readback = await Readback.create(gpu, bytes);
+  try {
     const encoder = program.start();
     const ranges = maps.map((map) =>
       readback.copy(encoder, program.bufferOf(map.slot), map.slot.bytes),
     );
     gpu.device.queue.submit([encoder.finish()]);
     return await readback.read(
-      (bytes) =>
+      (mapped) =>
         new Map(
           names.map((name, index) => {
             const { precision, height, width, channels } = maps[index];
             const pixels = readValues(
               precision,
-              bytes,
+              mapped,
               ranges[index].offset,
               height * width * channels,
             );
@@ -73,8 +88,17 @@ export async function forwardMaps(
     );
   } finally {
     readback.dispose();
-    program.dispose();
   }
+}
+
+/** @throws PanppError `argument` if maps of so many bytes can't be read back together */
+function assertReadable({ profile }: Gpu, bytes: number): void {
+  if (bytes <= profile.maxBufferBytes) return;
+  const [taken, most] = [bytes, profile.maxBufferBytes].map((count) => Math.ceil(count / 2 ** 20));
+  throw new PanppError(
+    'argument',
+    `the maps take ${taken} MiB together and ${profile.adapter} allows ${most} MiB in one buffer; ask for fewer maps, or use a smaller short side`,
+  );
 }
 
 function mapNamed(network: NetworkPlan, name: string): FeatureMap {

@@ -209,15 +209,15 @@ export class Model {
 
   /**
    * Reads the text in given regions of an image: polygons or boxes in image pixels.
-   * @throws PanppError `weights` if the model has no recognition head, `argument` for an invalid
-   * region or one outside the image
+   * @throws PanppError `weights` if the model has no recognition head; `argument` for a region that
+   * is invalid, outside the image, or too large for a tile of an image in tiles
    */
   async recognize(
     image: ImageSource,
     regions: readonly (Polygon | Box)[],
     options: RecognizeOptions = {},
   ): Promise<Recognition> {
-    checkOptions('recognize', options, [...readNames, ...sizeNames, 'signal']);
+    checkOptions('recognize', options, [...readNames, ...sizeNames, 'tileSide', 'signal']);
     if (!Array.isArray(regions))
       throw new PanppError(
         'argument',
@@ -225,20 +225,33 @@ export class Model {
       );
     const head = this.#head();
     const decoding = decodingOf(options);
-    const [config, weights] = [this.config, this.#weights];
-    return this.#run([image], this.#sizes(options), options.signal, {
-      passes: this.#recognitions,
-      key: [decoding.beam],
-      create: ([input]) =>
-        RecognitionPass.create(this.gpu, { config, weights, head, decoding }, input),
-      work: (pass, [input]) => pass.recognize(input, regions, options),
+    const { config } = this;
+    const setup = { config, weights: this.#weights, head, decoding };
+    const settings = { ...config.detection, ...withoutUndefined(options) };
+    return this.#inTurn([image], options.signal, async (pixels, next) => {
+      const tiling = this.#tiled.tilingOf(pixels[0], config, settings);
+      if (tiling.tiles.length > 1)
+        return this.#tiled.recognize(pixels[0], tiling, setup, regions, options);
+      return this.#runPass(
+        pixels,
+        settings,
+        {
+          passes: this.#recognitions,
+          key: [decoding.beam],
+          create: ([input]) => RecognitionPass.create(this.gpu, setup, input),
+          work: (pass, [input]) => pass.recognize(input, regions, options),
+        },
+        next,
+      );
     });
   }
 
   /**
    * Runs the network on an image and returns the requested feature maps, as float32 tensors
-   * [channels, height, width] at 1/4 to 1/32 of the resized image.
-   * @throws PanppError `argument` for an unknown map name
+   * [channels, height, width] at 1/4 to 1/32 of the resized image. The image is processed whole:
+   * near a tile's edges, inner maps differ from those of the whole image.
+   * @throws PanppError `argument` for an unknown map name, or if maps don't fit the GPU; `image` if
+   * the resized image has more than 2²⁴ pixels (4096 × 4096). Both say to use a smaller short side
    */
   async forward(image: ImageSource, options: ForwardOptions): Promise<Map<string, OutputTensor>> {
     checkOptions('forward', options, ['outputs', ...sizeNames, 'signal']);
@@ -338,18 +351,6 @@ export class Model {
         next,
       );
     });
-  }
-
-  /** Runs a task when the call's turn comes. */
-  #run<P extends Pass, R extends { timings: object }>(
-    sources: readonly ImageSource[],
-    sizes: ResizeSettings,
-    signal: AbortSignal | undefined,
-    task: Task<P, R>,
-  ) {
-    return this.#inTurn(sources, signal, (images, next) =>
-      this.#runPass(images, sizes, task, next),
-    );
   }
 
   // Prepares images of one size, finds or creates their pass, and runs it.

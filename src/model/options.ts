@@ -110,7 +110,11 @@ export interface Spotting {
 
 /** Settings of one call of `recognize`; default sizes: the model's own. */
 export interface RecognizeOptions
-  extends ReadOptions, CallOptions, Partial<Pick<DetectionSettings, 'shortSide' | 'maxSide'>> {}
+  extends
+    ReadOptions,
+    CallOptions,
+    Pick<DetectOptions, 'tileSide'>,
+    Partial<Pick<DetectionSettings, 'shortSide' | 'maxSide'>> {}
 
 /** Result of `recognize`. */
 export interface Recognition {

@@ -51,7 +51,8 @@ export class PassCache {
           used: Promise.resolve() as Promise<unknown>,
           forget: () => entries.delete(key),
           holdFor(work: Promise<unknown>) {
-            this.used = Promise.allSettled([this.used, work]);
+            // Without a value, or the promise would hold the results of all calls so far.
+            this.used = Promise.allSettled([this.used, work]).then(() => undefined);
           },
         };
         entries.set(key, entry);

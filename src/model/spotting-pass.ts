@@ -46,8 +46,9 @@ export class SpottingPass {
       [...detection.pinned, ...reading.pinned],
       reading.kept,
     );
+    const pass = await DetectionPass.with(gpu, detection, program);
     const reader = new Reader(gpu, reading.recognition, program, head.vocabulary);
-    return new SpottingPass(new DetectionPass(gpu, detection, program), reader);
+    return new SpottingPass(pass, reader);
   }
 
   get memory(): { bytes: number; liveBytes: number } {

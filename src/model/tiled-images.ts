@@ -1,5 +1,5 @@
 // Finds and reads text in images that are too large for one run of the network: detection in
-// tiles, then recognition in windows that hold whole regions.
+// tiles, recognition in windows that hold whole regions.
 import { detectInTiles } from '../detection/detect-in-tiles.js';
 import { largestSquare } from '../detection/largest-image.js';
 import { MapPass } from '../detection/map-pass.js';
@@ -11,11 +11,25 @@ import { type Part, PartUploads, type PixelSource } from '../images/upload.js';
 import type { DetectionSettings, ModelConfig } from '../network/config.js';
 import type { NetworkWeights } from '../network/weights.js';
 import { RecognitionPass } from '../recognition/pass.js';
-import type { ReadOptions, ReadingSetup, correctionOf } from '../recognition/reading.js';
-import type { Rois } from '../recognition/roi.js';
+import {
+  type ReadOptions,
+  type ReadingSetup,
+  type correctionOf,
+  readingOf,
+} from '../recognition/reading.js';
+import { type Rois, roisOfShapes } from '../recognition/roi.js';
 import { planWindows, readInWindows } from '../recognition/windows.js';
+import type { Word } from '../recognition/words.js';
+import type { Box, Polygon } from '../shapes/geometry.js';
 import type { Region } from '../shapes/regions.js';
-import type { BatchDetection, DetectOptions, DetectionTimings, Spotting } from './options.js';
+import type {
+  BatchDetection,
+  CallOptions,
+  DetectOptions,
+  DetectionTimings,
+  Recognition,
+  Spotting,
+} from './options.js';
 import { type PassCache, type PassShelf, sourceKey } from './pass-cache.js';
 import { roisOfRegions, spottedRegions } from './spotting-pass.js';
 
@@ -99,6 +113,28 @@ export class TiledImages {
     };
   }
 
+  /** Reads given regions, each in a window that holds all of it. */
+  async recognize(
+    image: PixelSource,
+    tiling: Tiling,
+    setup: ReadingSetup,
+    regions: readonly (Polygon | Box)[],
+    options: ReadOptions & CallOptions,
+  ): Promise<Recognition> {
+    const start = performance.now();
+    const { width, height } = image;
+    const sizes = { size: tiling.size, original: { width, height } };
+    const rois = roisOfShapes(regions, sizes);
+    const read = await this.#read(image, tiling, setup, { rois, maskScale: 1 }, options.signal);
+    const end = performance.now();
+    return {
+      words: read.words.map((word, index) => readingOf(word, rois[index], sizes, options)),
+      width,
+      height,
+      timings: { ...read.timings, reading: end - start, total: end - start },
+    };
+  }
+
   async #detectOne(
     image: PixelSource,
     { size, tiles }: Tiling,
@@ -133,23 +169,34 @@ export class TiledImages {
     setup: ReadingSetup,
     rois: Rois,
     signal?: AbortSignal,
-  ): ReturnType<typeof readInWindows> {
+  ): Promise<{ words: Word[]; timings: Record<'upload' | 'setup', number> }> {
+    const start = performance.now();
     const window = sizeOfPart(tiles[0].area);
     const crops = rois.rois.map(({ crop }) => crop);
     const windows = planWindows(crops, size, window, tileMargin);
-    if (windows.length === 0) return { words: [], timings: {} };
+    if (windows.length === 0) return { words: [], timings: { upload: 0, setup: 0 } };
     const uploads = new PartUploads(
       image,
       size,
       windows.map(({ area }) => area),
     );
+    const prepared = performance.now();
     const kept = await this.#recognitions.find(
       [setup.decoding.beam, ...sourceKey(uploads, window)].join(),
       () => RecognitionPass.create(this.#gpu, setup, { upload: uploads, size: window }),
     );
+    const ready = performance.now();
     const working = readInWindows(kept.pass, windows, (area) => uploads.upload(area), rois, signal);
     kept.holdFor(working);
-    return working;
+    const { words, timings } = await working;
+    return {
+      words,
+      timings: {
+        ...timings,
+        upload: timings.upload + prepared - start,
+        setup: ready - prepared,
+      },
+    };
   }
 
   /** Side of the largest square image that is processed whole at a configuration's scale. */

@@ -10,7 +10,7 @@ import { fusedLevels, dispatchesUpTo, planNetwork } from '../network/plan.js';
 import type { Box, Polygon } from '../shapes/geometry.js';
 import { Reader, planReader } from './reader.js';
 import { type ReadOptions, type ReadingSetup, type TextReading, readingOf } from './reading.js';
-import { type Rois, roiOfShape } from './roi.js';
+import { type Rois, roisOfShapes } from './roi.js';
 import type { Word } from './words.js';
 
 /** Recognition of given regions of an image, for one source size and one network input size. */
@@ -66,9 +66,7 @@ export class RecognitionPass {
     shapes: readonly (Polygon | Box)[],
     options: ReadOptions,
   ): Promise<{ words: TextReading[]; timings: Record<string, number> & { reading: number } }> {
-    const rois = shapes.map((shape, index) =>
-      roiOfShape(shape, `region ${index}`, input.size, input.original),
-    );
+    const rois = roisOfShapes(shapes, input);
     const start = performance.now();
     const { words, gpuTimings } = await this.read(input.upload, { rois, maskScale: 1 });
     return {

@@ -95,7 +95,10 @@ export class Reader {
         : undefined;
     timeline?.reset();
     const wordBytes = rois.length * wordFields * 4;
-    const readback = new Readback(this.#gpu, wordBytes + 8 * runs.length + (timeline?.bytes ?? 0));
+    const readback = await Readback.create(
+      this.#gpu,
+      wordBytes + 8 * runs.length + (timeline?.bytes ?? 0),
+    );
     try {
       let timesOf: ReturnType<Timeline['copyTo']> | undefined;
       const ranges = runs.map((run, index) => {

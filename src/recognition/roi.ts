@@ -98,6 +98,14 @@ export function roiOfShape(shape: Polygon | Box, name: string, image: Size, orig
   return { crop: cropOf(box, image), maskBox: box, mask: mask.bits };
 }
 
+/** The regions of shapes, as `roiOfShape`; errors number them from 0. */
+export function roisOfShapes(
+  shapes: readonly (Polygon | Box)[],
+  { size, original }: { readonly size: Size; readonly original: Size },
+): Roi[] {
+  return shapes.map((shape, index) => roiOfShape(shape, `region ${index}`, size, original));
+}
+
 function isBox(shape: Polygon | Box): shape is Box {
   return 'left' in shape;
 }

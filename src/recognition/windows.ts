@@ -86,13 +86,16 @@ export async function readInWindows(
   upload: (area: Part) => ImageUpload,
   { rois, maskScale }: Rois,
   signal?: AbortSignal,
-): Promise<{ words: Word[]; timings: Record<string, number> }> {
+): Promise<{ words: Word[]; timings: Record<string, number> & { upload: number } }> {
   const words = new Array<Word>(rois.length);
-  const timings: Record<string, number> = {};
+  const timings: Record<string, number> & { upload: number } = { upload: 0 };
   for (const { area, regions } of windows) {
     signal?.throwIfAborted();
     const own = regions.map((index) => within(rois[index], area, maskScale));
-    const read = await pass.read(upload(area), { rois: own, maskScale });
+    const start = performance.now();
+    const pixels = upload(area);
+    addTimes(timings, { upload: performance.now() - start });
+    const read = await pass.read(pixels, { rois: own, maskScale });
     regions.forEach((index, at) => (words[index] = read.words[at]));
     addTimes(timings, read.gpuTimings);
   }

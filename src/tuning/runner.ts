@@ -22,11 +22,23 @@ export class CandidateRunner<T> {
   #expected: Float32Array | undefined;
   #repeats = 1;
 
-  constructor(gpu: Gpu, task: TuningTask<T>) {
+  private constructor(
+    gpu: Gpu,
+    task: TuningTask<T>,
+    timeline: Timeline | undefined,
+    readback: Readback,
+  ) {
     this.#gpu = gpu;
     this.#task = task;
-    this.#timeline = Timeline.create(gpu);
-    this.#readback = new Readback(gpu, Math.max(task.output.size, this.#timeline?.bytes ?? 0));
+    this.#timeline = timeline;
+    this.#readback = readback;
+  }
+
+  /** @throws PanppError `argument` if memory runs out */
+  static async create<T>(gpu: Gpu, task: TuningTask<T>): Promise<CandidateRunner<T>> {
+    const timeline = Timeline.create(gpu);
+    const bytes = Math.max(task.output.size, timeline?.bytes ?? 0);
+    return new CandidateRunner(gpu, task, timeline, await Readback.create(gpu, bytes));
   }
 
   /**

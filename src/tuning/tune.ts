@@ -248,7 +248,7 @@ async function runTask<T>(
   baseline: T,
   candidates: readonly T[],
 ) {
-  const runner = new CandidateRunner(gpu, task);
+  const runner = await CandidateRunner.create(gpu, task);
   try {
     const fault = await runner.check(baseline);
     if (fault) throw new PanppError('shader', `${key} can't be measured: ${fault}`);

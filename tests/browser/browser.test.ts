@@ -212,6 +212,24 @@ describe.skipIf(!found)('in Chromium', () => {
         expect(difference, name).toBe(0);
     });
 
+    it('finds in a picture on the GPU, in tiles, what it finds in its bytes', async () => {
+      const [onGpu, fromBytes] = await page.evaluate(async () => {
+        const street = await createImageBitmap(await (await fetch('/examples/street.jpg')).blob());
+        const strip = new OffscreenCanvas(800, 32);
+        const context = strip.getContext('2d')!;
+        for (let x = 0; x < 800; x += 48)
+          context.drawImage(street, 760, 40, 480, 320, x, 0, 48, 32);
+        const options = { shortSide: 32, tileSide: 768, minArea: 0, minScore: 0.3 };
+        const bytes = await panpp.imageFrom(strip);
+        return [
+          (await model.detect(strip, options)).regions,
+          (await model.detect(bytes, options)).regions,
+        ];
+      });
+      expect(onGpu.length).toBeGreaterThan(3);
+      expect(onGpu).toEqual(fromBytes);
+    });
+
     it('takes the frame that a video shows', async () => {
       const { size, colour } = await page.evaluate(async () => {
         const canvas = Object.assign(document.createElement('canvas'), { width: 64, height: 48 });

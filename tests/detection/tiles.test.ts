@@ -66,8 +66,9 @@ describe('tiles', () => {
   it('are made where an image does not fit, of 2048 pixels or what fits', () => {
     const sideOf = (height: number, width: number, largest: number) =>
       defaultTileSide({ height, width }, () => largest);
-    expect(sideOf(2048, 2048, 0)).toBe(2048); // not asked
-    expect(sideOf(736, 5696, 0)).toBe(5696); // 4.19 megapixels
+    expect(sideOf(1024, 1024, 0)).toBe(2048); // not asked
+    expect(sideOf(736, 5696, 2048)).toBe(5696); // 4.19 megapixels
+    expect(sideOf(2048, 2048, 1440)).toBe(1440);
     expect(sideOf(4096, 4096, 4096)).toBe(4096);
     expect(sideOf(736, 20000, 4096)).toBe(20000);
     expect(sideOf(4096, 4128, 4096)).toBe(2048);
@@ -92,7 +93,7 @@ describe('an image in tiles', () => {
   // Gives every tile its part of one map, and noise where the tile's edges would spoil it.
   const tiles = planTiles(size, 128, 32);
   const [tileHeight, tileWidth] = sizeOf(tiles[0].area).map((side) => side / 4);
-  const runner = (spoil?: number) => ({
+  const runner = (spoil?: number, value = NaN) => ({
     map: featureMap('map', tileHeight, tileWidth, 8),
     precision: 'f32' as const,
     run: async (upload: ImageUpload) => {
@@ -110,7 +111,7 @@ describe('an image in tiles', () => {
             values[(y * tileWidth + x) * 8 + channel] = isOwn
               ? planes[channel][row * width + column]
               : 5;
-          if (isOwn && upload.rows === spoil) values[(y * tileWidth + x) * 8 + 3] = NaN;
+          if (isOwn && upload.rows === spoil) values[(y * tileWidth + x) * 8 + 3] = value;
         }
       }
       return { values, gpuTimings: { network: 2 } };
@@ -157,6 +158,10 @@ describe('an image in tiles', () => {
     await expect(detectInTiles(runner(4), input, settings)).rejects.toMatchObject({
       code: 'weights',
       message: expect.stringMatching(/^the network gives NaN or infinity for this image: /),
+    });
+    await expect(detectInTiles(runner(4, 1e6), input, settings)).rejects.toMatchObject({
+      code: 'weights',
+      message: expect.stringMatching(/^the network gives instance vectors that are too large/),
     });
   });
 

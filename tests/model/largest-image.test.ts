@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { largestSquare } from '../../src/detection/largest-image.js';
-import { detectionPresets, resnet18 } from '../../src/network/config.js';
+import { alwaysFits } from '../../src/detection/tiles.js';
+import { detectionPresets, resnet101, resnet18, resnet50 } from '../../src/network/config.js';
 
 const config = {
   backbone: resnet18,
@@ -28,6 +29,13 @@ describe('the largest image', () => {
       expect(readme.includes(`${side} × ${side}`)).toBe(true);
     },
   );
+
+  it('is never as small as what is not looked up', () => {
+    for (const backbone of [resnet18, resnet50, resnet101])
+      expect(
+        largestSquare({ ...config, backbone }, 'f32', deviceWith(128 * 2 ** 20, 2 ** 28)),
+      ).toBeGreaterThanOrEqual(alwaysFits);
+  });
 
   it('grows with the bindings and ends with the buffers', () => {
     const sides = [48, 128, 256].map((mebibytes) =>

@@ -8,7 +8,7 @@ import type { PixelImage } from '../../src/images/image.js';
 import { intersectionOverUnion, outline } from '../../src/evaluation/geometry.js';
 import { convertCheckpoint, openGpu, packagedWeights } from '../../src/node.js';
 import { describeOnGpus, describeOnGpusWith, gpus } from '../support/gpu.js';
-import { cropped, exampleImage, signImage } from '../support/picture.js';
+import { cropped, exampleImage, signImage, textureOf } from '../support/picture.js';
 import { hasWholeReference, referenceBytes, sharedPath } from '../support/reference.js';
 import { readDetectionCases } from '../shapes/detection-cases.js';
 import { loadModel } from '../../src/model/load.js';
@@ -335,22 +335,7 @@ describe('a model with many callers', async () => {
   it.each(['rgba8unorm', 'bgra8unorm'] as const)(
     'looks at a texture of %s as at its bytes',
     async (format) => {
-      const texture = gpu.device.createTexture({
-        size: [image.width, image.height],
-        format,
-        usage: GPUTextureUsage.TEXTURE_BINDING | GPUTextureUsage.COPY_DST,
-      });
-      const order = format === 'rgba8unorm' ? [0, 1, 2] : [2, 1, 0];
-      const bytes = new Uint8Array(image.width * image.height * 4).fill(77);
-      for (let pixel = 0; pixel < image.width * image.height; pixel++) {
-        order.forEach(
-          (channel, at) => (bytes[4 * pixel + at] = image.data[pixel * image.channels + channel]),
-        );
-      }
-      gpu.device.queue.writeTexture({ texture }, bytes, { bytesPerRow: image.width * 4 }, [
-        image.width,
-        image.height,
-      ]);
+      const texture = textureOf(gpu, image, format);
       const found = await model.detect(texture, small);
       texture.destroy();
       expect(found).toMatchObject({ width: image.width, height: image.height, regions: alone });

@@ -22,9 +22,13 @@ import { tune } from '../../src/tuning/tune.js';
 const packaged = readFileSync(packagedWeights());
 const small = { shortSide: 32 };
 
-/** The package's weights with some of a tensor's values changed. */
-function changed(name: string, change: (value: number, at: number) => number): Uint8Array {
-  const { config, tensors } = readWeights(packaged);
+/** Weights with some of a tensor's values changed; default: the package's. */
+function changed(
+  name: string,
+  change: (value: number, at: number) => number,
+  weights: Uint8Array = packaged,
+): Uint8Array {
+  const { config, tensors } = readWeights(weights);
   const { shape, data } = tensors.get(name)!;
   return writeWeights(
     {
@@ -70,10 +74,37 @@ describeOnGpus('maps that are no numbers', (own) => {
     broken.dispose();
   });
 
+  it('are refused where instance vectors of text are too large to be summed', async () => {
+    // The map has 64 pixels: 2³¹ / 64 is the limit.
+    const modelWith = async (text: number, vector: number) =>
+      loadModel(
+        own,
+        changed('det_head.conv2.bias', (old, at) => [text, text, old, old, vector, old][at]),
+      );
+    const detect = async (text: number, vector: number) => {
+      const model = await modelWith(text, vector);
+      try {
+        return (await model.detect(plain(90), small)).regions.length;
+      } finally {
+        model.dispose();
+      }
+    };
+    expect(await detect(1e3, 3.3e7)).toBe(1);
+    expect(await detect(-1e3, 3.4e7)).toBe(0);
+    for (const vector of [3.4e7, -3.4e7])
+      await expect(detect(1e3, vector)).rejects.toMatchObject({
+        code: 'weights',
+        message:
+          'the network gives instance vectors that are too large to be summed for this image: the weights are damaged; convert the checkpoint again',
+      });
+  });
+
   it('are refused where an overflow lies deep in the network, and for no image after that', async () => {
+    // Without text, instance vectors may be as large as they like.
+    const textless = changed('det_head.conv2.bias', (old, at) => (at === 0 ? -3e38 : old));
     const model = await loadModel(
       own,
-      changed('backbone.conv1.weight', (old) => old * 1e38),
+      changed('backbone.conv1.weight', (old) => old * 1e38, textless),
     );
     // ImageNet's mean is nearly zero to the network.
     const grey = plain(0);

@@ -97,10 +97,25 @@ it('an image in tiles has the words of the whole image', async () => {
   const strip = repeated(image, 9, [1, 4]); // 864 × 64, two tiles; the seam is at 432
   const whole = await model.spot(strip, { shortSide: 64 });
   const tiled = await model.spot(strip, { shortSide: 64, tileSide: 768 });
+  const polygons = whole.regions.map(({ polygon }) => polygon);
+  const read = await model.recognize(strip, polygons, { shortSide: 64 });
+  const readInTiles = await model.recognize(strip, polygons, { shortSide: 64, tileSide: 768 });
+  await expect(
+    model.recognize(strip, [{ left: 0, top: 0, right: 5000, bottom: 9 }], {
+      shortSide: 64,
+      tileSide: 768,
+    }),
+  ).rejects.toMatchObject({
+    code: 'argument',
+    message: expect.stringContaining('too large to be'),
+  });
   model.dispose();
   expect(whole.regions.length).toBeGreaterThan(3);
   expect(tiled.regions.map(({ text }) => text)).toEqual(whole.regions.map(({ text }) => text));
   expect(tiled.timings.reading).toBeGreaterThan(0);
+  expect(readInTiles.words.map(({ text }) => text)).toEqual(read.words.map(({ text }) => text));
+  expect(readInTiles).toMatchObject({ width: strip.width, height: strip.height });
+  expect(readInTiles.timings.total).toBeGreaterThan(readInTiles.timings.upload);
   const offsets = tiled.regions.map(({ textScore }, at) => textScore - whole.regions[at].textScore);
   console.log(`word scores in tiles: at most ${Math.max(...offsets.map(Math.abs))} away`);
   // Seen: 0.0004 on lavapipe and SwiftShader.

@@ -1,6 +1,7 @@
 // Parts of the example picture: enough text, at sizes that a software adapter processes in a
 // second.
 import { readFileSync } from 'node:fs';
+import type { Gpu } from '../../src/gpu/context.js';
 import { decodeImage } from '../../src/images/decode.js';
 import type { PixelImage } from '../../src/images/image.js';
 
@@ -26,6 +27,25 @@ export async function signImage(): Promise<PixelImage> {
 export function plainImage(side: number, value = 0): PixelImage {
   const data = new Uint8Array(side * side * 3).fill(value);
   return { width: side, height: side, channels: 3, data };
+}
+
+/** A picture as a texture, with noise in its alpha channel. The caller destroys it. */
+export function textureOf(
+  { device }: Gpu,
+  { width, height, channels, data }: PixelImage,
+  format: 'rgba8unorm' | 'bgra8unorm' = 'rgba8unorm',
+): GPUTexture {
+  const texture = device.createTexture({
+    size: [width, height],
+    format,
+    usage: GPUTextureUsage.TEXTURE_BINDING | GPUTextureUsage.COPY_DST,
+  });
+  const order = format === 'rgba8unorm' ? [0, 1, 2] : [2, 1, 0];
+  const bytes = new Uint8Array(width * height * 4).fill(77);
+  for (let pixel = 0; pixel < width * height; pixel++)
+    order.forEach((channel, at) => (bytes[4 * pixel + at] = data[pixel * channels + channel]));
+  device.queue.writeTexture({ texture }, bytes, { bytesPerRow: width * 4 }, [width, height]);
+  return texture;
 }
 
 interface Rectangle {

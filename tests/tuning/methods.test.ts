@@ -158,7 +158,7 @@ describeOnGpus('methods', (device) => {
           ['direct', packConv(packer, 'd', convOf(wrong), 1, 'direct')],
         ]),
     );
-    const runner = new CandidateRunner(
+    const runner = await CandidateRunner.create(
       device,
       methodTask(device, packed, [{ sizes: [9, 14, 9, 14] }, { sizes: [5, 5, 5, 5] }]),
     );

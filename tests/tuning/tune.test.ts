@@ -101,7 +101,7 @@ describeOnGpus('a candidate runner', (device) => {
   const baseline = defaultTile(shape, device.profile);
 
   it('reports a tile that leaves values out or does not compile', async () => {
-    const runner = new CandidateRunner(device, tileTask(device, shape));
+    const runner = await CandidateRunner.create(device, tileTask(device, shape));
     expect(await runner.check(baseline)).toBeUndefined();
     // Its invocations compute one vector of channels; for two, there are half as many as it takes.
     expect(await runner.check({ ...baseline, vectors: 2 })).toMatch(/is wrong: values differ by/);
@@ -112,7 +112,7 @@ describeOnGpus('a candidate runner', (device) => {
   });
 
   it('measures tiles', async () => {
-    const runner = new CandidateRunner(device, tileTask(device, shape));
+    const runner = await CandidateRunner.create(device, tileTask(device, shape));
     const tiles = [
       baseline,
       candidateTiles(shape, device.profile).find(({ pixels }) => pixels < baseline.pixels)!,
