@@ -15,8 +15,7 @@ import {
   type Engine,
   type EngineOptions,
   openEngine,
-  parseWeights,
-  readWeightsBytes,
+  readWeightsFor,
 } from './engine.js';
 import { type FoundImage, findImages, withoutEnding } from './files.js';
 import { onInterrupt } from './interrupt.js';
@@ -64,18 +63,11 @@ export async function runDataset(task: Task, folder: string, flags: RunFlags): P
   const { protocol } = task;
   const all = await namedImages(flags.images);
   assertScorable(task, [...all.keys()]);
-  const weights = await readWeightsBytes(flags, needsWords(protocol) ? 'spot' : 'detect');
-  const { config } = await parseWeights(weights);
-  if (needsWords(protocol) && !config.recognition) {
-    throw new PanppError(
-      'weights',
-      `${protocol} compares words, and ${weights.path} only detects text; give --weights that read`,
-    );
-  }
+  const weights = await readWeightsFor(needsWords(protocol) ? 'spot' : 'detect', flags);
   const preset = flags.settings ?? presetOf(protocol);
   // The weights' own settings may be for another benchmark.
   const settings = {
-    ...settingsOf(flags, preset ? detectionPresets[preset] : config.detection),
+    ...settingsOf(flags, preset ? detectionPresets[preset] : weights.config.detection),
     tileSide: flags.tileSide,
   };
   const identity: RunSettings = {

@@ -6,9 +6,9 @@ import { checkExposure, checkToken } from '../serve/access.js';
 import type { Service } from '../serve/service.js';
 import {
   type EngineOptions,
+  type Task,
   openEngine,
-  parseWeights,
-  readWeightsBytes,
+  readWeightsFor,
   withEngineOptions,
 } from './engine.js';
 import { readBytes } from './files.js';
@@ -21,7 +21,7 @@ interface ServeFlags extends EngineOptions {
   readonly host: string;
   readonly port: number;
   readonly tokenFile?: string;
-  readonly task: 'detect' | 'spot';
+  readonly task: Task;
   readonly maxBytes: number;
   readonly maxPixels: number;
   readonly timeout: number;
@@ -109,12 +109,11 @@ async function serve(flags: ServeFlags): Promise<number> {
   const token = await tokenOf(flags);
   checkExposure(flags.host, token);
   const { Service } = await import('../serve/service.js');
-  const weights = await readWeightsBytes(flags, flags.task);
-  const { config } = await parseWeights(weights);
+  const weights = await readWeightsFor(flags.task, flags);
   let warn = say;
   const engine = await openEngine(flags, weights, (message) => warn(message));
   const service = await Service.create(engine, {
-    config,
+    config: weights.config,
     version: packageVersion(),
     token,
     maxBytes: flags.maxBytes,

@@ -12,7 +12,7 @@ import { type ImageSource, pixelsFrom } from '../images/source.js';
 import type { ResizeSettings } from '../images/size.js';
 import type { PixelSource } from '../images/upload.js';
 import type { Precision } from '../layers/precision.js';
-import type { DetectionSettings, ModelConfig } from '../network/config.js';
+import { type DetectionSettings, type ModelConfig, recognitionOf } from '../network/config.js';
 import type { NetworkWeights } from '../network/weights.js';
 import { checkOptions, withoutUndefined } from '../options.js';
 import { RecognitionPass } from '../recognition/pass.js';
@@ -302,14 +302,8 @@ export class Model {
   }
 
   #head(): RecognitionHead {
-    const { recognition } = this.config;
-    if (!this.#recognition || !recognition) {
-      throw new PanppError(
-        'weights',
-        'this model only detects text, its weights have no recognition head; convert a checkpoint that reads, or use detect',
-      );
-    }
-    return { weights: this.#recognition, vocabulary: recognition.vocabulary };
+    const { vocabulary } = recognitionOf(this.config, 'this model');
+    return { weights: this.#recognition!, vocabulary };
   }
 
   async #detectTogether(

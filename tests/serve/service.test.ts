@@ -290,7 +290,7 @@ describe('spot', () => {
     expect(await refusal(fetch(`${url}/v1/spot`, raw(picture)))).toMatchObject({
       status: 501,
       code: 'weights',
-      message: expect.stringContaining('only detect text; use /v1/detect'),
+      message: expect.stringContaining('this service only detects text: it has no recognition head'),
     });
     expect((await fetch(`${url}/readyz`)).status).toBe(200);
   });
