@@ -12,6 +12,8 @@ await build({
     fuzz: 'bench/fuzz/run.ts',
     'fuzz-reader': 'bench/fuzz/reader.ts',
     'static-gpu': 'bench/static-gpu/run.ts',
+    serve: 'bench/serve/run.ts',
+    'serve-stand-in': 'bench/serve/stand-in.ts',
     'static-gpu-compile': 'bench/static-gpu/compile.ts',
   },
   outdir: 'bench/dist',
