@@ -41,6 +41,7 @@ function commit() {
       'bench',
       'weights',
       ':!bench/RESULTS.md',
+      ':!bench/SERVE.md',
       ':!bench/records',
       ':!bench/charts',
     );

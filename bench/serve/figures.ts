@@ -259,6 +259,7 @@ function rateOf({ answers, seconds }: Loaded): number {
 }
 
 function latencyOf(values: readonly number[]): Latency {
+  if (values.length === 0) throw new Error('a series had no answer; give it more --seconds');
   const [p50, p95, p99, most] = [0.5, 0.95, 0.99, 1].map((share) => quantile(values, share));
   return { requests: values.length, p50, p95, p99, most };
 }

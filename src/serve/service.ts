@@ -87,7 +87,7 @@ export class Service {
       isReady: () => this.#obstacle() === undefined,
       gpuBytes: () => engine.ready?.model.memory,
     });
-    this.#finder = new TextFinder(engine, options, this.#metrics);
+    this.#finder = new TextFinder(engine, options, this.#metrics, () => this.#open);
     this.#app = createFastify({
       bodyLimit: options.maxBytes,
       requestTimeout: options.timeout + readingOn,

@@ -290,7 +290,9 @@ describe('spot', () => {
     expect(await refusal(fetch(`${url}/v1/spot`, raw(picture)))).toMatchObject({
       status: 501,
       code: 'weights',
-      message: expect.stringContaining('this service only detects text: it has no recognition head'),
+      message: expect.stringContaining(
+        'this service only detects text: it has no recognition head',
+      ),
     });
     expect((await fetch(`${url}/readyz`)).status).toBe(200);
   });
@@ -494,6 +496,15 @@ describe('a batch', () => {
       [1, 64],
       [1, 64],
     ]);
+  });
+
+  it('is not waited for while no other request is on its way', async () => {
+    const { url } = await servingHere(new FakeEngine(), { ...patient, batchWait: 60_000 });
+    const answer = await fetch(`${url}/v1/detect`, {
+      ...raw(picture),
+      signal: AbortSignal.timeout(10_000),
+    });
+    expect(answer.status).toBe(200);
   });
 
   it('that fails is done again one by one, so that only the culprit fails', async () => {
