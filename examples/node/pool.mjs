@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { SHARE_ENV } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 
-const [folder, threads = 2, shortSide = 736] = process.argv.slice(2);
+const [folder = '.', threads = 2, shortSide = 736] = process.argv.slice(2);
 const files = (await readdir(folder)).filter((name) => /\.(jpe?g|png|webp)$/i.test(name)).sort();
 const pool = new Piscina({
   filename: new URL('pool-worker.mjs', import.meta.url).href,

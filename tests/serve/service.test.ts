@@ -97,6 +97,11 @@ describe('an image', () => {
         code: 'image',
         message: expect.stringContaining('the file is empty'),
       });
+    expect(await refusal(fetch(`${url}/v1/detect`, { method: 'POST' }))).toMatchObject({
+      status: 400,
+      code: 'body',
+      message: expect.stringContaining('the request has no image'),
+    });
     const half = picture.slice(0, picture.length / 2);
     expect(await refusal(fetch(`${url}/v1/detect`, raw(half)))).toMatchObject({
       status: 422,
