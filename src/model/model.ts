@@ -45,8 +45,11 @@ const readNames = ['beam', 'characters'];
 const spotNames = [...detectNames, ...readNames, 'lexicon', 'correction'];
 const streamNames = ['concurrency', 'onError'];
 
-/** Number of passes to keep for recent image sizes; each holds the network's working memory. */
-const keptPasses = 2;
+/**
+ * The passes that are kept; each holds the network's working memory. Small images come in batches,
+ * and each size of a batch has a pass of its own.
+ */
+const keptPasses = { least: 2, most: 8, bytes: 2 ** 27 };
 
 /** How a call processes its images. */
 interface Task<P extends Pass, R> {
