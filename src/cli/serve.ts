@@ -51,7 +51,7 @@ export function addServe(program: Command): void {
     .addOption(
       new Option(
         '--task <task>',
-        'the package’s weights to use without --weights: detect finds more text, spot also reads it',
+        'which of the package’s weights to use: those of detect find more text, those of spot also read it; with spot, --weights must read too',
       )
         .choices(['detect', 'spot'])
         .default('detect'),
@@ -79,7 +79,7 @@ export function addServe(program: Command): void {
     .addOption(
       new Option(
         '--batch-wait <milliseconds>',
-        'how long a detection waits for others of the same size and settings, to run as one batch; 0: not at all',
+        'how long a detection waits for others on their way, of the same size and settings, to run as one batch; 0: not at all',
       )
         .default(5)
         .argParser(numberBetween(0, 10_000)),
