@@ -30,7 +30,9 @@ export interface OverheadEntry {
   readonly beyond: Latency;
   /** Average time to decode the picture, milliseconds; part of the above. */
   readonly decode: number;
-  /** Requests a second with 16 connections; only of the stand-in. */
+  /** CPU time of the process, milliseconds a request; only of the stand-in, as is the next. */
+  readonly cpu?: number;
+  /** Requests a second with 16 connections. */
   readonly rate?: number;
 }
 
@@ -58,9 +60,9 @@ export interface MemoryEntry {
 }
 
 export interface OverloadEntry {
+  readonly of: string;
   readonly queue: number;
   readonly connections: number;
-  readonly seconds: number;
   readonly served: Latency;
   readonly refused: Latency;
 }
@@ -82,7 +84,7 @@ const most = Math.max(...concurrencies);
 /** Latency and throughput by the number of clients. */
 export async function measureLoad(conditions: Conditions): Promise<LoadEntry[]> {
   const common = await commonOf(conditions);
-  return withService(conditions.engine, async (service) => {
+  return withService(startPanpp(conditions.engine), async (service) => {
     await warmUp(service, common);
     const entries: LoadEntry[] = [];
     for (const connections of concurrencies) {
@@ -109,23 +111,23 @@ export async function measureOverhead(conditions: Conditions): Promise<OverheadE
     ['the engine, batches off', ['--batch-wait', '0']],
     ['the engine', []],
   ] as const)
-    await withService([...conditions.engine, ...args], async (service) => {
+    await withService(startPanpp([...conditions.engine, ...args]), async (service) => {
       await warmUp(service, common);
       entries.push(await overheadOf(service, of, { ...common, connections: 1, seconds }));
     });
   const photograph = await readFile(projectFile('examples/street.jpg'));
   const pictures = { small: common.pictures, photograph: [jpeg(photograph)] };
   for (const [name, pictures_] of Object.entries(pictures)) {
-    const service = await startStandIn();
     const options = { ...common, pictures: pictures_, seconds: seconds / 2 };
-    await load(service, { ...options, connections: most, requests: 500 });
-    const entry = await overheadOf(service, `an engine that answers at once, ${name}`, {
-      ...options,
-      connections: 1,
+    await withService(startStandIn(), async (service) => {
+      await load(service, { ...options, connections: most, requests: 500 });
+      const of = `an engine that answers at once, ${name}`;
+      const before = await cpuOf(service);
+      const entry = await overheadOf(service, of, { ...options, connections: 1 });
+      const cpu = ((await cpuOf(service)) - before) / entry.beyond.requests;
+      const rate = rateOf(await load(service, { ...options, connections: most }));
+      entries.push({ ...entry, cpu, rate });
     });
-    const rate = rateOf(await load(service, { ...options, connections: most }));
-    entries.push({ ...entry, rate });
-    await service.end();
   }
   return entries;
 }
@@ -149,8 +151,8 @@ async function overheadOf(
 export async function measureBatching(conditions: Conditions): Promise<BatchingEntry[]> {
   const common = await commonOf(conditions);
   const rounds = 4;
-  return withService(conditions.engine, (batching) =>
-    withService([...conditions.engine, '--batch-wait', '0'], async (alone) => {
+  return withService(startPanpp(conditions.engine), (batching) =>
+    withService(startPanpp([...conditions.engine, '--batch-wait', '0']), async (alone) => {
       for (const service of [batching, alone]) await warmUp(service, common);
       const entries: BatchingEntry[] = [];
       for (const connections of [8, most]) {
@@ -177,45 +179,70 @@ export async function measureBatching(conditions: Conditions): Promise<BatchingE
 
 /** Memory by the number of requests. */
 export async function measureMemory(conditions: Conditions): Promise<MemoryEntry> {
+  return withService(startPanpp(conditions.engine), (service) => memoryOf(service, conditions));
+}
+
+/** The same with an engine that answers at once. */
+export async function measureHostMemory(conditions: Conditions): Promise<MemoryEntry> {
+  return withService(startStandIn(), (service) => memoryOf(service, conditions));
+}
+
+async function memoryOf(service: StartedService, conditions: Conditions): Promise<MemoryEntry> {
   const every = 200;
   // So many requests take hours at larger sizes.
   const common = { ...(await commonOf(conditions)), query: 'shortSide=32' };
-  return withService(conditions.engine, async (service) => {
-    const samples: MemorySample[] = [];
-    for (let requests = every; requests <= conditions.requests; requests += every) {
-      allGood((await load(service, { ...common, connections: most, requests: every })).answers);
-      const metrics = await service.metrics();
-      const kinds = ['weights', 'programs'].map((kind) => `panpp_gpu_bytes{kind="${kind}"}`);
-      samples.push({
-        requests,
-        resident: metrics.get('process_resident_memory_bytes')!,
-        gpu: kinds.reduce((sum, kind) => sum + metrics.get(kind)!, 0),
-      });
-      if (requests % 1000 === 0) console.error(`          ${requests} requests`);
-    }
-    return { connections: most, samples };
-  });
+  const samples: MemorySample[] = [];
+  for (let requests = every; requests <= conditions.requests; requests += every) {
+    allGood((await load(service, { ...common, connections: most, requests: every })).answers);
+    const metrics = await service.metrics();
+    const kinds = ['weights', 'programs'].map((kind) => `panpp_gpu_bytes{kind="${kind}"}`);
+    samples.push({
+      requests,
+      resident: metrics.get('process_resident_memory_bytes')!,
+      gpu: kinds.reduce((sum, kind) => sum + metrics.get(kind)!, 0),
+    });
+    if (requests % 1000 === 0) console.error(`          ${requests} requests`);
+  }
+  return { connections: most, samples };
 }
 
 /** Answers while more is asked for than the queue holds. */
-export async function measureOverload(conditions: Conditions): Promise<OverloadEntry> {
-  const [queue, connections] = [4, 32];
+export async function measureOverload(conditions: Conditions): Promise<OverloadEntry[]> {
+  const queue = 4;
+  const milliseconds = 100;
+  const withQueue = [...conditions.engine, '--queue', `${queue}`];
+  const standIn = `an engine that takes ${milliseconds} ms and no CPU time`;
+  return [
+    await withService(startPanpp(withQueue), (service) =>
+      overloadOf('the engine', service, queue, conditions),
+    ),
+    await withService(startStandIn({ milliseconds, queue }), (service) =>
+      overloadOf(standIn, service, queue, conditions),
+    ),
+  ];
+}
+
+async function overloadOf(
+  of: string,
+  service: StartedService,
+  queue: number,
+  conditions: Conditions,
+): Promise<OverloadEntry> {
+  const connections = 32;
   const { seconds } = conditions;
   const common = await commonOf(conditions);
-  return withService([...conditions.engine, '--queue', `${queue}`], async (service) => {
-    await load(service, { ...common, connections: queue, requests: 8 * queue });
-    const { answers } = await load(service, { ...common, connections, seconds, rate: 4 });
-    const latencies = (wanted: number) =>
-      latencyOf(answers.flatMap(({ status, latency }) => (status === wanted ? [latency] : [])));
-    return { queue, connections, seconds, served: latencies(200), refused: latencies(503) };
-  });
+  await load(service, { ...common, connections: queue, requests: 8 * queue });
+  const { answers } = await load(service, { ...common, connections, seconds, rate: 4 });
+  const latencies = (wanted: number) =>
+    latencyOf(answers.flatMap(({ status, latency }) => (status === wanted ? [latency] : [])));
+  return { of, queue, connections, served: latencies(200), refused: latencies(503) };
 }
 
 async function withService<T>(
-  args: readonly string[],
+  starting: Promise<StartedService>,
   work: (service: StartedService) => Promise<T>,
 ): Promise<T> {
-  const service = await startPanpp(args);
+  const service = await starting;
   try {
     return await work(service);
   } finally {
@@ -262,6 +289,11 @@ function latencyOf(values: readonly number[]): Latency {
   if (values.length === 0) throw new Error('a series had no answer; give it more --seconds');
   const [p50, p95, p99, most] = [0.5, 0.95, 0.99, 1].map((share) => quantile(values, share));
   return { requests: values.length, p50, p95, p99, most };
+}
+
+/** Milliseconds. */
+async function cpuOf(service: StartedService): Promise<number> {
+  return 1000 * (await service.metrics()).get('process_cpu_seconds_total')!;
 }
 
 async function batches(service: StartedService): Promise<{ images: number; runs: number }> {

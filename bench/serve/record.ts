@@ -26,8 +26,9 @@ export interface Figures {
   readonly load: LoadEntry[];
   readonly overhead: OverheadEntry[];
   readonly batching: BatchingEntry[];
-  readonly overload: OverloadEntry;
+  readonly overload: OverloadEntry[];
   readonly memory: MemoryEntry;
+  readonly hostMemory: MemoryEntry;
 }
 
 export type Parts = { [Name in keyof Figures]?: Measured<Figures[Name]> };

@@ -36,13 +36,21 @@ function describeRecord({ parts, ...origin }: ServeRecord): string {
   ].join('\n');
 }
 
-function describeParts({ load, overhead, batching, overload, memory }: Parts): string[] {
+function describeParts({
+  load,
+  overhead,
+  batching,
+  overload,
+  memory,
+  hostMemory,
+}: Parts): string[] {
   return [
     ...section('Latency and throughput by the number of clients', load, loadTable),
     ...section('What a request takes besides the model', overhead, overheadTable),
     ...section('Micro-batches against none', batching, batchingTable),
     ...section('More requests than the queue holds', overload, overloadTable),
     ...section('Memory by the number of requests', memory, memoryTable),
+    ...section('Memory with an engine that answers at once', hostMemory, memoryTable),
   ];
 }
 
@@ -75,10 +83,13 @@ function loadTable(entries: readonly LoadEntry[]): string[] {
 
 function overheadTable(entries: readonly OverheadEntry[]): string[] {
   return table(
-    ['milliseconds of', ...latencyColumns, 'of it decoding', 'requests a second, 16 clients'],
-    entries.map(({ of, beyond, decode, rate }) => [
+    [
+      ...['milliseconds with', ...latencyColumns, 'of it decoding, on average'],
+      ...['CPU time a request', 'requests a second, 16 clients'],
+    ],
+    entries.map(({ of, beyond, decode, cpu, rate }) => [
       ...[of, ...latencyCells(beyond), digits(decode)],
-      rate === undefined ? '' : digits(rate),
+      ...[cpu, rate].map((value) => (value === undefined ? '' : digits(value))),
     ]),
   );
 }
@@ -93,16 +104,17 @@ function batchingTable(entries: readonly BatchingEntry[]): string[] {
   );
 }
 
-function overloadTable({ queue, connections, served, refused }: OverloadEntry): string[] {
+function overloadTable(entries: readonly OverloadEntry[]): string[] {
+  const [{ queue, connections }] = entries;
   return [
-    `\`--queue ${queue}\`, ${connections} clients with up to 4 requests a second each, all at once.`,
+    `\`--queue ${queue}\`, ${connections} clients that ask at the same moment, up to 4 times a second.`,
     '',
     ...table(
-      ['milliseconds of', ...latencyColumns],
-      [
-        ['503', ...latencyCells(refused)],
-        ['200', ...latencyCells(served)],
-      ],
+      ['milliseconds', ...latencyColumns],
+      entries.flatMap(({ of, refused, served }) => [
+        [`503, ${of}`, ...latencyCells(refused)],
+        [`200, ${of}`, ...latencyCells(served)],
+      ]),
     ),
   ];
 }
@@ -128,7 +140,8 @@ function memoryTable({ connections, samples }: MemoryEntry): string[] {
   const shown = [1000, 2500, 5000, 7500, samples[samples.length - 1].requests].filter(
     (requests) => requests <= samples[samples.length - 1].requests,
   );
-  const change = (now: number, then: number) => `${(100 * (now / then - 1)).toFixed(1)} %`;
+  const change = (now: number, then: number) =>
+    then === 0 ? '' : `${(100 * (now / then - 1)).toFixed(1)} %`;
   return [
     `${connections} clients; the median of ${window} samples, ${samples[0].requests} requests apart.`,
     '',

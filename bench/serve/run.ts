@@ -9,6 +9,7 @@ import { readPackagedWeights } from '../weights.js';
 import {
   type Conditions,
   measureBatching,
+  measureHostMemory,
   measureLoad,
   measureMemory,
   measureOverhead,
@@ -23,6 +24,7 @@ const work: { readonly [Name in keyof Figures]: (of: Conditions) => Promise<Figu
   batching: measureBatching,
   overload: measureOverload,
   memory: measureMemory,
+  hostMemory: measureHostMemory,
 };
 type Part = keyof Figures;
 const parts = Object.keys(work) as Part[];

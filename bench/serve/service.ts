@@ -16,9 +16,9 @@ export function startPanpp(args: readonly string[]): Promise<StartedService> {
   return started([projectFile('dist/cli.js'), 'serve', '--port', '0', ...args]);
 }
 
-/** Starts the service whose engine answers at once (stand-in.ts). */
-export function startStandIn(): Promise<StartedService> {
-  return started([projectFile('bench/dist/serve-stand-in.js')]);
+/** Starts the service with an engine that only waits (stand-in.ts). */
+export function startStandIn({ milliseconds = 0, queue = 16 } = {}): Promise<StartedService> {
+  return started([projectFile('bench/dist/serve-stand-in.js'), `${milliseconds}`, `${queue}`]);
 }
 
 async function started(args: readonly string[]): Promise<StartedService> {

@@ -1,5 +1,7 @@
-// A service whose engine has its result at once: what a request still takes is the service's own
-// part. The result has as many regions as a photograph of a street.
+// A service whose engine has its result at once, or after a time in which it computes nothing, as
+// on a GPU: what a request still takes is the service's own part. The result has as many regions as
+// a photograph of a street. Arguments: milliseconds, length of the queue.
+import { setTimeout as delay } from 'node:timers/promises';
 import { detectionPresets, resnet18 } from '../../src/network/config.js';
 import type { Detection } from '../../src/model/options.js';
 import { Service } from '../../src/serve/service.js';
@@ -23,15 +25,18 @@ const regions = Array.from({ length: 12 }, (_, index): Detection['regions'][numb
 });
 const timings = { upload: 0, setup: 0, regions: 0, total: 0 };
 
+const [milliseconds, queue] = process.argv.slice(2).map(Number);
+const wait = async () => {
+  if (milliseconds > 0) await delay(milliseconds);
+};
+
 const model: TextModel = {
   memory: { weights: 0, programs: 0 },
-  detect: async ({ width, height }) => ({ regions, width, height, timings }),
-  detectBatch: async (images) => ({
-    regions: images.map(() => regions),
-    width: images[0].width,
-    height: images[0].height,
-    timings,
-  }),
+  async detect({ width, height }) {
+    await wait();
+    return { regions, width, height, timings };
+  },
+  detectBatch: () => Promise.reject(new Error('the stand-in takes no batches')),
   spot: () => Promise.reject(new Error('the stand-in does not read')),
 };
 
@@ -47,7 +52,7 @@ const service = await Service.create(
     maxBytes: 2 ** 25,
     maxPixels: 2 ** 25,
     timeout: 60_000,
-    maxRequests: 16,
+    maxRequests: queue,
     batchWait: 0,
     batchSize: 8,
     log: { level: 'info', stream: process.stdout },
