@@ -11,12 +11,7 @@ import { resultLine } from '../formats/result-line.js';
 import { type GivenSettings, settingsOf } from '../model/outside-settings.js';
 import { detectionPresets } from '../network/config.js';
 import type { Polygon } from '../shapes/geometry.js';
-import {
-  type Engine,
-  type EngineOptions,
-  openEngine,
-  readWeightsFor,
-} from './engine.js';
+import { type Engine, type EngineOptions, openEngine, readWeightsFor } from './engine.js';
 import { type FoundImage, findImages, withoutEnding } from './files.js';
 import { onInterrupt } from './interrupt.js';
 import { type FindText, processFiles } from './image-files.js';
