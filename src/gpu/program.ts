@@ -32,8 +32,11 @@ interface Step {
 /** A device's limits on buffer sizes. */
 export type BufferLimits = Pick<GpuProfile, 'maxBindingBytes' | 'maxBufferBytes'>;
 
-/** Most dispatches that a program records before the GPU gets them. */
-const dispatchesOfPart = 48;
+/**
+ * Most dispatches that a program records before the GPU gets them. The first part is short, so that
+ * the GPU begins early; its dispatches, the stem's, are the longest.
+ */
+const dispatchesOfPart = { first: 16, later: 48 };
 
 export class Program {
   readonly #gpu: Gpu;
@@ -146,7 +149,7 @@ export class Program {
     this.#gpu.assertUsable();
     const { device } = this.#gpu;
     let encoder = device.createCommandEncoder();
-    let room = dispatchesOfPart;
+    let room = dispatchesOfPart.first;
     for (const { name, steps } of this.#chosen(only)) {
       const times = timeline?.stage(name);
       let at = 0;
@@ -154,7 +157,7 @@ export class Program {
         if (room === 0) {
           device.queue.submit([encoder.finish()]);
           encoder = device.createCommandEncoder();
-          room = dispatchesOfPart;
+          room = dispatchesOfPart.later;
         }
         const part = steps.slice(at, at + room);
         const ends = { first: at === 0, last: at + part.length === steps.length };
