@@ -57,6 +57,9 @@ export default defineConfig(
     },
   },
   { files: ['**/*.mts'], extends: [tseslint.configs.disableTypeChecked] },
-  { files: ['**/*.mjs'], languageOptions: { globals: globals.node } },
-  { files: ['examples/browser/**/*.js'], languageOptions: { globals: globals.browser } },
+  { files: ['**/*.mjs', 'examples/nextjs/**/*.js'], languageOptions: { globals: globals.node } },
+  {
+    files: ['examples/{browser,strict-csp}/**/*.js'],
+    languageOptions: { globals: globals.browser },
+  },
 );

@@ -13,6 +13,8 @@ await build({
     'fuzz-reader': 'bench/fuzz/reader.ts',
     soak: 'bench/soak/run.ts',
     'static-gpu': 'bench/static-gpu/run.ts',
+    serve: 'bench/serve/run.ts',
+    'serve-stand-in': 'bench/serve/stand-in.ts',
     'static-gpu-compile': 'bench/static-gpu/compile.ts',
   },
   outdir: 'bench/dist',

@@ -1,5 +1,5 @@
 // The record of one bench run on one adapter: the figures, and everything a reader needs to know
-// about their origin.
+// about their origin (also that of bench/serve).
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { cpus, release } from 'node:os';
@@ -23,18 +23,22 @@ export interface LeftOut extends Size {
   readonly reason: string;
 }
 
-export interface BenchRecord {
+/** Where figures come from. */
+export interface Origin {
   readonly date: string;
   /** Commit of the sources, with `+` if they have been changed since. */
   readonly commit: string;
-  readonly quick: boolean;
-  readonly effort: Effort;
   readonly machine: ReturnType<typeof describeMachine>;
   readonly adapter: ReturnType<typeof describeAdapter>;
   readonly model: string;
   readonly precision: Precision;
   /** Whether convolutions are tuned (`--tuning`). */
   readonly tuned: boolean;
+}
+
+export interface BenchRecord extends Origin {
+  readonly quick: boolean;
+  readonly effort: Effort;
   coldStart?: ColdStartEntry;
   readonly detection: (DetectionEntry | LeftOut)[];
   readonly peers: (PeersEntry | LeftOut)[];
@@ -52,23 +56,34 @@ export function builtFrom(): string {
 
 export function newRecord(
   gpu: Gpu,
-  { file: { config }, load }: BenchWeights,
+  weights: BenchWeights,
   { quick, effort, disabledToggles }: BenchOptions,
 ): BenchRecord {
   return {
-    date: new Date().toISOString(),
-    commit: builtCommit,
+    ...originOf(gpu, weights, disabledToggles),
     quick,
     effort,
+    detection: [],
+    peers: [],
+    aggregation: [],
+    recognition: [],
+  };
+}
+
+/** @param disabledToggles Dawn's toggles that were switched off */
+export function originOf(
+  gpu: Gpu,
+  { file: { config }, load }: BenchWeights,
+  disabledToggles: readonly string[],
+): Origin {
+  return {
+    date: new Date().toISOString(),
+    commit: builtCommit,
     machine: describeMachine(),
     adapter: describeAdapter(gpu, disabledToggles),
     model: describeModel(config),
     precision: choosePrecision(load.precision, gpu.profile),
     tuned: load.tuning !== undefined,
-    detection: [],
-    peers: [],
-    aggregation: [],
-    recognition: [],
   };
 }
 
@@ -138,7 +153,7 @@ export function fileNameOf({
   adapter: { name, toggles },
   precision,
   tuned,
-}: Pick<BenchRecord, 'adapter' | 'precision' | 'tuned'>): string {
+}: Pick<Origin, 'adapter' | 'precision' | 'tuned'>): string {
   const others = toggles.filter((toggle) => !defaultToggles.includes(toggle));
   const missing = defaultToggles
     .filter((toggle) => !toggles.includes(toggle))

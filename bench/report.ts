@@ -10,7 +10,7 @@ import type { Statistics } from './measure.js';
 import type { PeersEntry } from './peers.js';
 import { providers } from './peers/onnxruntime.js';
 import type { RecognitionEntry } from './recognition.js';
-import { type BenchRecord, type LeftOut, fileNameOf } from './record.js';
+import { type BenchRecord, type LeftOut, type Origin, fileNameOf } from './record.js';
 import { nameOf } from './sizes.js';
 
 /** Writes RESULTS.md and the charts from all records in a folder, and returns the file's path. */
@@ -64,17 +64,25 @@ export function describeRecord(record: BenchRecord, charts: readonly string[] = 
   ].join('\n');
 }
 
-function describeOrigin({
+function describeOrigin({ effort, quick, date, commit, ...origin }: BenchRecord): string[] {
+  return [
+    ...describeMachinery(origin),
+    `- Medians of ${effort.runs} runs or more${quick ? ', a quick look' : ''}`,
+    `- ${date.slice(0, 10)}, commit ${commit}`,
+    '',
+    'Milliseconds; `GPU` is the GPU’s own clock, `wall` the wall clock from call to result.',
+    '',
+  ];
+}
+
+/** The adapter, machine and model of figures, as a list. */
+export function describeMachinery({
   adapter,
   machine,
   model,
   precision,
   tuned,
-  effort,
-  quick,
-  date,
-  commit,
-}: BenchRecord): string[] {
+}: Omit<Origin, 'date' | 'commit'>): string[] {
   const able = (['f16', 'subgroups', 'timestamps'] as const).filter((name) => adapter[name]);
   const toggles = [...adapter.toggles, ...adapter.disabledToggles.map((name) => `no ${name}`)].join(
     ', ',
@@ -84,11 +92,7 @@ function describeOrigin({
     `- Largest binding ${mebibytes(adapter.maxBindingBytes)} MiB`,
     `- ${machine.cpu}, ${machine.cores} cores, ${machine.platform}`,
     `- Node ${machine.node}, webgpu ${machine.webgpu}, onnxruntime ${machine.onnxruntime ?? 'not installed'}`,
-    `- ${model}, ${precision}${tuned ? ', tuned' : ''}; medians of ${effort.runs} runs or more${quick ? ', a quick look' : ''}`,
-    `- ${date.slice(0, 10)}, commit ${commit}`,
-    '',
-    'Milliseconds; `GPU` is the GPU’s own clock, `wall` the wall clock from call to result.',
-    '',
+    `- ${model}, ${precision}${tuned ? ', tuned' : ''}`,
   ];
 }
 

@@ -20,7 +20,7 @@ export interface BenchWeights {
 /** @throws PanppError for a file that is not a tuning, or not for this adapter */
 export async function readPackagedWeights(
   { profile }: Gpu,
-  { precision, tuning: path }: BenchOptions,
+  { precision, tuning: path }: Pick<BenchOptions, 'precision' | 'tuning'>,
 ): Promise<BenchWeights> {
   const bytes = readFileSync(projectFile('weights/pan-pp-resnet18.safetensors'));
   const tuning = path === undefined ? undefined : await readTuning(path);

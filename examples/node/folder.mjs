@@ -3,7 +3,7 @@ import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decodeImage, loadModel, openGpu, packagedWeights } from 'panpp/node';
 
-const [folder, shortSide = 736] = process.argv.slice(2);
+const [folder = '.', shortSide = 736] = process.argv.slice(2);
 const files = (await readdir(folder)).filter((name) => /\.(jpe?g|png|webp)$/i.test(name)).sort();
 const gpu = await openGpu();
 const model = await loadModel(gpu, await readFile(packagedWeights()));

@@ -4,7 +4,8 @@ import type { Model } from '../model/model.js';
 import { loadModel } from '../model/load.js';
 import { PanppError } from '../errors.js';
 import type { Gpu, GpuProfile } from '../gpu/context.js';
-import { type WeightsFile, readWeights } from '../network/weights-file.js';
+import { type ModelConfig, recognitionOf } from '../network/config.js';
+import { readWeights } from '../network/weights-file.js';
 import { openGpu, packagedWeights } from '../node.js';
 import { LAVAPIPE_PACKAGES, parseToggles } from '../node/adapters.js';
 import { readTuning, tuningPath } from '../node/tuning-cache.js';
@@ -72,21 +73,35 @@ export interface WeightsBytes {
   readonly bytes: Uint8Array;
 }
 
+/** A weights file that can do a task. */
+export interface TaskWeights extends WeightsBytes {
+  readonly config: ModelConfig;
+}
+
+/** What a command does with images; reading includes detection. */
+export type Task = 'detect' | 'spot';
+
 /**
  * Reads the weights that the options name, or the package's for a task.
  * @throws PanppError `file`
  */
 export async function readWeightsBytes(
   { weights: path }: ModelOptions,
-  task: 'detect' | 'spot' = 'detect',
+  task: Task = 'detect',
 ): Promise<WeightsBytes> {
   path ??= packagedWeights(task);
   return { path, bytes: await readBytes(path) };
 }
 
-/** What a weights file holds. @throws PanppError `checkpoint` or `weights` */
-export async function parseWeights({ path, bytes }: WeightsBytes): Promise<WeightsFile> {
-  return asWeights(() => readWeights(bytes, path));
+/**
+ * Reads the weights for a task, and what they hold.
+ * @throws PanppError `file`, `checkpoint`, or `weights`, also for weights that can't do the task
+ */
+export async function readWeightsFor(task: Task, options: ModelOptions): Promise<TaskWeights> {
+  const { path, bytes } = await readWeightsBytes(options, task);
+  const { config } = await asWeights(() => readWeights(bytes, path));
+  if (task === 'spot') recognitionOf(config, path);
+  return { path, bytes, config };
 }
 
 /** A model on its GPU. */

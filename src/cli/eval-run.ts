@@ -11,13 +11,7 @@ import { resultLine } from '../formats/result-line.js';
 import { type GivenSettings, settingsOf } from '../model/outside-settings.js';
 import { detectionPresets } from '../network/config.js';
 import type { Polygon } from '../shapes/geometry.js';
-import {
-  type Engine,
-  type EngineOptions,
-  openEngine,
-  parseWeights,
-  readWeightsBytes,
-} from './engine.js';
+import { type Engine, type EngineOptions, openEngine, readWeightsFor } from './engine.js';
 import { type FoundImage, findImages, withoutEnding } from './files.js';
 import { onInterrupt } from './interrupt.js';
 import { type FindText, processFiles } from './image-files.js';
@@ -64,18 +58,11 @@ export async function runDataset(task: Task, folder: string, flags: RunFlags): P
   const { protocol } = task;
   const all = await namedImages(flags.images);
   assertScorable(task, [...all.keys()]);
-  const weights = await readWeightsBytes(flags, needsWords(protocol) ? 'spot' : 'detect');
-  const { config } = await parseWeights(weights);
-  if (needsWords(protocol) && !config.recognition) {
-    throw new PanppError(
-      'weights',
-      `${protocol} compares words, and ${weights.path} only detects text; give --weights that read`,
-    );
-  }
+  const weights = await readWeightsFor(needsWords(protocol) ? 'spot' : 'detect', flags);
   const preset = flags.settings ?? presetOf(protocol);
   // The weights' own settings may be for another benchmark.
   const settings = {
-    ...settingsOf(flags, preset ? detectionPresets[preset] : config.detection),
+    ...settingsOf(flags, preset ? detectionPresets[preset] : weights.config.detection),
     tileSide: flags.tileSide,
   };
   const identity: RunSettings = {

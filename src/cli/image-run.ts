@@ -4,7 +4,7 @@ import { basename } from 'node:path';
 import { type ResultLine, jsonLine, resultLine } from '../formats/result-line.js';
 import type { Model } from '../model/model.js';
 import type { ModelConfig } from '../network/config.js';
-import { type EngineOptions, openEngine, parseWeights, readWeightsBytes } from './engine.js';
+import { type EngineOptions, openEngine, readWeightsFor } from './engine.js';
 import { type ImageFile, findImages, shown, standardInput, statOf } from './files.js';
 import { type FindText, type Outcome, processFiles } from './image-files.js';
 import { onInterrupt } from './interrupt.js';
@@ -43,8 +43,8 @@ export async function runOnImages(
   for (const line of passedOver) say(`panpp: ${line}`);
   const results = await ResultFiles.open(flags, task, all);
   const images = imagesOf(flags.shard, all);
-  const weights = await readWeightsBytes(flags, task.reads ? 'spot' : 'detect');
-  const { settings, forModel } = await finderFor((await parseWeights(weights)).config);
+  const weights = await readWeightsFor(task.reads ? 'spot' : 'detect', flags);
+  const { settings, forModel } = await finderFor(weights.config);
   const hashes = await resultHashes(images, [
     weights.bytes,
     flags.precision ?? 'f32',

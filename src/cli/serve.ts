@@ -6,9 +6,9 @@ import { checkExposure, checkToken } from '../serve/access.js';
 import type { Service } from '../serve/service.js';
 import {
   type EngineOptions,
+  type Task,
   openEngine,
-  parseWeights,
-  readWeightsBytes,
+  readWeightsFor,
   withEngineOptions,
 } from './engine.js';
 import { readBytes } from './files.js';
@@ -21,7 +21,7 @@ interface ServeFlags extends EngineOptions {
   readonly host: string;
   readonly port: number;
   readonly tokenFile?: string;
-  readonly task: 'detect' | 'spot';
+  readonly task: Task;
   readonly maxBytes: number;
   readonly maxPixels: number;
   readonly timeout: number;
@@ -51,7 +51,7 @@ export function addServe(program: Command): void {
     .addOption(
       new Option(
         '--task <task>',
-        'the package’s weights to use without --weights: detect finds more text, spot also reads it',
+        'which of the package’s weights to use: those of detect find more text, those of spot also read it; with spot, --weights must read too',
       )
         .choices(['detect', 'spot'])
         .default('detect'),
@@ -79,7 +79,7 @@ export function addServe(program: Command): void {
     .addOption(
       new Option(
         '--batch-wait <milliseconds>',
-        'how long a detection waits for others of the same size and settings, to run as one batch; 0: not at all',
+        'how long a detection waits for others on their way, of the same size and settings, to run as one batch; 0: not at all',
       )
         .default(5)
         .argParser(numberBetween(0, 10_000)),
@@ -109,12 +109,11 @@ async function serve(flags: ServeFlags): Promise<number> {
   const token = await tokenOf(flags);
   checkExposure(flags.host, token);
   const { Service } = await import('../serve/service.js');
-  const weights = await readWeightsBytes(flags, flags.task);
-  const { config } = await parseWeights(weights);
+  const weights = await readWeightsFor(flags.task, flags);
   let warn = say;
   const engine = await openEngine(flags, weights, (message) => warn(message));
   const service = await Service.create(engine, {
-    config,
+    config: weights.config,
     version: packageVersion(),
     token,
     maxBytes: flags.maxBytes,

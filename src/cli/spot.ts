@@ -9,7 +9,6 @@ import {
   settingBounds,
   settingsOf,
 } from '../model/outside-settings.js';
-import type { ModelConfig } from '../network/config.js';
 import { onDisk } from '../node/paths.js';
 import {
   type CorrectionSettings,
@@ -88,7 +87,6 @@ const task: ResultTask = {
 async function spot(inputs: string[], flags: SpotFlags): Promise<number> {
   const lexiconFor = await lexicons(flags.lexicon);
   return runOnImages(inputs, flags, task, async (config) => {
-    assertReads(config, flags);
     const options: SpotOptions = {
       ...settingsOf(flags, config.detection),
       tileSide: flags.tileSide,
@@ -102,15 +100,6 @@ async function spot(inputs: string[], flags: SpotFlags): Promise<number> {
         model.spot(image, { ...options, lexicon: await lexiconFor(path) }),
     };
   });
-}
-
-// Checked once before all images, not for each image.
-function assertReads(config: ModelConfig, { weights }: SpotFlags): void {
-  if (config.recognition) return;
-  throw new PanppError(
-    'weights',
-    `${weights ?? 'the file of weights'} can only detect text, not read it; give --weights with a recognition head, or use panpp detect`,
-  );
 }
 
 function thresholdsOf(flags: SpotFlags): Partial<CorrectionSettings> {

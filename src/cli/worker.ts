@@ -1,16 +1,15 @@
 // panpp worker: takes images from a queue, on as many machines as wanted.
 import { type Command, Option } from 'commander';
-import { PanppError } from '../errors.js';
 import type { Model } from '../model/model.js';
 import type { DetectOptions, Detection, Spotting } from '../model/options.js';
 import type { PixelImage } from '../images/image.js';
 import { type GivenSettings, settingsOf } from '../model/outside-settings.js';
 import {
   type EngineOptions,
+  type Task,
   type WeightsBytes,
   openEngine,
-  parseWeights,
-  readWeightsBytes,
+  readWeightsFor,
   withEngineOptions,
 } from './engine.js';
 import { onInterrupt } from './interrupt.js';
@@ -26,7 +25,7 @@ import { exiting, integerBetween, numberBetween } from './usage.js';
 import { packageVersion } from './version.js';
 
 interface WorkerFlags extends EngineOptions, GivenSettings, QueueFlags {
-  readonly task: 'detect' | 'spot';
+  readonly task: Task;
   readonly output: string;
   readonly tileSide?: number;
   readonly fetch?: boolean;
@@ -91,14 +90,8 @@ export function addWorker(program: Command): void {
 const downloadTime = 120_000;
 
 async function work(flags: WorkerFlags): Promise<number> {
-  const weights = await readWeightsBytes(flags, flags.task);
-  const { config } = await parseWeights(weights);
-  if (flags.task === 'spot' && !config.recognition)
-    throw new PanppError(
-      'weights',
-      `${weights.path} can only detect text; give --weights with a recognition head, or --task detect`,
-    );
-  const settings = { ...settingsOf(flags, config.detection), tileSide: flags.tileSide };
+  const weights = await readWeightsFor(flags.task, flags);
+  const settings = { ...settingsOf(flags, weights.config.detection), tileSide: flags.tileSide };
   const results = await openResults(flags.output);
   const { openQueue } = await import('./queue/redis.js');
   const open = await openQueue(flags);

@@ -97,9 +97,8 @@ export class MapPass {
       const { readback, timeline } = outcome;
       const { device } = this.#gpu;
       writeUploads(device.queue, this.#program, this.#resize, [upload]);
-      const encoder = device.createCommandEncoder();
       timeline?.reset();
-      this.#program.encode(encoder, timeline);
+      const encoder = this.#program.start(timeline);
       const { slot } = this.map;
       const range = readback.copy(encoder, this.#program.bufferOf(slot), slot.bytes);
       const timesOf = timeline?.copyTo(readback, encoder);

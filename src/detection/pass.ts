@@ -169,10 +169,8 @@ export class DetectionPass {
           0,
           packSettings(settings),
         );
-      const encoder = device.createCommandEncoder();
       readback.timeline?.reset();
-      this.#program.encode(
-        encoder,
+      const encoder = this.#program.start(
         readback.timeline,
         stages.map(({ name }) => name),
       );

@@ -32,6 +32,9 @@ interface Step {
 /** A device's limits on buffer sizes. */
 export type BufferLimits = Pick<GpuProfile, 'maxBindingBytes' | 'maxBufferBytes'>;
 
+/** Most dispatches that a program records before the GPU gets them. */
+const dispatchesOfPart = 48;
+
 export class Program {
   readonly #gpu: Gpu;
   readonly #stages: readonly { name: string; steps: readonly Step[] }[];
@@ -131,16 +134,57 @@ export class Program {
   /** Records all stages, or those named in `only`, one compute pass each. */
   encode(encoder: GPUCommandEncoder, timeline?: Timeline, only?: readonly string[]): void {
     this.#gpu.assertUsable();
-    for (const { name, steps } of this.#stages) {
-      if (only && !only.includes(name)) continue;
+    for (const { name, steps } of this.#chosen(only))
       encodePass(encoder, steps, { label: name, timestampWrites: timeline?.stage(name) });
+  }
+
+  /**
+   * Like `encode`, but submits what it records in parts, so that the GPU begins while the host still
+   * records. Returns the encoder of the last part, which the caller submits.
+   */
+  start(timeline?: Timeline, only?: readonly string[]): GPUCommandEncoder {
+    this.#gpu.assertUsable();
+    const { device } = this.#gpu;
+    let encoder = device.createCommandEncoder();
+    let room = dispatchesOfPart;
+    for (const { name, steps } of this.#chosen(only)) {
+      const times = timeline?.stage(name);
+      let at = 0;
+      do {
+        if (room === 0) {
+          device.queue.submit([encoder.finish()]);
+          encoder = device.createCommandEncoder();
+          room = dispatchesOfPart;
+        }
+        const part = steps.slice(at, at + room);
+        const ends = { first: at === 0, last: at + part.length === steps.length };
+        const timestampWrites = times && timesOfPart(times, ends);
+        encodePass(encoder, part, { label: name, timestampWrites });
+        at += part.length;
+        room -= part.length;
+      } while (at < steps.length);
     }
+    return encoder;
+  }
+
+  #chosen(only?: readonly string[]) {
+    return only ? this.#stages.filter(({ name }) => only.includes(name)) : this.#stages;
   }
 
   dispose(): void {
     for (const buffer of this.#buffers) buffer.destroy();
     this.#uniforms?.destroy();
   }
+}
+
+/** A stage's timestamps, for a part of it; none in its middle. */
+function timesOfPart(
+  { querySet, beginningOfPassWriteIndex, endOfPassWriteIndex }: GPUComputePassTimestampWrites,
+  { first, last }: { first: boolean; last: boolean },
+): GPUComputePassTimestampWrites | undefined {
+  if (first && last) return { querySet, beginningOfPassWriteIndex, endOfPassWriteIndex };
+  if (first) return { querySet, beginningOfPassWriteIndex };
+  return last ? { querySet, endOfPassWriteIndex } : undefined;
 }
 
 /**

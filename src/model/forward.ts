@@ -63,8 +63,7 @@ async function readMaps(
 ): Promise<Map<string, OutputTensor>> {
   const readback = await Readback.create(gpu, bytes);
   try {
-    const encoder = gpu.device.createCommandEncoder();
-    program.encode(encoder);
+    const encoder = program.start();
     const ranges = maps.map((map) =>
       readback.copy(encoder, program.bufferOf(map.slot), map.slot.bytes),
     );

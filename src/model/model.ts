@@ -12,7 +12,7 @@ import { type ImageSource, pixelsFrom } from '../images/source.js';
 import type { ResizeSettings } from '../images/size.js';
 import type { PixelSource } from '../images/upload.js';
 import type { Precision } from '../layers/precision.js';
-import type { DetectionSettings, ModelConfig } from '../network/config.js';
+import { type DetectionSettings, type ModelConfig, recognitionOf } from '../network/config.js';
 import type { NetworkWeights } from '../network/weights.js';
 import { checkOptions, withoutUndefined } from '../options.js';
 import { RecognitionPass } from '../recognition/pass.js';
@@ -45,8 +45,11 @@ const readNames = ['beam', 'characters'];
 const spotNames = [...detectNames, ...readNames, 'lexicon', 'correction'];
 const streamNames = ['concurrency', 'onError'];
 
-/** Number of passes to keep for recent image sizes; each holds the network's working memory. */
-const keptPasses = 2;
+/**
+ * The passes that are kept; each holds the network's working memory. Small images come in batches,
+ * and each size of a batch has a pass of its own.
+ */
+const keptPasses = { least: 2, most: 8, bytes: 2 ** 27 };
 
 /** How a call processes its images. */
 interface Task<P extends Pass, R> {
@@ -315,14 +318,8 @@ export class Model {
   }
 
   #head(): RecognitionHead {
-    const { recognition } = this.config;
-    if (!this.#recognition || !recognition) {
-      throw new PanppError(
-        'weights',
-        'this model only detects text, its weights have no recognition head; convert a checkpoint that reads, or use detect',
-      );
-    }
-    return { weights: this.#recognition, vocabulary: recognition.vocabulary };
+    const { vocabulary } = recognitionOf(this.config, 'this model');
+    return { weights: this.#recognition!, vocabulary };
   }
 
   async #detectTogether(

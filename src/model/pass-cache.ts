@@ -1,5 +1,5 @@
 // Caches passes for recent image sizes. A pass holds the network's working memory, so only a few
-// are kept.
+// large ones are kept.
 import type { Size } from '../images/size.js';
 import type { ResizeSource } from '../layers/resize.js';
 
@@ -23,14 +23,24 @@ interface Entry {
   used: Promise<unknown>;
 }
 
-/** An LRU cache of at most `capacity` passes of all types together. */
+/** How many passes are kept. */
+export interface PassLimits {
+  /** So many, however large they are. */
+  readonly least: number;
+  /** No more, however small they are. */
+  readonly most: number;
+  /** GPU memory above which no more than `least` are kept. */
+  readonly bytes: number;
+}
+
+/** An LRU cache of passes of all types together. */
 export class PassCache {
-  readonly #capacity: number;
+  readonly #limits: PassLimits;
   // Least recently used first.
   readonly #entries = new Set<Entry>();
 
-  constructor(capacity: number) {
-    this.#capacity = capacity;
+  constructor(limits: PassLimits) {
+    this.#limits = limits;
   }
 
   /** A part of the cache for passes of one type. */
@@ -45,7 +55,7 @@ export class PassCache {
           return known;
         }
         // Free memory before the new pass allocates its own.
-        while (this.#entries.size >= this.#capacity) await this.#disposeOldest();
+        while (this.#isFull) await this.#disposeOldest();
         const entry = {
           pass: await create(),
           used: Promise.resolve() as Promise<unknown>,
@@ -65,6 +75,13 @@ export class PassCache {
   /** GPU memory of all passes in bytes. */
   get bytes(): number {
     return [...this.#entries].reduce((sum, { pass }) => sum + pass.memory.bytes, 0);
+  }
+
+  /** Whether another pass would be too many. */
+  get #isFull(): boolean {
+    const { least, most, bytes } = this.#limits;
+    const { size } = this.#entries;
+    return size >= most || (size >= least && this.bytes > bytes);
   }
 
   /** Disposes of all passes. Must not be called while one is in use. */

@@ -1,6 +1,7 @@
 // Configuration of PAN++ and PAN as plain data: depth and number of FPEMs are values, not code.
 // Sources: spec (Backbone, Neck, Regions); the authors' configuration files for the detection
 // settings.
+import { PanppError } from '../errors.js';
 import type { RegionSettings } from '../shapes/settings.js';
 
 /** A ResNet with a deep stem. */
@@ -71,6 +72,19 @@ export interface ModelConfig {
   readonly detection: DetectionSettings;
   /** Present only for models with a recognition head. */
   readonly recognition?: RecognitionConfig;
+}
+
+/**
+ * What a recognition head reads.
+ * @param subject what has the configuration, for the error
+ * @throws PanppError `weights` if there is no head
+ */
+export function recognitionOf({ recognition }: ModelConfig, subject: string): RecognitionConfig {
+  if (recognition) return recognition;
+  throw new PanppError(
+    'weights',
+    `${subject} only detects text: it has no recognition head; use weights that have one, or only detect`,
+  );
 }
 
 /** Two basic blocks per layer; used by the shipped weights. */

@@ -36,6 +36,7 @@ interface Job<I, R> {
 export class BatchQueue<I, R> {
   readonly #atOnce: number;
   readonly #patience: number;
+  readonly #announced: () => number;
   /** In order of arrival. */
   readonly #waiting = new Set<Job<I, R>>();
   readonly #underWay = new Set<Job<I, R>>();
@@ -45,10 +46,13 @@ export class BatchQueue<I, R> {
   /**
    * @param atOnce how many batches are under way at a time
    * @param patience how long an input waits for others of its kind, milliseconds
+   * @param announced how many inputs are here or on their way; if none is on its way, an input does
+   * not wait for others
    */
-  constructor(atOnce: number, patience: number) {
+  constructor(atOnce: number, patience: number, announced: () => number = () => Infinity) {
     this.#atOnce = atOnce;
     this.#patience = patience;
+    this.#announced = announced;
   }
 
   /** Number of inputs whose work has not begun. */
@@ -78,6 +82,7 @@ export class BatchQueue<I, R> {
 
   #drop(job: Job<I, R>, reason: unknown): void {
     this.#waiting.delete(job);
+    this.#underWay.delete(job);
     job.reject(reason);
     job.leave?.(reason);
   }
@@ -92,15 +97,16 @@ export class BatchQueue<I, R> {
   }
 
   /**
-   * The oldest job with those of its kind, once it has waited long enough or they are enough. If
-   * none is ready, a timer starts the next one.
+   * The oldest job with those of its kind, once it has waited long enough, they are enough, or no
+   * more will come. If none is ready, a timer starts the next one.
    */
   #nextBatch(): Job<I, R>[] | undefined {
     const now = performance.now();
+    const isMoreComing = this.#announced() > this.#waiting.size + this.#underWay.size;
     let soonest = Infinity;
     for (const { work, arrived } of this.#waiting) {
       const same = [...this.#waiting].filter((job) => job.work.key === work.key);
-      const left = work.most > 1 ? arrived + this.#patience - now : 0;
+      const left = work.most > 1 && isMoreComing ? arrived + this.#patience - now : 0;
       if (left <= 0 || same.length >= work.most)
         return same.slice(0, largestPower(Math.min(same.length, work.most)));
       soonest = Math.min(soonest, left);

@@ -13,7 +13,7 @@ import { PanppError, quoted } from '../errors.js';
 import { decodeImage } from '../images/decode.js';
 import { settingsOf } from '../model/outside-settings.js';
 import type { SpotOptions } from '../model/options.js';
-import type { ModelConfig } from '../network/config.js';
+import { type ModelConfig, recognitionOf } from '../network/config.js';
 import { parseLexicon } from '../recognition/lexicon.js';
 import { gatekeeper } from './access.js';
 import { ServiceError, answerOf, soon, tooLarge } from './errors.js';
@@ -87,7 +87,7 @@ export class Service {
       isReady: () => this.#obstacle() === undefined,
       gpuBytes: () => engine.ready?.model.memory,
     });
-    this.#finder = new TextFinder(engine, options, this.#metrics);
+    this.#finder = new TextFinder(engine, options, this.#metrics, () => this.#open);
     this.#app = createFastify({
       bodyLimit: options.maxBytes,
       requestTimeout: options.timeout + readingOn,
@@ -201,7 +201,9 @@ export class Service {
       return this.#finder.spot(image, { ...this.#settings(parameters), ...reading }, signal);
     });
     if (!config.recognition)
-      app.log.info('the weights have no recognition head: /v1/spot answers 501');
+      app.log.info(
+        'the weights have no recognition head: /v1/spot answers 501 (see panpp serve --task spot)',
+      );
     await app.ready();
   }
 
@@ -275,11 +277,7 @@ export class Service {
   /** Takes a place for a request until its answer has ended. */
   #enter(request: FastifyRequest, reply: FastifyReply, reads: boolean): void {
     const { config, maxRequests, maxBytes, timeout } = this.#options;
-    if (reads && !config.recognition)
-      throw new PanppError(
-        'weights',
-        'the weights of this service only detect text; use /v1/detect, or start panpp serve with --weights that have a recognition head',
-      );
+    if (reads) recognitionOf(config, 'this service');
     if (Number(request.headers['content-length']) > maxBytes + formBytes) throw tooLarge(maxBytes);
     if (this.#isStopping) throw stopping();
     if (this.#open >= maxRequests)

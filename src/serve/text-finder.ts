@@ -41,7 +41,10 @@ export type Found = Detection | Spotting;
 export interface FinderOptions {
   /** An image with more pixels after resizing is refused. */
   readonly maxPixels: number;
-  /** Milliseconds that a detection waits for others of its kind; 0: each is made alone. */
+  /**
+   * Milliseconds that a detection waits for others of its kind while requests are on their way; 0:
+   * each is made alone.
+   */
   readonly batchWait: number;
   /** Largest number of images in a batch. */
   readonly batchSize: number;
@@ -62,11 +65,17 @@ export class TextFinder {
   readonly #metrics: Pick<Metrics, 'timed' | 'ran'>;
   readonly #queue: BatchQueue<PixelImage, Found>;
 
-  constructor(engine: TextEngine, options: FinderOptions, metrics: Pick<Metrics, 'timed' | 'ran'>) {
+  /** @param requests how many have no answer yet, those included whose image is not here yet */
+  constructor(
+    engine: TextEngine,
+    options: FinderOptions,
+    metrics: Pick<Metrics, 'timed' | 'ran'>,
+    requests: () => number,
+  ) {
     this.#engine = engine;
     this.#options = options;
     this.#metrics = metrics;
-    this.#queue = new BatchQueue(runsAtOnce, options.batchWait);
+    this.#queue = new BatchQueue(runsAtOnce, options.batchWait, requests);
   }
 
   /** Number of images that wait. */

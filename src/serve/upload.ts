@@ -20,12 +20,19 @@ type PartName = 'image' | 'lexicon';
 /**
  * Reads a request's body.
  * @param reads whether a lexicon is taken
- * @throws ServiceError `body` for a form without an image or with other parts; Fastify's errors for
+ * @throws ServiceError `body` without an image, or for a form with other parts; Fastify's errors for
  * a body that is too large or damaged
  */
 export async function readUpload(request: FastifyRequest, reads: boolean): Promise<Upload> {
-  if (!request.isMultipart())
-    return { bytes: (request.body as Uint8Array | undefined) ?? new Uint8Array() };
+  if (!request.isMultipart()) {
+    const body = request.body as Uint8Array | undefined;
+    if (body) return { bytes: body };
+    throw new ServiceError(
+      400,
+      'body',
+      'the request has no image; it is the body, or the part image of a form; with curl: -F image=@FILE',
+    );
+  }
   const parts = await partsOf(request, reads ? ['image', 'lexicon'] : ['image']);
   const image = parts.get('image');
   if (!image)

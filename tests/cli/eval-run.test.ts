@@ -344,7 +344,7 @@ describe('eval --run', () => {
       'images/img_1.png',
     ];
     expect(await refused(endToEnd('--weights', packagedWeights()))).toMatch(
-      /^panpp: icdar2015-e2e compares words, and .*safetensors only detects text; give --weights that read$/,
+      /^panpp: .*safetensors only detects text: it has no recognition head; use weights that have one/,
     );
 
     const config = {

@@ -185,7 +185,7 @@ describe('panpp spot', () => {
   it('refuses invalid options and files in one line', async () => {
     const detector = ['--weights', packagedWeights()];
     expect(await refused(['spot', ...onAdapter, ...detector, 'sign.png'])).toMatch(
-      /pan-pp-resnet18\.safetensors can only detect text, not read it; give --weights/,
+      /pan-pp-resnet18\.safetensors only detects text: it has no recognition head; use weights that have one/,
     );
     expect(
       await refused(['spot', ...onAdapter, ...anything, 'sign.png', '--lexicon', 'none.txt']),

@@ -288,7 +288,7 @@ describe('a model that only detects', () => {
     const model = await loadModel(gpu, bytes);
     for (const call of [model.spot(image), model.recognize(image, [])]) {
       await expect(call).rejects.toThrow(
-        'this model only detects text, its weights have no recognition head',
+        'this model only detects text: it has no recognition head',
       );
       await expect(call).rejects.toMatchObject({ code: 'weights' });
     }

@@ -80,6 +80,30 @@ describe('a queue', () => {
     expect(other.inputs()).toEqual(['abcd', 'ef', 'g']);
   });
 
+  it('waits for others only while some are on their way', async () => {
+    let announced = 1;
+    const queue = new BatchQueue<string, string>(4, 60_000, () => announced);
+    const { batches, work, inputs } = recorded(2);
+    void queue.add(work(), 'a', never);
+    expect(inputs()).toEqual(['a']);
+    announced = 3;
+    void queue.add(work(), 'b', never);
+    expect(inputs()).toEqual(['a']);
+    void queue.add(work(), 'c', never);
+    expect(inputs()).toEqual(['a', 'bc']);
+    for (const { end } of batches) end();
+    await soon();
+    // One that was given up is not on its way, though its work may go on.
+    announced = 1;
+    const controller = new AbortController();
+    const given = queue.add(work(), 'd', controller.signal);
+    controller.abort(new Error('gone'));
+    await expect(given).rejects.toThrow('gone');
+    announced = 2;
+    void queue.add(work(), 'e', never);
+    expect(inputs()).toEqual(['a', 'bc', 'd']);
+  });
+
   it('gives each input of a batch its own outcome', async () => {
     const queue = new BatchQueue<string, string>(1, 1);
     const { batches, work } = recorded();

@@ -97,6 +97,11 @@ describe('an image', () => {
         code: 'image',
         message: expect.stringContaining('the file is empty'),
       });
+    expect(await refusal(fetch(`${url}/v1/detect`, { method: 'POST' }))).toMatchObject({
+      status: 400,
+      code: 'body',
+      message: expect.stringContaining('the request has no image'),
+    });
     const half = picture.slice(0, picture.length / 2);
     expect(await refusal(fetch(`${url}/v1/detect`, raw(half)))).toMatchObject({
       status: 422,
@@ -290,7 +295,9 @@ describe('spot', () => {
     expect(await refusal(fetch(`${url}/v1/spot`, raw(picture)))).toMatchObject({
       status: 501,
       code: 'weights',
-      message: expect.stringContaining('only detect text; use /v1/detect'),
+      message: expect.stringContaining(
+        'this service only detects text: it has no recognition head',
+      ),
     });
     expect((await fetch(`${url}/readyz`)).status).toBe(200);
   });
@@ -494,6 +501,15 @@ describe('a batch', () => {
       [1, 64],
       [1, 64],
     ]);
+  });
+
+  it('is not waited for while no other request is on its way', async () => {
+    const { url } = await servingHere(new FakeEngine(), { ...patient, batchWait: 60_000 });
+    const answer = await fetch(`${url}/v1/detect`, {
+      ...raw(picture),
+      signal: AbortSignal.timeout(10_000),
+    });
+    expect(answer.status).toBe(200);
   });
 
   it('that fails is done again one by one, so that only the culprit fails', async () => {
