@@ -78,6 +78,9 @@ export interface Conditions {
   readonly requests: number;
 }
 
+/** Of the images whose memory is watched: so many requests take hours at larger sizes. */
+export const memoryShortSide = 32;
+
 const concurrencies = [1, 2, 4, 8, 16];
 const most = Math.max(...concurrencies);
 
@@ -189,8 +192,7 @@ export async function measureHostMemory(conditions: Conditions): Promise<MemoryE
 
 async function memoryOf(service: StartedService, conditions: Conditions): Promise<MemoryEntry> {
   const every = 200;
-  // So many requests take hours at larger sizes.
-  const common = { ...(await commonOf(conditions)), query: 'shortSide=32' };
+  const common = await commonOf({ ...conditions, shortSide: memoryShortSide });
   const samples: MemorySample[] = [];
   for (let requests = every; requests <= conditions.requests; requests += every) {
     allGood((await load(service, { ...common, connections: most, requests: every })).answers);

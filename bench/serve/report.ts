@@ -3,13 +3,14 @@ import { join } from 'node:path';
 import { digits, table, writeFigures } from '../markdown.js';
 import { median } from '../measure.js';
 import { describeMachinery } from '../report.js';
-import type {
-  BatchingEntry,
-  Latency,
-  LoadEntry,
-  MemoryEntry,
-  OverheadEntry,
-  OverloadEntry,
+import {
+  type BatchingEntry,
+  type Latency,
+  type LoadEntry,
+  type MemoryEntry,
+  type OverheadEntry,
+  type OverloadEntry,
+  memoryShortSide,
 } from './figures.js';
 import { type Measured, type Parts, type ServeRecord, readRecords } from './record.js';
 
@@ -49,9 +50,13 @@ function describeParts({
     ...section('What a request takes besides the model', overhead, overheadTable),
     ...section('Micro-batches against none', batching, batchingTable),
     ...section('More requests than the queue holds', overload, overloadTable),
-    ...section('Memory by the number of requests', memory, memoryTable),
-    ...section('Memory with an engine that answers at once', hostMemory, memoryTable),
+    ...section('Memory by the number of requests', atMemorySize(memory), memoryTable),
+    ...section('Memory with an engine that answers at once', atMemorySize(hostMemory), memoryTable),
   ];
+}
+
+function atMemorySize(part: Measured<MemoryEntry> | undefined) {
+  return part && { ...part, shortSide: memoryShortSide };
 }
 
 function section<T>(

@@ -32,7 +32,7 @@ const parts = Object.keys(work) as Part[];
 const usage = `npm run bench:serve -- [options]
   --adapter NAME   as in panpp serve (default: its default)
   --precision BITS f32 or f16 (default: f32)
-  --parts LIST     of ${parts.join(',')} (default: all); the record keeps the others
+  --parts LIST     of ${parts.join(',')} (default: all); the record keeps the others; '': only writes SERVE.md
   --short-side N   of the images, in pixels; memory is watched at 32 (default: 64)
   --seconds N      length of a series (default: 20)
   --requests N     whose memory is watched (default: 10000)
@@ -71,7 +71,7 @@ async function main(): Promise<number> {
     seconds: numberFrom(values, 'seconds'),
     requests: numberFrom(values, 'requests'),
   };
-  const asked = values.parts.split(',').map(partNamed);
+  const asked = values.parts.split(',').filter(Boolean).map(partNamed);
   const gpu = await openGpu({ adapter });
   const origin = originOf(gpu, await readPackagedWeights(gpu, { precision }), []);
   gpu.dispose();
