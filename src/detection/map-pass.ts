@@ -1,5 +1,4 @@
-// Runs resize and network on a tile in one submit, for one network input size, and reads the
-// network's map back.
+// Runs resize and network on a tile, for one network input size, and reads the network's map back.
 import type { Gpu } from '../gpu/context.js';
 import type { Pool } from '../gpu/pool.js';
 import { Program } from '../gpu/program.js';

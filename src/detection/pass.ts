@@ -1,5 +1,5 @@
 // Runs images of one size on the GPU, for one network input size: resize, network, aggregation and
-// region sums in one submit.
+// region sums, read back once.
 import { type LabelMaps, LabelReadback } from '../aggregation/label-readback.js';
 import { packSettings, planAggregation } from '../aggregation/plan.js';
 import type { AggregationPlan } from '../aggregation/plan.js';

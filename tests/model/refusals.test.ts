@@ -285,7 +285,7 @@ describe('a source that has one array for all its images', async () => {
   );
   const model = await loadModel(gpu, packaged);
   afterAll(() => model.dispose());
-  const options = { shortSide: 96, minArea: 0, minScore: 0.6 };
+  const options = { shortSide: 64, minArea: 0, minScore: 0.6 };
   const half = { width: street.width, height: street.height >> 1, channels: street.channels };
   const bytes = half.width * half.height * half.channels;
   const parts = [
