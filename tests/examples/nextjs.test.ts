@@ -1,12 +1,13 @@
 // The example for Next.js: installed, built and started as a user would. Next.js and its compiler
 // take 340 MB, so they are no part of this project and come from the registry here.
 import { execFile, spawn } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { expect, it, onTestFinished } from 'vitest';
+import { it, onTestFinished } from 'vitest';
+import { expectDetection } from './detect-over-http.js';
 
 const isAsked = process.env.PANPP_TEST_NEXT === '1';
 if (!isAsked) console.log('not tested with Next.js: set PANPP_TEST_NEXT=1 to install and try it');
@@ -41,14 +42,5 @@ it.skipIf(!isAsked)('the example with Next.js finds text', async () => {
     url = /Local:\s+(http:\S+)/.exec(said)?.[1];
     if (url !== undefined && /Ready/.test(said)) break;
   }
-  const post = (body: Uint8Array<ArrayBuffer>) =>
-    fetch(`${url}/detect?shortSide=128`, { method: 'POST', body });
-  const found = await post(new Uint8Array(readFileSync(join(root, 'examples/street.jpg'))));
-  const { regions } = (await found.json()) as { regions: unknown[] };
-  expect(regions.length).toBeGreaterThan(0);
-  const refused = await post(new TextEncoder().encode('no picture'));
-  expect(refused.status).toBe(400);
-  expect(await refused.json()).toEqual({
-    error: expect.stringMatching(/unknown format/) as string,
-  });
+  await expectDetection(url!);
 });

@@ -1,12 +1,13 @@
 // The examples for Node, as the README says to start them, on the built package.
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, it, onTestFinished } from 'vitest';
+import { expectDetection } from './detect-over-http.js';
 import { withoutNotices } from '../../src/cli/dawn-notices.js';
 
 const run = promisify(execFile);
@@ -44,18 +45,5 @@ it('the HTTP server example finds text, and says what is no picture', async () =
   const server = spawn(process.execPath, [join(examples, 'node', 'server.mjs'), '0']);
   onTestFinished(() => void server.kill());
   const [line] = (await once(server.stdout.setEncoding('utf8'), 'data')) as [string];
-  const post = (body: Uint8Array<ArrayBuffer>) =>
-    fetch(`${line.trim()}/detect?shortSide=128`, {
-      method: 'POST',
-      headers: { 'content-type': 'image/jpeg' },
-      body,
-    });
-  const found = await post(new Uint8Array(readFileSync(join(examples, 'street.jpg'))));
-  const { regions } = (await found.json()) as { regions: unknown[] };
-  expect(regions.length).toBeGreaterThan(0);
-  const refused = await post(new TextEncoder().encode('no picture'));
-  expect(refused.status).toBe(400);
-  expect(await refused.json()).toEqual({
-    error: expect.stringMatching(/unknown format/) as string,
-  });
+  await expectDetection(line.trim());
 });

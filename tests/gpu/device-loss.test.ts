@@ -6,19 +6,7 @@ import { aggregatePixels } from '../../src/aggregation/aggregate.js';
 import { loadModel } from '../../src/model/load.js';
 import type { Gpu } from '../../src/gpu/context.js';
 import { openGpu, packagedWeights } from '../../src/node.js';
-import { plainImage } from '../support/picture.js';
-
-/** A pixel of text. */
-const map = {
-  text: Float32Array.of(1),
-  kernel: Float32Array.of(1),
-  embedding: new Float32Array(4),
-  height: 1,
-  width: 1,
-  minKernelArea: 0,
-  distance: 3,
-  mode: 'reference',
-} as const;
+import { plainImage, textPixel } from '../support/picture.js';
 
 type Method<T> = {
   [K in keyof T]: T[K] extends (...values: never[]) => unknown ? K : never;
@@ -68,14 +56,14 @@ describe('a device that is lost', () => {
 
   it.each(Object.entries(stages))('%s ends a call', async (_, loseAt) => {
     loseAt(await open());
-    await expect(aggregatePixels(gpu, map)).rejects.toMatchObject({
+    await expect(aggregatePixels(gpu, textPixel)).rejects.toMatchObject({
       code: 'device-lost',
       message: expect.stringMatching(/^the GPU device was lost \(.+\); open it and load/),
     });
-    await expect(aggregatePixels(gpu, map)).rejects.toMatchObject({ code: 'device-lost' });
+    await expect(aggregatePixels(gpu, textPixel)).rejects.toMatchObject({ code: 'device-lost' });
     gpu.dispose();
     const again = await open();
-    expect((await aggregatePixels(again, map)).labels).toEqual(Int32Array.of(1));
+    expect((await aggregatePixels(again, textPixel)).labels).toEqual(Int32Array.of(1));
   });
 
   it.each(['createBuffer', 'popErrorScope'] as const)(

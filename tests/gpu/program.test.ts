@@ -5,6 +5,7 @@ import { Readback } from '../../src/gpu/readback.js';
 import { Timeline } from '../../src/gpu/timeline.js';
 import { openGpu } from '../../src/node.js';
 import { shaderOf } from '../../src/wgsl/assemble.js';
+import { followBuffers } from '../support/follow-buffers.js';
 
 describe('a program whose bindings do not fit', async () => {
   const gpu = await openGpu({ adapter: 'swiftshader' });
@@ -12,25 +13,14 @@ describe('a program whose bindings do not fit', async () => {
 
   it('is refused, and frees its memory', async () => {
     const { device } = gpu;
-    const create = device.createBuffer.bind(device);
-    const alive = new Set<GPUBuffer>();
-    device.createBuffer = (descriptor) => {
-      const buffer = create(descriptor);
-      alive.add(buffer);
-      const destroy = buffer.destroy.bind(buffer);
-      buffer.destroy = () => {
-        alive.delete(buffer);
-        destroy();
-      };
-      return buffer;
-    };
     const text = `struct Sizes { count: u32 }
       @group(0) @binding(0) var<storage, read> input: array<u32>;
       @group(0) @binding(1) var<storage, read_write> output: array<u32>;
       @group(0) @binding(2) var<uniform> sizes: Sizes;
       @compute @workgroup_size(1) fn main() { output[0] = input[0] + sizes.count; }`;
     // Not usable as a storage buffer.
-    const input = create({ size: 16, usage: GPUBufferUsage.COPY_DST });
+    const input = device.createBuffer({ size: 16, usage: GPUBufferUsage.COPY_DST });
+    const alive = followBuffers(device);
     const output = { label: 'output', bytes: 16 };
     const planned = dispatch({
       label: 'test',
@@ -54,7 +44,7 @@ describe('a program of many dispatches', async () => {
   it('is submitted in parts, in order, its stages timed as a whole', async () => {
     const { queue } = gpu.device;
     const output = { label: 'output', bytes: 4 };
-    // Each dispatch doubles and adds its digit, so that the order shows.
+    // Each dispatch multiplies by 3 and adds its digit, so that the order shows.
     const text = `struct Sizes { digit: u32 }
       @group(0) @binding(0) var<storage, read_write> output: array<u32>;
       @group(0) @binding(1) var<uniform> sizes: Sizes;

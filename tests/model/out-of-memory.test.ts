@@ -5,27 +5,10 @@ import { aggregatePixels } from '../../src/aggregation/aggregate.js';
 import { loadModel } from '../../src/model/load.js';
 import { packagedWeights } from '../../src/node.js';
 import { gpus } from '../support/gpu.js';
-import { plainImage } from '../support/picture.js';
+import { followBuffers } from '../support/follow-buffers.js';
+import { plainImage, textPixel } from '../support/picture.js';
 
 type IsLarge = (descriptor: GPUBufferDescriptor) => boolean;
-
-/** Makes the buffers that `isLarge` selects too large, and follows those that are not destroyed. */
-function enlarge(device: GPUDevice, isLarge: IsLarge): Set<GPUBuffer> {
-  const create = device.createBuffer.bind(device);
-  const alive = new Set<GPUBuffer>();
-  device.createBuffer = (descriptor) => {
-    const size = isLarge(descriptor) ? device.limits.maxBufferSize : descriptor.size;
-    const buffer = create({ ...descriptor, size });
-    alive.add(buffer);
-    const destroy = buffer.destroy.bind(buffer);
-    buffer.destroy = () => {
-      alive.delete(buffer);
-      destroy();
-    };
-    return buffer;
-  };
-  return alive;
-}
 
 const swiftshader = gpus.filter(({ name }) => name === 'swiftshader');
 if (swiftshader.length === 0)
@@ -37,7 +20,9 @@ describe.each(swiftshader)('memory that runs out on $name', async ({ gpu }) => {
   const faults: string[] = [];
   device.onuncapturederror = ({ error }) => faults.push(error.message);
   let isLarge: IsLarge = () => false;
-  const alive = enlarge(device, (descriptor) => isLarge(descriptor));
+  const alive = followBuffers(device, (descriptor) =>
+    isLarge(descriptor) ? device.limits.maxBufferSize : descriptor.size,
+  );
   afterEach(() => {
     isLarge = () => false;
     expect(faults).toEqual([]);
@@ -52,18 +37,8 @@ describe.each(swiftshader)('memory that runs out on $name', async ({ gpu }) => {
   const strip = { ...image, width: 800, data: new Uint8Array(800 * 32 * 3) };
   const settings = { shortSide: 32 };
   const box = { left: 0, top: 0, right: 32, bottom: 32 };
-  const map = {
-    text: Float32Array.of(1),
-    kernel: Float32Array.of(1),
-    embedding: new Float32Array(4),
-    height: 1,
-    width: 1,
-    minKernelArea: 0,
-    distance: 3,
-    mode: 'reference',
-  } as const;
   const calls = {
-    aggregatePixels: () => aggregatePixels(gpu, map),
+    aggregatePixels: () => aggregatePixels(gpu, textPixel),
     forward: () => model.forward(image, { ...settings, outputs: ['det'] }),
     detect: () => model.detect(image, settings),
     'detect in tiles': () => model.detect(strip, { ...settings, tileSide: 768 }),

@@ -28,13 +28,13 @@ describeOnGpus('an image in tiles', (gpu) => {
     const bytes = model.memory.programs;
     const tiled = await model.detect(strip, { ...options, tileSide: 768 });
     alone = tiled.regions;
-    expect(model.memory.programs - bytes).toBeLessThan(0.95 * bytes);
+    expect(model.memory.programs - bytes).toBeLessThan(0.8 * bytes);
     const seam = 432;
     expect(tiled.regions.some(({ mapBox: { left, right } }) => left < seam && seam < right)).toBe(
       true,
     );
     expect(tiled).toMatchObject({ width: strip.width, height: strip.height });
-    expect(whole.regions.length).toBeGreaterThan(15);
+    expect(whole.regions.length).toBeGreaterThanOrEqual(20);
     const ious = whole.regions.map(({ polygon }) =>
       Math.max(
         ...tiled.regions.map((other) =>

@@ -48,6 +48,18 @@ export function textureOf(
   return texture;
 }
 
+/** A network's map of one pixel, which is text. */
+export const textPixel = {
+  text: Float32Array.of(1),
+  kernel: Float32Array.of(1),
+  embedding: new Float32Array(4),
+  height: 1,
+  width: 1,
+  minKernelArea: 0,
+  distance: 3,
+  mode: 'reference',
+} as const;
+
 interface Rectangle {
   readonly left?: number;
   readonly top?: number;
