@@ -1,12 +1,13 @@
 import { defineConfig } from 'vitest/config';
 import { wgslModule } from './scripts/wgsl-plugin.mjs';
 
-// They compile the same shaders, which takes a software adapter longer than to run them; so they
-// share devices (tests/support/gpu.ts).
-const onSharedDevices = [
-  'tests/{aggregation,layers,network,recognition,tuning}/*.test.ts',
-  'tests/model/{model,out-of-memory,refusals,tiles}.test.ts',
-  'tests/export/onnx.test.ts',
+// These start programs, lose devices, or change what belongs to the whole process. All others share
+// a process, and with it modules and devices (tests/support/gpu.ts): a software adapter takes longer
+// to compile shaders than to run them.
+const inProcessesOfTheirOwn = [
+  'tests/{browser,cli,deploy,examples,gpu,node,serve}/*.test.ts',
+  'tests/bench/*.test.ts',
+  'tests/package.test.ts',
 ];
 
 export default defineConfig({
@@ -26,11 +27,16 @@ export default defineConfig({
     // A software GPU does not use every core all the time, and other tests use one.
     maxWorkers: 2,
     projects: [
-      { extends: true, test: { name: 'shared', include: onSharedDevices, isolate: false } },
       {
         extends: true,
-        test: { name: 'own', include: ['tests/**/*.test.ts'], exclude: onSharedDevices },
+        test: {
+          name: 'shared',
+          include: ['tests/**/*.test.ts'],
+          exclude: inProcessesOfTheirOwn,
+          isolate: false,
+        },
       },
+      { extends: true, test: { name: 'own', include: inProcessesOfTheirOwn } },
     ],
   },
 });

@@ -56,8 +56,9 @@ fn window(pixel: u32) -> vec2i {
   return vec2i(i32(inside % width * STRIDE), i32(inside / width * STRIDE)) - i32(KERNEL / 2u);
 }
 
+// A negative number becomes a large one.
 fn isInside(at: vec2i) -> bool {
-  return KERNEL == 1u || (all(at >= vec2i(0)) && at.x < sizes.inWidth && at.y < sizes.inHeight);
+  return (KERNEL == 1u) | all(vec2u(at) < vec2u(vec2i(sizes.inWidth, sizes.inHeight)));
 }
 
 fn offset(batch: u32, at: vec2i) -> u32 {

@@ -72,9 +72,9 @@ struct Four {
 // upsampled + finer in row y of the finer map, from column 2x − 1 on; zero outside. `row` is the
 // coarse map upsampled along y to that row. The inner columns are always inside the map.
 fn joinedRow(row: Three, y: i32, x: i32, first: u32) -> Four {
-  let inside = y >= 0 && y < 2 * sizes.height;
-  let insideLeft = inside && x > 0;
-  let insideRight = inside && x < sizes.width - 1;
+  let inside = u32(y) < u32(2 * sizes.height); // a negative number becomes a large one
+  let insideLeft = inside & (x > 0);
+  let insideRight = inside & (x < sizes.width - 1);
   let at = u32((clamp(y, 0, 2 * sizes.height - 1) * sizes.width + x) * 2) * CHANNELS4 + first;
   var sums = Four();
   let left = mix(row.left, row.middle, FAR) + vec4f(finer[at - select(0u, CHANNELS4, x > 0)]);

@@ -13,5 +13,5 @@ fn lowest(at: i32, scale: f32) -> i32 {
 fn shares(at: i32, count: i32, low: i32, scale: f32) -> vec4f {
   let position = (f32(at) + 0.5) * scale - 0.5 - f32(low);
   let own = max(1.0 - abs(position - vec4f(0.0, 1.0, 2.0, 3.0)), vec4f());
-  return select(vec4f(), own, at >= 0 && at < count);
+  return select(vec4f(), own, u32(at) < u32(count)); // a negative number becomes a large one
 }

@@ -5,8 +5,8 @@
 // output [36][count][channels]       place in the transformed patch, tile
 //
 // One invocation per tile and channel (not per four channels: drivers that compile for a CPU take
-// many seconds for such a long shader). Statements with `$p` are repeated over a patch's side
-// (src/wgsl/unroll.ts). Processes tiles `firstTile` … `firstTile + count − 1` in raster order,
+// many seconds for such a long shader). Statements with `$p` or `$q` are repeated over a patch's
+// side (src/wgsl/unroll.ts). Processes tiles `firstTile` … `firstTile + count − 1` in raster order,
 // image after image. Reads outside an image's map are zero.
 // Source: Lavin and Gray 2015, "Fast Algorithms for Convolutional Neural Networks", section 4.1,
 // with the points 0, ±5/8, ±3/2, infinity (src/layers/conv/winograd.ts says why).
@@ -39,18 +39,6 @@ fn transform(d: array<f32, 6>) -> array<f32, 6> {
   );
 }
 
-// `first` is the index of the image's first value of the channel.
-fn fetch(y: i32, x: i32, first: u32) -> f32 {
-  let inside = y >= 0 && y < sizes.height && x >= 0 && x < sizes.width;
-  let at = clamp(y, 0, sizes.height - 1) * sizes.width + clamp(x, 0, sizes.width - 1);
-  return select(0.0, f32(input[u32(at) * sizes.channels + first]), inside);
-}
-
-fn column(top: i32, x: i32, first: u32) -> array<f32, 6> {
-  let d$p = fetch(top + $p, x, first);
-  return transform(array<f32, 6>(d0, d1, d2, d3, d4, d5));
-}
-
 fn storeRow(row: u32, tile: u32, channel: u32, patchRow: array<f32, 6>) {
   let result = transform(patchRow);
   let step = sizes.count * sizes.channels;
@@ -76,6 +64,13 @@ fn main(
   let top = i32(row % tilesDown) * 4 - 1;
   let left = i32(place % sizes.tilesAcross) * 4 - 1;
   let first = row / tilesDown * u32(sizes.height * sizes.width) * sizes.channels + channel;
-  let c$p = column(top, left + $p, first);
+
+  // Where the patch's rows and columns begin, and which of them are inside the map.
+  let y$p = first + u32(clamp(top + $p, 0, sizes.height - 1) * sizes.width) * sizes.channels;
+  let x$p = u32(clamp(left + $p, 0, sizes.width - 1)) * sizes.channels;
+  let hasRow$p = u32(top + $p) < u32(sizes.height); // -1 becomes the largest number
+  let hasColumn$p = u32(left + $p) < u32(sizes.width);
+  let d$p$q = select(0.0, f32(input[y$p + x$q]), hasRow$p & hasColumn$q);
+  let c$q = transform(array<f32, 6>(d0$q, d1$q, d2$q, d3$q, d4$q, d5$q));
   storeRow($pu, tile, channel, array<f32, 6>(c0[$p], c1[$p], c2[$p], c3[$p], c4[$p], c5[$p]));
 }

@@ -51,7 +51,7 @@ fn column(x: u32, tile: u32, channel: u32) -> array<f32, 4> {
 
 // `image` is the index of the image's first pixel.
 fn store(image: u32, y: u32, x: u32, channel: u32, sum: f32) {
-  if (y < sizes.height && x < sizes.width) {
+  if ((y < sizes.height) & (x < sizes.width)) {
     let at = (image + y * sizes.width + x) * sizes.channels + channel;
     var value = sum;
     if (RESIDUAL) {

@@ -384,34 +384,6 @@ describe.skipIf(!found)('in Chromium', () => {
       });
       expect(outcomes).toEqual(['PanppError device-lost', 'PanppError device-lost', 'done']);
     });
-
-    it('works in a worker', async () => {
-      const [inWorker, onPage] = await page.evaluate(async () => {
-        const code = `
-          import { loadModel, loadWeights, requestGpu } from '${location.origin}/dist/browser.js';
-          try {
-            const weights = await loadWeights('${location.origin}/weights/pan-pp-resnet18.safetensors');
-            const model = await loadModel(await requestGpu(), weights);
-            const picture = await (await fetch('${location.origin}/examples/street.jpg')).blob();
-            postMessage((await model.detect(picture, { shortSide: 128 })).regions.map(({ polygon }) => polygon));
-          } catch (error) {
-            postMessage(String(error));
-          }`;
-        const worker = new Worker(
-          URL.createObjectURL(new Blob([code], { type: 'text/javascript' })),
-          { type: 'module' },
-        );
-        const answer = await new Promise<unknown>(
-          (resolve) => (worker.onmessage = ({ data }) => resolve(data)),
-        );
-        worker.terminate();
-        const picture = await (await fetch('/examples/street.jpg')).blob();
-        const { regions } = await model.detect(picture, { shortSide: 128 });
-        return [answer, regions.map(({ polygon }) => polygon)];
-      });
-      expect((onPage as unknown[]).length).toBeGreaterThan(0);
-      expect(inWorker).toEqual(onPage);
-    });
   });
 
   describe('the demo page', () => {

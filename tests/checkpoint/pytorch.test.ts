@@ -542,16 +542,19 @@ describe('an index of several files', () => {
 });
 
 describe('readCheckpoint: damaged and hostile files', () => {
+  // Variants have most of their bytes in common.
+  const stepOf = (name: string) => (name.startsWith('variant') ? 7 : 1);
   for (const name of GOOD) {
     it(`${name} cut anywhere is refused`, () => {
       const good = checkpointBytes(name);
-      for (let length = 0; length < good.length; length += 1) problem(good.subarray(0, length));
+      for (let length = 0; length < good.length; length += stepOf(name))
+        problem(good.subarray(0, length));
     });
 
     it(`${name} with any one byte wrong is read or refused`, () => {
       const bad = new Uint8Array(checkpointBytes(name));
       let refused = 0;
-      for (let at = 0; at < bad.length; at += name.startsWith('variant') ? 3 : 1) {
+      for (let at = 0; at < bad.length; at += stepOf(name)) {
         for (const mask of [1 << (at % 8), 0xff]) {
           bad[at] ^= mask;
           try {

@@ -100,7 +100,7 @@ describe('a model', async () => {
     );
   });
 
-  it('gives sixteen callers of different sizes and settings what each gets alone', async () => {
+  it('gives ten callers of different sizes and settings what each gets alone', async () => {
     const turned = mirrored(image);
     const wide = cropped(image, { width: 480, height: 160 });
     const tall = cropped(image, { width: 200, height: 320 });
@@ -108,19 +108,13 @@ describe('a model', async () => {
     const calls = [
       [image, tiny],
       [turned, tiny],
-      [image, { ...tiny, bbox: 'poly' }],
-      [image, { ...tiny, minScore: 0.97 }],
-      [turned, { ...tiny, bbox: 'poly', tolerance: 4 }],
+      [image, { ...tiny, minScore: 0.97, bbox: 'poly' }],
       [wide, { shortSide: 32, minArea: 0 }],
       [tall, { shortSide: 32, minArea: 0, minScore: 0 }],
       [image, { ...tiny, scale: 2 }],
-      [wide, { shortSide: 32, minArea: 0, minScore: 0, bbox: 'poly' }],
       [image, { ...tiny, mode: 'always', distance: 1 }],
-      [tall, { shortSide: 32, minArea: 0, minScore: 0, bbox: 'poly' }],
-      [turned, { ...tiny, scale: 2, bbox: 'poly' }],
+      [tall, { shortSide: 32, minArea: 0, minScore: 0, bbox: 'poly', tolerance: 4 }],
       [image, tiny],
-      [wide, { shortSide: 32, minArea: 0, minScore: 0 }],
-      [turned, { ...tiny, minKernelArea: 40 }],
       [turned, { ...tiny, minScore: 0 }],
     ] as const;
     const regionsOf = async ([picture, options]: (typeof calls)[number]) =>
@@ -134,15 +128,15 @@ describe('a model', async () => {
       model.forward(image, { outputs: ['det'], shortSide: 64 }),
     ]);
     expect(together).toEqual(alone);
-    expect(batch.regions).toEqual([alone[15], alone[15]]);
+    expect(batch.regions).toEqual([alone[9], alone[9]]);
     const again = await model.forward(image, { outputs: ['det'], shortSide: 64 });
     expect(again.get('det')!.data).toEqual(map.get('det')!.data);
 
     expect(alone[0]).not.toEqual(alone[1]);
-    expect(alone[12]).toEqual(alone[0]);
-    expect(alone[3].length).toBeLessThan(alone[0].length);
+    expect(alone[8]).toEqual(alone[0]);
+    expect(alone[2].length).toBeLessThan(alone[0].length);
     // Not all are empty, or alike.
-    expect(new Set(alone.map((regions) => JSON.stringify(regions))).size).toBeGreaterThan(10);
+    expect(new Set(alone.map((regions) => JSON.stringify(regions))).size).toBeGreaterThan(7);
   });
 
   it('limits the longer side', async () => {

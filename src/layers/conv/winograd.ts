@@ -27,7 +27,7 @@ const outputShader = shaderOf(outputSource);
 const tile = 4;
 const patch = 6;
 
-const counts = { p: patch, t: tile };
+const counts = { p: patch, q: patch, t: tile };
 
 /** Positions in a transformed patch, and in a transformed kernel. */
 export const winogradPlaces = patch * patch;
