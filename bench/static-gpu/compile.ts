@@ -1,14 +1,15 @@
 // Runs in the environment of a family's driver (families.ts), one process per plan. Compiles every
-// pipeline, one at a time so that the layer's lines can be assigned to it, submits the plan once,
-// and times what the host does for that.
-//   node bench/dist/static-gpu-compile.js HEIGHTxWIDTH f32|f16 FILE
+// pipeline, one at a time so that the layer's lines can be assigned to it. If results are given, it
+// also runs the plan on an image and times what the host does for that.
+//   node bench/dist/static-gpu-compile.js HEIGHTxWIDTH f32|f16 FILE [RESULTS]
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { GpuProfile } from '../../src/gpu/context.js';
 import { pipelineKey, pipelineOf } from '../../src/gpu/dispatch.js';
-import { Program } from '../../src/gpu/program.js';
 import type { Precision } from '../../src/layers/precision.js';
 import { openGpu } from '../../src/node.js';
+import { photographAt } from '../photograph.js';
 import { parseSizes } from '../sizes.js';
+import { type HostTimes, ImageRun, timeHost } from './host.js';
 import { type Work, planPackaged } from './plan.js';
 
 /** What the process writes to FILE. */
@@ -22,6 +23,12 @@ export interface CompiledPlan {
     readonly workgroups: number;
   })[];
   readonly pipelines: readonly LayerPipeline[];
+  /** Of an image, if results were given. */
+  readonly run?: PlanRun;
+}
+
+export interface PlanRun {
+  /** Counted by the layer. */
   readonly submit: {
     readonly dispatches: number;
     readonly afterBarrier: number;
@@ -40,17 +47,12 @@ export interface LayerPipeline {
   }[];
 }
 
-/**
- * Milliseconds per run of recording and submitting: until the GPU has the first part, until it has
- * all, and CPU time of all threads; the median and the least of the runs.
- */
-export type HostTimes = Readonly<
-  Record<'first' | 'together' | 'cpu', { readonly median: number; readonly least: number }>
->;
-
-const hostRuns = 100;
-
-const [sizeText, precision, file] = process.argv.slice(2);
+const [sizeText, precision, file, resultsFile] = process.argv.slice(2) as [
+  string,
+  Precision,
+  string,
+  string?,
+];
 const [size] = parseSizes(sizeText);
 const report = `${file}.layer`;
 rmSync(report, { force: true });
@@ -58,11 +60,11 @@ process.env.PANPP_NULLGPU_OUT = report;
 
 const gpu = await openGpu();
 void gpu.device.lost.then(({ message }) => console.error(`device lost: ${message}`));
-const { plan, kernels: planned } = await planPackaged(gpu, size, precision as Precision);
+const detection = await planPackaged(gpu, size, precision);
 const packing = layerLines('pipeline').length;
 const indices = new Map<string, number>();
 const kernels = [];
-for (const { stage, dispatch, work } of planned) {
+for (const { stage, dispatch, work } of detection.kernels) {
   const key = pipelineKey(dispatch);
   if (!indices.has(key)) {
     await pipelineOf(gpu, dispatch);
@@ -82,18 +84,9 @@ for (const { stage, dispatch, work } of planned) {
     workgroups: x * y * z,
   });
 }
-const pipelines = layerLines('pipeline').slice(packing);
-const submitted = layerLines('submit').length;
-const host = await timeHost();
-// Those of the first run, which comes in parts.
-const submit = layerLines<CompiledPlan['submit']>('submit')
-  .slice(submitted)
-  .reduce((sum, part) => ({
-    dispatches: sum.dispatches + part.dispatches,
-    afterBarrier: sum.afterBarrier + part.afterBarrier,
-    barriers: sum.barriers + part.barriers,
-  }));
-const compiled = { profile: gpu.profile, kernels, pipelines, submit, host };
+const pipelines = layerLines<LayerPipeline>('pipeline').slice(packing);
+const run = resultsFile === undefined ? undefined : await runOn(resultsFile);
+const compiled: CompiledPlan = { profile: gpu.profile, kernels, pipelines, run };
 writeFileSync(file, JSON.stringify(compiled));
 rmSync(report);
 // Without a GPU these drivers crash on a normal exit.
@@ -108,40 +101,19 @@ function layerLines<T = Record<string, never>>(kind: string): T[] {
   return lines.map((line) => JSON.parse(line) as T);
 }
 
-async function timeHost(): Promise<HostTimes> {
-  const { device } = gpu;
-  const program = await Program.create(gpu, plan.stages, plan.pinned);
-  const runs: Record<keyof HostTimes, number>[] = [];
-  const { queue } = device;
-  const submit = queue.submit.bind(queue);
-  let first = 0;
-  queue.submit = (buffers) => {
-    submit(buffers);
-    first ||= performance.now();
-  };
-  const run = async () => {
-    first = 0;
-    const cpu = process.cpuUsage();
-    const begin = performance.now();
-    queue.submit([program.start().finish()]);
-    const end = performance.now();
-    const { user, system } = process.cpuUsage(cpu);
-    runs.push({ first: first - begin, together: end - begin, cpu: (user + system) / 1000 });
-    await queue.onSubmittedWorkDone();
-  };
-  // The layer reports the first run; writing that report must not be timed.
-  await run();
+async function runOn(path: string): Promise<PlanRun> {
+  const image = await ImageRun.create(gpu, detection, await photographAt(size));
+  await image.pretend(readFileSync(path));
+  // The layer reports the first run, which comes in parts; writing that report must not be timed.
+  const before = layerLines('submit').length;
+  await image.run();
+  const submit = layerLines<PlanRun['submit']>('submit')
+    .slice(before)
+    .reduce((sum, part) => ({
+      dispatches: sum.dispatches + part.dispatches,
+      afterBarrier: sum.afterBarrier + part.afterBarrier,
+      barriers: sum.barriers + part.barriers,
+    }));
   delete process.env.PANPP_NULLGPU_OUT;
-  for (let index = 0; index < 10; index++) await run();
-  runs.length = 0;
-  while (runs.length < hostRuns) await run();
-  const summary = (name: keyof HostTimes) => {
-    const sorted = runs.map((run) => run[name]).sort((a, b) => a - b);
-    return { median: sorted[hostRuns >> 1], least: sorted[0] };
-  };
-  return {
-    first: summary('first'),
-    together: summary('together'),
-    cpu: summary('cpu'),
-  };
+  return { submit, host: await timeHost(image) };
 }

@@ -9,6 +9,7 @@ import { type ConvTile, tileSize } from '../../src/layers/conv/tiles/tile.js';
 import { tileName } from '../../src/layers/conv/tiles/kinds.js';
 import { defaultChoices } from '../../src/layers/conv/method.js';
 import { type Precision, valueBytes } from '../../src/layers/precision.js';
+import type { DetectionSettings } from '../../src/network/config.js';
 import { readWeights } from '../../src/network/weights-file.js';
 import { uploadWeights } from '../../src/network/weights.js';
 import { greedy, planRecognition } from '../../src/recognition/plan.js';
@@ -48,6 +49,8 @@ export interface Work {
 
 export interface PlannedDetection {
   readonly plan: DetectionPlan;
+  /** The model's own. */
+  readonly settings: DetectionSettings;
   readonly kernels: readonly PlannedKernel[];
 }
 
@@ -96,7 +99,11 @@ export async function planPackaged(
     kernels.map(({ dispatch }) => dispatch),
     convs,
   );
-  return { plan, kernels: kernels.map((each, index) => ({ ...each, work: works[index] })) };
+  return {
+    plan,
+    settings: config.detection,
+    kernels: kernels.map((each, index) => ({ ...each, work: works[index] })),
+  };
 }
 
 /**

@@ -1,6 +1,6 @@
 // A family's profile: the packaged model's kernels as compiled by the family's compiler.
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Precision } from '../../src/layers/precision.js';
@@ -34,22 +34,25 @@ export interface FamilyProfile {
   readonly pipelines: readonly PipelineProfile[];
 }
 
-/** Compiles a plan's pipelines in a separate process. */
+/**
+ * Compiles a plan's pipelines in a separate process.
+ * @param results what an image's run reads back; with them, the plan is run as well
+ */
 export async function profileFamily(
   family: Family,
   drivers: Drivers,
   { height, width }: Size,
   precision: Precision,
+  results?: Uint8Array,
 ): Promise<FamilyProfile> {
   const folder = await mkdtemp(join(tmpdir(), 'panpp-static-gpu-'));
   try {
-    const plan = await compiledPlan(
-      family,
-      drivers,
-      `${height}x${width}`,
-      precision,
-      join(folder, 'plan.json'),
-    );
+    const args = [`${height}x${width}`, precision, join(folder, 'plan.json')];
+    if (results) {
+      args.push(join(folder, 'results'));
+      await writeFile(args.at(-1)!, results);
+    }
+    const plan = await compiledPlan(family, drivers, args);
     return { plan, pipelines: plan.pipelines.map((_, index) => profileOf(family, plan, index)) };
   } finally {
     await rm(folder, { recursive: true, force: true });
@@ -59,14 +62,13 @@ export async function profileFamily(
 function compiledPlan(
   family: Family,
   drivers: Drivers,
-  size: string,
-  precision: Precision,
-  file: string,
+  ownArgs: readonly string[],
 ): Promise<CompiledPlan> {
+  const [, precision, file] = ownArgs;
   const script = projectFile('bench/dist/static-gpu-compile.js');
   const { command, args, env } = launchOf(family, drivers);
   return new Promise((resolve, reject) => {
-    execFile(command, [...args, script, size, precision, file], { env }, (_, __, stderr) => {
+    execFile(command, [...args, script, ...ownArgs], { env }, (_, __, stderr) => {
       // The process always ends by a signal; its output file shows whether it finished.
       readFile(file, 'utf8').then(
         (text) => resolve(JSON.parse(text) as CompiledPlan),

@@ -3,7 +3,9 @@ import { digits, table, writeFigures } from '../markdown.js';
 import { projectFile } from '../paths.js';
 import { type Size, nameOf } from '../sizes.js';
 import { type Gpu, assumed, gpus, partOf, parts, planTime } from './estimate.js';
+import type { CompiledPlan, PlanRun } from './compile.js';
 import type { Drivers, Family } from './families.js';
+import type { HostTimes } from './host.js';
 import type { FamilyProfile, PipelineProfile } from './profile.js';
 import type { Precision } from '../../src/layers/precision.js';
 
@@ -15,11 +17,11 @@ export interface FamilyCode {
   readonly profiles: Readonly<Record<Precision, FamilyProfile>>;
 }
 
-/** A plan at one size: work, dispatches and host times, on the first family. */
-export interface SizedPlan {
+/** A plan at one size: work, dispatches and host times. */
+export interface SizedPlan extends PlanRun {
   readonly size: Size;
   readonly precision: Precision;
-  readonly profile: FamilyProfile;
+  readonly kernels: CompiledPlan['kernels'];
 }
 
 export interface Report {
@@ -174,10 +176,10 @@ function codeTable({ family, profiles }: FamilyCode): string[] {
 }
 
 function dispatchTable(plans: readonly SizedPlan[]): string[] {
-  const rows = plans.map(({ size, precision, profile: { plan } }) => [
+  const rows = plans.map(({ size, precision, kernels, submit }) => [
     `${nameOf(size)} ${precision}`,
-    ...parts.map((part) => String(plan.kernels.filter((kernel) => partOf(kernel) === part).length)),
-    ...[plan.submit.dispatches, plan.submit.afterBarrier, plan.submit.barriers].map(String),
+    ...parts.map((part) => String(kernels.filter((kernel) => partOf(kernel) === part).length)),
+    ...[submit.dispatches, submit.afterBarrier, submit.barriers].map(String),
   ]);
   return [
     'Counted by the layer in one image. Every dispatch with a barrier before it waits until the one before has drained.',
@@ -187,9 +189,9 @@ function dispatchTable(plans: readonly SizedPlan[]): string[] {
 }
 
 function workTable(plans: readonly SizedPlan[]): string[] {
-  const rows = plans.flatMap(({ size, precision, profile: { plan } }) => {
-    const sum = (part: string, pick: (kernel: (typeof plan.kernels)[number]) => number) =>
-      plan.kernels
+  const rows = plans.flatMap(({ size, precision, kernels }) => {
+    const sum = (part: string, pick: (kernel: (typeof kernels)[number]) => number) =>
+      kernels
         .filter((kernel) => partOf(kernel) === part)
         .reduce((all, kernel) => all + pick(kernel), 0);
     const line = (what: string, show: (part: string) => number) => {
@@ -214,23 +216,37 @@ function workTable(plans: readonly SizedPlan[]): string[] {
 }
 
 function hostTable(plans: readonly SizedPlan[]): string[] {
-  const rows = plans.map(({ size, precision, profile: { plan } }) => [
+  const rows = plans.map(({ size, precision, submit, host }) => [
     `${nameOf(size)} ${precision}`,
-    ...(['first', 'together', 'cpu'] as const).map(
-      (name) => `${plan.host[name].median.toFixed(2)} (${plan.host[name].least.toFixed(2)})`,
+    ...(['first', 'together', 'read', 'regions', 'cpu'] as const).map(
+      (name) => `${host[name].median.toFixed(2)} (${host[name].least.toFixed(2)})`,
     ),
-    ((1000 * plan.host.cpu.least) / plan.submit.dispatches).toFixed(1),
+    (host.together.least + afterGpu(host)).toFixed(2),
+    ((1000 * host.cpu.least) / submit.dispatches).toFixed(1),
   ]);
   return [
-    "Dawn's and panpp's share of recording and submitting one image, milliseconds: medians of 100 runs, the least in brackets. It is submitted in parts, and the GPU begins with",
-    "the first. The driver's own share is not in it. Where the machine does other things too, the least is the steadier figure.",
+    'The example photograph from its pixels to its regions, milliseconds: medians of 100 runs, the least in brackets. Until the first part of the work is submitted it is uploaded, too; the GPU',
+    "begins with that part. When the GPU is done, the label map and the sums are read back, and the regions' shapes computed. The driver's own share is not in it, nor the time in which the",
+    'host learns that the GPU is done. Where the machine does other things too, the least is the steadier figure.',
     '',
     ...table(
-      ['', 'until the first part', 'until the last', 'CPU time', 'least CPU time a dispatch, µs'],
+      [
+        '',
+        'until the first part',
+        'until the last',
+        'reading back',
+        'regions',
+        'CPU time',
+        'all, least',
+        'least CPU time a dispatch, µs',
+      ],
       rows,
     ),
   ];
 }
+
+/** Milliseconds that the host takes once the GPU is done. */
+const afterGpu = ({ read, regions }: HostTimes): number => read.least + regions.least;
 
 function formula(): string[] {
   const { memoryShare, cacheShare, resident, stall, least } = assumed;
@@ -244,7 +260,7 @@ function formula(): string[] {
     `- ${least} µs;`,
     '',
     'and then drains. Spills are not in it. In the tables: a part without its drains; all drains; the network with its drains; the whole detection, which is preprocessing, network,',
-    `aggregation, the host's time until the first part at the least measured above (the rest is recorded while the GPU works), and ${hostRest} ms for upload, mapping and regions. For aggregation nothing but bytes and drains is counted.`,
+    "aggregation, and the host's time until the first part, for reading back and for regions, at the least measured above (the rest is recorded while the GPU works). For aggregation nothing but bytes and drains is counted.",
     'Roofline: the sums of what memory alone and arithmetic alone would take, and all multiply-adds at the peak.',
     '',
     ...table(
@@ -276,27 +292,21 @@ function formula(): string[] {
   ];
 }
 
-/**
- * Upload, mapping and region extraction, milliseconds: measured on CPUs at 736 × 1312, assumed for
- * all.
- */
-const hostRest = 1.4;
-
-function estimateTable({ profile: { plan } }: SizedPlan): string[] {
+function estimateTable({ kernels, host }: SizedPlan): string[] {
   const rows = gpus.map((gpu: Gpu) => {
-    const times = planTime(plan.kernels, gpu);
+    const times = planTime(kernels, gpu);
     const network = parts.filter((part) => part !== 'preprocess' && part !== 'aggregation');
     const sum = (
       names: readonly (typeof parts)[number][],
       pick: 'body' | 'drains' | 'memory' | 'arithmetic',
     ) => names.reduce((all, part) => all + times[part][pick], 0);
-    const { first, together } = plan.host;
+    const { first, together } = host;
     const whole =
       first.least +
       Math.max(sum(parts, 'body') + sum(parts, 'drains'), together.least - first.least) +
-      hostRest;
+      afterGpu(host);
     const peak =
-      plan.kernels.reduce((all, { multiplyAdds }) => all + multiplyAdds, 0) /
+      kernels.reduce((all, { multiplyAdds }) => all + multiplyAdds, 0) /
       (gpu.units * gpu.multiplyAdds * gpu.gigahertz * 1e6);
     return [
       gpu.name,

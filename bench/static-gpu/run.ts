@@ -4,9 +4,13 @@ import { parseArgs } from 'node:util';
 import { PanppError } from '../../src/errors.js';
 import type { Precision } from '../../src/layers/precision.js';
 import { projectFile } from '../paths.js';
+import { openGpu } from '../../src/node.js';
+import { photographAt } from '../photograph.js';
 import { type Size, nameOf } from '../sizes.js';
 import { type Baseline, findGrowth, knownCode } from './baseline.js';
 import { type Family, driversHint, families, familyNamed, findDrivers } from './families.js';
+import { ImageRun } from './host.js';
+import { planPackaged } from './plan.js';
 import { type FamilyProfile, profileFamily } from './profile.js';
 import { type FamilyCode, type SizedPlan, precisions, writeReport } from './report.js';
 
@@ -106,19 +110,31 @@ async function main(check: boolean, wanted: readonly Family[]): Promise<number> 
   );
   const plans: SizedPlan[] = [];
   for (const size of planSizes) {
+    console.error(`results of ${nameOf(size)}, computed by the embedded adapter`);
+    const results = await resultsAt(size);
     for (const precision of precisions) {
       console.error(`plan of ${nameOf(size)}, ${precision}`);
-      plans.push({
-        size,
-        precision,
-        profile: await profileFamily(planFamily, drivers, size, precision),
-      });
+      const { plan } = await profileFamily(planFamily, drivers, size, precision, results);
+      plans.push({ size, precision, kernels: plan.kernels, ...plan.run! });
     }
   }
   console.error(
     `wrote ${await writeReport({ drivers, commit: builtCommit, size: codeSize, codes, plans })}`,
   );
   return 0;
+}
+
+/** What the run of the example photograph reads back; the same in both precisions' layouts. */
+async function resultsAt(size: Size): Promise<Uint8Array> {
+  const gpu = await openGpu({ adapter: 'swiftshader' });
+  try {
+    const planned = await planPackaged(gpu, size, 'f32');
+    const image = await ImageRun.create(gpu, planned, await photographAt(size));
+    await image.run();
+    return await image.results();
+  } finally {
+    gpu.dispose();
+  }
 }
 
 function codeOf(profiles: Readonly<Record<Precision, FamilyProfile>>) {

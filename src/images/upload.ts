@@ -46,9 +46,7 @@ const mostBytes = 64 * 2 ** 20;
 export function prepareUpload(image: PixelSource, height: number, width: number): ImageUpload {
   const texture = image instanceof TexturePixels ? image : undefined;
   if (!texture) checkImage(image as PixelImage);
-  const rows = compact(verticalTaps(image.height, height), image.height);
-  const taps = horizontalTaps(image.width, width);
-  const columns = compact(taps, image.width);
+  const { rows, columns, everyColumn } = selectionOf(image, { height, width });
   const rowTaps = rows.taps;
   if (texture)
     return {
@@ -62,7 +60,7 @@ export function prepareUpload(image: PixelSource, height: number, width: number)
   const areWhole =
     columns.used.length >= leastShare * image.width &&
     rows.used.length * image.width * channels <= mostBytes;
-  const sent = areWhole ? everything(taps, image.width) : columns;
+  const sent = areWhole ? everyColumn : columns;
   return {
     ...sizeOf(rows, sent),
     channels,
@@ -70,6 +68,30 @@ export function prepareUpload(image: PixelSource, height: number, width: number)
     columnTaps: sent.taps,
     rowTaps,
   };
+}
+
+/** What resizing an image of one size to another reads. */
+interface Selection {
+  readonly key: string;
+  readonly rows: Positions;
+  readonly columns: Positions;
+  readonly everyColumn: Positions;
+}
+
+/** Images mostly come in one size, and selecting takes as long as uploading a megapixel. */
+let lastSelection: Selection | undefined;
+
+function selectionOf(source: Size, size: Size): Selection {
+  const key = [source.height, source.width, size.height, size.width].join();
+  if (lastSelection?.key === key) return lastSelection;
+  const taps = horizontalTaps(source.width, size.width);
+  lastSelection = {
+    key,
+    rows: compact(verticalTaps(source.height, size.height), source.height),
+    columns: compact(taps, source.width),
+    everyColumn: everything(taps, source.width),
+  };
+  return lastSelection;
 }
 
 /** A rectangle of the resized image; `bottom` and `right` are exclusive. */
