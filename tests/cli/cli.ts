@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import sharp, { type Sharp } from 'sharp';
-import { afterAll, expect } from 'vitest';
+import { expect } from 'vitest';
 import { writeSafetensors } from '../../src/checkpoint/safetensors.js';
 import { withoutNotices } from '../../src/cli/dawn-notices.js';
 import type { ModelConfig } from '../../src/network/config.js';
@@ -19,9 +19,12 @@ import { proceduralCheckpoint } from '../support/procedural.js';
 export const program = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 const warmProgram = fileURLToPath(new URL('warm.mjs', import.meta.url));
 
-/** A folder of the test file's own, gone afterwards. Commands run in it. */
-export const scratch = mkdtempSync(join(tmpdir(), 'panpp-cli-'));
-afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+/** A folder of the test file's own, gone afterwards (setup.ts). Commands run in it. */
+export let scratch = tmpdir();
+
+export function makeScratch(): void {
+  scratch = mkdtempSync(join(tmpdir(), 'panpp-cli-'));
+}
 
 /** Software adapters are announced. */
 const isOfAdapter = (line: string): boolean => line.includes(' computes on the CPU');
@@ -72,17 +75,23 @@ function outcome(code: number | null, stdout: string, everything: string): Finis
 
 /**
  * Processes that run commands one after another (warm.mjs), by the variables that they were started
- * with.
+ * with. The one without variables of its own serves several test files.
  */
 const warm = new Map<string, ChildProcess>();
-afterAll(async () => {
-  for (const child of warm.values()) {
+const withoutVariables = JSON.stringify({});
+let commands = 0;
+
+/** Ends what a test file has of its own. */
+export async function endOfFile(): Promise<void> {
+  for (const [key, child] of warm) {
+    if (key === withoutVariables) continue;
     const ended = once(child, 'exit');
     child.disconnect();
     await ended;
+    warm.delete(key);
   }
-});
-let commands = 0;
+  rmSync(scratch, { recursive: true, force: true });
+}
 
 /**
  * Runs a command in a process that has run others before, with shaders that are compiled already.
@@ -96,7 +105,6 @@ export async function panpp(
   let child = warm.get(key);
   if (!child) {
     child = spawn(process.execPath, [warmProgram, program], {
-      cwd: scratch,
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
@@ -105,7 +113,7 @@ export async function panpp(
   }
   const end = `end of command ${++commands}: `;
   const text = Promise.all([textUntil(child.stdout!, end), textUntil(child.stderr!, end)]);
-  child.send({ args, end });
+  child.send({ args, folder: scratch, end });
   const [stdout, stderr] = await text;
   const [messages, code] = stderr.split(end);
   // A command that ends its process by itself leaves no word on its exit code.

@@ -65,7 +65,8 @@ let runs = 0;
 // Every command adds listeners that would end with its own process.
 process.setMaxListeners(0);
 
-process.on('message', async ({ args, end }) => {
+process.on('message', async ({ args, folder, end }) => {
+  process.chdir(folder);
   process.argv = [argv[0], program, ...args];
   process.exitCode = undefined;
   const before = { ...env };
