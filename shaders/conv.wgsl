@@ -1,6 +1,5 @@
 // Convolution (defined in conv_common.wgsl): an invocation computes PIXELS pixels × 4 output
 // channels in registers. Statements with `$p` are repeated for each pixel (src/wgsl/unroll.ts).
-alias Weight = weight4;
 
 override ROWS: u32;
 override PIXELS: u32;

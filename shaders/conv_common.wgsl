@@ -7,9 +7,9 @@
 // images.
 //
 // input    [batches][inHeight][inWidth][in4]        vec4 of channels
-// weights  [batches][KERNEL·KERNEL][in4·4][out4]    vec4 of output channels, or single values, as
-//                                                   the shader's alias `Weight` says; one batch if
-//                                                   SHARED
+// weights  [batches][KERNEL·KERNEL][in4·4][out4]    vec4 of output channels; in conv_matrix.wgsl
+//                                                   [out4·4][in4], vec4 of input channels; one batch
+//                                                   if SHARED
 // biases   [out4]                                   read if BIAS
 // residual [batches][outHeight][outWidth][out4]     read if RESIDUAL
 // output   [batches][outHeight][outWidth][out4]
@@ -37,7 +37,7 @@ struct Sizes {
 }
 
 @group(0) @binding(0) var<storage, read> input: array<input4>;
-@group(0) @binding(1) var<storage, read> weights: array<Weight>;
+@group(0) @binding(1) var<storage, read> weights: array<weight4>;
 @group(0) @binding(2) var<storage, read> biases: array<vec4f>;
 @group(0) @binding(3) var<storage, read> residual: array<output4>;
 @group(0) @binding(4) var<storage, read_write> output: array<output4>;

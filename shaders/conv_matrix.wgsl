@@ -10,9 +10,10 @@ diagnostic(off, chromium.subgroup_matrix_uniformity);
 // A workgroup is DOWN × ACROSS subgroups. Each computes MATRICES matrices of M pixels × N channels
 // down, and 2 across. In each step, DEPTH input channels of all the workgroup's pixels are copied
 // to workgroup memory, with zeros where a window leaves the map; weights are loaded directly from
-// their buffer. Sums are stored through workgroup memory, one matrix down after another, so that
-// every invocation writes whole vec4s of channels. Input channels must be a multiple of DEPTH,
-// output channels of 2 · N · ACROSS; PIXELS is the number of pixels per workgroup.
+// their buffer, where input channels lie next to each other: so compilers load vectors. Sums are
+// stored through workgroup memory, one matrix down after another, so that every invocation writes
+// whole vec4s of channels. Input channels must be a multiple of DEPTH, output channels of 2 · N ·
+// ACROSS; PIXELS is the number of pixels per workgroup.
 //
 // src/layers/conv/tiles/matrix.ts adds the constants M, N, K (a configuration of the device),
 // SUBGROUP (invocations per subgroup), DOWN, ACROSS, MATRICES, DEPTH, PIXELS, PITCH (values from
@@ -21,7 +22,6 @@ diagnostic(off, chromium.subgroup_matrix_uniformity);
 // (src/wgsl/unroll.ts).
 // Source: im2col as one matrix product; subgroup matrices as in Dawn's
 // docs/dawn/features/subgroup_matrix.md.
-alias Weight = weight1;
 alias Left = subgroup_matrix_left<f16, K, M>;
 alias Right = subgroup_matrix_right<f16, N, K>;
 alias Sums = subgroup_matrix_result<f32, N, M>;
@@ -78,9 +78,10 @@ fn main(
       }
       workgroupBarrier();
       for (var k = 0u; k < DEPTH; k += K) {
-        let depth = (weightsOf(batch) * KERNEL * KERNEL + tap) * inChannels + channel + k;
-        let row = depth * outChannels + right;
-        let w$q = subgroupMatrixLoad<Right, row_major>(&weights, row + $qu * N, outChannels);
+        // In vec4s, as weights are read; a column of the matrix is an output channel.
+        let column = (weightsOf(batch) * KERNEL * KERNEL + tap) * outChannels + right;
+        let at = column * sizes.in4 + (channel + k) / 4u;
+        let w$q = subgroupMatrixLoad<Right, col_major>(&weights, at + $qu * N * sizes.in4, sizes.in4);
         let x$p = subgroupMatrixLoad<Left, row_major>(&inputs, left + $pu * M * PITCH + k, PITCH);
         s$p_$q = subgroupMatrixMultiplyAccumulate(x$p, w$q, s$p_$q);
       }

@@ -6,7 +6,6 @@
 // Statements with `$o` are repeated for each group, with `$l` for each step of a group
 // (src/wgsl/unroll.ts). src/layers/conv/tiles/subgroup.ts adds the constant SUBGROUP, the number
 // of lanes.
-alias Weight = weight4;
 
 override PIXELS: u32;
 

@@ -13,7 +13,6 @@
 // the 4 input channels of a vec4.
 // Source: the usual two levels of blocking, as in Volkov and Demmel 2008, "Benchmarking GPUs to
 // Tune Dense Linear Algebra".
-alias Weight = weight4;
 
 override ROWS: u32;
 override PIXELS: u32;

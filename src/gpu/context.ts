@@ -31,7 +31,7 @@ export interface GpuProfile {
    */
   readonly pinnedSubgroupSize?: number;
   /**
-   * Matrix shape of the GPU's matrix units (tensor cores), if shaders can use them. Experimental in
+   * What the GPU's matrix units compute (tensor cores), if shaders can use them. Experimental in
    * Dawn: needs the toggle `allow_unsafe_apis`.
    */
   readonly subgroupMatrix?: SubgroupMatrix;
@@ -48,7 +48,8 @@ export interface GpuProfile {
 }
 
 /**
- * Shape of a matrix product: M × K times K × N in 16-bit floats, summed in float32.
+ * A product of matrices that a subgroup computes: M × K times K × N in 16-bit floats, summed in
+ * float32.
  */
 export interface SubgroupMatrix {
   /** Rows of the left matrix. */
@@ -57,6 +58,13 @@ export interface SubgroupMatrix {
   readonly N: number;
   /** Columns of the left matrix, rows of the right one. */
   readonly K: number;
+  /** Invocations of a subgroup that computes it. */
+  readonly subgroup: number;
+  /**
+   * Whether shaders must ask for that subgroup size, because the adapter offers several; then it is
+   * the smallest.
+   */
+  readonly pinned: boolean;
 }
 
 /** Where a device comes from: the browser, unless `adapter` or `device` is set. */
@@ -259,7 +267,7 @@ function profileOf(
     subgroups: device.features.has('subgroups'),
     subgroupSize: device.features.has('subgroups') ? fixedSubgroupSize(info) : undefined,
     pinnedSubgroupSize: pinnedSubgroupSize(device, info),
-    subgroupMatrix: device.features.has(subgroupMatrixFeature) ? subgroupMatrixOf(info) : undefined,
+    subgroupMatrix: subgroupMatrixOf(device, info),
     timestamps: device.features.has('timestamp-query'),
     maxWorkgroupBytes: device.limits.maxComputeWorkgroupStorageSize,
     maxBindingBytes: device.limits.maxStorageBufferBindingSize,
@@ -269,7 +277,7 @@ function profileOf(
 }
 
 /** As in Dawn's `GPUAdapterInfo`. */
-interface SubgroupMatrixConfig extends SubgroupMatrix {
+interface SubgroupMatrixConfig extends Pick<SubgroupMatrix, 'M' | 'N' | 'K'> {
   readonly componentType: string;
   readonly resultComponentType: string;
 }
@@ -292,7 +300,10 @@ const largestSide = 16;
 
 // The largest shape with 16-bit inputs and float32 sums, because it needs the fewest loads per
 // multiplication. Beyond 16, a tile of several matrices would not fit in workgroup memory.
-function subgroupMatrixOf(info: AdapterInfo): SubgroupMatrix | undefined {
+function subgroupMatrixOf({ features }: GPUDevice, info: AdapterInfo): SubgroupMatrix | undefined {
+  const fixed = fixedSubgroupSize(info);
+  const subgroup = fixed ?? (features.has(subgroupSizeFeature) ? info.subgroupMinSize : undefined);
+  if (!features.has(subgroupMatrixFeature) || subgroup === undefined) return undefined;
   const { subgroupMatrixConfigs = [] } = info as {
     subgroupMatrixConfigs?: readonly SubgroupMatrixConfig[];
   };
@@ -301,5 +312,5 @@ function subgroupMatrixOf(info: AdapterInfo): SubgroupMatrix | undefined {
       componentType === 'f16' && resultComponentType === 'f32' && Math.max(M, N, K) <= largestSide,
   );
   const [best] = usable.sort((a, b) => b.M * b.N * b.K - a.M * a.N * a.K);
-  return best && { M: best.M, N: best.N, K: best.K };
+  return best && { M: best.M, N: best.N, K: best.K, subgroup, pinned: fixed === undefined };
 }

@@ -145,7 +145,10 @@ export function pipelineDescriptor(
     bindGroupLayouts: [device.createBindGroupLayout({ label, entries })],
   });
   // WGSL requires the workgroup size along x to be a multiple of the subgroup size.
-  const isPinned = pinnedSubgroupSize && (shader.width(constants) ?? 1) % pinnedSubgroupSize === 0;
+  const isPinned =
+    pinnedSubgroupSize &&
+    shader.subgroupSize === undefined &&
+    (shader.width(constants) ?? 1) % pinnedSubgroupSize === 0;
   const code = isPinned ? shader.pinned(pinnedSubgroupSize) : shader.code;
   return {
     label,

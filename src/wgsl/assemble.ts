@@ -20,18 +20,26 @@ export interface Variant {
   readonly constants?: Readonly<Record<string, number>>;
   /** How often statements are repeated, by letter; see unroll.ts. */
   readonly counts?: Readonly<Record<string, number>>;
+  /**
+   * The subgroup size that it needs. The device needs the features `subgroups` and
+   * `subgroup-size-control`.
+   */
+  readonly subgroupSize?: number;
 }
 
 /** WGSL to compile, with the declarations that the host needs. */
 export class Shader {
   readonly code: string;
+  /** As in `Variant`. */
+  readonly subgroupSize: number | undefined;
   readonly #sources: readonly Source[];
   readonly #constants: Readonly<Record<string, number>>;
   readonly #firstLines: number[] = [];
   readonly #layouts = new Map<string, StructLayout>();
   #bindings: readonly DeclaredBinding[] | undefined;
 
-  constructor(sources: readonly Source[], { types = {}, constants = {}, counts = {} }: Variant) {
+  constructor(sources: readonly Source[], variant: Variant) {
+    const { types = {}, constants = {}, counts = {}, subgroupSize } = variant;
     // WGSL allows directives only before all declarations, so they are moved to the front.
     let directives = Object.values(types).includes('f16') ? 'enable f16;' : '';
     let body = '';
@@ -49,7 +57,9 @@ export class Shader {
         ([name, type]) => `alias ${name}1=${type};alias ${name}4=vec4<${type}>;`,
       ),
     ];
-    this.code = `${directives}${added.join('')}\n${body}`;
+    const code = `${directives}${added.join('')}\n${body}`;
+    this.subgroupSize = subgroupSize;
+    this.code = subgroupSize === undefined ? code : pinned(code, subgroupSize);
     this.#sources = sources;
     this.#constants = constants;
   }
@@ -77,8 +87,7 @@ export class Shader {
    * `subgroups` and `subgroup-size-control`.
    */
   pinned(subgroupSize: number): string {
-    const directives = 'enable subgroups;enable subgroup_size_control;';
-    return directives + this.code.replace('@compute', `@compute @subgroup_size(${subgroupSize})`);
+    return pinned(this.code, subgroupSize);
   }
 
   /** The layout of one of its structs. */
@@ -100,6 +109,11 @@ export class Shader {
       ? `code added to ${this.#sources[0].name}`
       : `${this.#sources[index].name}:${line - this.#firstLines[index] + 1}`;
   }
+}
+
+function pinned(code: string, subgroupSize: number): string {
+  const directives = 'enable subgroups;enable subgroup_size_control;';
+  return directives + code.replace('@compute', `@compute @subgroup_size(${subgroupSize})`);
 }
 
 /** Returns a function that assembles a variant of these files; each variant is made only once. */

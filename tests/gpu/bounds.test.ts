@@ -139,6 +139,28 @@ describe('the watch', () => {
     gpu.dispose();
   });
 
+  it('measures a subgroup matrix up to its last element, in the elements of its array', () => {
+    const { code, expressions } = instrument(
+      `alias Right = subgroup_matrix_right<f16, 16, 8>;
+alias Sums = subgroup_matrix_result<f32, 16, 4>;
+@group(0) @binding(0) var<storage, read> weights: array<vec4<f16>>;
+var<workgroup> held: array<f32, 64>;
+fn f(sums: Sums) {
+  let w = subgroupMatrixLoad<Right, col_major>(&weights, at + (1u + 2u), step);
+  subgroupMatrixStore<row_major>(&held, 3u, sums, 16);
+}`,
+      0,
+    );
+    expect(expressions).toEqual([
+      expect.stringMatching(/^subgroupMatrixLoad\(&weights, +at/),
+      expect.stringMatching(/^subgroupMatrixStore\(&held, +3u/),
+    ]);
+    // 16 columns of two vec4s; 4 rows of 16 values.
+    const plain = code.replaceAll(' ', '');
+    expect(plain).toContain('+((16-1u)*u32(step)+8/4u)-1u,u32(arrayLength(&weights)),1u)');
+    expect(plain).toContain('+((4-1u)*u32(16)+16/1u)-1u,u32(64),2u)');
+  });
+
   it('refuses what it can’t measure', () => {
     expect(() =>
       instrument('fn f(p: ptr<function, array<u32, 4>>, at: u32) -> u32 { return (*p)[at]; }', 0),

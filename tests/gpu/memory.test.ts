@@ -183,6 +183,7 @@ function packed(name: string, precision: Precision) {
   const resource = {} as GPUBuffer;
   const stride = /^backbone\.(conv1$|layer[234]\.0\.(conv1|downsample))/.test(name) ? 2 : 1;
   const basic = {
+    weightOrder: 'output' as const,
     method: 'direct' as const,
     tiles,
     bandBytes,

@@ -20,6 +20,7 @@ const conv: ConvClass = {
 };
 const hardware = { software: false, maxWorkgroupBytes: 16384 };
 const cpu = { ...hardware, software: true };
+const tensorCores = { M: 16, N: 16, K: 16, subgroup: 32, pinned: false };
 
 describe('methods', () => {
   it('are two on hardware for 3 × 3 with stride 1, Winograd’s first; on a CPU it is the only one', () => {
@@ -35,7 +36,7 @@ describe('methods', () => {
   });
 
   it('are chosen by classes in words, other ones where subgroup matrices can take part', () => {
-    const matrices = { ...hardware, subgroupMatrix: { M: 16, N: 16, K: 16 } };
+    const matrices = { ...hardware, subgroupMatrix: tensorCores };
     expect(classKey(conv, hardware)).toBe('3x3/1 64>128 f16');
     expect(classKey(conv, matrices)).toBe('3x3/1 64>128 f16 matrix');
     expect(classKey({ ...conv, precision: 'f32' }, matrices)).toBe('3x3/1 64>128 f32');

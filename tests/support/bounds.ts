@@ -129,7 +129,8 @@ export function watchBounds({ device }: Gpu): { report(): Promise<BoundsReport> 
  */
 export function instrument(code: string, shader: number): { code: string; expressions: string[] } {
   const tokens = [...tokensOf(code)];
-  const lengths = lengthsOf(tokens.map(({ text }) => text));
+  const texts = tokens.map(({ text }) => text);
+  const lengths = lengthsOf(texts);
   const expressions: string[] = [];
   let indexed = '';
 
@@ -140,6 +141,17 @@ export function instrument(code: string, shader: number): { code: string; expres
     while (at < tokens.length) {
       const token = tokens[at].text;
       if (token === ']' && isIndex) return { text, end: at };
+      if (/^subgroupMatrix(Load|Store)$/.test(token)) {
+        const call = matrixCall(texts, at);
+        const length = lengths.get(call.memory);
+        if (length === undefined) throw new Error(`the length of ${call.memory} is not known`);
+        expressions.push(`${token}(&${call.memory}, ${call.offset})`);
+        const last = `u32(${call.offset}) + ${call.extent} - 1u`;
+        const first = `(bounds_index(${last}, u32(${length}), ${expressions.length}u) + 1u - ${call.extent})`;
+        text += call.withOffset(first);
+        at = call.end + 1;
+        continue;
+      }
       if (token !== '[') {
         text += `${token} `;
         at++;
@@ -177,6 +189,58 @@ fn bounds_index(index: u32, length: u32, mark: u32) -> u32 {
 }
 `,
     expressions,
+  };
+}
+
+/** A call that loads or stores a subgroup matrix. */
+interface MatrixCall {
+  /** The array, and where in it the matrix begins. */
+  readonly memory: string;
+  readonly offset: string;
+  /** Elements of the array from the matrix's first to its last. */
+  readonly extent: string;
+  /** The index of its last token. */
+  readonly end: number;
+  /** The call with another offset. */
+  withOffset(offset: string): string;
+}
+
+/** Parses `subgroupMatrixLoad<Type, order>(&memory, offset, stride)`, or a store of a value. */
+function matrixCall(tokens: readonly string[], at: number): MatrixCall {
+  const open = tokens.indexOf('(', at);
+  const args: string[] = [''];
+  let depth = 1;
+  let end = open;
+  while (depth > 0) {
+    const token = tokens[++end];
+    depth += Number(token === '(') - Number(token === ')');
+    if (token === ',' && depth === 1) args.push('');
+    else if (depth > 0) args.push(`${args.pop()} ${token}`);
+  }
+  const isLoad = tokens[at] === 'subgroupMatrixLoad';
+  const [memory] = /\w+/.exec(args[0])!;
+  const [offset, stride] = [args[1], args.at(-1)!];
+  const matrix = isLoad ? tokens[at + 2] : tokens[tokens.indexOf(args[2].trim()) + 2];
+  const alias = tokens.findIndex(
+    (token, index) => token === matrix && tokens[index - 1] === 'alias',
+  );
+  const [, columns, rows] = /<\w+,(\w+),(\w+)>/.exec(typeAt(tokens, alias + 2))!;
+  const isByColumns = tokens.slice(at, open).includes('col_major');
+  const [lines, line] = isByColumns ? [columns, rows] : [rows, columns];
+  const declared = tokens.findIndex(
+    (token, index) => token === memory && tokens[index + 1] === ':',
+  );
+  const [element] = arrayParts(typeAt(tokens, declared + 2))!;
+  const values = /^vec4|4$/.test(element) ? 4 : 1;
+  const extent = `((${lines} - 1u) * u32(${stride}) + ${line} / ${values}u)`;
+  const head = tokens.slice(at, open + 1).join(' ');
+  const rest = [args[0], ...args.slice(2)];
+  return {
+    memory,
+    offset,
+    extent,
+    end,
+    withOffset: (own) => `${head}${[rest[0], own, ...rest.slice(1)].join(',')})`,
   };
 }
 

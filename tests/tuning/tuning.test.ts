@@ -21,6 +21,7 @@ const profile = {
   software: false,
   maxWorkgroupBytes: 16384,
 };
+const tensorCores = { M: 16, N: 16, K: 16, subgroup: 32, pinned: false };
 const shape: ConvShape = {
   kernel: 1,
   stride: 1,
@@ -94,7 +95,7 @@ describe('a tuning', () => {
   });
 
   it('keeps methods with subgroup matrices apart from those without', () => {
-    const matrices = { ...profile, subgroupMatrix: { M: 16, N: 16, K: 16 } };
+    const matrices = { ...profile, subgroupMatrix: tensorCores };
     const half = { ...conv, precision: 'f16' as const };
     const { methods } = tuningOf(
       profile,

@@ -13,6 +13,7 @@ import {
   defaultChoices,
 } from '../../src/layers/conv/method.js';
 import type { ConvShape } from '../../src/layers/conv/shape.js';
+import { fillsMatrices } from '../../src/layers/conv/tiles/matrix.js';
 import { candidateTiles, defaultTile, tileName } from '../../src/layers/conv/tiles/kinds.js';
 import type { TileDevice } from '../../src/layers/conv/tiles/tile.js';
 import { planDirectConv } from '../../src/layers/conv/direct.js';
@@ -41,7 +42,11 @@ const devices: readonly TileDevice[] = [
     [16, 16, 16],
     [8, 16, 16],
     [8, 8, 8],
-  ].map(([M, N, K]) => ({ ...hardware, maxWorkgroupBytes: 49152, subgroupMatrix: { M, N, K } })),
+  ].map(([M, N, K]) => ({
+    ...hardware,
+    maxWorkgroupBytes: 49152,
+    subgroupMatrix: { M, N, K, subgroup: 32, pinned: false },
+  })),
 ];
 
 /**
@@ -105,16 +110,21 @@ async function addKernels(
     method: (conv: ConvClass) =>
       candidateMethods(conv, { software: false }).find((one) => one === method) ?? 'direct',
     tile(shape: ConvShape) {
-      for (const tile of candidateTiles(shape, device)) {
-        add(
-          planDirectConv(() => tile, {
-            ...shape,
-            label: tileName(tile),
-            input: slot,
-            weights: slot,
-            output: slot,
-          }),
-        );
+      const precision = shape.types.weight;
+      const orders = fillsMatrices({ ...shape, precision }, device)
+        ? (['output', 'input'] as const)
+        : (['output'] as const);
+      for (const own of orders.map((weightOrder) => ({ ...shape, weightOrder }))) {
+        for (const tile of candidateTiles(own, device))
+          add(
+            planDirectConv(() => tile, {
+              ...own,
+              label: tileName(tile),
+              input: slot,
+              weights: slot,
+              output: slot,
+            }),
+          );
       }
       return defaultTile(shape, device);
     },

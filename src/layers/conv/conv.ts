@@ -1,6 +1,7 @@
 // 2-D convolution: packs its weights for the chosen method, and plans its dispatches.
 import type { Dispatch, Resource } from '../../gpu/dispatch.js';
-import type { ConvChoices, ConvMethod } from './method.js';
+import type { ConvChoices, ConvClass, ConvMethod } from './method.js';
+import type { WeightOrder } from './shape.js';
 import type { ConvWeights } from './weights.js';
 import type { TileChooser } from './tiles/kinds.js';
 import { planDirectConv } from './direct.js';
@@ -19,6 +20,7 @@ export interface PackedConv {
   /** As in `ConvChoices`. */
   readonly bandBytes: number;
   readonly weights: Resource;
+  readonly weightOrder: WeightOrder;
   /** How the weights are stored; the bias is float32. */
   readonly precision: Precision;
   readonly bias: Resource;
@@ -41,19 +43,35 @@ export function packConv(
   const { outStride = inChannels * taps } = conv;
   const [paddedIn, paddedOut] = [inChannels, outChannels].map((channels) => vec4s(channels) * 4);
   const { precision, choices } = packer;
-  const method =
-    given ??
-    choices.method({ kernel, stride, inChannels: paddedIn, outChannels: paddedOut, precision });
+  const convClass: ConvClass = {
+    kernel,
+    stride,
+    inChannels: paddedIn,
+    outChannels: paddedOut,
+    precision,
+  };
+  const method = given ?? choices.method(convClass);
   const winograd = method === 'winograd';
+  const weightOrder = choices.weightOrder(convClass);
+  const places = winograd ? winogradPlaces : taps;
   const weights = packer.pack(label, weight, {
-    counts: [winograd ? winogradPlaces : taps, paddedIn, paddedOut],
-    used: [inChannels, outChannels],
-    strides: [1, taps, outStride],
+    ...(weightOrder === 'input'
+      ? {
+          counts: [places, paddedOut, paddedIn],
+          used: [outChannels, inChannels],
+          strides: [1, outStride, taps],
+        }
+      : {
+          counts: [places, paddedIn, paddedOut],
+          used: [inChannels, outChannels],
+          strides: [1, taps, outStride],
+        }),
     winograd,
   });
   return {
     method,
     weights,
+    weightOrder,
     precision,
     bias: packer.bias(label, bias),
     tiles: choices.tile,
@@ -108,6 +126,7 @@ export function planConv(
           sharedWeights: true,
         }),
     weights: conv.weights,
+    weightOrder: conv.weightOrder,
     bias: conv.bias,
     inChannels: conv.inChannels,
     outChannels,

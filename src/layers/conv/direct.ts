@@ -15,7 +15,10 @@ export interface DirectConvPlan extends ConvShape {
   readonly label: string;
   /** [batches][height][width][inChannels] */
   readonly input: Bindable;
-  /** [batches][kernel · kernel][inChannels][outChannels]; one batch with `sharedWeights` */
+  /**
+   * [batches][kernel · kernel][inChannels][outChannels], or with the channels exchanged as
+   * `weightOrder` says; one batch with `sharedWeights`
+   */
   readonly weights: Resource;
   /** [batches][height][width][outChannels] */
   readonly output: Bindable;
@@ -54,6 +57,7 @@ export function planDirectConv(tiles: TileChooser, plan: DirectConvPlan): Dispat
     bias,
     relu = false,
     residual,
+    weightOrder,
   } = plan;
   const out4 = outChannels / 4;
   const tile = tiles(plan);
@@ -78,6 +82,15 @@ export function planDirectConv(tiles: TileChooser, plan: DirectConvPlan): Dispat
     uniforms: { inHeight, inWidth, outHeight, outWidth, in4: inChannels / 4, out4 },
     workgroups: [x, y, Math.ceil(out4 / tileOut4) * batches],
   });
-  shapes.set(planned, { kernel, stride, inChannels, outChannels, batches, sizes, types });
+  shapes.set(planned, {
+    kernel,
+    stride,
+    inChannels,
+    outChannels,
+    batches,
+    sizes,
+    types,
+    weightOrder,
+  });
   return planned;
 }

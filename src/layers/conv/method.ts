@@ -2,9 +2,10 @@
 // is known, so the choice holds for a whole class of convolutions. The fastest method depends on
 // the adapter, so a tuning (src/tuning) can choose it.
 import type { GpuProfile } from '../../gpu/context.js';
-import { convName } from './shape.js';
+import { type WeightOrder, convName } from './shape.js';
 import { bandBytesOf } from './bands.js';
 import { type TileChooser, defaultTile } from './tiles/kinds.js';
+import { fillsMatrices } from './tiles/matrix.js';
 import type { TileDevice } from './tiles/tile.js';
 import type { Precision } from '../precision.js';
 
@@ -28,6 +29,8 @@ export interface ConvClass {
 /** The device-dependent choices for packing and planning convolutions. */
 export interface ConvChoices {
   method(conv: ConvClass): ConvMethod;
+  /** The order of its weights, which decides whether its tiles use subgroup matrices. */
+  weightOrder(conv: ConvClass): WeightOrder;
   readonly tile: TileChooser;
   /** Maximum bytes of the maps between a layer's dispatches; see bands.ts. */
   readonly bandBytes: number;
@@ -55,6 +58,7 @@ export function candidateMethods(
 export function defaultChoices(device: TileDevice): ConvChoices {
   return {
     method: (conv) => candidateMethods(conv, device)[0],
+    weightOrder: (conv) => (fillsMatrices(conv, device) ? 'input' : 'output'),
     tile: (shape) => defaultTile(shape, device),
     bandBytes: bandBytesOf(device),
   };

@@ -47,13 +47,16 @@ export function packPyramidConv(
     outStride,
   });
   const shape = { outChannels: 9 * outChannels, inChannels: levelChannels, kernel: 1, stride: 1 };
+  const weightOrder = packer.choices.weightOrder({ ...shape, precision: packer.precision });
   const taps = (level: number): PackedConv => ({
     ...finest,
     ...shape,
     method: 'direct',
+    weightOrder,
     weights: packer.pack(`${label}.level${level}`, weight, {
-      counts: [levelChannels, 9, outChannels],
-      strides: [9, 1, outStride],
+      ...(weightOrder === 'input'
+        ? { counts: [9, outChannels, levelChannels], strides: [1, outStride, 9] }
+        : { counts: [levelChannels, 9, outChannels], strides: [9, 1, outStride] }),
       offset: (level - 1) * levelChannels * 9,
     }),
     bias: packer.bias(`${label}.level${level}`, new Float32Array(shape.outChannels)),

@@ -17,7 +17,15 @@ export interface ConvShape {
     readonly weight: Precision;
     readonly output: Precision;
   };
+  /** Default: `output`. */
+  readonly weightOrder?: WeightOrder;
 }
+
+/**
+ * Whose channels lie next to each other in the weights: the output's, or the input's, as tiles of
+ * subgroup matrices read them.
+ */
+export type WeightOrder = 'output' | 'input';
 
 /**
  * Output pixels of one batch, rounded up to a power of two: shapes in the same bucket get the same
@@ -41,6 +49,6 @@ export function convName({
  * A key that is equal for shapes that get the same tile: `1x1/1 64>128 x36 1024px f32 f32 f32`.
  */
 export function shapeKey(shape: ConvShape): string {
-  const { batches = 1, types } = shape;
-  return `${convName(shape)} x${batches} ${pixelBucket(shape)}px ${types.input} ${types.weight} ${types.output}`;
+  const { batches = 1, types, weightOrder } = shape;
+  return `${convName(shape)} x${batches} ${pixelBucket(shape)}px ${types.input} ${types.weight} ${types.output}${weightOrder === 'input' ? ' matrix' : ''}`;
 }

@@ -14,6 +14,7 @@ import { shaderOf } from '../../wgsl/assemble.js';
 import type { Source } from '../../wgsl/source.js';
 import type { TileChooser } from './tiles/kinds.js';
 import { planDirectConv } from './direct.js';
+import type { WeightOrder } from './shape.js';
 import { type FeatureMap, bindingOf } from '../feature-map.js';
 import { type Precision, valueBytes } from '../precision.js';
 
@@ -37,6 +38,7 @@ export interface WinogradPlan {
   readonly input: FeatureMap;
   readonly output: FeatureMap;
   readonly weights: Resource;
+  readonly weightOrder: WeightOrder;
   /** How the weights, transformed maps and products are stored. */
   readonly precision: Precision;
   readonly bias: Resource;
@@ -52,6 +54,7 @@ export function planWinograd({
   input,
   output,
   weights,
+  weightOrder,
   precision,
   bias,
   tiles: chooser,
@@ -92,6 +95,7 @@ export function planWinograd({
         label: products.label,
         input: transformed,
         weights,
+        weightOrder,
         output: products,
         batches: winogradPlaces,
         sizes: [1, count, 1, count],

@@ -95,6 +95,7 @@ function planConvolution(input: ConvInput): void {
       tiles,
       bandBytes: choices.bandBytes,
       weights: { label: 'weights', bytes: 4 },
+      weightOrder: choices.weightOrder({ kernel, stride, inChannels, outChannels, precision }),
       precision,
       bias: { label: 'bias', bytes: 4 * outChannels },
       inChannels,

@@ -30,7 +30,10 @@ const kinds: Readonly<Record<TileKindName, TileKind>> = {
 
 /** All tiles that may be fastest for a shape on a device. */
 export function candidateTiles(shape: ConvShape, device: TileDevice): ConvTile[] {
-  return Object.values(kinds).flatMap((kind) => kind.candidates(shape, device));
+  const { weightOrder = 'output' } = shape;
+  return Object.values(kinds)
+    .filter((kind) => (kind === matrix) === (weightOrder === 'input'))
+    .flatMap((kind) => kind.candidates(shape, device));
 }
 
 /** The shader and the overrides of a tile. */
@@ -57,17 +60,15 @@ export const tileSources: readonly Source[] = [
  * reads per multiplication (docs/tuning.md).
  */
 export function defaultTile(shape: ConvShape, device: TileDevice): ConvTile {
+  if (shape.weightOrder === 'input') {
+    const matrices = matrix.candidates(shape, device);
+    return matrices.find(({ pixels, rows }) => pixels * rows <= pixelBucket(shape)) ?? matrices[0];
+  }
   const shared = [subgroup4, subgroup8].flatMap((kind) => kind.candidates(shape, device));
   // At most as many pixels as the shape has: Winograd's products of a small map have one to four.
   const fits = shared.find(({ pixels }) => pixels === Math.max(4, pixelBucket(shape)));
   if (shared.length > 0) return fits ?? shared[0];
-  const matrices = matrix.candidates(shape, device);
-  return (
-    matrices.find(({ pixels, rows }) => pixels * rows <= pixelBucket(shape)) ??
-    matrices[0] ??
-    defaultTiled(shape, device) ??
-    plainTile(device.software ? 8 : 4, lanesFor(shape))
-  );
+  return defaultTiled(shape, device) ?? plainTile(device.software ? 8 : 4, lanesFor(shape));
 }
 
 /**

@@ -2,6 +2,7 @@
 import common from '../../../../shaders/conv_common.wgsl';
 import source from '../../../../shaders/conv_matrix.wgsl';
 import { shaderOf } from '../../../wgsl/assemble.js';
+import type { Precision } from '../../precision.js';
 import { type ConvShape, pixelBucket } from '../shape.js';
 import { type ConvTile, type TileDevice, type TileKind, tileSize } from './tile.js';
 
@@ -26,8 +27,8 @@ const layouts = [
   [4, 2, 2],
 ] as const;
 
-function tilesOf({ subgroupSize, subgroupMatrix }: TileDevice): ConvTile[] {
-  if (!subgroupSize || !subgroupMatrix) return [];
+function tilesOf({ subgroupMatrix }: TileDevice): ConvTile[] {
+  if (!subgroupMatrix) return [];
   const { M, N, K } = subgroupMatrix;
   return layouts.map(([rows, lanes, down]) => ({
     kind: 'matrix',
@@ -36,7 +37,7 @@ function tilesOf({ subgroupSize, subgroupMatrix }: TileDevice): ConvTile[] {
     lanes,
     rows,
     depth: steps * K,
-    matrix: { M, N, K, subgroup: subgroupSize },
+    matrix: subgroupMatrix,
   }));
 }
 
@@ -65,30 +66,48 @@ function memoryOf(tile: ConvTile): number {
   return 8 * PIXELS + 2 * PIXELS * PITCH + 4 * DOWN * ACROSS * HELD;
 }
 
-// Channels must fill whole steps and whole workgroups, and more than half of a tile's pixels must
-// lie in the shape.
-function suits(tile: ConvTile, shape: ConvShape, { maxWorkgroupBytes }: TileDevice): boolean {
-  const [pixels, out4] = tileSize(tile);
-  return (
-    shape.types.input === 'f16' &&
-    shape.types.weight === 'f16' &&
-    shape.inChannels % tile.depth === 0 &&
-    shape.outChannels % (4 * out4) === 0 &&
-    tile.rows * tile.lanes * tile.matrix!.subgroup <= largestGroup &&
-    memoryOf(tile) <= maxWorkgroupBytes &&
-    pixels < 2 * pixelBucket(shape)
+type Channels = Pick<ConvShape, 'inChannels' | 'outChannels'>;
+
+/** The tiles whose steps and workgroups a convolution's channels fill. */
+function filledTiles({ inChannels, outChannels }: Channels, device: TileDevice): ConvTile[] {
+  if (device.software) return [];
+  return tilesOf(device).filter(
+    (tile) =>
+      inChannels % tile.depth === 0 &&
+      outChannels % (4 * tileSize(tile)[1]) === 0 &&
+      tile.rows * tile.lanes * tile.matrix!.subgroup <= largestGroup &&
+      memoryOf(tile) <= device.maxWorkgroupBytes,
   );
 }
+
+/**
+ * Whether a convolution is computed on subgroup matrices: always where it can be, because its
+ * weights are packed for them before any image's size is known.
+ */
+export function fillsMatrices(
+  conv: Channels & { readonly precision: Precision },
+  device: TileDevice,
+): boolean {
+  return conv.precision === 'f16' && filledTiles(conv, device).length > 0;
+}
+
+const pixelsOf = (tile: ConvTile): number => tileSize(tile)[0];
 
 export const matrix: TileKind = {
   sources: [source],
   shader: shaderOf(source, common),
-  candidates: (shape, device) =>
-    device.software ? [] : tilesOf(device).filter((tile) => suits(tile, shape, device)),
+  candidates(shape, device) {
+    const filled = filledTiles(shape, device);
+    // More than half of a tile's pixels must lie in the shape, if any tile is that small.
+    const suiting = filled.filter((tile) => pixelsOf(tile) < 2 * pixelBucket(shape));
+    const smallest = filled.sort((a, b) => pixelsOf(a) - pixelsOf(b)).slice(0, 1);
+    return suiting.length > 0 ? suiting : smallest;
+  },
   // WGSL's subgroup matrix types need constants, not overrides.
   variant: (tile) => ({
     counts: { p: tile.pixels / tile.matrix!.M, q: matricesAcross },
     constants: constantsOf(tile),
+    ...(tile.matrix!.pinned && { subgroupSize: tile.matrix!.subgroup }),
   }),
   overrides: () => ({}),
 };

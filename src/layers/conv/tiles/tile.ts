@@ -31,8 +31,8 @@ export interface ConvTile {
   readonly rows: number;
   /** Input channels that a workgroup copies to its memory at a time; 0 for kinds that copy none. */
   readonly depth: number;
-  /** For the kind `matrix`: the matrix shape, and the invocations of a subgroup. */
-  readonly matrix?: SubgroupMatrix & { readonly subgroup: number };
+  /** For the kind `matrix`: the device's matrices. */
+  readonly matrix?: SubgroupMatrix;
 }
 
 /** The device properties by which tiles are chosen. */
