@@ -80,8 +80,9 @@ fn main(
       for (var k = 0u; k < DEPTH; k += K) {
         // In vec4s, as weights are read; a column of the matrix is an output channel.
         let column = (weightsOf(batch) * KERNEL * KERNEL + tap) * outChannels + right;
-        let at = column * sizes.in4 + (channel + k) / 4u;
-        let w$q = subgroupMatrixLoad<Right, col_major>(&weights, at + $qu * N * sizes.in4, sizes.in4);
+        let step = sizes.in4;
+        let at = column * step + (channel + k) / 4u;
+        let w$q = subgroupMatrixLoad<Right, col_major>(&weights, at + $qu * N * step, step);
         let x$p = subgroupMatrixLoad<Left, row_major>(&inputs, left + $pu * M * PITCH + k, PITCH);
         s$p_$q = subgroupMatrixMultiplyAccumulate(x$p, w$q, s$p_$q);
       }
