@@ -8,8 +8,8 @@
 //
 // input    [batches][inHeight][inWidth][in4]        vec4 of channels
 // weights  [batches][KERNEL·KERNEL][in4·4][out4]    vec4 of output channels; in conv_matrix.wgsl
-//                                                   [out4·4][in4], vec4 of input channels; one batch
-//                                                   if SHARED
+//                                                   [out4·4][in4], vec4 of input channels; one
+//                                                   batch if SHARED
 // biases   [out4]                                   read if BIAS
 // residual [batches][outHeight][outWidth][out4]     read if RESIDUAL
 // output   [batches][outHeight][outWidth][out4]

@@ -60,6 +60,11 @@ export class Readback {
     return range;
   }
 
+  /** Maximum bytes of one read. */
+  get capacity(): number {
+    return this.#buffer.size;
+  }
+
   get buffer(): GPUBuffer {
     return this.#buffer;
   }

@@ -66,6 +66,8 @@ export class Reader {
   readonly #program: Program;
   readonly #vocabulary: readonly string[];
   readonly #timeline: Timeline | undefined;
+  /** Of the last reading, for the next one. */
+  #readback: Readback | undefined;
 
   /** @param program has the stages of a `ReaderPlan`; the caller disposes of it */
   constructor(gpu: Gpu, plan: RecognitionPlan, program: Program, vocabulary: readonly string[]) {
@@ -95,10 +97,7 @@ export class Reader {
         : undefined;
     timeline?.reset();
     const wordBytes = rois.length * wordFields * 4;
-    const readback = await Readback.create(
-      this.#gpu,
-      wordBytes + 8 * runs.length + (timeline?.bytes ?? 0),
-    );
+    const readback = await this.#readbackOf(wordBytes + 8 * runs.length + (timeline?.bytes ?? 0));
     try {
       let timesOf: ReturnType<Timeline['copyTo']> | undefined;
       const ranges = runs.map((run, index) => {
@@ -118,13 +117,26 @@ export class Reader {
         this.#gpu.device.queue.submit([encoder.finish()]);
         return range;
       });
-      return await readback.read((bytes) => ({
+      const result = await readback.read((bytes) => ({
         words: ranges.flatMap((range) => readWords(sliceOf(bytes, range), this.#vocabulary)),
         gpuTimings: timesOf?.(bytes) ?? {},
       }));
-    } finally {
+      this.#readback = readback;
+      return result;
+    } catch (error) {
       readback.dispose();
+      throw error;
     }
+  }
+
+  /** Takes the last one if it is large enough. */
+  async #readbackOf(bytes: number): Promise<Readback> {
+    const last = this.#readback;
+    this.#readback = undefined;
+    if (last && last.capacity >= bytes) return last;
+    last?.dispose();
+    // Twice as much, so that more regions seldom need another one.
+    return Readback.create(this.#gpu, 2 * bytes);
   }
 
   #writeRun(run: Rois['rois'], maskScale: number): void {
@@ -137,6 +149,7 @@ export class Reader {
 
   dispose(): void {
     this.#timeline?.dispose();
+    this.#readback?.dispose();
   }
 }
 
