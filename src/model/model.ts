@@ -35,7 +35,7 @@ import type {
 import { type Pass, PassCache, type PassShelf, sourceKey } from './pass-cache.js';
 import { SpottingPass } from './spotting-pass.js';
 import { type ImageStream, type StreamOptions, type Streamed, streamed } from './stream.js';
-import { TiledImages } from './tiled-images.js';
+import { TiledImages, type Tiling } from './tiled-images.js';
 import { Turns } from './turns.js';
 
 // Option names that each call accepts.
@@ -52,7 +52,9 @@ const streamNames = ['concurrency', 'onError'];
 const keptPasses = { least: 2, most: 8, bytes: 2 ** 27 };
 
 /** How a call processes its images. */
-interface Task<P extends Pass, R> {
+interface Task<P extends Pass, R, T> {
+  /** For images that are too large for one pass. */
+  readonly inTiles: (tiling: Tiling) => Promise<T>;
   readonly passes: PassShelf<P>;
   /** What the pass depends on besides the image sizes. */
   readonly key: readonly number[];
@@ -177,22 +179,15 @@ export class Model {
     const weights = this.#weights;
     const setup = { config, weights, head, decoding };
     const reading = { ...options, ...correction };
-    return this.#inTurn([image], options.signal, async (pixels, next) => {
-      const tiling = this.#tiled.tilingOf(pixels[0], config, settings);
-      if (tiling.tiles.length > 1)
-        return this.#tiled.spot(pixels[0], tiling, setup, settings, reading);
-      return this.#runPass(
-        pixels,
-        settings,
-        {
-          passes: this.#spottings,
-          key: [settings.scale, decoding.beam],
-          create: ([input]) => SpottingPass.create(this.gpu, setup, input),
-          work: (pass, [input]) => pass.spot(input, settings, reading),
-        },
-        next,
-      );
-    });
+    return this.#inTurn([image], options.signal, (pixels, next) =>
+      this.#run(pixels, config, settings, next, {
+        inTiles: (tiling) => this.#tiled.spot(pixels[0], tiling, setup, settings, reading),
+        passes: this.#spottings,
+        key: [settings.scale, decoding.beam],
+        create: ([input]) => SpottingPass.create(this.gpu, setup, input),
+        work: (pass, [input]) => pass.spot(input, settings, reading),
+      }),
+    );
   }
 
   /** Like `detectAll`, but also reads the regions, as `spot` does. */
@@ -231,22 +226,15 @@ export class Model {
     const { config } = this;
     const setup = { config, weights: this.#weights, head, decoding };
     const settings = { ...config.detection, ...withoutUndefined(options) };
-    return this.#inTurn([image], options.signal, async (pixels, next) => {
-      const tiling = this.#tiled.tilingOf(pixels[0], config, settings);
-      if (tiling.tiles.length > 1)
-        return this.#tiled.recognize(pixels[0], tiling, setup, regions, options);
-      return this.#runPass(
-        pixels,
-        settings,
-        {
-          passes: this.#recognitions,
-          key: [decoding.beam],
-          create: ([input]) => RecognitionPass.create(this.gpu, setup, input),
-          work: (pass, [input]) => pass.recognize(input, regions, options),
-        },
-        next,
-      );
-    });
+    return this.#inTurn([image], options.signal, (pixels, next) =>
+      this.#run(pixels, config, settings, next, {
+        inTiles: (tiling) => this.#tiled.recognize(pixels[0], tiling, setup, regions, options),
+        passes: this.#recognitions,
+        key: [decoding.beam],
+        create: ([input]) => RecognitionPass.create(this.gpu, setup, input),
+        work: (pass, [input]) => pass.recognize(input, regions, options),
+      }),
+    );
   }
 
   /**
@@ -328,38 +316,35 @@ export class Model {
   ): Promise<BatchDetection> {
     const { config, settings } = this.#settings(options);
     const count = images.length;
-    return this.#inTurn(images, options.signal, async (pixels, next) => {
-      assertOneSize(pixels);
-      const tiling = this.#tiled.tilingOf(pixels[0], config, settings);
-      if (tiling.tiles.length > 1) return this.#tiled.detect(pixels, tiling, config, settings);
-      return this.#runPass(
-        pixels,
-        settings,
-        {
-          passes: this.#detections,
-          key: [settings.scale, count],
-          create: ([{ upload, size }]) =>
-            DetectionPass.create(this.gpu, config, this.#weights, upload, size, count),
-          work: async (pass, inputs, next) => {
-            const { detected, timings } = await detectRegions(pass, inputs, settings, next);
-            return { regions: detected.map(({ regions }) => regions), timings };
-          },
+    return this.#inTurn(images, options.signal, (pixels, next) =>
+      this.#run(pixels, config, settings, next, {
+        inTiles: (tiling) => this.#tiled.detect(pixels, tiling, config, settings),
+        passes: this.#detections,
+        key: [settings.scale, count],
+        create: ([{ upload, size }]) =>
+          DetectionPass.create(this.gpu, config, this.#weights, upload, size, count),
+        work: async (pass, inputs, next) => {
+          const { detected, timings } = await detectRegions(pass, inputs, settings, next);
+          return { regions: detected.map(({ regions }) => regions), timings };
         },
-        next,
-      );
-    });
+      }),
+    );
   }
 
-  // Prepares images of one size, finds or creates their pass, and runs it.
-  async #runPass<P extends Pass, R extends { timings: object }>(
+  // Processes images of one size: in tiles, or in a pass, which it finds or creates.
+  async #run<P extends Pass, R extends { timings: object }, T>(
     images: readonly PixelSource[],
-    sizes: ResizeSettings,
-    { passes, key, create, work }: Task<P, R>,
+    config: ModelConfig,
+    settings: DetectionSettings & Pick<DetectOptions, 'tileSide'>,
     next: () => void,
+    { inTiles, passes, key, create, work }: Task<P, R, T>,
   ) {
+    assertOneSize(images);
+    const tiling = this.#tiled.tilingOf(images[0], config, settings);
+    if (tiling.tiles.length > 1) return inTiles(tiling);
     const start = performance.now();
     const [{ width, height }] = images;
-    const inputs = images.map((image) => prepareInput(image, sizes));
+    const inputs = images.map((image) => prepareInput(image, settings));
     assertOneKind(inputs);
     const uploaded = performance.now();
     const { upload, size } = inputs[0];
