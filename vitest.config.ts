@@ -1,17 +1,16 @@
 import { defineConfig } from 'vitest/config';
 import { wgslModule } from './scripts/wgsl-plugin.mjs';
 
-// These run commands, mostly in a process that is warm (tests/cli/cli.ts).
-const commands = [
-  'tests/cli/{convert,dawn-notices,detect,doctor,eval,eval-run,merge,queue,serve,shard,spot,tune}.test.ts',
-  'tests/deploy/*.test.ts',
+// These start programs, lose devices, change what belongs to the whole process, or measure its time
+// and memory.
+const inProcessesOfTheirOwn = [
+  'tests/{bench,browser,examples,gpu,node,serve}/*.test.ts',
+  'tests/cli/{engine,files,interrupt,queue-addresses,report,result-files}.test.ts',
+  'tests/{package,zip,checkpoint/limits}.test.ts',
 ];
 
-// These start programs, lose devices, or change what belongs to the whole process.
-const inProcessesOfTheirOwn = [
-  'tests/{bench,browser,cli,examples,gpu,node,serve}/*.test.ts',
-  'tests/package.test.ts',
-];
+// These run commands, mostly in a process that is warm (tests/cli/cli.ts).
+const commands = ['tests/{cli,deploy}/*.test.ts'];
 
 export default defineConfig({
   plugins: [
@@ -46,13 +45,14 @@ export default defineConfig({
         test: {
           name: 'commands',
           include: commands,
+          exclude: inProcessesOfTheirOwn,
           isolate: false,
           setupFiles: ['tests/cli/setup.ts'],
         },
       },
       {
         extends: true,
-        test: { name: 'own', include: inProcessesOfTheirOwn, exclude: commands },
+        test: { name: 'own', include: inProcessesOfTheirOwn },
       },
     ],
   },

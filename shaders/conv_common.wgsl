@@ -56,8 +56,9 @@ fn window(pixel: u32) -> vec2i {
   return vec2i(i32(inside % width * STRIDE), i32(inside / width * STRIDE)) - i32(KERNEL / 2u);
 }
 
-// A negative number becomes a large one.
+// Whether the input has this pixel.
 fn isInside(at: vec2i) -> bool {
+  // A negative number becomes a large one.
   return (KERNEL == 1u) | all(vec2u(at) < vec2u(vec2i(sizes.inWidth, sizes.inHeight)));
 }
 

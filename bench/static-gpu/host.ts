@@ -26,11 +26,11 @@ const measuredRuns = 100;
 const warmUpRuns = 10;
 
 export class ImageRun {
-  readonly #gpu: Gpu;
   readonly #pass: DetectionPass;
   readonly #planned: PlannedDetection;
   readonly #image: PixelImage;
   readonly #readbacks: readonly GPUBuffer[];
+  #onSubmit = (): unknown => undefined;
 
   private constructor(
     gpu: Gpu,
@@ -39,11 +39,16 @@ export class ImageRun {
     image: PixelImage,
     readbacks: readonly GPUBuffer[],
   ) {
-    this.#gpu = gpu;
     this.#pass = pass;
     this.#planned = planned;
     this.#image = image;
     this.#readbacks = readbacks;
+    const { queue } = gpu.device;
+    const submit = queue.submit.bind(queue);
+    queue.submit = (buffers) => {
+      submit(buffers);
+      this.#onSubmit();
+    };
   }
 
   /** @param image has the size of the plan's input */
@@ -64,13 +69,8 @@ export class ImageRun {
   }
 
   async run(): Promise<RunTimes> {
-    const { queue } = this.#gpu.device;
-    const submit = queue.submit.bind(queue);
     const submitted: number[] = [];
-    queue.submit = (buffers) => {
-      submit(buffers);
-      submitted.push(performance.now());
-    };
+    this.#onSubmit = () => submitted.push(performance.now());
     const cpu = process.cpuUsage();
     const begin = performance.now();
     const upload = prepareUpload(this.#image, this.#image.height, this.#image.width);
@@ -81,7 +81,6 @@ export class ImageRun {
     );
     const end = performance.now();
     const { user, system } = process.cpuUsage(cpu);
-    queue.submit = submit;
     const [first, last] = [submitted[0], submitted.at(-1)!];
     return {
       first: first - begin,
@@ -96,7 +95,9 @@ export class ImageRun {
   async results(): Promise<Uint8Array> {
     const all = [];
     for (const buffer of this.#readbacks) all.push(await mapped(buffer, (bytes) => bytes.slice()));
-    return all.find((bytes) => bytes.some((byte) => byte !== 0))!;
+    const results = all.find((bytes) => bytes.some((byte) => byte !== 0));
+    if (!results) throw new Error('nothing was read back; run the image first');
+    return results;
   }
 
   /** Makes all runs read back the same bytes, on a device whose copies do nothing. */

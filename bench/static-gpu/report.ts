@@ -225,9 +225,9 @@ function hostTable(plans: readonly SizedPlan[]): string[] {
     ((1000 * host.cpu.least) / submit.dispatches).toFixed(1),
   ]);
   return [
-    'The example photograph from its pixels to its regions, milliseconds: medians of 100 runs, the least in brackets. Until the first part of the work is submitted it is uploaded, too; the GPU',
-    "begins with that part. When the GPU is done, the label map and the sums are read back, and the regions' shapes computed. The driver's own share is not in it, nor the time in which the",
-    'host learns that the GPU is done. Where the machine does other things too, the least is the steadier figure.',
+    'The example photograph from its pixels to its regions, milliseconds: medians of 100 runs, the least in brackets. The time until the first part includes the upload; the GPU',
+    "begins with that part. When the GPU is done, the label map and the sums are read back, and the regions' shapes computed. The driver's own share is not in it, nor the delay until the",
+    "host notices that the GPU is done. The photograph has the size of the network's input. Where the machine does other things too, the least is the steadier figure.",
     '',
     ...table(
       [

@@ -124,7 +124,7 @@ async function main(check: boolean, wanted: readonly Family[]): Promise<number> 
   return 0;
 }
 
-/** What the run of the example photograph reads back; the same in both precisions' layouts. */
+/** What the run of the example photograph reads back; the layout is the same in both precisions. */
 async function resultsAt(size: Size): Promise<Uint8Array> {
   const gpu = await openGpu({ adapter: 'swiftshader' });
   try {

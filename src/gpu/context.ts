@@ -303,7 +303,8 @@ const largestSide = 16;
 function subgroupMatrixOf({ features }: GPUDevice, info: AdapterInfo): SubgroupMatrix | undefined {
   const fixed = fixedSubgroupSize(info);
   const subgroup = fixed ?? (features.has(subgroupSizeFeature) ? info.subgroupMinSize : undefined);
-  if (!features.has(subgroupMatrixFeature) || subgroup === undefined) return undefined;
+  const isOffered = features.has(subgroupMatrixFeature) && features.has('subgroups');
+  if (!isOffered || subgroup === undefined) return undefined;
   const { subgroupMatrixConfigs = [] } = info as {
     subgroupMatrixConfigs?: readonly SubgroupMatrixConfig[];
   };

@@ -66,7 +66,7 @@ export class Reader {
   readonly #program: Program;
   readonly #vocabulary: readonly string[];
   readonly #timeline: Timeline | undefined;
-  /** Of the last reading, for the next one. */
+  /** Kept from the last reading. */
   #readback: Readback | undefined;
 
   /** @param program has the stages of a `ReaderPlan`; the caller disposes of it */
@@ -80,7 +80,7 @@ export class Reader {
 
   /**
    * Reads regions: one submit for each batch that fits the plan, one wait for all. Without regions
-   * nothing runs.
+   * nothing runs. Calls must not overlap.
    * @param before stages to run first; must include `features`
    */
   async read(
@@ -129,13 +129,12 @@ export class Reader {
     }
   }
 
-  /** Takes the last one if it is large enough. */
+  /** The last one if it is large enough, else a new one of twice the size. */
   async #readbackOf(bytes: number): Promise<Readback> {
     const last = this.#readback;
     this.#readback = undefined;
     if (last && last.capacity >= bytes) return last;
     last?.dispose();
-    // Twice as much, so that more regions seldom need another one.
     return Readback.create(this.#gpu, 2 * bytes);
   }
 

@@ -64,12 +64,13 @@ export interface Tuning {
   readonly shaders: string;
   /**
    * By shape, for example `1x1/1 64>128 x36 1024px f32 f32 f32`: kernel and stride, channels,
-   * batches, pixels rounded up to a power of two, precision of input, weights and output.
+   * batches, pixels rounded up to a power of two, precision of input, weights and output, and
+   * `matrix` if subgroup matrices compute it.
    */
   readonly shapes: Readonly<Record<string, TunedShape>>;
   /**
    * By class, for example `3x3/1 64>128 f16`: kernel and stride, channels, precision, and `matrix`
-   * if subgroup matrices were available. Only classes with a choice of methods on this adapter, so
+   * if subgroup matrices compute it. Only classes with a choice of methods on this adapter, so
    * none on software adapters.
    */
   readonly methods?: Readonly<Record<string, TunedMethod>>;

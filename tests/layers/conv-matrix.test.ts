@@ -111,15 +111,10 @@ describe('tiles of subgroup matrices', () => {
   });
 });
 
-const software = await openGpu({ toggles: ['allow_unsafe_apis'] });
-afterAll(() => software.dispose());
+const opened = await openGpu({ toggles: ['allow_unsafe_apis'] });
+afterAll(() => opened.dispose());
 // Software adapters use matrices only where they pass for hardware.
-const gpu = new Gpu(
-  software.device,
-  { ...software.profile, software: false },
-  () => {},
-  software.wait,
-);
+const gpu = new Gpu(opened.device, { ...opened.profile, software: false }, () => {}, opened.wait);
 
 const cases = [
   { out: 64, in: 16, kernel: 1, stride: 1, height: 8, width: 8 },
@@ -174,10 +169,10 @@ describe.skipIf(!gpu.profile.subgroupMatrix)(`subgroup matrices on ${gpu.profile
       return [det.data, read.data];
     };
     const without = new Gpu(
-      software.device,
+      opened.device,
       { ...gpu.profile, subgroupMatrix: undefined },
       () => {},
-      software.wait,
+      opened.wait,
     );
     const usual = await mapOn(without);
     const differences = (await mapOn(gpu)).map((data, at) => relativeDifference(data, usual[at]));

@@ -234,13 +234,12 @@ function matrixCall(tokens: readonly string[], at: number): MatrixCall {
   const values = /^vec4|4$/.test(element) ? 4 : 1;
   const extent = `((${lines} - 1u) * u32(${stride}) + ${line} / ${values}u)`;
   const head = tokens.slice(at, open + 1).join(' ');
-  const rest = [args[0], ...args.slice(2)];
   return {
     memory,
     offset,
     extent,
     end,
-    withOffset: (own) => `${head}${[rest[0], own, ...rest.slice(1)].join(',')})`,
+    withOffset: (own) => `${head}${[args[0], own, ...args.slice(2)].join(',')})`,
   };
 }
 

@@ -65,9 +65,9 @@ export function defaultChoices(device: TileDevice): ConvChoices {
 }
 
 /**
- * A class as text: `3x3/1 64>128 f16`, followed by `matrix` if the device has subgroup matrices for
- * it. The same adapter lacks them without the toggle, and the fastest method then differs.
+ * A class as text: `3x3/1 64>128 f16`, followed by `matrix` if it is computed on subgroup matrices.
+ * The same adapter lacks them without the toggle, and the fastest method then differs.
  */
-export function classKey(conv: ConvClass, { subgroupMatrix }: TileDevice): string {
-  return `${convName(conv)} ${conv.precision}${conv.precision === 'f16' && subgroupMatrix ? ' matrix' : ''}`;
+export function classKey(conv: ConvClass, device: TileDevice): string {
+  return `${convName(conv)} ${conv.precision}${fillsMatrices(conv, device) ? ' matrix' : ''}`;
 }

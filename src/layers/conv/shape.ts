@@ -46,7 +46,8 @@ export function convName({
 }
 
 /**
- * A key that is equal for shapes that get the same tile: `1x1/1 64>128 x36 1024px f32 f32 f32`.
+ * A key that is equal for shapes that get the same tile: `1x1/1 64>128 x36 1024px f32 f32 f32`,
+ * followed by `matrix` if it is computed on subgroup matrices.
  */
 export function shapeKey(shape: ConvShape): string {
   const { batches = 1, types, weightOrder } = shape;

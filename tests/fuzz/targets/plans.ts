@@ -38,6 +38,11 @@ const devices: readonly TileDevice[] = [
   { software: false, maxWorkgroupBytes: 16384, subgroupSize: 32 },
   { software: false, maxWorkgroupBytes: 32768, vendor: 'intel', pinnedSubgroupSize: 8 },
   { software: false, maxWorkgroupBytes: 65536, vendor: 'amd', architecture: 'gcn-5' },
+  {
+    software: false,
+    maxWorkgroupBytes: 49152,
+    subgroupMatrix: { M: 16, N: 16, K: 16, subgroup: 32, pinned: true },
+  },
 ];
 
 interface ConvInput {

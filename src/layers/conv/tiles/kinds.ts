@@ -32,7 +32,7 @@ const kinds: Readonly<Record<TileKindName, TileKind>> = {
 export function candidateTiles(shape: ConvShape, device: TileDevice): ConvTile[] {
   const { weightOrder = 'output' } = shape;
   return Object.values(kinds)
-    .filter((kind) => (kind === matrix) === (weightOrder === 'input'))
+    .filter((kind) => kind.weightOrder === weightOrder)
     .flatMap((kind) => kind.candidates(shape, device));
 }
 

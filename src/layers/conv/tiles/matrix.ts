@@ -94,6 +94,7 @@ export function fillsMatrices(
 const pixelsOf = (tile: ConvTile): number => tileSize(tile)[0];
 
 export const matrix: TileKind = {
+  weightOrder: 'input',
   sources: [source],
   shader: shaderOf(source, common),
   candidates(shape, device) {

@@ -20,6 +20,7 @@ export function plainTile(pixels: number, lanes: number): ConvTile {
 }
 
 export const plain: TileKind = {
+  weightOrder: 'output',
   sources: [source],
   shader: shaderOf(source, common),
   candidates(shape, device) {

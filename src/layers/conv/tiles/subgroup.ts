@@ -19,6 +19,7 @@ function subgroupKind(
   pixelCounts: readonly number[],
 ): TileKind {
   return {
+    weightOrder: 'output',
     sources: [source, lanes],
     shader: shaderOf(source, lanes, common),
     candidates(shape, { subgroupSize }) {

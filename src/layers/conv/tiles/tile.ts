@@ -4,7 +4,7 @@
 import type { GpuProfile, SubgroupMatrix } from '../../../gpu/context.js';
 import type { Shader, Variant } from '../../../wgsl/assemble.js';
 import type { Source } from '../../../wgsl/source.js';
-import type { ConvShape } from '../shape.js';
+import type { ConvShape, WeightOrder } from '../shape.js';
 
 /**
  * `plain`: registers; `subgroup4`, `subgroup8`: registers, with reads shared by subgroups of 4 or 8
@@ -46,6 +46,8 @@ export type TileDevice = Pick<GpuProfile, 'software' | 'maxWorkgroupBytes'> &
 
 /** A kind of tile: the interface that planning, tuning and tests use. */
 export interface TileKind {
+  /** The order in which it reads weights. */
+  readonly weightOrder: WeightOrder;
   /** The WGSL of this kind; conv_common.wgsl follows it. */
   readonly sources: readonly Source[];
   readonly shader: (variant: Variant) => Shader;

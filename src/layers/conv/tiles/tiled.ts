@@ -91,6 +91,7 @@ function workgroupsOf(each: ConvTile, { sizes, outChannels, batches = 1 }: ConvS
 }
 
 export const tiled: TileKind = {
+  weightOrder: 'output',
   sources: [source],
   shader: shaderOf(source, common),
   // On a CPU, workgroup memory is no faster than other memory, and barriers are expensive.
