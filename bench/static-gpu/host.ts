@@ -13,7 +13,7 @@ import type { PlannedDetection } from './plan.js';
  * of it is (`together`); then, beginning when the GPU is done, reading the results back (`read`) and
  * computing the regions' shapes (`regions`); and the CPU time of all threads.
  */
-export type RunTimes = Readonly<Record<(typeof timeNames)[number], number>>;
+type RunTimes = Readonly<Record<(typeof timeNames)[number], number>>;
 
 const timeNames = ['first', 'together', 'read', 'regions', 'cpu'] as const;
 

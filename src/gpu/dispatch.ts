@@ -145,11 +145,9 @@ export function pipelineDescriptor(
     bindGroupLayouts: [device.createBindGroupLayout({ label, entries })],
   });
   // WGSL requires the workgroup size along x to be a multiple of the subgroup size.
-  const isPinned =
-    pinnedSubgroupSize &&
-    shader.subgroupSize === undefined &&
-    (shader.width(constants) ?? 1) % pinnedSubgroupSize === 0;
-  const code = isPinned ? shader.pinned(pinnedSubgroupSize) : shader.code;
+  const isPinned = pinnedSubgroupSize && (shader.width(constants) ?? 1) % pinnedSubgroupSize === 0;
+  const size = shader.subgroupSize ?? (isPinned ? pinnedSubgroupSize : undefined);
+  const code = size === undefined ? shader.code : shader.pinned(size);
   return {
     label,
     layout,

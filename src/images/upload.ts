@@ -78,7 +78,7 @@ interface Selection {
   readonly everyColumn: Positions;
 }
 
-/** Images mostly come in one size, and selecting takes as long as uploading a megapixel. */
+/** Images mostly come in one size, and selecting takes as long as uploading a megapixel does. */
 let lastSelection: Selection | undefined;
 
 function selectionOf(source: Size, size: Size): Selection {

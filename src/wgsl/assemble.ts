@@ -38,8 +38,10 @@ export class Shader {
   readonly #layouts = new Map<string, StructLayout>();
   #bindings: readonly DeclaredBinding[] | undefined;
 
-  constructor(sources: readonly Source[], variant: Variant) {
-    const { types = {}, constants = {}, counts = {}, subgroupSize } = variant;
+  constructor(
+    sources: readonly Source[],
+    { types = {}, constants = {}, counts = {}, subgroupSize }: Variant,
+  ) {
     // WGSL allows directives only before all declarations, so they are moved to the front.
     let directives = Object.values(types).includes('f16') ? 'enable f16;' : '';
     let body = '';
@@ -57,9 +59,8 @@ export class Shader {
         ([name, type]) => `alias ${name}1=${type};alias ${name}4=vec4<${type}>;`,
       ),
     ];
-    const code = `${directives}${added.join('')}\n${body}`;
+    this.code = `${directives}${added.join('')}\n${body}`;
     this.subgroupSize = subgroupSize;
-    this.code = subgroupSize === undefined ? code : pinned(code, subgroupSize);
     this.#sources = sources;
     this.#constants = constants;
   }
@@ -87,7 +88,8 @@ export class Shader {
    * `subgroups` and `subgroup-size-control`.
    */
   pinned(subgroupSize: number): string {
-    return pinned(this.code, subgroupSize);
+    const directives = 'enable subgroups;enable subgroup_size_control;';
+    return directives + this.code.replace('@compute', `@compute @subgroup_size(${subgroupSize})`);
   }
 
   /** The layout of one of its structs. */
@@ -109,11 +111,6 @@ export class Shader {
       ? `code added to ${this.#sources[0].name}`
       : `${this.#sources[index].name}:${line - this.#firstLines[index] + 1}`;
   }
-}
-
-function pinned(code: string, subgroupSize: number): string {
-  const directives = 'enable subgroups;enable subgroup_size_control;';
-  return directives + code.replace('@compute', `@compute @subgroup_size(${subgroupSize})`);
 }
 
 /** Returns a function that assembles a variant of these files; each variant is made only once. */

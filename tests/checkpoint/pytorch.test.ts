@@ -545,13 +545,14 @@ describe('readCheckpoint: damaged and hostile files', () => {
   // Variants have most of their bytes in common.
   const stepOf = (name: string) => (name.startsWith('variant') ? 7 : 1);
   for (const name of GOOD) {
-    it(`${name} cut at every ${stepOf(name)}. byte is refused`, () => {
+    const where = stepOf(name) === 1 ? 'any byte' : `every ${stepOf(name)}th byte`;
+    it(`${name} cut at ${where} is refused`, () => {
       const good = checkpointBytes(name);
       for (let length = 0; length < good.length; length += stepOf(name))
         problem(good.subarray(0, length));
     });
 
-    it(`${name} with one byte wrong, every ${stepOf(name)}. in turn, is read or refused`, () => {
+    it(`${name} with ${where} wrong, one at a time, is read or refused`, () => {
       const bad = new Uint8Array(checkpointBytes(name));
       let refused = 0;
       for (let at = 0; at < bad.length; at += stepOf(name)) {

@@ -10,6 +10,7 @@ import {
 } from '../../src/layers/conv/tiles/kinds.js';
 import type { ConvTile, TileDevice } from '../../src/layers/conv/tiles/tile.js';
 import { Gpu } from '../../src/gpu/context.js';
+import { pipelineDescriptor } from '../../src/gpu/dispatch.js';
 import { defaultChoices } from '../../src/layers/conv/method.js';
 import { openGpu } from '../../src/node.js';
 import { uploadWeights } from '../../src/network/weights.js';
@@ -93,8 +94,19 @@ describe('tiles of subgroup matrices', () => {
 
   it('ask for their subgroups’ size where the device has several', () => {
     const pinned = { ...matrixTile(32, 2, 1), matrix: { ...matrix, pinned: true } };
-    expect(tileShader(pinned, f16).shader.code).toMatch(/@subgroup_size\(32\) @workgroup_size/);
-    expect(tileShader(matrixTile(32, 2, 1), f16).shader.code).not.toContain('@subgroup_size');
+    const compiled: string[] = [];
+    const device = {
+      createBindGroupLayout: () => ({}),
+      createPipelineLayout: () => ({}),
+      createShaderModule: ({ code }: GPUShaderModuleDescriptor) => compiled.push(code),
+    };
+    for (const tile of [pinned, matrixTile(32, 2, 1)])
+      pipelineDescriptor({ device, profile: {} } as unknown as Gpu, {
+        label: 'conv',
+        ...tileShader(tile, f16),
+      });
+    expect(compiled[0]).toMatch(/@subgroup_size\(32\) @workgroup_size/);
+    expect(compiled[1]).not.toContain('@subgroup_size');
   });
 
   it('keep to the device’s memory and 256 invocations', () => {
@@ -115,6 +127,9 @@ const opened = await openGpu({ toggles: ['allow_unsafe_apis'] });
 afterAll(() => opened.dispose());
 // Software adapters use matrices only where they pass for hardware.
 const gpu = new Gpu(opened.device, { ...opened.profile, software: false }, () => {}, opened.wait);
+
+if (!gpu.profile.subgroupMatrix)
+  console.log(`not tested, as ${gpu.profile.adapter} has no subgroup matrices: their values`);
 
 const cases = [
   { out: 64, in: 16, kernel: 1, stride: 1, height: 8, width: 8 },
@@ -177,7 +192,8 @@ describe.skipIf(!gpu.profile.subgroupMatrix)(`subgroup matrices on ${gpu.profile
     const usual = await mapOn(without);
     const differences = (await mapOn(gpu)).map((data, at) => relativeDifference(data, usual[at]));
     console.log(`with matrices: ${differences.map((each) => each.toExponential(1)).join(', ')}`);
-    for (const difference of differences) expect(difference).toBeLessThan(4e-3);
+    // Seen: 8.5e-4 and 9.4e-4 on Mesa 26's lavapipe.
+    for (const difference of differences) expect(difference).toBeLessThan(1.5e-3);
     expect((await watch.report()).faults).toEqual([]);
   });
 });
