@@ -1,17 +1,16 @@
 // Shared by conv.wgsl, conv_subgroup.wgsl, conv_tiled.wgsl and conv_matrix.wgsl: the convolution's
-// bindings, addresses of its reads, and what is done with a sum.
+// bindings, and addresses of its reads. conv_store.wgsl or conv_store_sum.wgsl, which follows,
+// stores W * in + b.
 //
-// out = relu(W * in + b + residual): 2-D convolution, square kernel, any stride, padding KERNEL /
-// 2. A batched matrix product, such as the inner one of a Winograd convolution, is a 1×1
-// convolution of several batches, each with its own weights; with SHARED weights, batches are
-// images.
+// 2-D convolution, square kernel, any stride, padding KERNEL / 2. A batched matrix product, such as
+// the inner one of a Winograd convolution, is a 1×1 convolution of several batches, each with its
+// own weights; with SHARED weights, batches are images.
 //
 // input    [batches][inHeight][inWidth][in4]        vec4 of channels
 // weights  [batches][KERNEL·KERNEL][in4·4][out4]    vec4 of output channels; in conv_matrix.wgsl
 //                                                   [out4·4][in4], vec4 of input channels; one
 //                                                   batch if SHARED
 // biases   [out4]                                   read if BIAS
-// residual [batches][outHeight][outWidth][out4]     read if RESIDUAL
 // output   [batches][outHeight][outWidth][out4]
 //
 // The lanes of a workgroup (local x) share pixels and compute neighbouring channels: reads of the
@@ -24,7 +23,6 @@ override SHARED: bool;
 override LANES: u32;
 override BIAS: bool;
 override RELU: bool;
-override RESIDUAL: bool;
 
 struct Sizes {
   inHeight: i32,
@@ -39,7 +37,6 @@ struct Sizes {
 @group(0) @binding(0) var<storage, read> input: array<input4>;
 @group(0) @binding(1) var<storage, read> weights: array<weight4>;
 @group(0) @binding(2) var<storage, read> biases: array<vec4f>;
-@group(0) @binding(3) var<storage, read> residual: array<output4>;
 @group(0) @binding(4) var<storage, read_write> output: array<output4>;
 @group(0) @binding(5) var<uniform> sizes: Sizes;
 
@@ -99,19 +96,4 @@ fn biasOf(channel: u32) -> vec4f {
 fn relu(value: vec4f) -> vec4f {
   let isNegative = bitcast<vec4u>(value) - 0x80000000u <= vec4u(0x7f800000u);
   return select(value, vec4f(), isNegative);
-}
-
-// Stores a sum, to which the bias has been added.
-fn store(batch: u32, pixel: u32, channel: u32, sum: vec4f) {
-  if (pixel < pixelCount()) {
-    let at = (batch * pixelCount() + pixel) * sizes.out4 + channel;
-    var value = sum;
-    if (RESIDUAL) {
-      value += vec4f(residual[at]);
-    }
-    if (RELU) {
-      value = relu(value);
-    }
-    output[at] = output4(value);
-  }
 }

@@ -151,7 +151,7 @@ function convWork({ shape, tile }: Conv): Work {
   const inBytes = batches * inHeight * inWidth * inChannels * valueBytes[types.input];
   const weightBytes =
     (sharedWeights ? 1 : batches) * depth * outChannels * valueBytes[types.weight];
-  const outBytes = outputs * valueBytes[types.output] * (shape.residual ? 2 : 1);
+  const outBytes = outputs * valueBytes[types.output] * (shape.sum ? 3 : shape.residual ? 2 : 1);
   const [tilePixels, tileOut4] = tileSize(tile);
   const isProduct = shape.label.endsWith('.products');
   return {

@@ -110,7 +110,7 @@ class OnnxOps implements Ops<string> {
   ): string {
     const filtered = this.#conv(conv, input);
     const sum =
-      residual === undefined ? filtered : this.add(`${conv.name}.sum`, filtered, residual);
+      residual === undefined ? filtered : this.#add(`${conv.name}.sum`, filtered, residual);
     return relu ? this.#relu(sum) : sum;
   }
 
@@ -126,7 +126,7 @@ class OnnxOps implements Ops<string> {
   joined(conv: ConvParameters, coarse: string, finer: string, upsampling: Upsampling): string {
     return this.#conv(
       conv,
-      this.add(
+      this.#add(
         `${conv.name}.join`,
         this.#upsample(`${conv.name}.enlarged`, coarse, 2, upsampling),
         finer,
@@ -134,8 +134,9 @@ class OnnxOps implements Ops<string> {
     );
   }
 
-  add(name: string, a: string, b: string): string {
-    return this.graph.node('Add', name, [a, b]);
+  summedConv(conv: ConvParameters, input: string, addend: string) {
+    const output = this.conv(conv, input, { relu: true });
+    return { output, total: this.#add(`${conv.name}.total`, output, addend) };
   }
 
   pyramidConv(conv: ConvParameters, [finest, ...coarser]: Levels<string>): string {
@@ -162,6 +163,10 @@ class OnnxOps implements Ops<string> {
       ...window(kernel, stride),
       group: depthwise ? outChannels : 1,
     });
+  }
+
+  #add(name: string, a: string, b: string): string {
+    return this.graph.node('Add', name, [a, b]);
   }
 
   #relu(input: string): string {

@@ -39,7 +39,8 @@ export interface Ops<T> {
   stem(convs: readonly ConvParameters[], image: T): T;
   /** conv(upsampled(coarse) + finer), depthwise; `finer` is twice as high and wide. */
   joined(conv: ConvParameters, coarse: T, finer: T, upsampling: Upsampling): T;
-  add(name: string, a: T, b: T): T;
+  /** output = relu(conv(input)), 1×1; total = output + addend. */
+  summedConv(conv: ConvParameters, input: T, addend: T): { output: T; total: T };
   /** relu(conv(concat(all levels upsampled to the finest))); concatenates along the channels. */
   pyramidConv(conv: ConvParameters, levels: Levels<T>): T;
   /** The last convolution; its output is the network's result. */
@@ -153,8 +154,6 @@ function neck<T>(
 ): Levels<T> {
   const name = (prefix: string, maps: Levels<T>) =>
     maps.forEach((map, index) => ops.named?.(`${prefix}.f${index + 1}`, map));
-  const sum = (prefix: string, a: Levels<T>, b: Levels<T>) =>
-    eachLevel(b, (map, index) => ops.add(`${prefix}.f${index + 1}`, a[index], map));
   const widths = backboneChannels(backbone);
   let levels = eachLevel(features, (map, index) => {
     const layer = `reduce_layer${index + 1}`;
@@ -165,25 +164,30 @@ function neck<T>(
     );
   });
   name('reduce', levels);
-  let fused = levels;
+  // The heads' input so far: PAN++ adds an FPEM's input to its output, PAN sums FPEMs' outputs.
+  let fused: Levels<T> | undefined = fusion === 'pan' ? undefined : levels;
   for (let index = 1; index <= fpems; index++) {
-    const refined = fpem(ops, `fpem${index}`, levels, upsampling);
-    levels = fusion === 'pan' ? refined : sum(`fpem${index}`, levels, refined);
+    const enhanced = fpem(ops, `fpem${index}`, levels, fused, upsampling);
+    fused = enhanced.totals;
+    levels = fusion === 'pan' ? enhanced.outputs : fused;
     name(`fpem${index}`, levels);
-    fused = fusion === 'pan' && index > 1 ? sum(`ffm${index}`, fused, levels) : levels;
   }
-  name('ffm', fused);
-  return fused;
+  name('ffm', fused!);
+  return fused!;
 }
 
-// Up-scale enhancement, then down-scale enhancement.
+/**
+ * Up-scale enhancement, then down-scale enhancement.
+ * @returns the enhanced levels, and their sums with `addends`; without these, the levels themselves
+ */
 function fpem<T>(
   ops: Ops<T>,
   name: string,
   [f1, f2, f3, f4]: Levels<T>,
+  addends: Levels<T> | undefined,
   upsampling: Upsampling = 'bilinear',
-): Levels<T> {
-  const unit = (which: string, coarse: T, finer: T, stride: number) => {
+): { outputs: Levels<T>; totals: Levels<T> } {
+  const unit = (which: string, coarse: T, finer: T, stride: number, level?: number) => {
     const filtered = ops.joined(
       conv(`${name}.dwconv${which}`, [neckChannels, 1, 3], { depthwise: true, stride }),
       coarse,
@@ -191,19 +195,22 @@ function fpem<T>(
       upsampling,
     );
     const layer = `${name}.smooth_layer${which}`;
-    return ops.conv(
-      conv(`${layer}.conv`, [neckChannels, neckChannels, 1], { norm: `${layer}.bn` }),
-      filtered,
-      { relu: true },
-    );
+    const smooth = conv(`${layer}.conv`, [neckChannels, neckChannels, 1], { norm: `${layer}.bn` });
+    if (addends && level !== undefined) return ops.summedConv(smooth, filtered, addends[level]);
+    const output = ops.conv(smooth, filtered, { relu: true });
+    return { output, total: output };
   };
-  const up3 = unit('3_1', f4, f3, 1);
-  const up2 = unit('2_1', up3, f2, 1);
-  const up1 = unit('1_1', up2, f1, 1);
-  const down2 = unit('2_2', up2, up1, 2);
-  const down3 = unit('3_2', up3, down2, 2);
-  const down4 = unit('4_2', f4, down3, 2);
-  return [up1, down2, down3, down4];
+  const { output: up3 } = unit('3_1', f4, f3, 1);
+  const { output: up2 } = unit('2_1', up3, f2, 1);
+  const up1 = unit('1_1', up2, f1, 1, 0);
+  const down2 = unit('2_2', up2, up1.output, 2, 1);
+  const down3 = unit('3_2', up3, down2.output, 2, 2);
+  const down4 = unit('4_2', f4, down3.output, 2, 3);
+  const enhanced = [up1, down2, down3, down4] as const;
+  return {
+    outputs: eachLevel(enhanced, ({ output }) => output),
+    totals: eachLevel(enhanced, ({ total }) => total),
+  };
 }
 
 function headConv(name: string, norm: string): ConvParameters {

@@ -12,7 +12,7 @@ export function convolutionsOf(config: ModelConfig): ConvParameters[] {
     det: (conv) => list(conv),
     stem: (stem) => list(...stem),
     joined: (conv) => list(conv),
-    add() {},
+    summedConv: (conv) => ({ output: list(conv), total: undefined }),
     pyramidConv: (conv) => list(conv),
   };
   const { levels } = detector(config, ops, undefined);

@@ -2,8 +2,7 @@
 // in, dispatches out.
 import type { Dispatch } from '../gpu/dispatch.js';
 import { isSlot } from '../gpu/memory.js';
-import { planAdd } from '../layers/add.js';
-import { type ConvOptions, planConv } from '../layers/conv/conv.js';
+import { type ConvOptions, planConv, planSummedConv } from '../layers/conv/conv.js';
 import { type FeatureMap, groupsOf, imagesOf, rowsOf } from '../layers/feature-map.js';
 import { planFpemFilter } from '../layers/fpem-filter.js';
 import { planMaxPool, pooledMap } from '../layers/max-pool.js';
@@ -161,8 +160,10 @@ class NetworkPlanner implements Ops<FeatureMap> {
     );
   }
 
-  add(label: string, a: FeatureMap, b: FeatureMap): FeatureMap {
-    return this.take(planAdd(label, a, b));
+  summedConv({ name }: ConvParameters, input: FeatureMap, addend: FeatureMap) {
+    const planned = planSummedConv(name, input, this.weights.conv(name), addend);
+    this.dispatches.push(...planned.dispatches);
+    return planned;
   }
 
   pyramidConv({ name }: ConvParameters, levels: Pyramid): FeatureMap {

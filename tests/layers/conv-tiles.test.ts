@@ -74,9 +74,11 @@ describe('tiles', () => {
     [1600, 1, tile('tiled', 4, 2, 8, 8, 16)],
     [400, 1, tile('tiled', 4, 1, 16, 4, 16)],
     [400, 36, tile('tiled', 8, 2, 8, 8, 16)],
+    [66, 36, tile('tiled', 4, 2, 8, 8, 16)],
+    [33, 36, tile('tiled', 4, 1, 16, 4, 16)],
     [25, 36, tile('tiled', 4, 2, 8, 8, 16)],
     [25, 1, tile('tiled', 4, 1, 16, 4, 16)],
-  ])('are smaller where they would not fill a GPU: %i pixels x %i', (pixels, batches, expected) => {
+  ])('are smaller where they would not fill a GPU or be filled: %i pixels x %i', (pixels, batches, expected) => {
     expect(defaultTile({ ...shapeOf(512, pixels), batches }, gpuDevice)).toEqual(expected);
   });
 

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { planAdd } from '../../src/layers/add.js';
-import { packConv, planConv } from '../../src/layers/conv/conv.js';
+import { packConv, planConv, planSummedConv } from '../../src/layers/conv/conv.js';
 import { type ConvMethod, candidateMethods, defaultChoices } from '../../src/layers/conv/method.js';
 import type { ConvWeights } from '../../src/layers/conv/weights.js';
 import type { FeatureMap } from '../../src/layers/feature-map.js';
@@ -18,6 +17,7 @@ import {
   randomPlanes,
   randomValues,
   runLayer,
+  runLayers,
   stored,
 } from '../support/run-layer.js';
 import {
@@ -137,6 +137,28 @@ function testLayers(gpu: Gpu, precision: Precision): void {
       }
     },
   );
+
+  it.each([
+    { out: 128, in: 64, height: 7, width: 9 },
+    { out: 20, in: 8, height: 5, width: 3 },
+  ])('convolves and adds a map, $in → $out channels', async ({ out, in: channels, ...size }) => {
+    const weights = randomConv(out, channels, 1);
+    const input = random(channels, size.height, size.width);
+    const addend = random(out, size.height, size.width, 2);
+    const output = relu(conv2d(input, weights.weight, weights.bias, 1, 1));
+    const actual = await runLayers(
+      gpu,
+      [input, addend],
+      ([map, added]) => {
+        const planned = planSummedConv('conv', map, packed(weights), added);
+        expect(planned.dispatches).toHaveLength(1);
+        return { output: [planned.output, planned.total], dispatches: planned.dispatches };
+      },
+      precision,
+    );
+    expectClose(actual[0].data, output.data, bound, 'output');
+    expectClose(actual[1].data, add(output, addend).data, bound, 'total');
+  });
 
   it('convolves to and from float32, as the network’s ends do', async () => {
     const first = randomConv(8, 4, 3);
@@ -289,12 +311,6 @@ function testLayers(gpu: Gpu, precision: Precision): void {
       bound,
       'upsample',
     );
-  });
-
-  it('adds', async () => {
-    const [a, b] = [random(4, 5, 6), random(4, 5, 6, 2)];
-    const sum = await run([a, b], ([x, y]) => planAdd('add', x, y));
-    expectClose(sum.data, add(a, b).data, roundoff[precision], 'sum');
   });
 
   it.each([

@@ -4,7 +4,7 @@ import type { ConvChoices, ConvClass, ConvMethod } from './method.js';
 import type { WeightOrder } from './shape.js';
 import type { ConvWeights } from './weights.js';
 import type { TileChooser } from './tiles/kinds.js';
-import { planDirectConv } from './direct.js';
+import { type DirectConvPlan, planDirectConv } from './direct.js';
 import { type FeatureMap, bindingOf, featureMap, vec4s } from '../feature-map.js';
 import type { Packer } from '../pack.js';
 import type { Precision } from '../precision.js';
@@ -98,43 +98,74 @@ export function planConv(
   conv: PackedConv,
   { relu = false, residual, precision = conv.precision }: ConvOptions = {},
 ): { output: FeatureMap; dispatches: Dispatch[] } {
-  const { kernel, stride, outChannels } = conv;
-  const outSize = (size: number) => Math.floor((size + 2 * (kernel >> 1) - kernel) / stride) + 1;
-  const { images } = input;
-  const output = featureMap(
-    label,
-    outSize(input.height),
-    outSize(input.width),
-    outChannels,
-    precision,
-    images,
-  );
+  const output = outputMap(label, input, conv, precision);
   if (conv.method === 'winograd')
     return { output, dispatches: planWinograd({ label, input, output, ...conv, relu, residual }) };
-  // A 1×1 conv with stride 1 can process consecutive images as one tall image.
-  const isOne = kernel === 1 && stride === 1;
-  const [high, wide] = [images * input.height, input.width];
   const planned = planDirectConv(conv.tiles, {
-    label,
-    input: bindingOf(input),
-    output: bindingOf(output),
-    ...(isOne
-      ? { sizes: [high, wide, high, wide] }
-      : {
-          sizes: [input.height, input.width, output.height, output.width],
-          batches: images,
-          sharedWeights: true,
-        }),
-    weights: conv.weights,
-    weightOrder: conv.weightOrder,
-    bias: conv.bias,
-    inChannels: conv.inChannels,
-    outChannels,
-    kernel,
-    stride,
-    types: { input: input.precision, weight: conv.precision, output: output.precision },
+    ...directPlan(label, input, conv, output),
     relu,
     residual: residual && bindingOf(residual),
   });
   return { output, dispatches: [planned] };
+}
+
+/**
+ * Plans `output = relu(conv(input) + bias)` and `total = output + addend` in one dispatch, for a
+ * 1×1 convolution. `addend` has the output's shape, and the weights' precision.
+ */
+export function planSummedConv(
+  label: string,
+  input: FeatureMap,
+  conv: PackedConv,
+  addend: FeatureMap,
+): { output: FeatureMap; total: FeatureMap; dispatches: Dispatch[] } {
+  const output = outputMap(label, input, conv, conv.precision);
+  const total = outputMap(`${label}.total`, input, conv, conv.precision);
+  const planned = planDirectConv(conv.tiles, {
+    ...directPlan(label, input, conv, output),
+    relu: true,
+    sum: { addend: bindingOf(addend), total: bindingOf(total) },
+  });
+  return { output, total, dispatches: [planned] };
+}
+
+function outputMap(
+  label: string,
+  { height, width, images }: FeatureMap,
+  { kernel, stride, outChannels }: PackedConv,
+  precision: Precision,
+): FeatureMap {
+  const outSize = (size: number) => Math.floor((size + 2 * (kernel >> 1) - kernel) / stride) + 1;
+  return featureMap(label, outSize(height), outSize(width), outChannels, precision, images);
+}
+
+function directPlan(
+  label: string,
+  input: FeatureMap,
+  { weights, weightOrder, bias, inChannels, outChannels, kernel, stride, precision }: PackedConv,
+  output: FeatureMap,
+): DirectConvPlan {
+  const { images, height, width } = input;
+  // A 1×1 conv with stride 1 can process consecutive images as one tall image.
+  const isOne = kernel === 1 && stride === 1;
+  return {
+    label,
+    input: bindingOf(input),
+    output: bindingOf(output),
+    ...(isOne
+      ? { sizes: [images * height, width, images * height, width] }
+      : {
+          sizes: [height, width, output.height, output.width],
+          batches: images,
+          sharedWeights: true,
+        }),
+    weights,
+    weightOrder,
+    bias,
+    inChannels,
+    outChannels,
+    kernel,
+    stride,
+    types: { input: input.precision, weight: precision, output: output.precision },
+  };
 }

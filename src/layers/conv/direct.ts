@@ -28,6 +28,8 @@ export interface DirectConvPlan extends ConvShape {
   readonly relu?: boolean;
   /** Added before the ReLU; has the output's shape and type. */
   readonly residual?: Bindable;
+  /** Two maps of the output's shape and type: total = output + addend. Excludes `residual`. */
+  readonly sum?: { readonly addend: Bindable; readonly total: Bindable };
 }
 
 const shapes = new WeakMap<Dispatch, ConvShape>();
@@ -39,7 +41,9 @@ export function convShapeOf(dispatch: Dispatch): ConvShape | undefined {
   return shapes.get(dispatch);
 }
 
-/** Plans relu(conv(input) + bias + residual) with padding kernel / 2. */
+/**
+ * Plans relu(conv(input) + bias + residual) with padding kernel / 2, and its sum with another map.
+ */
 export function planDirectConv(tiles: TileChooser, plan: DirectConvPlan): Dispatch {
   const {
     label,
@@ -57,12 +61,13 @@ export function planDirectConv(tiles: TileChooser, plan: DirectConvPlan): Dispat
     bias,
     relu = false,
     residual,
+    sum,
     weightOrder,
   } = plan;
   const out4 = outChannels / 4;
   const tile = tiles(plan);
   const [tilePixels, tileOut4] = tileSize(tile);
-  const { shader, constants } = tileShader(tile, types);
+  const { shader, constants } = tileShader(tile, types, sum !== undefined);
   const [x, y] = gridOf(Math.ceil((sizes[2] * sizes[3]) / tilePixels));
   const [inHeight, inWidth, outHeight, outWidth] = sizes;
   const planned = dispatch({
@@ -75,10 +80,16 @@ export function planDirectConv(tiles: TileChooser, plan: DirectConvPlan): Dispat
       ...constants,
       BIAS: Number(bias !== undefined),
       RELU: Number(relu),
-      RESIDUAL: Number(residual !== undefined),
+      ...(!sum && { RESIDUAL: Number(residual !== undefined) }),
     },
-    // Without bias or residual, a placeholder is bound that the shader does not read.
-    bindings: { input, weights, biases: bias ?? weights, residual: residual ?? weights, output },
+    bindings: {
+      input,
+      weights,
+      // Without bias or residual, a placeholder is bound that the shader does not read.
+      biases: bias ?? weights,
+      output,
+      ...(sum ?? { residual: residual ?? weights }),
+    },
     uniforms: { inHeight, inWidth, outHeight, outWidth, in4: inChannels / 4, out4 },
     workgroups: [x, y, Math.ceil(out4 / tileOut4) * batches],
   });

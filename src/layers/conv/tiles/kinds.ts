@@ -1,7 +1,9 @@
 // All kinds of tiles, and the default tile of a shape. The fastest tile depends on the adapter, so
 // a tuning (src/tuning) can choose another.
 import common from '../../../../shaders/conv_common.wgsl';
-import type { Shader } from '../../../wgsl/assemble.js';
+import stored from '../../../../shaders/conv_store.wgsl';
+import storedWithSum from '../../../../shaders/conv_store_sum.wgsl';
+import { type Shader, type Variant, shaderOf } from '../../../wgsl/assemble.js';
 import type { Source } from '../../../wgsl/source.js';
 import { type ConvShape, pixelBucket } from '../shape.js';
 import { matrix } from './matrix.js';
@@ -36,14 +38,30 @@ export function candidateTiles(shape: ConvShape, device: TileDevice): ConvTile[]
     .flatMap((kind) => kind.candidates(shape, device));
 }
 
-/** The shader and the overrides of a tile. */
+const shadersThat = (store: Source): Record<TileKindName, (variant: Variant) => Shader> =>
+  Object.fromEntries(
+    Object.entries(kinds).map(([name, { sources }]) => [
+      name,
+      shaderOf(...sources, common, store),
+    ]),
+  ) as Record<TileKindName, (variant: Variant) => Shader>;
+
+const storing = shadersThat(stored);
+const storingWithSum = shadersThat(storedWithSum);
+
+/**
+ * The shader and the overrides of a tile.
+ * @param withSum whether it also stores the sum with another map
+ */
 export function tileShader(
   tile: ConvTile,
   types: ConvShape['types'],
+  withSum = false,
 ): { shader: Shader; constants: Record<string, number> } {
   const kind = kinds[tile.kind];
+  const shader = (withSum ? storingWithSum : storing)[tile.kind];
   return {
-    shader: kind.shader({ ...kind.variant(tile), types }),
+    shader: shader({ ...kind.variant(tile), types }),
     constants: { LANES: tile.lanes, ...kind.overrides(tile) },
   };
 }
@@ -51,6 +69,7 @@ export function tileShader(
 /** The WGSL of all tile kinds. */
 export const tileSources: readonly Source[] = [
   common,
+  stored,
   ...new Set(Object.values(kinds).flatMap(({ sources }) => sources)),
 ];
 

@@ -1,7 +1,5 @@
 // Tiles that use subgroup matrices, a GPU's tensor cores (shaders/conv_matrix.wgsl).
-import common from '../../../../shaders/conv_common.wgsl';
 import source from '../../../../shaders/conv_matrix.wgsl';
-import { shaderOf } from '../../../wgsl/assemble.js';
 import type { Precision } from '../../precision.js';
 import { type ConvShape, pixelBucket } from '../shape.js';
 import { type ConvTile, type TileDevice, type TileKind, tileSize } from './tile.js';
@@ -96,7 +94,6 @@ const pixelsOf = (tile: ConvTile): number => tileSize(tile)[0];
 export const matrix: TileKind = {
   weightOrder: 'input',
   sources: [source],
-  shader: shaderOf(source, common),
   candidates(shape, device) {
     const filled = filledTiles(shape, device);
     // More than half of a tile's pixels must lie in the shape, if any tile is that small.

@@ -1,7 +1,5 @@
 // Tiles in registers, for any device (shaders/conv.wgsl).
-import common from '../../../../shaders/conv_common.wgsl';
 import source from '../../../../shaders/conv.wgsl';
-import { shaderOf } from '../../../wgsl/assemble.js';
 import { type ConvTile, type TileKind, distinct, lanesFor } from './tile.js';
 import { subgroup4, subgroup8 } from './subgroup.js';
 
@@ -22,7 +20,6 @@ export function plainTile(pixels: number, lanes: number): ConvTile {
 export const plain: TileKind = {
   weightOrder: 'output',
   sources: [source],
-  shader: shaderOf(source, common),
   candidates(shape, device) {
     // On a CPU the kinds that share reads within a subgroup are about twice as fast where they are
     // available, and 16 pixels do not fit in registers.

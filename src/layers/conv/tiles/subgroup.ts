@@ -1,10 +1,8 @@
 // Tiles in registers for adapters whose subgroups have 4 or 8 lanes; these compute on a CPU
 // (shaders/conv_subgroup.wgsl).
-import common from '../../../../shaders/conv_common.wgsl';
 import source from '../../../../shaders/conv_subgroup.wgsl';
 import lanes4 from '../../../../shaders/subgroup4.wgsl';
 import lanes8 from '../../../../shaders/subgroup8.wgsl';
-import { shaderOf } from '../../../wgsl/assemble.js';
 import type { Source } from '../../../wgsl/source.js';
 import { type TileKind, distinct, lanesFor } from './tile.js';
 
@@ -21,8 +19,7 @@ function subgroupKind(
   return {
     weightOrder: 'output',
     sources: [source, lanes],
-    shader: shaderOf(source, lanes, common),
-    candidates(shape, { subgroupSize }) {
+      candidates(shape, { subgroupSize }) {
       if (subgroupSize !== size) return [];
       const whole = distinct(widths.map((most) => lanesFor(shape, most))).filter(
         (across) => across % size === 0,

@@ -2,7 +2,7 @@
 // plain data; each kind (plain.ts, subgroup.ts, tiled.ts, matrix.ts) has its own shader,
 // requirements on shape and device, and memory use. All tiles compute the same convolution.
 import type { GpuProfile, SubgroupMatrix } from '../../../gpu/context.js';
-import type { Shader, Variant } from '../../../wgsl/assemble.js';
+import type { Variant } from '../../../wgsl/assemble.js';
 import type { Source } from '../../../wgsl/source.js';
 import type { ConvShape, WeightOrder } from '../shape.js';
 
@@ -48,9 +48,8 @@ export type TileDevice = Pick<GpuProfile, 'software' | 'maxWorkgroupBytes'> &
 export interface TileKind {
   /** The order in which it reads weights. */
   readonly weightOrder: WeightOrder;
-  /** The WGSL of this kind; conv_common.wgsl follows it. */
+  /** The WGSL of this kind; conv_common.wgsl and one that stores follow it. */
   readonly sources: readonly Source[];
-  readonly shader: (variant: Variant) => Shader;
   /**
    * The tiles that may be fastest for a shape on a device; empty if the kind does not work or makes
    * no sense there.

@@ -1,7 +1,5 @@
 // Tiles in workgroup memory, for GPUs (shaders/conv_tiled.wgsl).
-import common from '../../../../shaders/conv_common.wgsl';
 import source from '../../../../shaders/conv_tiled.wgsl';
-import { shaderOf } from '../../../wgsl/assemble.js';
 import { type ConvShape, pixelBucket } from '../shape.js';
 import { type ConvTile, type TileDevice, type TileKind, tileSize } from './tile.js';
 
@@ -77,23 +75,32 @@ function suits(tile: ConvTile, shape: ConvShape, { maxWorkgroupBytes }: TileDevi
  */
 const fullGrid = 264;
 
+/**
+ * Most pixels that a batch's tiles may compute, per pixel of its map. 66 pixels in tiles of 64 would
+ * be almost twice the work.
+ */
+const padding = 1.5;
+
 /** The default tile of a shape, used without a tuning; undefined if none suits. */
 export function defaultTiled(shape: ConvShape, device: TileDevice): ConvTile | undefined {
   if (device.software) return undefined;
   const suitable = defaultsOf(device).filter((each) => suits(each, shape, device));
-  const full = suitable.find((each) => workgroupsOf(each, shape) >= fullGrid);
-  return full ?? suitable.at(-1);
-}
-
-function workgroupsOf(each: ConvTile, { sizes, outChannels, batches = 1 }: ConvShape): number {
-  const [pixels, out4] = tileSize(each);
-  return Math.ceil((sizes[2] * sizes[3]) / pixels) * Math.ceil(outChannels / 4 / out4) * batches;
+  const { sizes, outChannels, batches = 1 } = shape;
+  const pixels = sizes[2] * sizes[3];
+  const fills = (each: ConvTile) => {
+    const [tilePixels, out4] = tileSize(each);
+    const tilesDown = Math.ceil(pixels / tilePixels);
+    return (
+      tilesDown * Math.ceil(outChannels / 4 / out4) * batches >= fullGrid &&
+      tilesDown * tilePixels <= padding * pixels
+    );
+  };
+  return suitable.find(fills) ?? suitable.at(-1);
 }
 
 export const tiled: TileKind = {
   weightOrder: 'output',
   sources: [source],
-  shader: shaderOf(source, common),
   // On a CPU, workgroup memory is no faster than other memory, and barriers are expensive.
   candidates: (shape, device) =>
     device.software ? [] : tiles.filter((each) => suits(each, shape, device)),
