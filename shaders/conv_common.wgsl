@@ -1,6 +1,6 @@
 // Shared by conv.wgsl, conv_subgroup.wgsl, conv_tiled.wgsl and conv_matrix.wgsl: the convolution's
-// bindings, and addresses of its reads. conv_store.wgsl or conv_store_sum.wgsl, which follows,
-// stores W * in + b.
+// bindings, and addresses of its reads and writes. conv_store.wgsl or conv_store_sum.wgsl, which
+// follows, says what is written (`put`).
 //
 // 2-D convolution, square kernel, any stride, padding KERNEL / 2. A batched matrix product, such as
 // the inner one of a Winograd convolution, is a 1×1 convolution of several batches, each with its
@@ -91,9 +91,16 @@ fn biasOf(channel: u32) -> vec4f {
   return bias;
 }
 
-// Decided by the bits: what max() and comparisons make of NaN is up to the driver. This keeps NaN,
-// so that it reaches the output and is reported.
-fn relu(value: vec4f) -> vec4f {
+// ReLU, if there is one. Decided by the bits: what max() and comparisons make of NaN is up to the
+// driver. This keeps NaN, so that it reaches the output and is reported.
+fn activated(value: vec4f) -> vec4f {
   let isNegative = bitcast<vec4u>(value) - 0x80000000u <= vec4u(0x7f800000u);
-  return select(value, vec4f(), isNegative);
+  return select(value, vec4f(), isNegative & vec4<bool>(RELU));
+}
+
+// Stores a sum, to which the bias has been added.
+fn store(batch: u32, pixel: u32, channel: u32, sum: vec4f) {
+  if (pixel < pixelCount()) {
+    put((batch * pixelCount() + pixel) * sizes.out4 + channel, sum);
+  }
 }

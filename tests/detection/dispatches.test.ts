@@ -16,15 +16,15 @@ const upload = { rows: 720, columns: 1280, channels: 3 as const };
 const hardware: TileDevice = { software: false, maxWorkgroupBytes: 32768, subgroupSize: 32 };
 
 it.each([
-  ['f32', 'nvidia', 'hopper', 143],
-  ['f16', 'nvidia', 'hopper', 120],
-  ['f32', 'amd', 'rdna-3', 174],
-  ['f16', 'amd', 'rdna-3', 129],
-  ['f32', 'nvidia', 'lovelace', 257],
-  ['f16', 'nvidia', 'lovelace', 174],
-  ['f32', 'intel', 'gen-12lp', 143],
-  ['f32', 'qualcomm', 'adreno-7xx', 257],
-  ['f32', '', '', 257],
+  ['f32', 'nvidia', 'hopper', 135],
+  ['f16', 'nvidia', 'hopper', 112],
+  ['f32', 'amd', 'rdna-3', 166],
+  ['f16', 'amd', 'rdna-3', 121],
+  ['f32', 'nvidia', 'lovelace', 249],
+  ['f16', 'nvidia', 'lovelace', 166],
+  ['f32', 'intel', 'gen-12lp', 135],
+  ['f32', 'qualcomm', 'adreno-7xx', 249],
+  ['f32', '', '', 249],
 ] as const)(
   'a detection in %s on %s %s at 736 × 1312 takes %i dispatches',
   (precision, vendor, architecture, count) => {
