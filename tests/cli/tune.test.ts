@@ -67,9 +67,7 @@ describe('tune', () => {
           expect.stringMatching(/^panpp: wrote .+\.json after \d+ s$/) as string,
         ],
       });
-      expect(stdout.split('\n').at(-2)).toMatch(
-        /: \d+ of \d+ shapes are faster in another tile$/,
-      );
+      expect(stdout.split('\n').at(-2)).toMatch(/: \d+ of \d+ shapes are faster in another tile$/);
       expect(readdirSync(inScratch('cache', 'panpp', 'tuning'))).toEqual([basename(file)]);
       expect(shapesOf(stored())).toBeGreaterThan(15);
     },

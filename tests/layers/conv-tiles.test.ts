@@ -78,9 +78,12 @@ describe('tiles', () => {
     [33, 36, tile('tiled', 4, 1, 16, 4, 16)],
     [25, 36, tile('tiled', 4, 2, 8, 8, 16)],
     [25, 1, tile('tiled', 4, 1, 16, 4, 16)],
-  ])('are smaller where they would not fill a GPU or be filled: %i pixels x %i', (pixels, batches, expected) => {
-    expect(defaultTile({ ...shapeOf(512, pixels), batches }, gpuDevice)).toEqual(expected);
-  });
+  ])(
+    'are smaller where they would not fill a GPU or be filled: %i pixels x %i',
+    (pixels, batches, expected) => {
+      expect(defaultTile({ ...shapeOf(512, pixels), batches }, gpuDevice)).toEqual(expected);
+    },
+  );
 
   it.each([
     [swiftshader, 4, tile('subgroup4', 4, 1, 16, 1)],

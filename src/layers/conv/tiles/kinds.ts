@@ -40,10 +40,7 @@ export function candidateTiles(shape: ConvShape, device: TileDevice): ConvTile[]
 
 const shadersThat = (store: Source): Record<TileKindName, (variant: Variant) => Shader> =>
   Object.fromEntries(
-    Object.entries(kinds).map(([name, { sources }]) => [
-      name,
-      shaderOf(...sources, common, store),
-    ]),
+    Object.entries(kinds).map(([name, { sources }]) => [name, shaderOf(...sources, common, store)]),
   ) as Record<TileKindName, (variant: Variant) => Shader>;
 
 const storing = shadersThat(stored);

@@ -19,7 +19,7 @@ function subgroupKind(
   return {
     weightOrder: 'output',
     sources: [source, lanes],
-      candidates(shape, { subgroupSize }) {
+    candidates(shape, { subgroupSize }) {
       if (subgroupSize !== size) return [];
       const whole = distinct(widths.map((most) => lanesFor(shape, most))).filter(
         (across) => across % size === 0,
