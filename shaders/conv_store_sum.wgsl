@@ -1,6 +1,6 @@
-// Writes a convolution's values (conv_common.wgsl) and their sum with another map: out = relu(W * in
-// + b), total = out + addend. So an FPEM's input is added to its output (PAN++), or the outputs of
-// FPEMs are summed (PAN).
+// Writes a convolution's values (conv_common.wgsl) and their sum with another map:
+// out = relu(W * in + b), total = out + addend. So an FPEM's input is added to its output (PAN++),
+// or the outputs of FPEMs are summed (PAN).
 //
 // addend, total [batches][outHeight][outWidth][out4]
 //
