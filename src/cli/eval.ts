@@ -52,6 +52,7 @@ const runOnly = [
   'adapter',
   'precision',
   'tuning',
+  'toggles',
 ] as const;
 
 export function addEval(program: Command): void {

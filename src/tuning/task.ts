@@ -38,13 +38,10 @@ export function tileTask(gpu: Gpu, shape: ConvShape): TuningTask<ConvTile> {
   const input = createBuffer(gpu, batches * sizes[0] * sizes[1] * inChannels, types.input);
   const weights = createBuffer(gpu, batches * kernel ** 2 * inChannels * outChannels, types.weight);
   const output = createBuffer(gpu, batches * sizes[2] * sizes[3] * outChannels, types.output);
-  // A shape from a network is a whole convolution plan at run time: these fields must be reset.
-  const alone = { bias: undefined, relu: false, residual: undefined };
   return {
     dispatches: (tile) => [
       planDirectConv(() => tile, {
         ...shape,
-        ...alone,
         label: tileName(tile),
         input,
         weights,

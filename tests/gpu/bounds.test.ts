@@ -12,7 +12,7 @@ import { dispatch } from '../../src/gpu/dispatch.js';
 import { Program } from '../../src/gpu/program.js';
 import { Readback } from '../../src/gpu/readback.js';
 import type { PixelImage } from '../../src/images/image.js';
-import { packConv, planConv } from '../../src/layers/conv/conv.js';
+import { packConv, planConv, planSummedConv } from '../../src/layers/conv/conv.js';
 import { candidateTiles, defaultTile, tileName } from '../../src/layers/conv/tiles/kinds.js';
 import type { ConvTile, TileDevice } from '../../src/layers/conv/tiles/tile.js';
 import { packWeights } from '../../src/layers/pack.js';
@@ -360,9 +360,10 @@ describe.each(gpus)('convolutions on $name', ({ name, gpu }) => {
   it.each([
     { out: 64, in: 20, kernel: 3, stride: 2, height: 13, width: 29, ofEach: 'size' },
     { out: 68, in: 16, kernel: 3, stride: 1, height: 11, width: 10, ofEach: 'kind' },
+    { out: 64, in: 20, kernel: 1, stride: 1, height: 7, width: 9, ofEach: 'kind', summed: true },
   ] as const)(
     'in tiles of every kind: $in → $out channels, kernel $kernel, stride $stride, $height × $width',
-    async ({ out, in: channels, kernel, stride, height, width, ofEach }) => {
+    async ({ out, in: channels, kernel, stride, height, width, ofEach, ...more }) => {
       const weights = {
         weight: randomValues(out * channels * kernel ** 2),
         bias: randomValues(out),
@@ -386,9 +387,16 @@ describe.each(gpus)('convolutions on $name', ({ name, gpu }) => {
           } satisfies ConvChoices,
           (packer) => packConv(packer, 'conv', weights, stride),
         );
-        const result = await runLayer(gpu, [randomPlanes(channels, height, width)], ([map]) =>
-          planConv('conv', map, packed, { relu: true }),
-        );
+        const input = randomPlanes(channels, height, width);
+        const result =
+          'summed' in more
+            ? await runLayer(gpu, [input, randomPlanes(out, height, width)], ([map, addend]) => {
+                const { total, dispatches } = planSummedConv('conv', map, packed, addend);
+                return { output: total, dispatches };
+              })
+            : await runLayer(gpu, [input], ([map]) =>
+                planConv('conv', map, packed, { relu: true }),
+              );
         expect(result.data.every(Number.isFinite)).toBe(true);
         return tiles;
       };

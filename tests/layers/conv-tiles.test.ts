@@ -158,6 +158,8 @@ const cases = [
   { out: 4, in: 12, kernel: 1, stride: 1, height: 5, width: 7 },
   { out: 68, in: 16, kernel: 3, stride: 1, height: 33, width: 38 },
   { out: 128, in: 36, kernel: 3, stride: 1, height: 21, width: 43 },
+  { out: 64, in: 20, kernel: 1, stride: 1, height: 9, width: 15, summed: true },
+  { out: 128, in: 32, kernel: 1, stride: 1, height: 11, width: 13, summed: true },
 ] as const;
 
 describeOnGpus('every tile', (gpu) => {

@@ -1,7 +1,7 @@
-// A random convolution with bias, residual and ReLU, computed by the twin, and on a GPU with any
-// tile.
+// A random convolution with bias, ReLU, and a residual or a sum with another map, computed by the
+// twin, and on a GPU with any tile.
 import type { Gpu } from '../../src/gpu/context.js';
-import { packConv, planConv } from '../../src/layers/conv/conv.js';
+import { packConv, planConv, planSummedConv } from '../../src/layers/conv/conv.js';
 import { type ConvMethod, defaultChoices } from '../../src/layers/conv/method.js';
 import type { ConvShape } from '../../src/layers/conv/shape.js';
 import type { TileChooser } from '../../src/layers/conv/tiles/kinds.js';
@@ -18,6 +18,8 @@ export interface ConvCase {
   readonly stride: number;
   readonly height: number;
   readonly width: number;
+  /** The result is its sum with another map, added after the ReLU instead of before it. */
+  readonly summed?: boolean;
 }
 
 export interface RunnableConv {
@@ -33,7 +35,7 @@ export interface RunnableConv {
 export function convCase(
   gpu: Gpu,
   precision: Precision,
-  { out, in: channels, kernel, stride, height, width }: ConvCase,
+  { out, in: channels, kernel, stride, height, width, summed = false }: ConvCase,
   method?: ConvMethod,
 ): RunnableConv {
   const values = (count: number, seed: number) => stored(randomValues(count, seed), precision);
@@ -46,7 +48,7 @@ export function convCase(
   };
   const input = planes(channels, height, width, values(channels * height * width, 1));
   const linear = conv2d(input, weights.weight, weights.bias, kernel, stride);
-  const residual = { ...linear, data: stored(linear.data, precision) };
+  const added = { ...linear, data: stored(linear.data, precision) };
   const defaults = defaultChoices(gpu.profile);
   const runWith = async (tile: TileChooser) => {
     const choices = { ...defaults, tile };
@@ -55,15 +57,19 @@ export function convCase(
     );
     const output = await runLayer(
       gpu,
-      [input, residual],
-      ([map, added]) => planConv('conv', map, packed, { relu: true, residual: added }),
+      [input, added],
+      ([map, other]) => {
+        if (!summed) return planConv('conv', map, packed, { relu: true, residual: other });
+        const { total, dispatches } = planSummedConv('conv', map, packed, other);
+        return { output: total, dispatches };
+      },
       precision,
     );
     dispose();
     return output.data;
   };
   return {
-    expected: relu(add(linear, residual)).data,
+    expected: (summed ? add(relu(linear), added) : relu(add(linear, added))).data,
     async runDefault() {
       let shape: ConvShape | undefined;
       const result = await runWith((asked) => defaults.tile((shape = asked)));

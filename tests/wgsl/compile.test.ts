@@ -16,7 +16,7 @@ import type { ConvShape } from '../../src/layers/conv/shape.js';
 import { fillsMatrices } from '../../src/layers/conv/tiles/matrix.js';
 import { candidateTiles, defaultTile, tileName } from '../../src/layers/conv/tiles/kinds.js';
 import type { TileDevice } from '../../src/layers/conv/tiles/tile.js';
-import { planDirectConv } from '../../src/layers/conv/direct.js';
+import { type DirectConvPlan, planDirectConv } from '../../src/layers/conv/direct.js';
 import { type ModelConfig, detectionPresets } from '../../src/network/config.js';
 import { convolutionsOf } from '../../src/network/parameters.js';
 import { type FoldedWeights, uploadWeights } from '../../src/network/weights.js';
@@ -119,6 +119,8 @@ async function addKernels(
           add(
             planDirectConv(() => tile, {
               ...own,
+              // A network's shape is a whole plan.
+              sum: (shape as DirectConvPlan).sum && { addend: slot, total: slot },
               label: tileName(tile),
               input: slot,
               weights: slot,
@@ -186,6 +188,12 @@ describe('every shader that can occur', async () => {
     );
     expect(messages.flat().map(({ message }) => message)).toEqual([]);
     console.log(`${kernels.size} pipelines of ${modules.size} shaders`);
+    const summed = [...kernels.values()]
+      .map(({ dispatch: { label, shader } }) => ({ label, bindings: shader.bindings }))
+      .filter(({ bindings }) => bindings.some(({ name }) => name === 'total'));
+    expect(new Set(summed.map(({ label }) => label.split(' ')[0]))).toEqual(
+      new Set(['plain', 'subgroup4', 'subgroup8', 'tiled', 'matrix']),
+    );
     expect(modules.size).toBeGreaterThan(90);
   });
 

@@ -28,8 +28,8 @@ export interface ConvShape {
 export type WeightOrder = 'output' | 'input';
 
 /**
- * Output pixels of one batch, rounded up to a power of two: shapes in the same bucket get the same
- * tile.
+ * Output pixels of one batch, rounded up to a power of two: a tuning has one tile for all shapes of
+ * a bucket.
  */
 export function pixelBucket({ sizes }: ConvShape): number {
   return 2 ** Math.ceil(Math.log2(sizes[2] * sizes[3]));
@@ -46,7 +46,7 @@ export function convName({
 }
 
 /**
- * A key that is equal for shapes that get the same tile: `1x1/1 64>128 x36 1024px f32 f32 f32`,
+ * A key that is equal for shapes that share a tuning's tile: `1x1/1 64>128 x36 1024px f32 f32 f32`,
  * followed by `matrix` if it is computed on subgroup matrices.
  */
 export function shapeKey(shape: ConvShape): string {

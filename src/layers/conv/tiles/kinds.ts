@@ -1,8 +1,8 @@
 // All kinds of tiles, and the default tile of a shape. The fastest tile depends on the adapter, so
 // a tuning (src/tuning) can choose another.
 import common from '../../../../shaders/conv_common.wgsl';
-import stored from '../../../../shaders/conv_store.wgsl';
-import storedWithSum from '../../../../shaders/conv_store_sum.wgsl';
+import store from '../../../../shaders/conv_store.wgsl';
+import storeWithSum from '../../../../shaders/conv_store_sum.wgsl';
 import { type Shader, type Variant, shaderOf } from '../../../wgsl/assemble.js';
 import type { Source } from '../../../wgsl/source.js';
 import { type ConvShape, pixelBucket } from '../shape.js';
@@ -38,13 +38,13 @@ export function candidateTiles(shape: ConvShape, device: TileDevice): ConvTile[]
     .flatMap((kind) => kind.candidates(shape, device));
 }
 
-const shadersThat = (store: Source): Record<TileKindName, (variant: Variant) => Shader> =>
+const shadersWith = (end: Source): Record<TileKindName, (variant: Variant) => Shader> =>
   Object.fromEntries(
-    Object.entries(kinds).map(([name, { sources }]) => [name, shaderOf(...sources, common, store)]),
+    Object.entries(kinds).map(([name, { sources }]) => [name, shaderOf(...sources, common, end)]),
   ) as Record<TileKindName, (variant: Variant) => Shader>;
 
-const storing = shadersThat(stored);
-const storingWithSum = shadersThat(storedWithSum);
+const shaders = shadersWith(store);
+const shadersWithSum = shadersWith(storeWithSum);
 
 /**
  * The shader and the overrides of a tile.
@@ -56,17 +56,17 @@ export function tileShader(
   withSum = false,
 ): { shader: Shader; constants: Record<string, number> } {
   const kind = kinds[tile.kind];
-  const shader = (withSum ? storingWithSum : storing)[tile.kind];
+  const shader = (withSum ? shadersWithSum : shaders)[tile.kind];
   return {
     shader: shader({ ...kind.variant(tile), types }),
     constants: { LANES: tile.lanes, ...kind.overrides(tile) },
   };
 }
 
-/** The WGSL of all tile kinds. */
+/** The WGSL of all tile kinds, as a tuning measures them. */
 export const tileSources: readonly Source[] = [
   common,
-  stored,
+  store,
   ...new Set(Object.values(kinds).flatMap(({ sources }) => sources)),
 ];
 

@@ -48,7 +48,7 @@ export type TileDevice = Pick<GpuProfile, 'software' | 'maxWorkgroupBytes'> &
 export interface TileKind {
   /** The order in which it reads weights. */
   readonly weightOrder: WeightOrder;
-  /** The WGSL of this kind; conv_common.wgsl and one that stores follow it. */
+  /** The WGSL of this kind, without conv_common.wgsl and conv_store.wgsl or conv_store_sum.wgsl. */
   readonly sources: readonly Source[];
   /**
    * The tiles that may be fastest for a shape on a device; empty if the kind does not work or makes

@@ -79,7 +79,7 @@ const fullGrid = 264;
  * Most pixels that a batch's tiles may compute, per pixel of its map. 66 pixels in tiles of 64 would
  * be almost twice the work.
  */
-const padding = 1.5;
+const mostWork = 1.5;
 
 /** The default tile of a shape, used without a tuning; undefined if none suits. */
 export function defaultTiled(shape: ConvShape, device: TileDevice): ConvTile | undefined {
@@ -92,7 +92,7 @@ export function defaultTiled(shape: ConvShape, device: TileDevice): ConvTile | u
     const tilesDown = Math.ceil(pixels / tilePixels);
     return (
       tilesDown * Math.ceil(outChannels / 4 / out4) * batches >= fullGrid &&
-      tilesDown * tilePixels <= padding * pixels
+      tilesDown * tilePixels <= mostWork * pixels
     );
   };
   return suitable.find(fills) ?? suitable.at(-1);
