@@ -38,6 +38,7 @@ export default defineConfig({
           include: ['tests/**/*.test.ts'],
           exclude: [...commands, ...inProcessesOfTheirOwn],
           isolate: false,
+          setupFiles: ['tests/support/typed-arrays.ts'],
         },
       },
       {

@@ -176,8 +176,6 @@ describe('an exported model', () => {
   const { gpu } = gpus.at(-1)!;
 
   it.each([
-    ['PAN++ ResNet-18, two FPEMs', panpp(resnet18)],
-    ['PAN++ ResNet-50, two FPEMs', panpp(resnet50)],
     ['PAN ResNet-18, three FPEMs', pan(3)],
   ] as const)('equals our own network: %s', async (name, config) => {
     const image = randomImage(64, 96);

@@ -76,7 +76,7 @@ describeOnGpus('decoder', (gpu) => {
     'with a beam of 1 is greedy decoding, over %i characters',
     async (characters) => {
       const decoder = decoderOf(characters);
-      const crops = randomCrops(12, characters);
+      const crops = randomCrops(6, characters);
       const { hypotheses, holistic } = await decode(gpu, decoder, greedy, crops);
       const lengths = new Set<number>();
       hypotheses.forEach(({ tokens, probabilities, peaks }, index) => {
@@ -99,7 +99,7 @@ describeOnGpus('decoder', (gpu) => {
 
   it('finds the best of all words with a beam that keeps every one, and greedy decoding does not', async () => {
     const decoder = decoderOf(2);
-    const crops = randomCrops(24, 7);
+    const crops = randomCrops(12, 7);
     // After 2 tokens there are 1 + 4 · 5 hypotheses, all kept, so that the third step finds the
     // best of all.
     const { hypotheses } = await decode(
@@ -121,7 +121,7 @@ describeOnGpus('decoder', (gpu) => {
 
   it.each([2, 5])('equals the twin with a beam of %i over 36 characters', async (beam) => {
     const decoder = decoderOf(36);
-    const crops = randomCrops(8, 36);
+    const crops = randomCrops(4, 36);
     const { hypotheses } = await decode(gpu, decoder, { beam, length: 12, forced: false }, crops);
     hypotheses.forEach(({ tokens, probabilities }, index) => {
       const expected = decoder.twin.beamSearch(cropOf(crops, index), beam, 12);

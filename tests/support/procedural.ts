@@ -14,12 +14,19 @@ export function proceduralCheckpoint(config: ModelConfig): Map<string, NamedTens
   return tensors;
 }
 
+/** Values of tensors that have been computed before; nobody changes them. */
+const known = new Map<string, Float32Array>();
+
 function proceduralTensor(name: string, shape: readonly number[], lastNorm: string): Float32Array {
+  const key = `${name} ${shape.join()} ${lastNorm}`;
+  const earlier = known.get(key);
+  if (earlier) return earlier;
   const value = valueRule(name, shape, lastNorm);
   const seed = crc32(name);
   // A loop: there are millions of values, and Float32Array.from takes five times as long.
   const values = new Float32Array(shape.reduce((a, b) => a * b, 1));
   for (let index = 0; index < values.length; index++) values[index] = value(uniform(index, seed));
+  known.set(key, values);
   return values;
 }
 

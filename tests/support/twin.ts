@@ -48,14 +48,19 @@ export function conv2d(
   const height = Math.floor((input.height + 2 * pad - kernel) / stride) + 1;
   const width = Math.floor((input.width + 2 * pad - kernel) / stride) + 1;
   const output = planes(bias.length, height, width);
-  const patch = new Float64Array(input.channels * kernel * kernel);
+  const length = input.channels * kernel * kernel;
+  // Several pixels at once, so that an output channel's weights are read once for all of them.
+  const patches = Array.from({ length: Math.min(8, width) }, () => new Float64Array(length));
   const weights = Float64Array.from(weight);
   for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      readPatch(patch, input, y * stride - pad, x * stride - pad, kernel);
+    for (let first = 0; first < width; first += patches.length) {
+      const count = Math.min(patches.length, width - first);
+      for (let k = 0; k < count; k++)
+        readPatch(patches[k], input, y * stride - pad, (first + k) * stride - pad, kernel);
       for (let out = 0; out < bias.length; out++) {
-        output.data[(out * height + y) * width + x] =
-          bias[out] + dot(weights, out * patch.length, patch);
+        const at = (out * height + y) * width + first;
+        for (let k = 0; k < count; k++)
+          output.data[at + k] = bias[out] + dot(weights, out * length, patches[k]);
       }
     }
   }
