@@ -63,8 +63,6 @@ describe('tune', () => {
     const tuned = await forward(JSON.parse(JSON.stringify(tuning)) as Tuning);
     expect([untuned.state, tuned.state]).toEqual(['none', 'used']);
     expect(relativeDifference(tuned.det, untuned.det)).toBeLessThan(1e-6);
-    expect(tuningState({ ...tuning, adapter: 'another' }, gpu.profile)).toBe('other-adapter');
-    expect(tuningState({ ...tuning, shaders: 'older' }, gpu.profile)).toBe('other-shaders');
   });
 
   it('refuses invalid sizes and invalid data, and ends with a signal', async () => {
