@@ -52,7 +52,7 @@ def parse_arguments():
                         help='allow --init to lack tensors of the network; they start from nothing')
     parser.add_argument('--resume', action='store_true', help='go on from OUT/state.pt if it is there')
     budget = parser.add_mutually_exclusive_group(required=True)
-    budget.add_argument('--minutes', type=float, help='time budget of the whole run, interruptions left out')
+    budget.add_argument('--minutes', type=float, help='time budget of the whole run, without interruptions and the time it is stopped')
     budget.add_argument('--steps', type=int, help='budget in steps, for runs that can be repeated exactly')
     parser.add_argument('--stop-after', type=float, default=float('inf'),
                         help='minutes after which this call saves and ends, whatever is left of the budget')
@@ -98,17 +98,27 @@ def make_optimiser(model, speller, recipe, rate, on_gpu):
     return torch.optim.AdamW(listed, lr=rate, **({'fused': True} if on_gpu else {}))
 
 
+LONGEST_STEP = 60  # seconds that count; in longer ones the process was stopped (SIGSTOP), or the machine asleep
+
+
 class Progress:
     """How much of the budget is spent, by time or by steps, over all calls of a run."""
 
     def __init__(self, arguments):
         self.minutes, self.steps = arguments.minutes, arguments.steps
         self.step = self.images = self.words = 0
-        self.earlier = 0.0  # seconds in earlier calls
-        self.started = None
+        self.spent = 0.0  # seconds, in earlier calls too
+        self.last = None
+
+    def tick(self):
+        """To be called at the start of a call and after each step."""
+        now = time.monotonic()
+        if self.last is not None:
+            self.spent += min(now - self.last, LONGEST_STEP)
+        self.last = now
 
     def seconds(self):
-        return self.earlier + (time.monotonic() - self.started if self.started else 0)
+        return self.spent
 
     def share(self, step=None):
         if self.steps:
@@ -206,7 +216,7 @@ class Trainer:
             self.speller.load_state_dict(state['speller'])
         self.optimiser.load_state_dict(state['optimiser'])
         torch.set_rng_state(state['random'])
-        self.progress.step, self.progress.earlier = state['step'], state['seconds']
+        self.progress.step, self.progress.spent = state['step'], state['seconds']
         self.progress.images, self.progress.words = state.get('images', 0), state.get('words', 0)
         print(f'resumed at step {state["step"]}, after {state["seconds"] / 60:.1f} minutes')
 
@@ -283,13 +293,15 @@ class Trainer:
 
     def run(self, loader, photographs):
         log, curve = Log(self.arguments.log_every), Curve(self.arguments.out)
-        self.progress.started = saved = call_started = time.monotonic()
+        self.progress.tick()
+        saved = call_started = time.monotonic()
         batches = iter(loader)
         while self.progress.share() < 1 and not stop_requested():
             asked = time.monotonic()
             batch = next(batches)
             waited = time.monotonic() - asked
             values, words = self.step(batch, photographs)
+            self.progress.tick()
             self.progress.images += len(batch['photograph'])
             self.progress.words += words
             log.add(values, len(batch['photograph']), words, waited)

@@ -2,6 +2,7 @@
 
   python3 -m unittest discover -s tests      (from training/)
 """
+import argparse
 import json
 import math
 import struct
@@ -11,6 +12,7 @@ import tempfile
 import unittest
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
+from unittest import mock
 
 import cv2
 import numpy as np
@@ -20,6 +22,7 @@ from torch.nn import functional as F
 TRAINING = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(TRAINING))
 
+import train  # noqa: E402
 from panpp_training import geometry, postprocess  # noqa: E402
 from panpp_training.augment import Photographs, assemble  # noqa: E402
 from panpp_training.data import CropMaker, CropRecipe, PixelStore, collate, load_photographs  # noqa: E402
@@ -461,6 +464,16 @@ class Freezing(unittest.TestCase):
         whole = model(image)[0]
         for known in ((model.backbone.lower(image),), model.backbone(image)):
             self.assertTrue(torch.equal(model(image, known)[0], whole))
+
+
+class Budget(unittest.TestCase):
+    def test_the_time_that_a_run_is_stopped_does_not_count(self):
+        progress = train.Progress(argparse.Namespace(minutes=10, steps=None))
+        with mock.patch('train.time.monotonic', side_effect=[100, 102, 103, 5000, 5002]):
+            for _ in range(5):
+                progress.tick()
+        self.assertEqual(progress.seconds(), 2 + 1 + train.LONGEST_STEP + 2)
+        self.assertAlmostEqual(progress.share(), 65 / 600)
 
 
 class Curves(unittest.TestCase):
