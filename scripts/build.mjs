@@ -67,7 +67,7 @@ const asModules = {
   bullmq: {
     names: ['bullmq', 'ioredis'],
     contents: [
-      "export { Queue, UnrecoverableError, Worker } from 'bullmq';",
+      "export { Queue, UnrecoverableError, WaitingError, Worker } from 'bullmq';",
       "export { Redis } from 'ioredis';",
     ].join('\n'),
   },

@@ -258,7 +258,9 @@ export async function openEngine(
     say(
       `panpp: ${from} was made by another version of panpp and is not used; make a new one with panpp tune`,
     );
-  return new Engine(first, async () => load(await openQuietly(options)), report);
+  // The fresh device may be of a slower adapter, which is announced like the first.
+  const open = gpu.profile.software ? openQuietly : openAdapter;
+  return new Engine(first, async () => load(await open(options)), report);
 }
 
 /** Opens the adapter; a software adapter gets one line on stderr. */

@@ -2,8 +2,7 @@
 import { resolve } from 'node:path';
 import { Argument, type Command, Option } from 'commander';
 import { PanppError } from '../errors.js';
-import { findImages, readBytes } from './files.js';
-import { inputsHelp } from './image-run.js';
+import { findImages, readBytes, standardInput } from './files.js';
 import { textOf } from './json.js';
 import { isRunsPicture } from './output-record.js';
 import { isPath } from './queue/addresses.js';
@@ -24,7 +23,7 @@ export function addEnqueue(program: Command): void {
       'Puts images into a queue in Redis, from which `panpp worker` takes them (docs/queue.md). An image that is in the ' +
         'queue already, done or not, is not put in again. Workers read files by the same paths.',
     )
-    .addArgument(new Argument('[images...]', inputsHelp))
+    .addArgument(new Argument('[images...]', 'files, folders (searched recursively), globs'))
     .addOption(
       new Option(
         '--list <file>',
@@ -58,6 +57,11 @@ async function addressesOf(
 ): Promise<{ addresses: string[]; problems: string[] }> {
   const problems: string[] = [];
   const addresses = new Set<string>();
+  if (inputs.includes(standardInput))
+    throw new PanppError(
+      'argument',
+      'an image on standard input can’t be queued: workers read images by their addresses; give a file',
+    );
   if (inputs.length > 0) {
     const found = await findImages(inputs, isRunsPicture);
     problems.push(...found.problems.map(({ error }) => error.message));

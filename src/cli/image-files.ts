@@ -24,7 +24,8 @@ const imagesAtOnce = 3;
 
 /**
  * Finds the text in image files, one outcome each in their order.
- * @throws PanppError `device-lost`: nothing more can be done
+ * @throws PanppError `device-lost`, or `adapter` if no device can be opened in its place: nothing
+ * more can be done
  */
 export function processFiles<F extends { readonly path: string }>(
   files: Iterable<F>,
@@ -33,13 +34,18 @@ export function processFiles<F extends { readonly path: string }>(
   return streamed(files, ({ path }) => processFile(path, findText), { concurrency: imagesAtOnce });
 }
 
+/** Whether an error is of the device, not of an image. */
+export function isWithoutDevice(error: unknown): error is PanppError {
+  return error instanceof PanppError && ['device-lost', 'adapter'].includes(error.code);
+}
+
 async function processFile(path: string, findText: FindText): Promise<Outcome> {
   let image: PixelImage | undefined;
   try {
     image = await decodeImage(await readBytes(path), path);
     return { result: { image, found: await findText(image, path) } };
   } catch (error) {
-    if (error instanceof PanppError && error.code === 'device-lost') throw error;
+    if (isWithoutDevice(error)) throw error;
     // The model's messages do not name the file.
     const isModels = image !== undefined && error instanceof PanppError;
     return { error: isModels ? `${path}: ${error.message}` : errorLine(error) };

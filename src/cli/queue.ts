@@ -43,9 +43,7 @@ async function look(action: Action, flags: StatusFlags): Promise<number> {
       return await printStatus(open, flags);
     }
     if (action === 'retry') {
-      const failed = await queue.getFailedCount();
-      await queue.retryJobs({ state: 'failed' });
-      say(`panpp: ${failed} images put back into the queue ${flags.queue}`);
+      say(`panpp: ${await putBack(open)} images put back into the queue ${flags.queue}`);
     } else if (action === 'clear') {
       await queue.obliterate({ force: true });
       say(`panpp: the queue ${flags.queue} is empty`);
@@ -54,6 +52,21 @@ async function look(action: Action, flags: StatusFlags): Promise<number> {
     await open.close();
   }
   return exitCodes.done;
+}
+
+/** Puts failed images back as if they were new; returns how many. */
+async function putBack({ queue, redis }: OpenQueue): Promise<number> {
+  let count = 0;
+  for (;;) {
+    const jobs = await queue.getJobs(['failed'], 0, page - 1, true);
+    if (jobs.length === 0) return count;
+    for (const job of jobs) {
+      // How often a worker crashed with it; there is no function for that.
+      await redis.hdel(queue.toKey(job.id!), 'stc');
+      await job.retry('failed', { resetAttemptsMade: true, resetAttemptsStarted: true });
+      count++;
+    }
+  }
 }
 
 interface Status {

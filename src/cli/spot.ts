@@ -20,6 +20,7 @@ import { type EngineOptions, withEngineOptions } from './engine.js';
 import { fileError, namesIn, readBytes, standardInput, statOf, withoutEnding } from './files.js';
 import { inputsHelp, runOnImages } from './image-run.js';
 import { withSettingsOptions, withTileOption } from './settings-options.js';
+import { hashOf } from './output-record.js';
 import { type OutputFlags, type ResultTask, withOutputOptions } from './result-files.js';
 import { withShardOption } from './shard.js';
 import { exiting, integerBetween, numberBetween } from './usage.js';
@@ -85,7 +86,7 @@ const task: ResultTask = {
 };
 
 async function spot(inputs: string[], flags: SpotFlags): Promise<number> {
-  const lexiconFor = await lexicons(flags.lexicon);
+  const lexicons = await lexiconsAt(flags.lexicon);
   return runOnImages(inputs, flags, task, async (config) => {
     const options: SpotOptions = {
       ...settingsOf(flags, config.detection),
@@ -95,9 +96,9 @@ async function spot(inputs: string[], flags: SpotFlags): Promise<number> {
       correction: flags.correct || flags.lexicon !== undefined ? thresholdsOf(flags) : undefined,
     };
     return {
-      settings: { ...options, lexicon: await stampOf(flags.lexicon) },
+      settings: { ...options, lexicon: lexicons.stamp },
       forModel: (model) => async (image, path) =>
-        model.spot(image, { ...options, lexicon: await lexiconFor(path) }),
+        model.spot(image, { ...options, lexicon: await lexicons.of(path) }),
     };
   });
 }
@@ -109,35 +110,43 @@ function thresholdsOf(flags: SpotFlags): Partial<CorrectionSettings> {
   );
 }
 
+interface Lexicons {
+  readonly of: (image: string) => Promise<Lexicon | undefined>;
+  /** Differs if a lexicon does. */
+  readonly stamp: unknown;
+}
+
 /** The lexicon for an image: the single file, the image's own from a folder, or none. */
-async function lexicons(
-  path: string | undefined,
-): Promise<(image: string) => Promise<Lexicon | undefined>> {
-  if (path === undefined) return async () => undefined;
+async function lexiconsAt(path: string | undefined): Promise<Lexicons> {
+  if (path === undefined) return { of: async () => undefined, stamp: undefined };
   if (!(await isFolder(path))) {
-    const lexicon = parseLexicon(await readBytes(path), path);
-    return async () => lexicon;
+    const bytes = await readBytes(path);
+    const lexicon = parseLexicon(bytes, path);
+    return { of: async () => lexicon, stamp: hashOf(bytes) };
   }
-  return async (image) => {
-    const name = basename(withoutEnding(image));
-    for (const candidate of [`${name}.txt`, `voc_${name}.txt`].map((file) => join(path, file))) {
-      if (await statOf(candidate)) return parseLexicon(await readBytes(candidate), candidate);
-    }
-    throw new PanppError(
-      'file',
-      `${path}: no lexicon for this image (${name}.txt or voc_${name}.txt)`,
-    );
+  return {
+    of: async (image) => {
+      const name = basename(withoutEnding(image));
+      for (const candidate of [`${name}.txt`, `voc_${name}.txt`].map((file) => join(path, file))) {
+        if (await statOf(candidate)) return parseLexicon(await readBytes(candidate), candidate);
+      }
+      throw new PanppError(
+        'file',
+        `${path}: no lexicon for this image (${name}.txt or voc_${name}.txt)`,
+      );
+    },
+    stamp: await stampOfFolder(path),
   };
 }
 
-/** Changes when a lexicon changes: names, sizes and times of the file, or of the folder's files. */
-async function stampOf(path: string | undefined): Promise<unknown> {
-  if (path === undefined || path === standardInput) return path;
-  const names = (await isFolder(path))
-    ? (await namesIn(path)).sort().map((name) => join(path, name))
-    : [path];
+/** Names, sizes and times of a folder's files. */
+async function stampOfFolder(folder: string): Promise<unknown> {
+  const names = (await namesIn(folder)).sort().map((name) => join(folder, name));
   return Promise.all(
-    names.map(async (name) => [name, (await statOf(name))?.size, (await statOf(name))?.mtimeMs]),
+    names.map(async (name) => {
+      const file = await statOf(name);
+      return [name, file?.size, file?.mtimeMs];
+    }),
   );
 }
 

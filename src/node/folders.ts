@@ -15,10 +15,9 @@ export async function makeFolder(path: string, mode?: number): Promise<void> {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EEXIST' && (await stat(onDisk(path))).isDirectory()) return;
     const parent = dirname(path);
-    if (code !== 'ENOENT' || parent === path || (await stat(onDisk(parent)).catch(() => undefined)))
-      throw error;
-    await makeFolder(parent, mode);
-    // Another process may have created it in the meantime.
+    if (code !== 'ENOENT' || parent === path) throw error;
+    if (!(await stat(onDisk(parent)).catch(() => undefined))) await makeFolder(parent, mode);
+    // Another process may have created the parent, or this folder, in the meantime.
     await mkdir(onDisk(path), { mode }).catch((again: NodeJS.ErrnoException) => {
       if (again.code !== 'EEXIST') throw again;
     });

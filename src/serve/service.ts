@@ -138,14 +138,22 @@ export class Service {
   async stop(grace: number): Promise<boolean> {
     this.#isStopping = true;
     this.#app.log.info({ open: this.#open }, 'stopping');
-    const closed = this.#app.close().then(() => true);
+    const closed = this.#closed();
     const late = delay(grace, false, { ref: false });
     if (await Promise.race([closed, late])) return true;
     this.#finder.stop(stopping());
     await Promise.race([closed, delay(lastWords, undefined, { ref: false })]);
     this.#app.server.closeAllConnections();
-    await closed;
+    await Promise.race([closed, delay(lastWords, undefined, { ref: false })]);
     return false;
+  }
+
+  /** Listens no more, and ends when all requests are answered. */
+  async #closed(): Promise<true> {
+    await this.#app.close();
+    // Fastify waits for one address only, and localhost may be two.
+    while (this.#open > 0) await delay(10, undefined, { ref: false });
+    return true;
   }
 
   async #prepare(): Promise<void> {

@@ -51,12 +51,18 @@ async function partsOf(request: FastifyRequest, names: readonly PartName[]) {
           'body',
           `the form has a part ${quoted(part.fieldname)} ${field ? 'twice' : 'that is not known'}; it takes ${names.join(' and ')}, settings are query parameters`,
         );
-      parts.set(
-        field,
-        part.type === 'file'
-          ? { bytes: await part.toBuffer(), name: part.filename || undefined }
-          : { bytes: Buffer.from(String(part.value)) },
-      );
+      if (part.type === 'file') {
+        parts.set(field, { bytes: await part.toBuffer(), name: part.filename || undefined });
+        continue;
+      }
+      // The form's parser cuts long texts, and has decoded them.
+      if (part.valueTruncated)
+        throw new ServiceError(
+          413,
+          'too-large',
+          `the part ${field} is a text of over 1 MiB; send it as a file: -F ${field}=@FILE`,
+        );
+      parts.set(field, { bytes: Buffer.from(String(part.value)) });
     }
   } catch (error) {
     // Those of the parser itself have no status.

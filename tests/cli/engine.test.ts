@@ -1,6 +1,11 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Engine, type Loaded, openEngine, readWeightsBytes } from '../../src/cli/engine.js';
+import { processFiles } from '../../src/cli/image-files.js';
 import { PanppError } from '../../src/errors.js';
+import { encodePng } from '../../src/images/encode.js';
 import type { Model } from '../../src/model/model.js';
 import { plainImage } from '../support/picture.js';
 
@@ -38,6 +43,16 @@ const nameOf = (model: Model) => (model as unknown as { name: string }).name;
 const lost = () => {
   throw new PanppError('device-lost', 'the GPU device was lost (unplugged); open it and load it');
 };
+
+it('a run ends when no device can be opened any more', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'panpp-engine-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const path = join(folder, 'a.png');
+  writeFileSync(path, encodePng(plainImage(8)));
+  const gone = new PanppError('adapter', 'no WebGPU adapter was found');
+  const outcomes = processFiles([{ path }, { path }], () => Promise.reject(gone));
+  await expect(outcomes[Symbol.asyncIterator]().next()).rejects.toBe(gone);
+});
 
 describe('an engine', () => {
   it('does what was under way again on one fresh device, and says so once', async () => {

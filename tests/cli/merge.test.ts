@@ -366,6 +366,11 @@ describe('result files', () => {
     expect(await refused(['merge', 's1', 'lines'])).toBe(
       'panpp: s1 is result files, lines is JSON lines; join each kind by itself',
     );
+    put('deep/sub', { 'img_4.txt': '4' });
+    put('deep', { 'img_1.txt': '1' });
+    expect(await refused(['merge', 's1', 'deep'])).toBe(
+      "panpp: deep/sub: result files in subfolders can't be joined; join the shards' JSON lines, or each subfolder",
+    );
     put('odd', { 'run.json': '{}' });
     expect(await refused(['merge', 'odd'])).toBe("panpp: odd/run.json: not a run's settings file");
     put('odd', { 'run.json': '{"settings":{},"protocol":"toString"}' });

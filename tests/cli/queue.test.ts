@@ -4,7 +4,10 @@ import { mkdirSync, readdirSync } from 'node:fs';
 import { once } from 'node:events';
 import type { ChildProcess } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { ImageWorker } from '../../src/cli/queue/image-worker.js';
+import { jobId, jobOf } from '../../src/cli/queue/jobs.js';
 import { openQueue } from '../../src/cli/queue/redis.js';
+import { PanppError } from '../../src/errors.js';
 import { encodePng, packagedWeights } from '../../src/node.js';
 import { plainImage } from '../support/picture.js';
 import { RedisServer, hasRedis } from '../support/redis.js';
@@ -40,6 +43,12 @@ it('is refused in one line where there is no Redis, or it is named wrongly', asy
   expect(
     await refused(['worker', '--output', 'out', '--task', 'spot', '--weights', packagedWeights()]),
   ).toMatch(/recognition head/);
+});
+
+it('takes images by their names, which may be no UTF-8, but no standard input', async () => {
+  const names = ['/caf\udce9.jpg', '/caf\udce8.jpg', '/caf\ufffd.jpg'];
+  expect(new Set(names.map(jobId)).size).toBe(3);
+  expect(await refused(['enqueue', '-'])).toMatch(/an image on standard input can’t be queued/);
 });
 
 describe.skipIf(!hasRedis)('a queue', () => {
@@ -145,6 +154,37 @@ describe.skipIf(!hasRedis)('a queue', () => {
       'panpp: 2 images put back into the queue panpp',
     ]);
     expect(await status()).toMatchObject({ waiting: 2, failed: 0 });
+    const open = await openQueue({ redis: server.url, queue: 'panpp' });
+    const again = await open.queue.getWaiting();
+    await open.close();
+    expect(again.map(({ attemptsMade, stalledCounter }) => [attemptsMade, stalledCounter])).toEqual(
+      [
+        [0, 0],
+        [0, 0],
+      ],
+    );
+  });
+
+  it('keeps the image of a worker that has lost its device', async () => {
+    await queue('clear');
+    const open = await openQueue({ redis: server.url, queue: 'panpp' });
+    await open.queue.add('image', { address: 'a.png' }, jobOf('a.png').opts);
+    const gone = new PanppError('adapter', 'no WebGPU adapter was found');
+    const worker = new ImageWorker(
+      open,
+      {
+        fingerprint: 'f',
+        read: async () => encodePng(plainImage(32)),
+        find: () => Promise.reject(gone),
+        results: { has: async () => false, create: async () => true },
+      },
+      { atOnce: 1, lease: 5000, maxPixels: 1e6 },
+    );
+    await expect(worker.run(false)).rejects.toBe(gone);
+    const [job] = await open.queue.getWaiting();
+    await open.close();
+    expect([job.data.address, job.attemptsMade]).toEqual(['a.png', 0]);
+    expect(worker.failed).toBe(0);
   });
 });
 

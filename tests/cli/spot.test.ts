@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, utimesSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { vocabularies } from '../../src/network/config.js';
 import { foldCheckpoint } from '../../src/network/weights.js';
@@ -162,6 +162,21 @@ describe('panpp spot', () => {
     expect(
       (await spot('sign.png', '--lexicon', 'lexicons', ...loose)).regions.map(({ text }) => text),
     ).toEqual(expected);
+  });
+
+  it('reads again with --resume where a lexicon has changed, though not its size and time', async () => {
+    const resumed = () =>
+      spot('sign.png', '--lexicon', 'own.txt', '--format', 'json', '--output', 'own', '--resume');
+    const time = new Date();
+    const lexicon = (word: string) => {
+      write('own.txt', word);
+      utimesSync(inScratch('own.txt'), time, time);
+    };
+    lexicon('open');
+    await resumed();
+    expect((await resumed()).messages.join()).toContain('1 of 1 images were done before');
+    lexicon('shut');
+    expect((await resumed()).messages.join()).not.toContain('done before');
   });
 
   it('says which image has no lexicon in the folder', async () => {

@@ -1,9 +1,10 @@
 // The service with engines that need no GPU: its limits, its errors, and its end.
 import { connect } from 'node:net';
+import dns from 'node:dns';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Validator } from '@seriousme/openapi-schema-validator';
-import { afterAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { PanppError } from '../../src/errors.js';
 import { encodePng } from '../../src/images/encode.js';
 import type { PixelImage } from '../../src/images/image.js';
@@ -211,6 +212,13 @@ describe('a request', () => {
       expect({ status, code }, given).toEqual({ status: 400, code: 'body' });
       expect(given).toContain(message);
     }
+    const reader = await servingHere(new FakeEngine(), { config: reading, maxBytes: 4_000_000 });
+    const long = form(picture, { lexicon: 'words\n'.repeat(200_000) });
+    expect(await refusal(fetch(`${reader.url}/v1/spot`, long))).toMatchObject({
+      status: 413,
+      code: 'too-large',
+      message: 'the part lexicon is a text of over 1 MiB; send it as a file: -F lexicon=@FILE',
+    });
     const broken = raw(picture, { 'content-type': 'multipart/form-data; boundary=x' });
     expect(await refused('/v1/detect', broken)).toMatchObject({ code: 'body', status: 400 });
   });
@@ -580,6 +588,27 @@ describe('the end', () => {
       status: 200,
       connection: 'close',
     });
+    expect(await stopped).toBe(true);
+  });
+
+  it('waits for all addresses of localhost', async () => {
+    const both = ['127.0.0.1', '127.0.0.2'].map((address) => ({ address, family: 4 }));
+    type Done = (...found: unknown[]) => void;
+    const lookup = (host: string, options: unknown, done?: Done) => {
+      if (done) done(null, both);
+      else (options as Done)(null, host === 'localhost' ? both[0].address : host, 4);
+    };
+    vi.spyOn(dns, 'lookup').mockImplementation(lookup as unknown as typeof dns.lookup);
+    onTestFinished(() => void vi.restoreAllMocks());
+    const { engine, calls, called } = held();
+    const { service: ending, url: address } = await serving(engine, {}, 'localhost');
+    const other = `http://127.0.0.2:${new URL(address).port}`;
+    const answer = fetch(`${other}/v1/detect`, raw(picture));
+    await called(1);
+    const stopped = ending.stop(60_000);
+    expect(await Promise.race([stopped, delay(300, 'under way')])).toBe('under way');
+    calls[0].end();
+    expect((await answer).status).toBe(200);
     expect(await stopped).toBe(true);
   });
 

@@ -92,6 +92,7 @@ export interface Serving {
 export async function serving(
   engine: TextEngine = new FakeEngine(),
   options: Partial<ServiceOptions> = {},
+  host = '127.0.0.1',
 ): Promise<Serving> {
   const log: Record<string, unknown>[] = [];
   const service = await Service.create(engine, {
@@ -109,7 +110,7 @@ export async function serving(
     },
     ...options,
   });
-  const url = await service.listen('127.0.0.1', 0);
+  const url = await service.listen(host, 0);
   return { service, url, log };
 }
 

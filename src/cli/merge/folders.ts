@@ -5,7 +5,7 @@ import { PanppError, quoted } from '../../errors.js';
 import type { FileSet } from '../../evaluation/formats/files.js';
 import { PROTOCOLS } from '../../evaluation/types.js';
 import { readFileSet } from '../file-set.js';
-import { createFolder, writeBytes } from '../files.js';
+import { createFolder, namesIn, statOf, writeBytes } from '../files.js';
 import { jsonOf } from '../json.js';
 import {
   RunFolder,
@@ -69,8 +69,21 @@ export async function writeRun(
   });
 }
 
-/** Result files. @throws PanppError `file` or `evaluation` if they can't be read */
+/**
+ * Result files.
+ * @throws PanppError `file` or `evaluation` if they can't be read, or lie in subfolders
+ */
 export async function readFilesPart(path: string): Promise<Part<Uint8Array>> {
+  if ((await statOf(path))?.isDirectory()) {
+    for (const name of await namesIn(path)) {
+      const inner = join(path, name);
+      if (!name.startsWith('.') && (await statOf(inner))?.isDirectory())
+        throw new PanppError(
+          'file',
+          `${inner}: result files in subfolders can't be joined; join the shards' JSON lines, or each subfolder`,
+        );
+    }
+  }
   const files = await readFileSet(path);
   return {
     path,

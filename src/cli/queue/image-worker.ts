@@ -1,11 +1,12 @@
 // Takes images from the queue until it is told to end.
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Job, UnrecoverableError, Worker } from 'bullmq';
+import { type Job, UnrecoverableError, WaitingError, Worker } from 'bullmq';
 import { PanppError } from '../../errors.js';
 import { jsonLine, resultLine } from '../../formats/result-line.js';
 import { decodeImage } from '../../images/decode.js';
 import type { Detection, Spotting } from '../../model/options.js';
 import type { PixelImage } from '../../images/image.js';
+import { isWithoutDevice } from '../image-files.js';
 import { hashOf } from '../output-record.js';
 import { errorLine, print, say } from '../report.js';
 import type { ImageDone, ImageJob } from './jobs.js';
@@ -38,19 +39,25 @@ export class ImageWorker {
   readonly #options: WorkerOptions;
   readonly #worker: Worker<ImageJob, ImageDone>;
   #failed = 0;
+  /** Why this worker can do no more images. */
+  #fault: PanppError | undefined;
 
   constructor(open: OpenQueue, work: ImageWork, options: WorkerOptions) {
     this.#open = open;
     this.#work = work;
     this.#options = options;
-    this.#worker = new Worker<ImageJob, ImageDone>(open.queue.name, (job) => this.#process(job), {
-      connection: open.redis,
-      concurrency: options.atOnce,
-      lockDuration: options.lease,
-      stalledInterval: options.lease / 2,
-      maxStalledCount: maxCrashes,
-      autorun: false,
-    });
+    this.#worker = new Worker<ImageJob, ImageDone>(
+      open.queue.name,
+      (job, token) => this.#process(job, token),
+      {
+        connection: open.redis,
+        concurrency: options.atOnce,
+        lockDuration: options.lease,
+        stalledInterval: options.lease / 2,
+        maxStalledCount: maxCrashes,
+        autorun: false,
+      },
+    );
     this.#worker.on('completed', ({ data: { address } }, { result, isNew }) => {
       void print(jsonLine({ address, result, isNew }));
     });
@@ -64,13 +71,17 @@ export class ImageWorker {
     return this.#failed;
   }
 
-  /** Works until `stop`, or until no image is left if `untilEmpty`. */
+  /**
+   * Works until `stop`, or until no image is left if `untilEmpty`.
+   * @throws PanppError `device-lost` or `adapter` if there is no device any more
+   */
   async run(untilEmpty: boolean): Promise<void> {
     const running = this.#worker.run();
     if (untilEmpty) await Promise.race([running, this.#emptied()]);
     else await running;
     await this.stop();
     await running;
+    if (this.#fault) throw this.#fault;
   }
 
   /** Takes no more images, and ends when those under way are done. */
@@ -86,7 +97,8 @@ export class ImageWorker {
     }
   }
 
-  async #process({ data: { address } }: Job<ImageJob, ImageDone>): Promise<ImageDone> {
+  async #process(job: Job<ImageJob, ImageDone>, token?: string): Promise<ImageDone> {
+    const { address } = job.data;
     const { fingerprint, read, find, results } = this.#work;
     try {
       const bytes = await read(address);
@@ -98,6 +110,13 @@ export class ImageWorker {
       const isNew = await results.create(result, jsonLine(resultLine(address, found)));
       return { result, isNew };
     } catch (error) {
+      if (isWithoutDevice(error)) {
+        // The image is another worker's then: this one would fail with all that it takes.
+        this.#fault ??= error;
+        void this.stop();
+        await job.moveToWait(token);
+        throw new WaitingError();
+      }
       throw isPermanent(error) ? new UnrecoverableError(errorLine(error)) : error;
     }
   }

@@ -1,5 +1,6 @@
 // What is in the queue: an image is a job. The queue itself is loaded only when it is used.
 import { type Command, Option } from 'commander';
+import { onDisk } from '../../node/paths.js';
 import { hashOf } from '../output-record.js';
 
 export interface QueueFlags {
@@ -32,9 +33,9 @@ export interface ImageDone {
   readonly isNew: boolean;
 }
 
-/** An address has one job at most. */
+/** An address has one job at most. Names that are not UTF-8 differ only in their bytes. */
 export function jobId(address: string): string {
-  return hashOf(address);
+  return hashOf(onDisk(address));
 }
 
 /** An image that fails so often goes to the dead letters. */
