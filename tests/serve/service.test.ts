@@ -598,7 +598,7 @@ describe('the end', () => {
       if (done) done(null, both);
       else (options as Done)(null, host === 'localhost' ? both[0].address : host, 4);
     };
-    vi.spyOn(dns, 'lookup').mockImplementation(lookup as unknown as typeof dns.lookup);
+    vi.spyOn(dns, 'lookup').mockImplementation(lookup);
     onTestFinished(() => void vi.restoreAllMocks());
     const { engine, calls, called } = held();
     const { service: ending, url: address } = await serving(engine, {}, 'localhost');
