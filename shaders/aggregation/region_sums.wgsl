@@ -27,14 +27,16 @@ struct AtomicRegionSum {
 
 const SCORE_UNIT = 1048576.0;
 
-// Number of the `samples` nearest-neighbour samples that fall on position `at` of `size`.
+// Number of the `samples` nearest-neighbour samples that fall on position `at` of `size`. Whole
+// multiples apart, so that products stay below 2³² (longestUneven in plan.ts).
 fn samplesAt(at: u32, size: u32, samples: u32) -> u32 {
-  return ((at + 1u) * samples + size - 1u) / size - (at * samples + size - 1u) / size;
+  let rest = samples % size;
+  return samples / size + ((at + 1u) * rest + size - 1u) / size - (at * rest + size - 1u) / size;
 }
 
 // Remainder of a sample before column `at`, in units of 1 / width of a sample.
 fn remainderAt(at: u32) -> u32 {
-  return (at * sizes.imageWidth + sizes.width - 1u) % sizes.width;
+  return (at * (sizes.imageWidth % sizes.width) + sizes.width - 1u) % sizes.width;
 }
 
 fn add(label: u32, area: u32, score: f32) {

@@ -63,6 +63,12 @@ const constants = { BLOCK: 8, STRETCH: 64, STRIP: 8 };
 const groups = { kernels: 4, growQueue: 16, growLevels: 256 };
 /** Largest factor per axis from map to image, so that sums in region_sums.wgsl don't overflow. */
 const maxMagnification = 32;
+
+/**
+ * Longest side of a map that is no whole fraction of its image's: products of two positions must
+ * stay below 2³² (region_sums.wgsl).
+ */
+const longestUneven = 65535;
 /** Bits of the largest finite float32. */
 const largestFloat = 0x7f7fffff;
 
@@ -84,6 +90,16 @@ export function planAggregation(
       'argument',
       `a map of ${height} × ${width} is over ${maxMagnification} times smaller than its image of ${image.height} × ${image.width}`,
     );
+  }
+  for (const [size, samples] of [
+    [height, image.height],
+    [width, image.width],
+  ]) {
+    if (size > longestUneven && samples % size !== 0)
+      throw new PanppError(
+        'argument',
+        `a map of ${height} × ${width} is too long for an image of ${image.height} × ${image.width}: a side over ${longestUneven} must be a whole fraction of the image's`,
+      );
   }
   const pixels = height * width;
   const across = Math.ceil(width / wordBits);

@@ -29,6 +29,12 @@ const usualTileSide = 2048;
  */
 export const alwaysFits = 1024;
 
+/**
+ * Longest images in proportion to their width that are processed whole: bands of rows (the stem's,
+ * the head's) have a least height, so those of a very wide image can be too large.
+ */
+const longestStrip = 128;
+
 /** The network's input is aligned to this. */
 const step = 32;
 
@@ -39,9 +45,10 @@ const step = 32;
 export function defaultTileSide({ height, width }: Size, largestSquare: () => number): number {
   const pixels = height * width;
   const whole = Math.max(height, width, usualTileSide);
-  if (pixels <= alwaysFits ** 2) return whole;
+  const isStrip = Math.max(height, width) > longestStrip * Math.min(height, width);
+  if (pixels <= alwaysFits ** 2 && !isStrip) return whole;
   const largest = largestSquare();
-  return pixels <= largest ** 2 ? whole : Math.min(usualTileSide, largest);
+  return pixels <= largest ** 2 && !isStrip ? whole : Math.min(usualTileSide, largest);
 }
 
 /**

@@ -4,7 +4,7 @@ import type { PrecisionChoice } from '../layers/precision.js';
 import { readWeights } from '../network/weights-file.js';
 import { uploadWeights } from '../network/weights.js';
 import { checkOptions } from '../options.js';
-import { uploadRecognition } from '../recognition/weights.js';
+import { uploadedRecognition } from '../recognition/weights.js';
 import { type Tuning, asTuning, tunedChoices, tuningState } from '../tuning/tuning.js';
 import { Model } from './model.js';
 
@@ -57,5 +57,9 @@ export async function loadModel(
   await network.ready;
   // Writes to a lost device fail silently.
   gpu.assertUsable();
-  return new Model(gpu, config, network, uploadRecognition(gpu, tensors, config), state);
+  const reading = await uploadedRecognition(gpu, tensors, config).catch((error: unknown) => {
+    network.dispose();
+    throw error;
+  });
+  return new Model(gpu, config, network, reading, state);
 }

@@ -59,9 +59,10 @@ export async function* streamed<S, R extends object, K = S>(
     keep && concurrency > 1 && !Array.isArray(images) ? keep : (image: S) => image;
   const source =
     Symbol.asyncIterator in images ? images[Symbol.asyncIterator]() : images[Symbol.iterator]();
+  if (Array.isArray(images)) images.forEach(expectFailure);
   // Pixels that are there already are copied before the source continues.
   const processed = async (given: S | PromiseLike<S>) => {
-    const image = isPromise(given) ? await given : given;
+    const image = isPromise(given) ? await abortable(Promise.resolve(given), signal) : given;
     return { image, result: await work(taken(image)) };
   };
   const underWay: Promise<Event<S, R>>[] = [];
@@ -97,6 +98,7 @@ export async function* streamed<S, R extends object, K = S>(
     const left = end ? undefined : source.return?.();
     // With a request pending, the source may never answer: don't wait for it.
     if (!asked) await left;
+    else expectFailure(left);
   }
 }
 
@@ -105,7 +107,9 @@ type Source<S> = AsyncIterator<S | PromiseLike<S>> | Iterator<S | PromiseLike<S>
 async function nextOf<S>(source: Source<S>): Promise<Event<S, never>> {
   try {
     const next = await source.next();
-    return next.done ? { kind: 'end' } : { kind: 'image', image: next.value };
+    if (next.done) return { kind: 'end' };
+    expectFailure(next.value);
+    return { kind: 'image', image: next.value };
   } catch (error) {
     return { kind: 'end', error };
   }
@@ -116,6 +120,13 @@ function outcomeOf<S, R>(done: Promise<{ image: S; result: R }>): Promise<Event<
     ({ image, result }) => ({ kind: 'result', image, result }),
     (error: unknown) => ({ kind: 'failure', error }),
   );
+}
+
+/**
+ * A promise may be rejected before its turn comes, or never have one: Node would end the process.
+ */
+function expectFailure(image: unknown): void {
+  if (isPromise(image)) image.then(undefined, () => {});
 }
 
 function isPromise<S>(image: S | PromiseLike<S>): image is PromiseLike<S> {

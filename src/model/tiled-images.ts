@@ -6,7 +6,7 @@ import { MapPass } from '../detection/map-pass.js';
 import { type Tile, defaultTileSide, planTiles, tileMargin } from '../detection/tiles.js';
 import type { Gpu } from '../gpu/context.js';
 import { addTimes } from '../gpu/timeline.js';
-import { type Size, mostPixels, resizedSize } from '../images/size.js';
+import { DEFAULT_MAX_PIXELS, type Size, mostPixels, resizedSize } from '../images/size.js';
 import { type Part, PartUploads, type PixelSource } from '../images/upload.js';
 import type { DetectionSettings, ModelConfig } from '../network/config.js';
 import type { NetworkWeights } from '../network/weights.js';
@@ -18,8 +18,8 @@ import {
   readingOf,
 } from '../recognition/reading.js';
 import { type Rois, roisOfShapes } from '../recognition/roi.js';
-import { planWindows, readInWindows } from '../recognition/windows.js';
-import type { Word } from '../recognition/words.js';
+import { planWindows, readInWindows, windowSize } from '../recognition/windows.js';
+import { type Word, unread } from '../recognition/words.js';
 import type { Box, Polygon } from '../shapes/geometry.js';
 import type { Region } from '../shapes/regions.js';
 import type {
@@ -42,6 +42,8 @@ export interface Tiling {
   readonly size: Size;
   /** One if the image is processed whole. */
   readonly tiles: readonly Tile[];
+  /** Maximum length of a tile's sides. */
+  readonly side: number;
 }
 
 export class TiledImages {
@@ -64,7 +66,10 @@ export class TiledImages {
   tilingOf({ height, width }: PixelSource, config: ModelConfig, settings: Settings): Tiling {
     const size = resizedSize(height, width, settings, mostPixels(settings.scale));
     const side = settings.tileSide ?? defaultTileSide(size, () => this.#largestSquare(config));
-    return { size, tiles: planTiles(size, side) };
+    // One tile is an image that is processed whole, of which there is a largest.
+    const isWhole = size.height * size.width <= DEFAULT_MAX_PIXELS;
+    const most = isWhole ? side : Math.min(side, Math.sqrt(DEFAULT_MAX_PIXELS));
+    return { size, tiles: planTiles(size, most), side: most };
   }
 
   /** Processes the images of a batch one after another. */
@@ -86,7 +91,10 @@ export class TiledImages {
     return { regions, width, height, timings: { ...sums, total: performance.now() - start } };
   }
 
-  /** Finds the regions, then reads each in a window that holds all of it. */
+  /**
+   * Finds the regions, then reads each in a window that holds all of it; a region that is longer
+   * than a tile may be has no text.
+   */
   async spot(
     image: PixelSource,
     tiling: Tiling,
@@ -100,7 +108,7 @@ export class TiledImages {
     const { detected, timings } = await this.#detectOne(image, tiling, setup.config, settings);
     const begin = performance.now();
     const rois = roisOfRegions(detected, size, scale);
-    const read = await this.#read(image, tiling, setup, { rois, maskScale: scale }, signal);
+    const read = await this.#read(image, tiling, setup, { rois, maskScale: scale }, false, signal);
     addTimes(timings, read.timings);
     const end = performance.now();
     const { width, height } = image;
@@ -125,7 +133,14 @@ export class TiledImages {
     const { width, height } = image;
     const sizes = { size: tiling.size, original: { width, height } };
     const rois = roisOfShapes(regions, sizes);
-    const read = await this.#read(image, tiling, setup, { rois, maskScale: 1 }, options.signal);
+    const read = await this.#read(
+      image,
+      tiling,
+      setup,
+      { rois, maskScale: 1 },
+      true,
+      options.signal,
+    );
     const end = performance.now();
     return {
       words: read.words.map((word, index) => readingOf(word, rois[index], sizes, options)),
@@ -163,18 +178,22 @@ export class TiledImages {
     return { detected, timings };
   }
 
+  /** @param isGiven whether the caller gave the regions: then one that can't be read is an error */
   async #read(
     image: PixelSource,
-    { size, tiles }: Tiling,
+    { size, tiles, side }: Tiling,
     setup: ReadingSetup,
     rois: Rois,
+    isGiven: boolean,
     signal?: AbortSignal,
   ): Promise<{ words: Word[]; timings: Record<'upload' | 'setup', number> }> {
     const start = performance.now();
-    const window = sizeOfPart(tiles[0].area);
     const crops = rois.rois.map(({ crop }) => crop);
-    const windows = planWindows(crops, size, window, tileMargin);
-    if (windows.length === 0) return { words: [], timings: { upload: 0, setup: 0 } };
+    const window = windowSize(crops, size, sizeOfPart(tiles[0].area), side);
+    const { windows, faults } = planWindows(crops, size, window, tileMargin);
+    if (isGiven && faults.length > 0) throw faults[0];
+    if (windows.length === 0)
+      return { words: crops.map(() => unread), timings: { upload: 0, setup: 0 } };
     const uploads = new PartUploads(
       image,
       size,

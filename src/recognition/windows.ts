@@ -7,7 +7,7 @@ import type { ImageUpload, Part } from '../images/upload.js';
 import type { Box } from '../shapes/geometry.js';
 import type { RecognitionPass } from './pass.js';
 import type { Roi, Rois } from './roi.js';
-import type { Word } from './words.js';
+import { type Word, unread } from './words.js';
 
 /** A part of the resized image, with the regions that are read in it. */
 export interface Window {
@@ -20,33 +20,58 @@ export interface Window {
 const step = 32;
 
 /**
+ * Size of the windows for regions: that of the tiles, or what the largest region needs.
+ * @param crops in pixels of the resized image
+ * @param most maximum length of a window's sides
+ */
+export function windowSize(crops: readonly Box[], image: Size, tile: Size, most: number): Size {
+  const along = (low: 'left' | 'top', high: 'right' | 'bottom', usual: number, whole: number) => {
+    const longest = Math.max(0, ...crops.map((crop) => crop[high] - crop[low]));
+    const needed = Math.ceil(longest / step) * step + step;
+    return Math.max(usual, Math.min(needed, Math.floor(most / step) * step, whole));
+  };
+  return {
+    height: along('top', 'bottom', tile.height, image.height),
+    width: along('left', 'right', tile.width, image.width),
+  };
+}
+
+/**
  * Places windows of `size` over an image so that each crop lies in one of them. If possible, a
  * crop is at least `margin` away from window edges inside the image.
  * @param crops in pixels of the resized image
  * @param size sides are multiples of 32, at most the image's
- * @throws PanppError `argument` if a crop is larger than a window
+ * @returns the windows, and an error for each crop that is larger than a window
  */
 export function planWindows(
   crops: readonly Box[],
   image: Size,
   size: Size,
   margin: number,
-): Window[] {
+): { windows: Window[]; faults: PanppError[] } {
   const windows: Window[] = [];
+  const faults: PanppError[] = [];
   crops.forEach((crop, index) => {
     const known = windows.find(({ area }) => holds(area, crop, image, margin));
-    if (known) return known.regions.push(index);
+    if (known) {
+      known.regions.push(index);
+      return;
+    }
     const rows = place(crop.top, crop.bottom, size.height, image.height, margin);
     const columns = place(crop.left, crop.right, size.width, image.width, margin);
-    if (!rows || !columns)
-      throw new PanppError(
-        'argument',
-        `a region of ${crop.right - crop.left} × ${crop.bottom - crop.top} pixels after resizing is too large to be read in a tile of ${size.width} × ${size.height}; use a smaller short side, or larger tiles`,
+    if (!rows || !columns) {
+      faults.push(
+        new PanppError(
+          'argument',
+          `a region of ${crop.right - crop.left} × ${crop.bottom - crop.top} pixels after resizing is too large to be read in a tile of ${size.width} × ${size.height}; use a smaller short side, or larger tiles`,
+        ),
       );
+      return;
+    }
     const area = { top: rows[0], bottom: rows[1], left: columns[0], right: columns[1] };
-    return windows.push({ area, regions: [index] });
+    windows.push({ area, regions: [index] });
   });
-  return windows;
+  return { windows, faults };
 }
 
 function holds(area: Part, crop: Box, image: Size, margin: number): boolean {
@@ -78,7 +103,8 @@ function place(
  * Reads regions in windows.
  * @param upload gives the pixels of a window
  * @param signal checked before each window
- * @returns words in the order of the regions; timings in milliseconds, summed
+ * @returns words in the order of the regions, without text for those that are in no window; timings
+ * in milliseconds, summed
  */
 export async function readInWindows(
   pass: Pick<RecognitionPass, 'read'>,
@@ -87,7 +113,7 @@ export async function readInWindows(
   { rois, maskScale }: Rois,
   signal?: AbortSignal,
 ): Promise<{ words: Word[]; timings: Record<string, number> & { upload: number } }> {
-  const words = new Array<Word>(rois.length);
+  const words = new Array<Word>(rois.length).fill(unread);
   const timings: Record<string, number> & { upload: number } = { upload: 0 };
   for (const { area, regions } of windows) {
     signal?.throwIfAborted();

@@ -19,6 +19,9 @@ export interface Word {
   readonly characters: readonly ReadCharacter[];
 }
 
+/** Of a region that can't be read. */
+export const unread: Word = { text: '', score: 0, characters: [] };
+
 /**
  * Reads words from the bytes of a plan's `words`. Tokens after EOS, and PAD and UNK, are skipped.
  * @throws PanppError `weights` if the decoder chose no token, which only NaN or infinity can cause

@@ -358,6 +358,35 @@ describe('planAggregation', () => {
 });
 
 describeOnGpus('sums by label', (gpu) => {
+  it('are right where a row times the image’s height is over 2³²', async () => {
+    const [height, first, last] = [35000, 30670, 30690];
+    const values = new Float32Array(height).fill(-9).fill(9, first, last);
+    const input: AggregationInput = {
+      text: values,
+      kernel: values,
+      embedding: new Float32Array(4 * height),
+      height,
+      width: 1,
+      minKernelArea: 0,
+      mode: 'reference',
+      distance: 3,
+    };
+    const { sums } = await aggregateWithSums(gpu, input, { height: 4 * height, width: 4 });
+    expect(sums).toMatchObject([{ label: 1, area: 16 * (last - first) }]);
+  });
+
+  it('are refused for a side that is too long and no whole fraction of the image’s', () => {
+    const plan = (height: number) =>
+      planAggregation(featureMap('map', 70000, 1, 8), { height, width: 1 }, { software: true });
+    expect(() => plan(140000)).not.toThrow();
+    expect(() => plan(140001)).toThrow(
+      expect.objectContaining({
+        code: 'argument',
+        message: expect.stringContaining('a side over 65535 must be a whole fraction'),
+      }),
+    );
+  });
+
   it('leave out text that no kernel takes', async () => {
     const embedding = vectorAt(5, 2, 9);
     for (const { software } of growths) {

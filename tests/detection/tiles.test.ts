@@ -73,6 +73,10 @@ describe('tiles', () => {
     expect(sideOf(736, 20000, 4096)).toBe(20000);
     expect(sideOf(4096, 4128, 4096)).toBe(2048);
     expect(sideOf(736, 41920, 1024)).toBe(1024);
+    // Bands of such strips would not fit, though the strips have few pixels.
+    expect(sideOf(128, 16384, 2048)).toBe(16384);
+    expect(sideOf(32, 32768, 1440)).toBe(1440);
+    expect(sideOf(43680, 96, 4096)).toBe(2048);
   });
 });
 

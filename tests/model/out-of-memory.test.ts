@@ -51,6 +51,16 @@ describe.each(swiftshader)('memory that runs out on $name', async ({ gpu }) => {
     ),
   });
 
+  it('is an error of loading a model that reads, which frees its memory', async () => {
+    const before = new Set(alive);
+    isLarge = ({ label }) => label === 'rec_head.decoder';
+    await expect(loadModel(gpu, readFileSync(packagedWeights('spot')))).rejects.toMatchObject({
+      code: 'adapter',
+      message: expect.stringMatching(/can't store the recognition head's weights: /),
+    });
+    expect(alive).toEqual(before);
+  });
+
   it.each(Object.entries(calls))('is an error of %s, which frees its memory', async (_, call) => {
     isLarge = ({ label }) => label === 'panpp memory 0';
     await expect(call()).rejects.toMatchObject(shortage('the \\d+ MiB of GPU memory needed'));

@@ -140,6 +140,38 @@ describe('a stream of images', () => {
     await expect(all(streamed(pictures(), work, {}))).rejects.toThrow('bad1 is no picture');
   });
 
+  it('takes the failure of a promise whose turn comes late, or never', async () => {
+    const unhandled: unknown[] = [];
+    const note = (reason: unknown) => unhandled.push(reason);
+    process.on('unhandledRejection', note);
+    const failing = (value: number) =>
+      soon().then(() => (value === 2 ? Promise.reject(new Error(`damaged ${value}`)) : value));
+    function* pictures() {
+      for (let value = 0; value < 4; value++) yield failing(value);
+    }
+    const failed: number[] = [];
+    const onError = (_: unknown, index: number) => failed.push(index);
+    for await (const result of streamed(pictures(), async () => ({}), { onError })) {
+      expect(result.index).not.toBe(2);
+      for (let pause = 0; pause < 4; pause++) await soon();
+    }
+    expect(failed).toEqual([2]);
+    for await (const _ of streamed([0, 1, 2, 3].map(failing), async () => ({}), {})) break;
+    for (let pause = 0; pause < 4; pause++) await soon();
+    process.off('unhandledRejection', note);
+    expect(unhandled).toEqual([]);
+  });
+
+  it('ends with the signal’s reason while an image is waited for', async () => {
+    const ending = new AbortController();
+    const results = all(
+      streamed([new Promise<number>(() => {})], async () => ({}), { signal: ending.signal }),
+    );
+    await soon();
+    ending.abort(new Error('enough'));
+    await expect(results).rejects.toThrow('enough');
+  });
+
   it('gives the results before a source fails', async () => {
     async function* failing() {
       yield 1;
