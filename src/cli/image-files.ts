@@ -35,7 +35,7 @@ export function processFiles<F extends { readonly path: string }>(
 }
 
 /** Whether an error is of the device, not of an image. */
-export function isWithoutDevice(error: unknown): error is PanppError {
+function isWithoutDevice(error: unknown): error is PanppError {
   return error instanceof PanppError && ['device-lost', 'adapter'].includes(error.code);
 }
 

@@ -6,7 +6,6 @@ import { jsonLine, resultLine } from '../../formats/result-line.js';
 import { decodeImage } from '../../images/decode.js';
 import type { Detection, Spotting } from '../../model/options.js';
 import type { PixelImage } from '../../images/image.js';
-import { isWithoutDevice } from '../image-files.js';
 import { hashOf } from '../output-record.js';
 import { errorLine, print, say } from '../report.js';
 import type { ImageDone, ImageJob } from './jobs.js';
@@ -54,7 +53,8 @@ export class ImageWorker {
         concurrency: options.atOnce,
         lockDuration: options.lease,
         stalledInterval: options.lease / 2,
-        maxStalledCount: maxCrashes,
+        // It counts those that are forgiven.
+      maxStalledCount: maxCrashes - 1,
         autorun: false,
       },
     );
@@ -73,7 +73,7 @@ export class ImageWorker {
 
   /**
    * Works until `stop`, or until no image is left if `untilEmpty`.
-   * @throws PanppError `device-lost` or `adapter` if there is no device any more
+   * @throws PanppError `adapter` if no device can be opened any more
    */
   async run(untilEmpty: boolean): Promise<void> {
     const running = this.#worker.run();
@@ -110,8 +110,9 @@ export class ImageWorker {
       const isNew = await results.create(result, jsonLine(resultLine(address, found)));
       return { result, isNew };
     } catch (error) {
-      if (isWithoutDevice(error)) {
-        // The image is another worker's then: this one would fail with all that it takes.
+      if (error instanceof PanppError && error.code === 'adapter') {
+        // The image is another worker's then: this one would fail with all that it takes. A device
+        // that is lost again and again may be the image's doing, and counts as an attempt.
         this.#fault ??= error;
         void this.stop();
         await job.moveToWait(token);
