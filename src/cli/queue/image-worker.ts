@@ -54,7 +54,7 @@ export class ImageWorker {
         lockDuration: options.lease,
         stalledInterval: options.lease / 2,
         // It counts those that are forgiven.
-      maxStalledCount: maxCrashes - 1,
+        maxStalledCount: maxCrashes - 1,
         autorun: false,
       },
     );
