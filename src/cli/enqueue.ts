@@ -60,7 +60,7 @@ async function addressesOf(
   if (inputs.includes(standardInput))
     throw new PanppError(
       'argument',
-      'an image on standard input can’t be queued: workers read images by their addresses; give a file',
+      "an image on standard input can't be queued: workers read images by their addresses; give a file",
     );
   if (inputs.length > 0) {
     const found = await findImages(inputs, isRunsPicture);

@@ -54,19 +54,16 @@ async function look(action: Action, flags: StatusFlags): Promise<number> {
   return exitCodes.done;
 }
 
-/** Puts failed images back as if they were new; returns how many. */
+/** Puts the images back that have failed so far, as if they were new; returns how many. */
 async function putBack({ queue, redis }: OpenQueue): Promise<number> {
-  let count = 0;
-  for (;;) {
-    const jobs = await queue.getJobs(['failed'], 0, page - 1, true);
-    if (jobs.length === 0) return count;
-    for (const job of jobs) {
-      // How often a worker crashed with it; there is no function for that.
-      await redis.hdel(queue.toKey(job.id!), 'stc');
-      await job.retry('failed', { resetAttemptsMade: true, resetAttemptsStarted: true });
-      count++;
-    }
+  // All at once: a worker may fail one again meanwhile.
+  const jobs = await queue.getFailed();
+  for (const job of jobs) {
+    // How often a worker crashed with it; BullMQ has no function for that.
+    await redis.hdel(queue.toKey(job.id!), 'stc');
+    await job.retry('failed', { resetAttemptsMade: true, resetAttemptsStarted: true });
   }
+  return jobs.length;
 }
 
 interface Status {

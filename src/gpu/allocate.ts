@@ -10,7 +10,8 @@ export const needLess = 'use a smaller short side, smaller tiles, or a smaller b
  * @param what names the memory in the error message
  * @param free frees what was made if there is not enough memory
  * @param todo ends the error message
- * @throws PanppError `argument` if memory runs out
+ * @param code `adapter` if no other call would need less
+ * @throws PanppError of this code if memory runs out
  */
 export async function allocated<T>(
   { device, profile }: Gpu,
@@ -18,11 +19,12 @@ export async function allocated<T>(
   make: () => T,
   free: (made: T) => void,
   todo = needLess,
+  code: 'argument' | 'adapter' = 'argument',
 ): Promise<T> {
   device.pushErrorScope('out-of-memory');
   const made = make();
   const shortage = await device.popErrorScope();
   if (!shortage) return made;
   free(made);
-  throw new PanppError('argument', `${profile.adapter} can't allocate ${what}; ${todo}`);
+  throw new PanppError(code, `${profile.adapter} can't allocate ${what}; ${todo}`);
 }

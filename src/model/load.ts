@@ -1,10 +1,11 @@
 // Loads a model onto the GPU from the bytes of a weights file.
+import { allocated } from '../gpu/allocate.js';
 import type { Gpu } from '../gpu/context.js';
 import type { PrecisionChoice } from '../layers/precision.js';
 import { readWeights } from '../network/weights-file.js';
 import { uploadWeights } from '../network/weights.js';
 import { checkOptions } from '../options.js';
-import { uploadedRecognition } from '../recognition/weights.js';
+import { uploadRecognition } from '../recognition/weights.js';
 import { type Tuning, asTuning, tunedChoices, tuningState } from '../tuning/tuning.js';
 import { Model } from './model.js';
 
@@ -57,9 +58,13 @@ export async function loadModel(
   await network.ready;
   // Writes to a lost device fail silently.
   gpu.assertUsable();
-  const reading = await uploadedRecognition(gpu, tensors, config).catch((error: unknown) => {
-    network.dispose();
-    throw error;
-  });
+  const reading = await allocated(
+    gpu,
+    "the recognition head's weights",
+    () => uploadRecognition(gpu, tensors, config),
+    (made) => [made, network].forEach((held) => held?.dispose()),
+    'take another adapter, or free some of its memory',
+    'adapter',
+  );
   return new Model(gpu, config, network, reading, state);
 }

@@ -1,7 +1,6 @@
 // Packs the recognition head's weights for its shaders: one buffer of vec4s for the encoder, one
 // for the decoder.
 // Source: spec, Recognition 3 and 4.
-import { PanppError, firstLine } from '../errors.js';
 import type { Gpu } from '../gpu/context.js';
 import {
   type ModelConfig,
@@ -48,35 +47,6 @@ export function uploadRecognition(
     bytes: encoder.size + decoder.size,
     dispose: () => [encoder, decoder].forEach((buffer) => buffer.destroy()),
   };
-}
-
-/**
- * As `uploadRecognition`, waiting for the device's answer.
- * @throws PanppError `adapter` if the device has no memory for them
- */
-export async function uploadedRecognition(
-  gpu: Gpu,
-  tensors: FoldedWeights,
-  config: ModelConfig,
-): Promise<RecognitionWeights | undefined> {
-  gpu.device.pushErrorScope('out-of-memory');
-  let made: RecognitionWeights | undefined;
-  let fault: unknown;
-  try {
-    made = uploadRecognition(gpu, tensors, config);
-  } catch (error) {
-    // A buffer that is mapped at once can't be made without its memory.
-    if (error instanceof PanppError) throw error;
-    fault = error;
-  } finally {
-    fault = (await gpu.device.popErrorScope()) ?? fault;
-  }
-  if (!fault) return made;
-  made?.dispose();
-  throw new PanppError(
-    'adapter',
-    `${gpu.profile.adapter} can't store the recognition head's weights: ${firstLine((fault as Error).message)}`,
-  );
 }
 
 /** Packs the queries of all heads [head][channel], fc_v, fc_o. */

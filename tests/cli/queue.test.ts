@@ -48,7 +48,7 @@ it('is refused in one line where there is no Redis, or it is named wrongly', asy
 it('takes images by their names, which may be no UTF-8, but no standard input', async () => {
   const names = ['/caf\udce9.jpg', '/caf\udce8.jpg', '/caf\ufffd.jpg'];
   expect(new Set(names.map(jobId)).size).toBe(3);
-  expect(await refused(['enqueue', '-'])).toMatch(/an image on standard input can’t be queued/);
+  expect(await refused(['enqueue', '-'])).toMatch(/an image on standard input can't be queued/);
 });
 
 describe.skipIf(!hasRedis)('a queue', () => {
