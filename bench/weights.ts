@@ -4,11 +4,11 @@ import type { LoadOptions } from '../src/model/load.js';
 import type { Gpu } from '../src/gpu/context.js';
 import { type WeightsFile, readWeights } from '../src/network/weights-file.js';
 import { type NetworkWeights, uploadWeights } from '../src/network/weights.js';
+import { packagedWeights } from '../src/node.js';
 import { PanppError } from '../src/errors.js';
 import { readTuning } from '../src/node/tuning-cache.js';
 import { tunedChoices, tuningState } from '../src/tuning/tuning.js';
 import type { BenchOptions } from './options.js';
-import { projectFile } from './paths.js';
 
 export interface BenchWeights {
   /** The weights file's bytes, as for `loadModel`. */
@@ -22,7 +22,7 @@ export async function readPackagedWeights(
   { profile }: Gpu,
   { precision, tuning: path }: Pick<BenchOptions, 'precision' | 'tuning'>,
 ): Promise<BenchWeights> {
-  const bytes = readFileSync(projectFile('weights/pan-pp-resnet18.safetensors'));
+  const bytes = readFileSync(packagedWeights());
   const tuning = path === undefined ? undefined : await readTuning(path);
   const state = tuningState(tuning, profile);
   if (path !== undefined && state !== 'used')

@@ -41,19 +41,14 @@ export async function openGpu(options: AdapterOptions = {}): Promise<Gpu> {
   return gpu;
 }
 
-const weightsFiles = {
-  detect: 'pan-pp-resnet18.safetensors',
-  spot: 'pan-pp-resnet18-reading.safetensors',
-} as const;
-
 /**
- * Path of weights that come with the package, a safetensors file for `loadModel`: those that find
- * text best, or those that read it too (weights/README.md has their figures).
+ * Path of the weights that come with the package, a safetensors file for `loadModel`. They find text
+ * and read it (weights/README.md has their figures).
  * @throws PanppError `file` in a bundle that holds panpp itself
  */
-export function packagedWeights(task: 'detect' | 'spot' = 'detect'): string {
+export function packagedWeights(): string {
   const folder = dirname(resolvePackage('panpp/package.json', 'file'));
-  return join(folder, 'weights', weightsFiles[task]);
+  return join(folder, 'weights', 'pan-pp-resnet18.safetensors');
 }
 
 // Browsers define GPUBufferUsage and similar globals; in Node they come from Dawn's module.

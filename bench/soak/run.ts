@@ -7,7 +7,7 @@ import { PanppError } from '../../src/errors.js';
 import type { Gpu } from '../../src/gpu/context.js';
 import { loadModel } from '../../src/model/load.js';
 import type { Model } from '../../src/model/model.js';
-import { openGpu } from '../../src/node.js';
+import { openGpu, packagedWeights } from '../../src/node.js';
 import { digits, table, writeFigures } from '../markdown.js';
 import { projectFile } from '../paths.js';
 import { builtFrom, describeMachine } from '../record.js';
@@ -123,7 +123,7 @@ async function soak({ images, loads, adapter }: NonNullable<ReturnType<typeof pa
   const memory = countGpuMemory(gpu.device);
   const faults: string[] = [];
   gpu.device.onuncapturederror = ({ error }) => faults.push(error.message);
-  const weights = readFileSync(projectFile('weights/pan-pp-resnet18-reading.safetensors'));
+  const weights = readFileSync(packagedWeights());
   const comparison = new Comparison();
   const parts: Part[] = [];
 

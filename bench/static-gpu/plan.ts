@@ -10,15 +10,17 @@ import { tileName } from '../../src/layers/conv/tiles/kinds.js';
 import { defaultChoices } from '../../src/layers/conv/method.js';
 import { type Precision, valueBytes } from '../../src/layers/precision.js';
 import type { DetectionSettings } from '../../src/network/config.js';
+import { packagedWeights } from '../../src/node.js';
 import { readWeights } from '../../src/network/weights-file.js';
 import { uploadWeights } from '../../src/network/weights.js';
-import { greedy, planRecognition } from '../../src/recognition/plan.js';
-import { projectFile } from '../paths.js';
+import { greedy } from '../../src/recognition/plan.js';
+import { planReader } from '../../src/recognition/reader.js';
+import { uploadRecognition } from '../../src/recognition/weights.js';
 import type { Size } from '../sizes.js';
 import type { DirectConvPlan } from '../../src/layers/conv/direct.js';
 
 export interface PlannedKernel {
-  /** `preprocess`, `network`, `aggregation`, `recognition`. */
+  /** `preprocess`, `network`, `aggregation`, `features`, `recognition`. */
   readonly stage: string;
   readonly dispatch: Dispatch;
   readonly work: Work;
@@ -60,18 +62,13 @@ interface Conv {
   readonly tile: ConvTile;
 }
 
-/** The number of regions in the recognition head's plan. */
-const regions = 30;
-
 /** The plan of the packaged model for one image of the network's size, with the default tiles. */
 export async function planPackaged(
   gpu: Gpu,
   size: Size,
   precision: Precision,
 ): Promise<PlannedDetection> {
-  const { config, tensors } = readWeights(
-    readFileSync(projectFile('weights/pan-pp-resnet18.safetensors')),
-  );
+  const { config, tensors } = readWeights(readFileSync(packagedWeights()));
   const usual = defaultChoices(gpu.profile);
   const convs: Conv[] = [];
   const choices: typeof usual = {
@@ -87,14 +84,11 @@ export async function planPackaged(
   convs.length = 0;
   const source = { rows: size.height, columns: size.width, channels: 3 } as const;
   const plan = planDetection(config, weights, source, size, gpu.profile);
-  const kernels = plan.stages.flatMap(({ name, dispatches: own }) =>
+  const head = uploadRecognition(gpu, tensors, config)!;
+  const reading = planReader(plan.network, weights, head, size, greedy);
+  const kernels = [...plan.stages, ...reading.stages].flatMap(({ name, dispatches: own }) =>
     own.map((dispatch) => ({ stage: name, dispatch })),
   );
-  // No packaged model has a recognition head; its kernels do not depend on its weights.
-  const standIn = gpu.device.createBuffer({ size: 16, usage: GPUBufferUsage.STORAGE });
-  const head = { encoder: standIn, decoder: standIn, classes: 39 };
-  const reading = planRecognition(plan.network.maps.get('ffm.f1')!, size, head, greedy, regions);
-  kernels.push(...reading.dispatches.map((dispatch) => ({ stage: 'recognition', dispatch })));
   const works = workOf(
     kernels.map(({ dispatch }) => dispatch),
     convs,

@@ -82,14 +82,12 @@ export interface TaskWeights extends WeightsBytes {
 export type Task = 'detect' | 'spot';
 
 /**
- * Reads the weights that the options name, or the package's for a task.
+ * Reads the weights that the options name, or the package's.
  * @throws PanppError `file`
  */
-export async function readWeightsBytes(
-  { weights: path }: ModelOptions,
-  task: Task = 'detect',
-): Promise<WeightsBytes> {
-  path ??= packagedWeights(task);
+export async function readWeightsBytes({
+  weights: path = packagedWeights(),
+}: ModelOptions): Promise<WeightsBytes> {
   return { path, bytes: await readBytes(path) };
 }
 
@@ -98,7 +96,7 @@ export async function readWeightsBytes(
  * @throws PanppError `file`, `checkpoint`, or `weights`, also for weights that can't do the task
  */
 export async function readWeightsFor(task: Task, options: ModelOptions): Promise<TaskWeights> {
-  const { path, bytes } = await readWeightsBytes(options, task);
+  const { path, bytes } = await readWeightsBytes(options);
   const { config } = await asWeights(() => readWeights(bytes, path));
   if (task === 'spot') recognitionOf(config, path);
   return { path, bytes, config };

@@ -4,13 +4,7 @@ import { type Command, Option } from 'commander';
 import { PanppError } from '../errors.js';
 import { checkExposure, checkToken } from '../serve/access.js';
 import type { Service } from '../serve/service.js';
-import {
-  type EngineOptions,
-  type Task,
-  openEngine,
-  readWeightsFor,
-  withEngineOptions,
-} from './engine.js';
+import { type EngineOptions, openEngine, readWeightsFor, withEngineOptions } from './engine.js';
 import { readBytes } from './files.js';
 import { onInterrupt } from './interrupt.js';
 import { errorLine, exitCodes, say } from './report.js';
@@ -21,7 +15,6 @@ interface ServeFlags extends EngineOptions {
   readonly host: string;
   readonly port: number;
   readonly tokenFile?: string;
-  readonly task: Task;
   readonly maxBytes: number;
   readonly maxPixels: number;
   readonly timeout: number;
@@ -47,14 +40,6 @@ export function addServe(program: Command): void {
     .addOption(numeric('--port <number>', 'port to listen on; 0: any free one', 8321, [0, 65535]))
     .addOption(
       new Option('--token-file <file>', 'file with the bearer token that requests must bring'),
-    )
-    .addOption(
-      new Option(
-        '--task <task>',
-        'which of the package’s weights to use: those of detect find more text, those of spot also read it; with spot, --weights must read too',
-      )
-        .choices(['detect', 'spot'])
-        .default('detect'),
     )
     .addOption(numeric('--max-bytes <bytes>', 'largest file of an image', 2 ** 25, [1, 2 ** 30]))
     .addOption(
@@ -109,7 +94,7 @@ async function serve(flags: ServeFlags): Promise<number> {
   const token = await tokenOf(flags);
   checkExposure(flags.host, token);
   const { Service } = await import('../serve/service.js');
-  const weights = await readWeightsFor(flags.task, flags);
+  const weights = await readWeightsFor('detect', flags);
   let warn = say;
   const engine = await openEngine(flags, weights, (message) => warn(message));
   const service = await Service.create(engine, {

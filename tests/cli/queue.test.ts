@@ -3,12 +3,14 @@
 import { mkdirSync, readdirSync } from 'node:fs';
 import { once } from 'node:events';
 import type { ChildProcess } from 'node:child_process';
+import { type Job, Worker } from 'bullmq';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ImageWorker } from '../../src/cli/queue/image-worker.js';
 import { jobId, jobOf } from '../../src/cli/queue/jobs.js';
 import { openQueue } from '../../src/cli/queue/redis.js';
 import { PanppError } from '../../src/errors.js';
-import { encodePng, packagedWeights } from '../../src/node.js';
+import { encodePng } from '../../src/node.js';
+import { packagedDetectorFile } from '../support/detector.js';
 import { plainImage } from '../support/picture.js';
 import { RedisServer, hasRedis } from '../support/redis.js';
 import {
@@ -40,9 +42,11 @@ it('is refused in one line where there is no Redis, or it is named wrongly', asy
   expect(await refused(['queue', '--queue', 'a:b'])).toMatch(/give a name without a colon/);
   expect(await refused(['enqueue'])).toMatch(/nothing to put into the queue/);
   expect(await refused(['worker', '--output', 's3://'])).toMatch(/give a folder or s3:/);
-  expect(
-    await refused(['worker', '--output', 'out', '--task', 'spot', '--weights', packagedWeights()]),
-  ).toMatch(/recognition head/);
+  write('detector.safetensors', packagedDetectorFile());
+  const detector = ['--weights', 'detector.safetensors'];
+  expect(await refused(['worker', '--output', 'out', '--task', 'spot', ...detector])).toMatch(
+    /recognition head/,
+  );
 });
 
 it('takes images by their names, which may be no UTF-8, but no standard input', async () => {
@@ -186,6 +190,50 @@ describe.skipIf(!hasRedis)('a queue', () => {
     expect([job.data.address, job.attemptsMade]).toEqual(['a.png', 0]);
     expect(worker.failed).toBe(0);
   });
+
+  it('gives up an image that three workers in a row did not survive', async () => {
+    await queue('clear');
+    const open = await openQueue({ redis: server.url, queue: 'panpp' });
+    const put = (address: string) => open.queue.add('image', { address }, jobOf(address).opts);
+    await put('busy.png');
+    // This one looks after the queue, and is busy with its image until it is let go.
+    const hold = { begin: () => {}, end: () => {} };
+    const begun = new Promise<void>((resolve) => (hold.begin = resolve));
+    const ended = new Promise<void>((resolve) => (hold.end = resolve));
+    let worked = 0;
+    const worker = new ImageWorker(
+      open,
+      {
+        fingerprint: 'f',
+        read: async () => encodePng(plainImage(32)),
+        find: async () => {
+          worked++;
+          hold.begin();
+          await ended;
+          throw new PanppError('image', 'it was only held');
+        },
+        results: { has: async () => false, create: async () => true },
+      },
+      { atOnce: 1, lease: 400, maxPixels: 1e6 },
+    );
+    const working = worker.run(true);
+    await begun;
+    const deadly = await put('deadly.png');
+    // Workers that take the image and are never heard of again.
+    const options = { connection: open.redis, autorun: false, lockDuration: 50 };
+    for (let crashes = 0; crashes < 3; crashes++) {
+      const dying = new Worker(open.queue.name, null, options);
+      const job = (await dying.getNextJob('its token', { block: false })) as Job | undefined;
+      expect([job?.id, job?.deferredFailure]).toEqual([deadly.id, undefined]);
+      await dying.close();
+      await vi.waitUntil(async () => (await deadly.getState()) === 'waiting', 5000);
+    }
+    hold.end();
+    await working;
+    expect({ worked, failed: worker.failed }).toEqual({ worked: 1, failed: 2 });
+    expect((await open.queue.getJob(deadly.id!))!.failedReason).toMatch(/stalled/);
+    await open.close();
+  }, 20_000);
 });
 
 /** Waits for a line of results. */

@@ -3,7 +3,6 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { onTestFinished, describe, expect, it, vi } from 'vitest';
-import { packagedWeights } from '../../src/node.js';
 import { crop, finished, inScratch, onAdapter, panpp, refused, start, write } from './cli.js';
 import { form } from '../serve/serving.js';
 
@@ -41,13 +40,6 @@ describe('panpp serve', () => {
       code: 2,
       messages: [expect.stringMatching(/^panpp: PANPP_TOKEN: a token is one line/)],
     });
-  });
-
-  it('with --task spot takes only weights that read', async () => {
-    const weights = packagedWeights('detect');
-    expect(await refused(['serve', '--task', 'spot', '--weights', weights])).toBe(
-      `panpp: ${weights} only detects text: it has no recognition head; use weights that have one, or only detect`,
-    );
   });
 
   it('answers what is under way when it is told to end, and exits with 0', async () => {

@@ -1,9 +1,10 @@
-import { mkdirSync, readFileSync, utimesSync } from 'node:fs';
+import { mkdirSync, utimesSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { vocabularies } from '../../src/network/config.js';
 import { foldCheckpoint } from '../../src/network/weights.js';
-import { readWeights, writeWeights } from '../../src/network/weights-file.js';
-import { Lexicon, correctWord, packagedWeights } from '../../src/node.js';
+import { writeWeights } from '../../src/network/weights-file.js';
+import { Lexicon, correctWord } from '../../src/node.js';
+import { packagedDetector, packagedDetectorFile } from '../support/detector.js';
 import { proceduralCheckpoint } from '../support/procedural.js';
 import {
   crop,
@@ -48,7 +49,8 @@ async function spot(
 
 describe('panpp spot', () => {
   beforeAll(async () => {
-    const detector = readWeights(readFileSync(packagedWeights()));
+    const detector = packagedDetector();
+    write('detector.safetensors', packagedDetectorFile());
     const config = { ...detector.config, recognition: { vocabulary: vocabularies.lowercase } };
     const reader = foldCheckpoint(proceduralCheckpoint(config), config, 'procedural');
     const tensors = new Map([...reader, ...detector.tensors]);
@@ -191,9 +193,9 @@ describe('panpp spot', () => {
   });
 
   it('refuses invalid options and files in one line', async () => {
-    const detector = ['--weights', packagedWeights()];
+    const detector = ['--weights', 'detector.safetensors'];
     expect(await refused(['spot', ...onAdapter, ...detector, 'sign.png'])).toMatch(
-      /pan-pp-resnet18\.safetensors only detects text: it has no recognition head; use weights that have one/,
+      /detector\.safetensors only detects text: it has no recognition head; use weights that have one/,
     );
     expect(
       await refused(['spot', ...onAdapter, ...anything, 'sign.png', '--lexicon', 'none.txt']),

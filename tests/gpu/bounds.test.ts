@@ -2,7 +2,6 @@
 // opened without the drivers' clamps and clearing. Everything that a model can do runs under watch, at sizes with remainders everywhere, on SwiftShader, which
 // compiles fastest; then what only other adapters get.
 import { type ConvChoices, defaultChoices } from '../../src/layers/conv/method.js';
-import { readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { aggregateWithSums } from '../../src/aggregation/aggregate.js';
 import type { AggregationMode } from '../../src/aggregation/input.js';
@@ -18,9 +17,9 @@ import type { ConvTile, TileDevice } from '../../src/layers/conv/tiles/tile.js';
 import { packWeights } from '../../src/layers/pack.js';
 import { type ModelConfig, vocabularies } from '../../src/network/config.js';
 import { planNetwork } from '../../src/network/plan.js';
-import { readWeights } from '../../src/network/weights-file.js';
 import { uploadWeights } from '../../src/network/weights.js';
-import { openGpu, packagedWeights } from '../../src/node.js';
+import { openGpu } from '../../src/node.js';
+import { packagedDetector } from '../support/detector.js';
 import { uploadRecognition } from '../../src/recognition/weights.js';
 import { shaderOf } from '../../src/wgsl/assemble.js';
 import { livelyWeights, spotterConfig } from '../recognition/run-recognition.js';
@@ -177,18 +176,15 @@ fn f(sums: Sums) {
   });
 });
 
-const shipped = readWeights(readFileSync(packagedWeights()));
+const detector = packagedDetector();
 const config: ModelConfig = {
-  ...shipped.config,
+  ...detector.config,
   recognition: { vocabulary: vocabularies.lowercase },
 };
 const head = [...livelyWeights(spotterConfig(vocabularies.lowercase), 8)].filter(([name]) =>
   name.startsWith('rec_head'),
 );
-const tensors = new Map([
-  ...[...shipped.tensors].filter(([name]) => !name.startsWith('rec_head')),
-  ...head,
-]);
+const tensors = new Map([...detector.tensors, ...head]);
 const street = await exampleImage();
 const sign = cropped(street, pieces.sign);
 

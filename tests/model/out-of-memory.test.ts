@@ -16,7 +16,7 @@ if (swiftshader.length === 0)
 
 describe.each(swiftshader)('memory that runs out on $name', async ({ gpu }) => {
   const { device } = gpu;
-  const model = await loadModel(gpu, readFileSync(packagedWeights('spot')));
+  const model = await loadModel(gpu, readFileSync(packagedWeights()));
   const faults: string[] = [];
   device.onuncapturederror = ({ error }) => faults.push(error.message);
   let isLarge: IsLarge = () => false;
@@ -54,7 +54,7 @@ describe.each(swiftshader)('memory that runs out on $name', async ({ gpu }) => {
   it('is an error of loading a model that reads, which frees its memory', async () => {
     const before = new Set(alive);
     isLarge = ({ label }) => label === 'rec_head.decoder';
-    await expect(loadModel(gpu, readFileSync(packagedWeights('spot')))).rejects.toMatchObject({
+    await expect(loadModel(gpu, readFileSync(packagedWeights()))).rejects.toMatchObject({
       code: 'adapter',
       message: expect.stringMatching(
         /can't allocate the recognition head's weights; take another adapter/,

@@ -73,7 +73,7 @@ describe('an image that does not fit a device with WebGPU’s default limits', (
     readsNothing(device);
     const gpu = await requestGpu({ device });
     expect(gpu.profile).toMatchObject({ maxBindingBytes: 2 ** 27, maxBufferBytes: 2 ** 28 });
-    model = await loadModel(gpu, readFileSync(packagedWeights('spot')));
+    model = await loadModel(gpu, readFileSync(packagedWeights()));
   });
   afterEach(() => {
     model.dispose();

@@ -1,7 +1,6 @@
 // The network in f16: against the reference's tensors, and against itself in f32 on a photograph
 // with the package's weights.
 import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { PNG } from 'pngjs';
 import { expect, it } from 'vitest';
 import { floatToHalf } from '../../src/half.js';
@@ -22,6 +21,7 @@ import {
 import { planNetwork } from '../../src/network/plan.js';
 import { type FoldedWeights, foldCheckpoint, uploadWeights } from '../../src/network/weights.js';
 import { readWeights } from '../../src/network/weights-file.js';
+import { packagedWeights } from '../../src/node.js';
 import { greedy, planRecognition } from '../../src/recognition/plan.js';
 import { packSettings } from '../../src/recognition/reader.js';
 import { packMasks, packRegions, roiOfLabel, roiOfShape } from '../../src/recognition/roi.js';
@@ -113,9 +113,7 @@ describeOnGpusWith('f16', 'in f16', (gpu) => {
   });
 
   it('the head’s map of a photograph is within 1 % of float32’s, with half the weights', async () => {
-    const file = (name: string) =>
-      readFileSync(fileURLToPath(new URL(`../../${name}`, import.meta.url)));
-    const { config: own, tensors } = readWeights(file('weights/pan-pp-resnet18.safetensors'));
+    const { config: own, tensors } = readWeights(readFileSync(packagedWeights()));
     const image = cropped(await exampleImage(), { height: 320, width: 480 });
     const [wide, narrow] = [
       await mapsOf(gpu, own, tensors, image, ['det'], 'f32'),

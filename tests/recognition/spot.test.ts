@@ -1,6 +1,5 @@
 // Spotting through the model: the pieces together, any number of regions, options, what detection
-// does not pay for. The shipped detector with a procedural recognition head: real regions, words
-// that mean nothing.
+// does not pay for. At the small sizes here words mean nothing.
 import { readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { prepareInput } from '../../src/images/input.js';
@@ -9,37 +8,27 @@ import { DetectionPass } from '../../src/detection/pass.js';
 import { regionsFromMap } from '../../src/detection/regions-from-map.js';
 import type { Gpu } from '../../src/gpu/context.js';
 import type { PixelImage } from '../../src/images/image.js';
-import { type ModelConfig, vocabularies } from '../../src/network/config.js';
-import { uploadWeights } from '../../src/network/weights.js';
-import { readWeights, writeWeights } from '../../src/network/weights-file.js';
+import type { ModelConfig } from '../../src/network/config.js';
+import { type FoldedWeights, uploadWeights } from '../../src/network/weights.js';
+import { readWeights } from '../../src/network/weights-file.js';
 import { packagedWeights } from '../../src/node.js';
 import { correctWord } from '../../src/recognition/lexicon.js';
 import { greedy } from '../../src/recognition/plan.js';
 import { roiOfLabel } from '../../src/recognition/roi.js';
 import { loadModel } from '../../src/model/load.js';
 import { uploadRecognition } from '../../src/recognition/weights.js';
+import { packagedDetector, packagedDetectorFile } from '../support/detector.js';
 import { describeOnGpus, gpus } from '../support/gpu.js';
 import { plainImage, repeated, signImage } from '../support/picture.js';
-import { livelyWeights, recognizeRois, spotterConfig } from './run-recognition.js';
+import { recognizeRois } from './run-recognition.js';
 import { SpottingPass } from '../../src/model/spotting-pass.js';
 
 const image = await signImage();
-const shipped = readWeights(readFileSync(packagedWeights()));
-const config: ModelConfig = {
-  ...shipped.config,
-  recognition: { vocabulary: vocabularies.lowercase },
-};
-const detector: ModelConfig = { ...config, recognition: undefined };
-const detectorTensors = new Map(
-  [...shipped.tensors].filter(([name]) => !name.startsWith('rec_head')),
-);
-const headTensors = [...livelyWeights(spotterConfig(vocabularies.lowercase), 8)].filter(([name]) =>
-  name.startsWith('rec_head'),
-);
-const tensors = new Map([...detectorTensors, ...headTensors]);
+const detector = packagedDetector();
+const { config, tensors } = readWeights(readFileSync(packagedWeights()));
 const settings = { shortSide: 64 };
 
-function modelOn(gpu: Gpu, own: ModelConfig = config, weights = tensors): Model {
+function modelOn(gpu: Gpu, own: ModelConfig = config, weights: FoldedWeights = tensors): Model {
   return new Model(
     gpu,
     own,
@@ -158,7 +147,8 @@ describe('a spotter’s options', () => {
       lengthThreshold: 1,
       scoreThreshold: 1,
       nonAlphaScoreThreshold: 0.5,
-      ignoreScoreThreshold: 0.1,
+      // Drops the least certain word.
+      ignoreScoreThreshold: Math.min(...regions.map(({ textScore }) => textScore)) + 1e-6,
     };
     const corrected = await model.spot(image, { ...settings, lexicon, correction });
     const words = regions.map(({ text, textScore }) =>
@@ -284,8 +274,7 @@ describe('any number of regions', () => {
 
 describe('a model that only detects', () => {
   it('says so in one line', async () => {
-    const bytes = writeWeights({ config: detector, tensors: detectorTensors }, true);
-    const model = await loadModel(gpu, bytes);
+    const model = await loadModel(gpu, packagedDetectorFile());
     for (const call of [model.spot(image), model.recognize(image, [])]) {
       await expect(call).rejects.toThrow(
         'this model only detects text: it has no recognition head',
@@ -296,7 +285,7 @@ describe('a model that only detects', () => {
   });
 
   it('takes as much memory as a spotter that only detects', async () => {
-    const [plain, spotter] = [modelOn(gpu, detector, detectorTensors), modelOn(gpu)];
+    const [plain, spotter] = [modelOn(gpu, detector.config, detector.tensors), modelOn(gpu)];
     const regions = [];
     for (const model of [plain, spotter])
       regions.push((await model.detect(image, settings)).regions);
@@ -312,7 +301,7 @@ it('a spotter’s working memory at 736 × 1312, for any number of regions, is w
   const weights = uploadWeights(gpu, tensors, config);
   const head = {
     weights: uploadRecognition(gpu, tensors, config)!,
-    vocabulary: vocabularies.lowercase,
+    vocabulary: config.recognition!.vocabulary,
   };
   const input = prepareInput(
     { width: 1312, height: 736, channels: 3, data: new Uint8Array(736 * 1312 * 3) },
