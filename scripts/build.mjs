@@ -144,13 +144,15 @@ const built = await Promise.all([
 await chmod('dist/cli.js', 0o755);
 await writeFile('dist/THIRD-PARTY-LICENSES.txt', await licences(built));
 
-/** The licences of all packages that were bundled. */
+/** The licences of all packages that were bundled, and of the letters in src/images/glyphs.ts. */
 async function licences(results) {
   const inputs = results.flatMap(({ metafile }) => Object.keys(metafile?.inputs ?? {}));
   const folders = inputs.map((path) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0]);
+  folders.push('node_modules/hershey');
   const texts = [...new Set(folders.filter(Boolean))].sort().map(async (folder) => {
     const { name, version, ...rest } = JSON.parse(await readFile(`${folder}/package.json`, 'utf8'));
-    const [file] = (await readdir(folder)).filter((entry) => /^licen[cs]e/i.test(entry));
+    // The package hershey has a licence for its code, too, which is not used.
+    const [file] = (await readdir(folder)).filter((entry) => /^(hershey-)?licen[cs]e/i.test(entry));
     const text = file ? await readFile(`${folder}/${file}`, 'utf8') : statement(name, rest);
     return `${name} ${version}\n\n${text.trim()}\n`;
   });

@@ -1,7 +1,8 @@
 // Draws the regions over their image as SVG 1.1: scalable, with words as searchable, editable text.
-// The colours are those of drawRegions.
+// The colours and the places of words are those of drawRegions.
 import { DEFAULT_FILL_OPACITY, regionColour } from '../images/draw.js';
-import type { Box, Polygon } from '../shapes/geometry.js';
+import { fontSizeOf, placeWord } from '../images/lettering.js';
+import type { Polygon } from '../shapes/geometry.js';
 import { checkOptions } from '../options.js';
 import {
   type FormatRegion,
@@ -36,7 +37,7 @@ export function formatSvg(
   const { href = hrefOf(image.path) } = options;
   const { width, height } = image;
   const lineWidth = Math.max(2, Math.min(width, height) / 320);
-  const fontSize = Math.max(10, Math.min(width, height) / 40);
+  const fontSize = fontSizeOf(image);
   const outlines = regions.map(outlineOf);
   // xlink:href, because Qt and older programs don't know SVG 2's href. Outlines go through pixel
   // centres, which lie at half coordinates in SVG. A dark rim keeps colours readable on a light
@@ -71,25 +72,13 @@ function shapeOf(
 <title>${escapeXml(String(title))}</title></polygon>\n`;
 }
 
-/**
- * The word, above its region if there is room. Near the right edge it is aligned to the region's
- * right side.
- */
 function wordOf({ text, box }: FormatRegion, image: ImageReference, fontSize: number): string {
   if (!text) return '';
-  // A letter is about 0.6 times as wide as the font size.
-  const fits = box.left + text.length * fontSize * 0.6 <= image.width;
-  const [x, anchor] = fits
-    ? [Math.max(0, box.left), 'start']
-    : [Math.min(image.width, box.right), 'end'];
-  return `<text x="${hundredths(x)}" y="${hundredths(baselineOf(box, image, fontSize))}" text-anchor="${anchor}">\
+  // The font is the reader's. A letter is about 0.6 times as wide as the font size.
+  const width = text.length * fontSize * 0.6;
+  const { x, baseline, anchor } = placeWord(box, image, fontSize, width);
+  return `<text x="${hundredths(x)}" y="${hundredths(baseline)}" text-anchor="${anchor}">\
 ${escapeXml(text)}</text>\n`;
-}
-
-function baselineOf({ top, bottom }: Box, { height }: ImageReference, fontSize: number): number {
-  const gap = fontSize * 0.4;
-  if (top - gap >= fontSize) return top - gap;
-  return bottom + gap + fontSize <= height ? bottom + fontSize : top + fontSize;
 }
 
 function pointsOf(outline: Polygon): string {

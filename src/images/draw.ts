@@ -1,9 +1,18 @@
-// Draws regions over an image or as label masks. Pixel (x, y) has its centre at the point (x, y),
-// as in the contours that the polygons come from.
+// Draws regions with their words over an image, or as label masks. Pixel (x, y) has its centre at
+// the point (x, y), as in the contours that the polygons come from.
 import { PanppError } from '../errors.js';
-import type { Polygon } from '../shapes/geometry.js';
+import type { Box, Point, Polygon } from '../shapes/geometry.js';
 import { checkNumber, checkOptions } from '../options.js';
 import { type PixelImage, checkImage } from './image.js';
+import {
+  ASCENT,
+  DESCENT,
+  type Letter,
+  fontSizeOf,
+  glyphLines,
+  lettersOf,
+  placeWord,
+} from './lettering.js';
 
 /** One label per pixel, row by row: 0 is background, k + 1 is region k. */
 export interface LabelMask {
@@ -23,23 +32,28 @@ export interface DrawOptions {
   readonly fillOpacity?: number;
 }
 
+type Segment = readonly [from: Point, to: Point];
 type Colour = readonly [red: number, green: number, blue: number];
 
 export const DEFAULT_FILL_OPACITY = 0.22;
 const SATURATION = 0.78; // below 1, because pure blue is too dark on a dark background
 const HALO: Colour = [0, 0, 0];
 const HALO_OPACITY = 0.65;
+const LETTER: Colour = [255, 255, 255];
 
 /**
- * Returns a copy of the image with each region outlined and tinted in its own colour. A dark rim
- * around the line keeps it visible on a light background. Parts outside the image are clipped.
+ * Returns a copy of the image with each region outlined and tinted in its own colour, and with its
+ * word beside it. A dark rim around the lines keeps them visible on a light background. Parts
+ * outside the image are clipped. A word stands above its region if there is room, and may cover
+ * other regions. Its letters are those of ASCII: accents are left out, and other characters become
+ * boxes.
  * @param image not modified; the copy has the same channels, alpha made opaque
- * @param regions polygons in image pixels
+ * @param regions polygons in image pixels; without `text` for outlines alone
  * @throws PanppError `argument` for an invalid image or invalid options
  */
 export function drawRegions(
   image: PixelImage,
-  regions: readonly { readonly polygon: Polygon }[],
+  regions: readonly { readonly polygon: Polygon; readonly text?: string }[],
   options: DrawOptions = {},
 ): PixelImage {
   checkImage(image);
@@ -60,6 +74,8 @@ export function drawRegions(
     });
     drawOutline(canvas, polygon, lineWidth, colour);
   });
+  // Last, so that no outline crosses a word.
+  drawWords(canvas, regions);
   return canvas;
 }
 
@@ -164,11 +180,111 @@ function rowIntervals(polygon: Polygon, y: number): (readonly [left: number, rig
 function drawOutline(canvas: Canvas, polygon: Polygon, lineWidth: number, colour: Colour): void {
   const core = lineWidth / 2;
   const rim = core + Math.max(1.5, lineWidth * 0.4);
-  const distances = outlineDistances(canvas, polygon, rim + 0.5);
+  const edges = polygon.map((point, i): Segment => [polygon.at(i - 1)!, point]);
+  const distances = distancesTo(edges, canvas, rim + 0.5);
   for (const [at, distance] of distances) {
     const [x, y] = [at % canvas.width, Math.floor(at / canvas.width)];
     blend(canvas, x, y, HALO, HALO_OPACITY * coverage(rim - distance));
     blend(canvas, x, y, colour, coverage(core - distance));
+  }
+}
+
+/** A letter as opacities of pixels, 0 to 255, row by row. */
+interface Stamp {
+  readonly width: number;
+  readonly height: number;
+  /** The pixel in which the baseline begins. */
+  readonly left: number;
+  readonly bottom: number;
+  readonly rim: Uint8Array;
+  readonly core: Uint8Array;
+}
+
+/** Letters begin at quarters of a pixel; finer steps can't be seen. */
+const STEPS = 4;
+
+/** Writes the words of all regions. */
+function drawWords(canvas: Canvas, regions: Parameters<typeof drawRegions>[1]): void {
+  const fontSize = fontSizeOf(canvas);
+  // Letters recur, and a stamp is much faster than its lines.
+  const stamps = new Map<string, Stamp>();
+  for (const { polygon, text } of regions) {
+    if (!text) continue;
+    const { width, letters } = lettersOf(text, fontSize);
+    const { x, baseline, anchor } = placeWord(boundsOf(polygon), canvas, fontSize, width);
+    const left = anchor === 'start' ? x : x - width;
+    const placed = letters.map((letter) => {
+      const steps = Math.round((left + letter.start) * STEPS);
+      const column = Math.floor(steps / STEPS);
+      const shift = steps / STEPS - column;
+      const key = `${shift} ${letter.glyph}`;
+      const stamp = stamps.get(key) ?? stampOf(letter, fontSize, shift);
+      stamps.set(key, stamp);
+      return { stamp, column };
+    });
+    // Letters stand on the lower border of a row.
+    const row = Math.round(baseline) - 1;
+    // All rims first, so that none covers the letter before.
+    for (const { stamp, column } of placed) print(canvas, stamp, stamp.rim, column, row, HALO);
+    for (const { stamp, column } of placed) print(canvas, stamp, stamp.core, column, row, LETTER);
+  }
+}
+
+/** The box around a polygon's pixels. */
+function boundsOf(polygon: Polygon): Box {
+  const xs = polygon.map(([x]) => x);
+  const ys = polygon.map(([, y]) => y);
+  return {
+    left: Math.min(...xs),
+    top: Math.min(...ys),
+    right: Math.max(...xs) + 1,
+    bottom: Math.max(...ys) + 1,
+  };
+}
+
+/** @param shift of the letter to the right, in pixels, below 1 */
+function stampOf({ glyph, width: advance }: Letter, fontSize: number, shift: number): Stamp {
+  const core = Math.max(1.2, fontSize / 10) / 2;
+  const rim = core + Math.max(1, fontSize / 10);
+  const left = Math.ceil(rim) + 1;
+  const bottom = left + Math.ceil(fontSize * ASCENT);
+  const width = left + Math.ceil(advance) + left;
+  const height = bottom + Math.ceil(fontSize * DESCENT) + left;
+  const stamp = {
+    width,
+    height,
+    left,
+    bottom,
+    rim: new Uint8Array(width * height),
+    core: new Uint8Array(width * height),
+  };
+  const segments = glyphLines(glyph, fontSize).flatMap((line) => {
+    const points = line.map(([x, y]): Point => [left + shift - 0.5 + x, bottom + y]);
+    return points.slice(1).map((to, i): Segment => [points[i], to]);
+  });
+  for (const [at, distance] of distancesTo(segments, stamp, rim + 0.5)) {
+    stamp.rim[at] = Math.round(255 * coverage(rim - distance));
+    stamp.core[at] = Math.round(255 * coverage(core - distance));
+  }
+  return stamp;
+}
+
+/** @param column the pixel in which the letter's baseline begins */
+function print(
+  canvas: Canvas,
+  { width, height, left, bottom }: Stamp,
+  opacities: Uint8Array,
+  column: number,
+  row: number,
+  colour: Colour,
+): void {
+  const [x0, y0] = [column - left, row - bottom];
+  const [right, end] = [Math.min(canvas.width, x0 + width), Math.min(canvas.height, y0 + height)];
+  for (let y = Math.max(0, y0); y < end; y++) {
+    for (let x = Math.max(0, x0); x < right; x++) {
+      const opacity = opacities[(y - y0) * width + x - x0];
+      if (opacity > 0) blend(canvas, x, y, colour, opacity / 255);
+    }
   }
 }
 
@@ -178,17 +294,16 @@ function drawOutline(canvas: Canvas, polygon: Polygon, lineWidth: number, colour
 const coverage = (inside: number): number => Math.min(Math.max(inside + 0.5, 0), 1);
 
 /**
- * Distance to the outline for each pixel nearer than `reach`, by pixel index, so that each pixel is
- * blended once even if several edges are near.
+ * Distance to the nearest segment for each pixel nearer than `reach`, by pixel index, so that each
+ * pixel is blended once even if several segments are near.
  */
-function outlineDistances(
-  { width, height }: Canvas,
-  polygon: Polygon,
+function distancesTo(
+  segments: readonly Segment[],
+  { width, height }: Pick<PixelImage, 'width' | 'height'>,
   reach: number,
 ): Map<number, number> {
   const distances = new Map<number, number>();
-  polygon.forEach(([x1, y1], i) => {
-    const [x0, y0] = polygon.at(i - 1)!;
+  for (const [[x0, y0], [x1, y1]] of segments) {
     const [dx, dy] = [x1 - x0, y1 - y0];
     const squaredLength = dx * dx + dy * dy;
     const top = Math.max(0, Math.ceil(Math.min(y0, y1) - reach));
@@ -204,12 +319,12 @@ function outlineDistances(
           distances.set(at, distance);
       }
     }
-  });
+  }
   return distances;
 }
 
 /**
- * The columns of row y that can be nearer than `reach` to an edge, so that a long diagonal is not
+ * The columns of row y that can be nearer than `reach` to a segment, so that a long diagonal is not
  * tested in its whole bounding box.
  */
 function strip(

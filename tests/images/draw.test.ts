@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 
 import { drawMask, drawRegions } from '../../src/images/draw.js';
@@ -254,6 +255,189 @@ describe('drawRegions', () => {
     ]);
     expect(pixel(drawn, 5, 5)).not.toEqual([9, 9, 9]);
     expect(pixel(drawn, 0, 4)).not.toEqual([9, 9, 9]);
+  });
+});
+
+/** Rows of a picture on grey 128: `#` white, `+` light, `.` as it was, `-` dark, `o` black. */
+function art({ width, height, channels, data }: PixelImage): string[] {
+  const sign = (value: number) => {
+    if (value === 128) return '.';
+    return value < 128 ? (value < 64 ? 'o' : '-') : value < 192 ? '+' : '#';
+  };
+  return Array.from({ length: height }, (_, y) =>
+    Array.from({ length: width }, (_, x) => sign(data[(y * width + x) * channels])).join(''),
+  );
+}
+
+describe('words of drawRegions', () => {
+  const word = (text: string | undefined, ...points: [number, number][]) => ({
+    polygon: points as Polygon,
+    text,
+  });
+  const written = (
+    width: number,
+    height: number,
+    regions: ReturnType<typeof word>[],
+    channels: 3 | 4 = 3,
+  ) => drawRegions(flat(width, height, 128, channels), regions, { fillOpacity: 0 });
+  /** The first and last column and row of white pixels. */
+  const whiteBox = (image: PixelImage) => {
+    const rows = art(image);
+    const columns = rows.flatMap((row) => [...row].flatMap((s, x) => (s === '#' ? [x] : [])));
+    const lines = rows.flatMap((row, y) => (row.includes('#') ? [y] : []));
+    return [Math.min(...columns), lines[0], Math.max(...columns), lines.at(-1)!];
+  };
+
+  it('are white with a black rim, above the region', () => {
+    expect(art(written(15, 24, [word('Hi', [2, 18])])).slice(0, 16)).toEqual([
+      '...............',
+      '...............',
+      '...............',
+      '...............',
+      '...-...-----...',
+      '.-ooo.-ooo-o-..',
+      '.--#o.o++-#+o..',
+      '.--#o.o++o-o-..',
+      '.--#ooo++o#o-..',
+      '.--#####+o#o-..',
+      '.--#---++o#o-..',
+      '.--#o-o++o#o-..',
+      '.--#o.o++o#o-..',
+      '.--#o.o++o#o-..',
+      '.-ooo.-ooooo...',
+      '...-...--.-....',
+    ]);
+  });
+
+  it('show other characters as boxes', () => {
+    expect(art(written(9, 24, [word('語', [1, 18])])).slice(4, 16)).toEqual([
+      '.------..',
+      '-oooooo-.',
+      'o+####+o.',
+      'o++oo++o.',
+      'o++oo++o.',
+      'o++oo++o.',
+      'o++oo++o.',
+      'o++oo++o.',
+      'o++oo++o.',
+      'o+####+o.',
+      '-oooooo-.',
+      '.------..',
+    ]);
+    expect(written(40, 24, [word('Café', [1, 18])])).toEqual(
+      written(40, 24, [word('Cafe', [1, 18])]),
+    );
+  });
+
+  it('are complete above and below the baseline', () => {
+    const [, top, , bottom] = whiteBox(written(1200, 1200, [word('(g', [2, 60])]));
+    // 25 above row 47 and 7 below it, and half of a line of 3 pixels.
+    expect([top, bottom]).toEqual([21, 55]);
+  });
+
+  it('stand below or inside where there is no room above', () => {
+    const place = (top: number, bottom: number) =>
+      whiteBox(written(200, 60, [word('HH', [20, top], [20, bottom])]));
+    // Baselines are 16, 51 and 15; capitals are 7 high, from the middle of a line to another.
+    expect(place(20, 40)).toEqual([21, 8, 33, 15]);
+    expect(place(5, 40)).toEqual([21, 43, 33, 50]);
+    expect(place(5, 55)).toEqual([21, 7, 33, 14]);
+  });
+
+  it('end at the region’s right side where the image ends', () => {
+    const place = (left: number, right: number) =>
+      whiteBox(written(100, 60, [word('HHHH', [left, 30], [right, 30])]));
+    // 29.3 wide, with margins of 1.3 on both sides.
+    expect(place(40, 60)).toEqual([41, 18, 67, 25]);
+    expect(place(80, 98)).toEqual([71, 18, 97, 25]);
+    expect(place(-50, 20)).toEqual([1, 18, 27, 25]);
+  });
+
+  it('are cut off at the image’s borders', () => {
+    // The line is the same in all of them, and the word begins in the top left corner.
+    const line = word('Mmm', [0, -100], [0, 100]);
+    const whole = art(written(60, 40, [line]));
+    expect(art(written(12, 8, [line]))).toEqual(whole.slice(0, 8).map((row) => row.slice(0, 12)));
+    expect(art(written(3, 40, [line]))).toEqual(whole.map((row) => row.slice(0, 3)));
+    expect(art(written(1, 1, [line]))).toEqual([whole[0][0]]);
+  });
+
+  it('grow with the image', () => {
+    const heightIn = (size: number) => {
+      const [, top, , bottom] = whiteBox(written(size, size, [word('H', [9, size / 2])]));
+      return bottom - top;
+    };
+    expect(heightIn(400)).toBeLessThan(10);
+    expect(heightIn(1600)).toBeGreaterThan(28);
+    expect(heightIn(1600)).toBeLessThan(34);
+  });
+
+  it('are drawn over all outlines', () => {
+    // Large, so that lines have pixels that they cover wholly.
+    const first = word('HHHH', [2, 60]);
+    const alone = written(1200, 1200, [first]);
+    const crossed = written(1200, 1200, [first, word(undefined, [0, 42], [150, 42])]);
+    let letters = 0;
+    for (let x = 0; x < 150; x++) {
+      const before = pixel(alone, x, 42).join(' ');
+      const after = pixel(crossed, x, 42).join(' ');
+      if (before !== '255 255 255' && before !== '0 0 0') continue;
+      expect(after).toBe(before);
+      letters++;
+    }
+    // The outline is there, beside the word.
+    expect(pixel(crossed, 140, 42)).not.toEqual(pixel(alone, 140, 42));
+    expect(letters).toBeGreaterThan(30);
+  });
+
+  it('are the same in images of four channels', () => {
+    const regions = [word('Four', [2, 20], [30, 20], [16, 27])];
+    const [rgb, rgba] = [written(60, 30, regions), written(60, 30, regions, 4)];
+    const withoutAlpha = rgba.data.filter((_, i) => i % 4 !== 3);
+    expect(withoutAlpha).toEqual(rgb.data);
+    expect(new Set(rgba.data.filter((_, i) => i % 4 === 3))).toEqual(new Set([255]));
+  });
+
+  it('leave outlines without text as they were before there were words', () => {
+    const random = generator(3);
+    const regions = Array.from({ length: 20 }, () =>
+      Array.from({ length: 5 }, (): [number, number] => [random(240) - 20, random(140) - 20]),
+    );
+    for (const text of [undefined, '', ' ']) {
+      const { data } = drawRegions(
+        flat(200, 100, 128),
+        regions.map((points) => word(text, ...points)),
+      );
+      expect(createHash('sha256').update(data).digest('hex')).toBe(
+        '0d303ac5dea78127a33f5a0380b3c105d60fcadb59b498cf6495a03796143411',
+      );
+    }
+  });
+
+  it('need a region with points; points far outside or nowhere do no harm', () => {
+    expect(new Set(written(40, 30, [word('Word')]).data)).toEqual(new Set([128]));
+    const far = [1e300, -1e300, Infinity, -Infinity, NaN];
+    const regions = far.flatMap((value) => [word('Word', [value, 3]), word('Word', [3, value])]);
+    expect(written(40, 30, regions).data.length).toBe(40 * 30 * 3);
+  });
+
+  it('are quick: a thousand take less than two seconds', () => {
+    const image = flat(2000, 2000, 128);
+    const seconds = (text: string) => {
+      const regions = Array.from({ length: 1000 }, (_, i) => {
+        const [x, y] = [(i % 20) * 100, Math.floor(i / 20) * 40];
+        return word(text, [x, y], [x + 80, y], [x + 80, y + 20], [x, y + 20]);
+      });
+      const before = process.cpuUsage();
+      drawRegions(image, regions);
+      const { user, system } = process.cpuUsage(before);
+      return (user + system) / 1e6;
+    };
+    const [without, withWords] = [seconds(''), seconds('Restaurant')];
+    console.log(
+      `1000 outlines ${without.toFixed(2)} s, with words ${withWords.toFixed(2)} s of a core`,
+    );
+    expect(withWords - without).toBeLessThan(2);
   });
 });
 
