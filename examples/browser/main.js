@@ -1,7 +1,8 @@
-// The demo page: pictures in, text regions out, all of it in this browser. No build step; the
-// library is the one file in dist/.
+// The demo page: pictures in, text regions and their words out, all of it in this browser. No build
+// step; the library is the one file in dist/.
 import { imageFrom, loadModel, loadWeights, requestGpu } from '../../dist/browser.js';
 import { paintMap } from './maps.js';
+import { drawWords, fontSizeOf, showWords } from './words.js';
 
 const weightsUrl = new URL('../../weights/pan-pp-resnet18.safetensors', import.meta.url);
 const sampleUrl = new URL('../street.jpg', import.meta.url);
@@ -34,6 +35,7 @@ async function startEngine() {
     source: ownWeights ? 'the dropped file' : weightsUrl.pathname,
   });
   showSettings(model.config.detection, gpu.profile.software);
+  element.words.parentElement.hidden = !canRead(model);
   return { gpu, model };
 }
 
@@ -87,6 +89,13 @@ const settings = (image) => ({
   minScore: Number(element.minScore.value),
 });
 
+/** Weights that a person drops may have no recognition head. */
+const canRead = (model) => model.config.recognition !== undefined;
+
+/** Finds the text of an image, and reads it if the model can. */
+const findText = (model, image) =>
+  canRead(model) ? model.spot(image, settings(image)) : model.detect(image, settings(image));
+
 /** Shows a picture and finds its text. */
 async function look(source, name) {
   await attempt(async () => {
@@ -115,8 +124,7 @@ async function find() {
       const { model } = await getEngine();
       if (!camera) say('Looking …');
       const target = shown;
-      const task = model.config.recognition ? 'spot' : 'detect';
-      const result = await model[task](target.image, settings(target.image));
+      const result = await findText(model, target.image);
       if (target !== shown) continue;
       target.result = result;
       showResult(target);
@@ -169,11 +177,11 @@ function drawImage({ width, height, data }) {
 }
 
 function clearResult() {
-  element.regions.replaceChildren();
+  for (const node of [element.shapes, element.labels, element.list]) node.replaceChildren();
   element.map.hidden = true;
-  element.list.replaceChildren();
   element.count.textContent = '';
-  element.json.disabled = element.png.disabled = true;
+  element.image.ariaLabel = 'The picture';
+  element.copy.disabled = element.json.disabled = element.png.disabled = true;
 }
 
 /** As the overlays of the command line: hues a golden angle apart. */
@@ -183,18 +191,37 @@ function showResult({ result }) {
   const { regions, width, height, timings } = result;
   element.regions.setAttribute('viewBox', `0 0 ${width} ${height}`);
   const outlines = regions.map(({ polygon }, index) => polygonOf(polygon, colourOf(index)));
-  element.regions.replaceChildren(...outlines.flatMap((outline) => [rimOf(outline), outline]));
+  element.shapes.replaceChildren(...outlines.flatMap((outline) => [rimOf(outline), outline]));
+  showLabels();
   element.list.replaceChildren(
     ...regions.map((region, index) => listItem(region, index, outlines[index])),
   );
   element.count.textContent = regions.length;
-  element.image.ariaLabel = `The picture, with ${regions.length} text regions`;
+  const found = count(regions.length, 'region');
+  const words = wordsOf(regions);
+  element.image.ariaLabel = `The picture, with ${found}${words.length ? `: ${words.join(' ')}` : ''}`;
+  element.copy.disabled = words.length === 0;
   element.json.disabled = element.png.disabled = false;
   showTimes(timings);
-  say(
-    `${count(regions.length, 'region')} in ${milliseconds(timings.total)}, ${width} × ${height} pixels`,
-  );
+  const read = words.length ? `, ${count(words.length, 'word')}` : '';
+  const summary = regions.length ? found + read : 'No text found';
+  say(`${summary} in ${milliseconds(timings.total)}, ${width} × ${height} pixels`);
 }
+
+/**
+ * The words over the picture. A large picture is shown smaller than it is, above all on a phone;
+ * its words must stay large enough to be read.
+ */
+function showLabels() {
+  const { image, result } = shown ?? {};
+  const shownWidth = element.image.clientWidth;
+  if (!result || !shownWidth) return;
+  const smallest = (12 * image.width) / shownWidth;
+  showWords(element.labels, result.regions, image, Math.max(smallest, fontSizeOf(image)));
+}
+
+/** A region's text is empty if no character was found in it, and undefined if nobody read it. */
+const wordsOf = (regions) => regions.map(({ text }) => text).filter(Boolean);
 
 const count = (number, noun) => `${number} ${noun}${number === 1 ? '' : 's'}`;
 
@@ -213,19 +240,18 @@ function rimOf(polygon) {
   return rim;
 }
 
-function listItem({ text, score, box }, index, outline) {
+function listItem(region, index, outline) {
+  const { text, score, textScore, box } = region;
+  const place = `${box.right - box.left} × ${box.bottom - box.top} at ${box.left}, ${box.top}`;
+  const certainty = (text ? textScore : score).toFixed(3);
   const button = document.createElement('button');
   button.type = 'button';
   button.style.setProperty('--colour', colourOf(index));
-  button.append(
-    text || `${box.right - box.left} × ${box.bottom - box.top} at ${box.left}, ${box.top}`,
-  );
-  button.append(
-    Object.assign(document.createElement('span'), {
-      className: 'score',
-      textContent: score.toFixed(3),
-    }),
-  );
+  button.title = text ? place : '';
+  button.ariaLabel = `${text || `region, ${place}`}, score ${certainty}`;
+  // Its own direction: a word from right to left leaves its score where it is.
+  button.append(nodeOf('bdi', text ? 'word' : 'quiet', text || place));
+  button.append(nodeOf('span', 'score', certainty));
   const mark = (on) => () => outline.classList.toggle('marked', on);
   for (const type of ['pointerenter', 'focus']) button.addEventListener(type, mark(true));
   for (const type of ['pointerleave', 'blur']) button.addEventListener(type, mark(false));
@@ -233,6 +259,9 @@ function listItem({ text, score, box }, index, outline) {
   item.append(button);
   return item;
 }
+
+const nodeOf = (tag, className, textContent) =>
+  Object.assign(document.createElement(tag), { className, textContent });
 
 const stageNames = {
   upload: 'choose pixels',
@@ -243,7 +272,7 @@ const stageNames = {
   regions: 'shapes',
   features: 'features',
   recognition: 'reading, GPU',
-  reading: 'reading',
+  reading: 'reading, in all',
   total: 'total',
 };
 
@@ -322,6 +351,8 @@ async function toggleCamera() {
     });
     camera = { stream };
     element.camera.setAttribute('aria-pressed', 'true');
+    // A screen reader would speak after every frame and never end.
+    element.status.ariaLive = 'off';
     await video.play();
     // The frame that is shown is the one that was looked at, so outlines never lag behind it.
     for (const mine = camera; camera === mine;) await nextFrame(video);
@@ -333,7 +364,7 @@ async function nextFrame(video) {
   const { model } = await getEngine();
   const image = await imageFrom(video);
   const before = shown;
-  const result = await model.detect(image, settings(image));
+  const result = await findText(model, image);
   // Meanwhile another picture was opened.
   if (shown !== before) return;
   shown = { image, name: 'camera', result };
@@ -346,6 +377,7 @@ function stopCamera() {
   camera?.stream.getTracks().forEach((track) => track.stop());
   camera = undefined;
   element.camera.setAttribute('aria-pressed', 'false');
+  element.status.ariaLive = 'polite';
 }
 
 // What goes out
@@ -357,6 +389,14 @@ function save(blob, name) {
   });
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
+
+async function copyText() {
+  if (!navigator.clipboard)
+    throw new Error('a browser gives the clipboard to pages on https and localhost only');
+  const words = wordsOf(shown.result.regions);
+  await navigator.clipboard.writeText(words.join('\n'));
+  say(`${count(words.length, 'word')} copied`);
 }
 
 const stem = () => shown.name.replace(/\.[^.]*$/, '');
@@ -393,6 +433,7 @@ async function saveOverlay() {
     shown.result.regions.forEach(({ polygon }, index) =>
       strokePolygon(context, polygon, colourOf(index)),
     );
+  if (element.words.checked) drawWords(context, shown.result.regions);
   save(await canvas.convertToBlob({ type: 'image/png' }), `${stem()}.overlay.png`);
 }
 
@@ -419,6 +460,7 @@ element.file.addEventListener('change', async () => {
 element.sample.addEventListener('click', openSample);
 element.paste.addEventListener('click', pasteFromClipboard);
 element.camera.addEventListener('click', toggleCamera);
+element.copy.addEventListener('click', () => attempt(copyText));
 element.json.addEventListener('click', () => attempt(saveJson));
 element.png.addEventListener('click', () => attempt(saveOverlay));
 
@@ -446,9 +488,15 @@ element.layers.addEventListener(
   'change',
   () => shown && !camera && void attempt(async () => showLayer((await getEngine()).model)),
 );
-element.outlines.addEventListener('change', () =>
-  element.regions.toggleAttribute('hidden', !element.outlines.checked),
-);
+for (const [box, layer] of [
+  ['outlines', 'shapes'],
+  ['words', 'labels'],
+]) {
+  element[box].addEventListener('change', () =>
+    element[layer].toggleAttribute('hidden', !element[box].checked),
+  );
+}
+new ResizeObserver(showLabels).observe(element.image);
 element.opacity.addEventListener(
   'input',
   () => (element.map.style.opacity = element.opacity.value),

@@ -1,5 +1,5 @@
-// A file input that shows how many text regions a picture has. Vite puts the weights beside the
-// bundle and gives their address (`?url`).
+// A file input that shows how many text regions a picture has, and their words. Vite puts the
+// weights beside the bundle and gives their address (`?url`).
 import { loadModel, loadWeights, requestGpu } from 'panpp';
 import weightsUrl from 'panpp/weights/pan-pp-resnet18.safetensors?url';
 import { useState } from 'react';
@@ -12,21 +12,30 @@ async function load() {
 }
 
 function App() {
-  const [text, setText] = useState('Choose a picture.');
+  const [status, setStatus] = useState('Choose a picture.');
+  const [words, setWords] = useState([]);
   async function show({ target: { files } }) {
-    setText('Looking …');
+    setStatus('Looking …');
+    setWords([]);
     try {
       const model = await (loading ??= load());
-      const { regions } = await model.detect(files[0], { shortSide: 320 });
-      setText(`${regions.length} text regions`);
+      const { regions } = await model.spot(files[0], { shortSide: 320 });
+      setStatus(`${regions.length} text regions`);
+      // Empty where no character was found.
+      setWords(regions.map(({ text }) => text).filter(Boolean));
     } catch (error) {
-      setText(error.message);
+      setStatus(error.message);
     }
   }
   return (
     <main>
       <input type="file" accept="image/*" onChange={show} />
-      <p role="status">{text}</p>
+      <p role="status">{status}</p>
+      <ul>
+        {words.map((word, index) => (
+          <li key={index}>{word}</li>
+        ))}
+      </ul>
     </main>
   );
 }

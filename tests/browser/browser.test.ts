@@ -6,6 +6,7 @@ import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { serve } from '../../examples/browser/serve.mjs';
 import {
+  encodePng,
   type PixelImage,
   type Region,
   decodeImage,
@@ -13,6 +14,8 @@ import {
   openGpu,
   packagedWeights,
 } from '../../src/node.js';
+import { packagedDetectorFile } from '../support/detector.js';
+import { signImage } from '../support/picture.js';
 import { findChromium, launch } from './chromium.js';
 
 type Library = typeof import('../../src/index.js');
@@ -395,22 +398,38 @@ describe.skipIf(!found)('in Chromium', () => {
       hasTouch: true,
     };
 
-    it('finds the sample’s text by keyboard, shows maps, and hands out JSON and a picture', async () => {
+    it('finds and reads the sample’s text by keyboard, shows maps, and hands out text, JSON and a picture', async () => {
       const { page, problems } = await newPage('./', {
         ...wide,
         colorScheme: 'light',
         acceptDownloads: true,
+        permissions: ['clipboard-read', 'clipboard-write'],
       });
       await page.locator('#sample').press('Enter');
-      await page.getByText(/regions? in /).waitFor();
+      await page.getByText(/regions?, \d+ words? in /).waitFor();
       const regions = await page.locator('#list li').count();
       expect(regions).toBeGreaterThan(3);
       expect(await page.locator('#regions polygon:not(.rim)').count()).toBe(regions);
+      const words = await page.locator('#list .word').allTextContents();
+      expect(words).toContain('THE'); // the sign's largest letters
+      expect(await page.locator('#regions text').allTextContents()).toEqual(words);
+      await page.getByRole('button', { name: /^THE, score [01]\.\d{3}$/ }).waitFor();
       expect(await page.locator('#adapter').textContent()).toMatch(/swiftshader.*\(software\)/i);
       expect(await page.locator('#times').textContent()).toMatch(
-        /resize.*network.*aggregation.*shapes.*total/,
+        /resize.*network.*aggregation.*shapes.*reading.*total/,
       );
       await page.screenshot({ path: `${screenshots}light.png` });
+
+      await page.locator('#copy').press('Enter');
+      await page.getByText(/words? copied/).waitFor();
+      expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(words.join('\n'));
+      for (const layer of ['#shapes', '#labels']) {
+        const name = layer === '#shapes' ? 'Outlines' : 'Words';
+        await page.getByLabel(name).uncheck();
+        expect(await page.locator(layer).isHidden()).toBe(true);
+        await page.getByLabel(name).check();
+        expect(await page.locator(layer).isVisible()).toBe(true);
+      }
 
       for (const layer of ['Text', 'Kernels', 'Vectors']) {
         await page.getByText(layer, { exact: true }).click();
@@ -431,13 +450,24 @@ describe.skipIf(!found)('in Chromium', () => {
       const record = JSON.parse(readFileSync(await json.path(), 'utf8'));
       expect(record).toMatchObject({ image: 'street.jpg', width: 1280, height: 960 });
       expect(record.regions).toHaveLength(regions);
-      const [png] = await Promise.all([
-        page.waitForEvent('download'),
-        page.locator('#png').press('Enter'),
-      ]);
-      expect(png.suggestedFilename()).toBe('street.overlay.png');
-      const overlay = await decodeImage(readFileSync(await png.path()), 'overlay');
+      const textOf = ({ text }: { text: string }) => text;
+      expect(record.regions.map(textOf).filter(Boolean)).toEqual(words);
+      const overlayOf = async () => {
+        const [png] = await Promise.all([
+          page.waitForEvent('download'),
+          page.locator('#png').press('Enter'),
+        ]);
+        expect(png.suggestedFilename()).toBe('street.overlay.png');
+        await png.saveAs(`${screenshots}street.overlay.png`);
+        return decodeImage(readFileSync(await png.path()), 'overlay');
+      };
+      await page.getByLabel('Words').uncheck();
+      const plain = await overlayOf();
+      await page.getByLabel('Words').check();
+      const overlay = await overlayOf();
       expect([overlay.width, overlay.height]).toEqual([1280, 960]);
+      const differing = overlay.data.filter((value, at) => value !== plain.data[at]).length;
+      expect(differing).toBeGreaterThan(1000 * words.length);
 
       // Everything is still there in the dark and on a phone.
       await page.emulateMedia({ colorScheme: 'dark' });
@@ -462,51 +492,167 @@ describe.skipIf(!found)('in Chromium', () => {
       await page.close();
     });
 
-    it('takes pictures that are dropped and pasted', async () => {
-      const { page, problems } = await newPage('./', wide);
+    it('puts words beside their regions, as text and never as markup', async () => {
+      const { page, problems } = await newPage('style.css', wide);
+      const markup = '<img src=x onerror=alert(1)>';
+      const regionAt = (
+        text: string,
+        left: number,
+        top: number,
+        right: number,
+        bottom: number,
+      ) => ({
+        text,
+        score: 0.9,
+        textScore: text ? 0.75 : 0,
+        box: { left, top, right, bottom },
+        polygon: [
+          [left, top],
+          [right, top],
+          [right, bottom],
+          [left, bottom],
+        ],
+      });
+      const regions = [
+        regionAt('above', 20, 40, 80, 60),
+        regionAt('below', 120, 0, 180, 30),
+        regionAt('inside', 220, 0, 280, 100),
+        regionAt('inwards', 390, 40, 400, 60),
+        regionAt('', 20, 70, 80, 90),
+        regionAt(markup, -5, 70, 80, 90),
+      ];
+      // The page with a model that gives these.
+      await page.addInitScript((found) => Object.assign(globalThis, { found }), regions);
+      await page.route('**/dist/browser.js', (route) =>
+        route.fulfill({
+          contentType: 'text/javascript',
+          body: `
+            export { imageFrom } from './browser.js?whole';
+            export const requestGpu = async () => ({ profile: { adapter: 'none' } });
+            export const loadWeights = async () => new Uint8Array();
+            const detection = { shortSide: 736, bbox: 'rect', minScore: 0.85 };
+            const size = { width: 400, height: 100 };
+            const spot = async () => ({ ...size, regions: found, timings: { total: 1 } });
+            export const loadModel = async () => ({ config: { detection, recognition: {} }, spot });
+          `,
+        }),
+      );
+      await page.goto(address);
       await page.getByText('Ready').waitFor();
-      await smallSide(page);
-      const picture = [...readFileSync(new URL('orientation-6.jpg', images))];
-      for (const kind of ['drop', 'paste'] as const) {
-        await page.evaluate(
-          ([content, type]) => {
-            const files = new DataTransfer();
-            files.items.add(
-              new File([new Uint8Array(content)], `${type}.jpg`, { type: 'image/jpeg' }),
-            );
-            const settings = { bubbles: true, cancelable: true };
-            document.body.dispatchEvent(
-              type === 'drop'
-                ? new DragEvent(type, { ...settings, dataTransfer: files })
-                : new ClipboardEvent(type, { ...settings, clipboardData: files }),
-            );
-          },
-          [picture, kind] as const,
-        );
-        const nameOfResult = async () => {
-          const [json] = await Promise.all([
-            page.waitForEvent('download'),
-            page.locator('#json').click(),
-          ]);
-          return json.suggestedFilename();
-        };
-        await expect.poll(nameOfResult, { timeout: 60_000 }).toBe(`${kind}.json`);
-      }
+      const blank = await page.evaluate(async () => {
+        const canvas = new OffscreenCanvas(400, 100);
+        canvas.getContext('2d');
+        const blob = await canvas.convertToBlob();
+        return [...new Uint8Array(await blob.arrayBuffer())];
+      });
+      const buffer = Buffer.from(blank);
+      await page.locator('#file').setInputFiles({ name: 'a.png', mimeType: 'image/png', buffer });
+      await page.getByText('6 regions, 5 words in ').waitFor();
+      const labels = await page.locator('#labels text').evaluateAll((nodes) =>
+        (nodes as SVGTextElement[]).map((node) => ({
+          text: node.textContent,
+          x: Number(node.getAttribute('x')),
+          y: Number(node.getAttribute('y')),
+          width: node.getComputedTextLength(),
+        })),
+      );
+      // Letters of 12 pixels: none are smaller on the screen.
+      expect(labels).toMatchObject([
+        { text: 'above', x: 20, y: expect.closeTo(35.2) },
+        { text: 'below', x: 120, y: 42 },
+        { text: 'inside', x: 220, y: 12 },
+        { text: 'inwards', y: expect.closeTo(35.2) },
+        { text: markup, x: 0, y: expect.closeTo(65.2) },
+      ]);
+      expect(labels[3].x + labels[3].width).toBeCloseTo(400, 0);
+      const namesOfItems = await page
+        .locator('#list button')
+        .evaluateAll((nodes) => nodes.map(({ ariaLabel }) => ariaLabel));
+      expect(namesOfItems.slice(3)).toEqual([
+        'inwards, score 0.750',
+        'region, 60 × 20 at 20, 70, score 0.900',
+        `${markup}, score 0.750`,
+      ]);
+      expect(await page.locator('img').count()).toBe(0);
+      const fontSize = async () => Number(await page.locator('#labels').getAttribute('font-size'));
+      expect(await fontSize()).toBe(12);
+      await page.setViewportSize({ width: 220, height: 600 });
+      await expect.poll(fontSize).toBeGreaterThan(20);
+
+      await page.evaluate(() => Object.assign(globalThis, { found: [] }));
+      await page.locator('#bbox').selectOption('poly');
+      await page.getByText('No text found in ').waitFor();
+      expect(await page.locator('#list li, #regions text, #regions polygon').count()).toBe(0);
+      expect(await page.locator('#copy').isDisabled()).toBe(true);
       expect(problems).toEqual([]);
       await page.close();
     });
 
-    it('looks at what the camera shows, until it is switched off', async () => {
-      const { page, problems } = await newPage('./', { ...wide, permissions: ['camera'] });
-      await page.getByText('Ready').waitFor();
-      await smallSide(page);
-      await page.locator('#camera').click();
-      await page.getByText(/regions? in /).waitFor();
-      await page.locator('#camera').click();
-      expect(await page.locator('#camera').getAttribute('aria-pressed')).toBe('false');
-      expect(await page.getByRole('alert').isVisible()).toBe(false);
-      expect(problems).toEqual([]);
-      await page.close();
+    describe('at a small size', () => {
+      let page: Page;
+      let problems: readonly string[];
+      beforeAll(async () => {
+        ({ page, problems } = await newPage('./', { ...wide, permissions: ['camera'] }));
+        await page.getByText('Ready').waitFor();
+        await smallSide(page);
+      });
+      afterAll(async () => {
+        expect(problems).toEqual([]);
+        await page.close();
+      });
+
+      it('takes pictures that are dropped and pasted', async () => {
+        const picture = [...readFileSync(new URL('orientation-6.jpg', images))];
+        for (const kind of ['drop', 'paste'] as const) {
+          await page.evaluate(
+            ([content, type]) => {
+              const files = new DataTransfer();
+              files.items.add(
+                new File([new Uint8Array(content)], `${type}.jpg`, { type: 'image/jpeg' }),
+              );
+              const settings = { bubbles: true, cancelable: true };
+              document.body.dispatchEvent(
+                type === 'drop'
+                  ? new DragEvent(type, { ...settings, dataTransfer: files })
+                  : new ClipboardEvent(type, { ...settings, clipboardData: files }),
+              );
+            },
+            [picture, kind] as const,
+          );
+          const nameOfResult = async () => {
+            const [json] = await Promise.all([
+              page.waitForEvent('download'),
+              page.locator('#json').click(),
+            ]);
+            return json.suggestedFilename();
+          };
+          await expect.poll(nameOfResult, { timeout: 60_000 }).toBe(`${kind}.json`);
+        }
+      });
+
+      it('looks at what the camera shows, until it is switched off', async () => {
+        await page.locator('#camera').click();
+        await page.getByText(/(regions?|words?|No text found) in /).waitFor();
+        await page.locator('#camera').click();
+        expect(await page.locator('#camera').getAttribute('aria-pressed')).toBe('false');
+        expect(await page.getByRole('alert').isVisible()).toBe(false);
+      });
+      it('detects only, with dropped weights that can’t read', async () => {
+        await page.locator('#file').setInputFiles({
+          name: 'detector.safetensors',
+          mimeType: 'application/octet-stream',
+          buffer: Buffer.from(packagedDetectorFile()),
+        });
+        await page.getByText('Weights: detector.safetensors').waitFor();
+        expect(await page.getByLabel('Words').isHidden()).toBe(true);
+        const buffer = Buffer.from(encodePng(await signImage()));
+        await page.locator('#file').setInputFiles({ name: 'a.png', mimeType: 'image/png', buffer });
+        await page.getByText(/regions in /).waitFor();
+        expect(await page.locator('#list li').count()).toBeGreaterThan(3);
+        expect(await page.locator('#list .word, #regions text').count()).toBe(0);
+        expect(await page.locator('#copy').isDisabled()).toBe(true);
+        expect(await page.locator('#times').textContent()).not.toContain('reading');
+      });
     });
   });
 });

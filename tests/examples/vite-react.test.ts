@@ -14,7 +14,7 @@ if (!found) console.log('not tested with Vite: no Chromium here');
 
 afterAll(() => rmSync(outDir, { recursive: true }));
 
-it.skipIf(!found)('the example with Vite and React finds text', async () => {
+it.skipIf(!found)('the example with Vite and React reads text', async () => {
   const settings = { root, logLevel: 'error', build: { outDir, emptyOutDir: true } } as const;
   await build(settings);
   const server = await preview({ ...settings, preview: { port: 0, host: '127.0.0.1' } });
@@ -26,6 +26,7 @@ it.skipIf(!found)('the example with Vite and React finds text', async () => {
     await page.setInputFiles('input', fileURLToPath(new URL('../street.jpg', `file://${root}`)));
     const text = page.getByRole('status').filter({ hasNotText: /Choose|Looking/ });
     expect(await text.textContent()).toMatch(/^[1-9]\d* text regions$/);
+    expect(await page.locator('li').allTextContents()).toContain('FRESH');
   } finally {
     await browser.close();
     await server.close();
