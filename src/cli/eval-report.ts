@@ -1,6 +1,7 @@
 // An evaluation's figures as tables for people and as JSON for programs.
 import type { EvaluationResult, ImageNumbers, Protocol } from '../evaluation/types.js';
 import type { DetectionSettings } from '../network/config.js';
+import type { RunCorrection } from './eval-correction.js';
 
 export interface ReportDetails {
   readonly protocol: Protocol;
@@ -9,6 +10,8 @@ export interface ReportDetails {
   readonly failed: readonly { readonly image: string; readonly error: string }[];
   /** The settings of the detection, if images were processed. */
   readonly settings?: DetectionSettings;
+  /** How words were corrected. */
+  readonly correction?: RunCorrection['settings'];
 }
 
 export function jsonOf(result: EvaluationResult, details: ReportDetails) {
@@ -22,6 +25,7 @@ export function jsonOf(result: EvaluationResult, details: ReportDetails) {
     counts,
     images: perImage.size,
     settings: details.settings,
+    correction: details.correction,
     notes: details.notes,
     ignored,
     failed: details.failed,

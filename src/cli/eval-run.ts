@@ -7,6 +7,7 @@ import { PanppError } from '../errors.js';
 import { evaluate } from '../evaluation/evaluate.js';
 import type { FileSet } from '../evaluation/formats/files.js';
 import type { EvaluationOptions, Protocol } from '../evaluation/types.js';
+import { comparesWords } from '../evaluation/words.js';
 import { resultLine } from '../formats/result-line.js';
 import { type GivenSettings, settingsOf } from '../model/outside-settings.js';
 import { detectionPresets } from '../network/config.js';
@@ -33,11 +34,13 @@ export interface RunFlags extends EngineOptions, GivenSettings, ShardFlags {
   readonly images: string;
   readonly settings?: Preset;
   readonly tileSide?: number;
+  readonly beam?: number;
   readonly restart?: boolean;
 }
 
 export interface Run {
-  readonly settings: RunSettings['settings'];
+  /** How the text was found, if that can be read. */
+  readonly settings?: RunSettings['settings'];
   readonly stored: StoredImages;
 }
 
@@ -56,14 +59,20 @@ export interface Task {
  */
 export async function runDataset(task: Task, folder: string, flags: RunFlags): Promise<Run> {
   const { protocol } = task;
+  if (flags.beam !== undefined && !comparesWords(protocol))
+    throw new PanppError(
+      'argument',
+      `--beam is for protocols that compare words; ${protocol} does not`,
+    );
   const all = await namedImages(flags.images);
   assertScorable(task, [...all.keys()]);
-  const weights = await readWeightsFor(needsWords(protocol) ? 'spot' : 'detect', flags);
+  const weights = await readWeightsFor(comparesWords(protocol) ? 'spot' : 'detect', flags);
   const preset = flags.settings ?? presetOf(protocol);
   // The weights' own settings may be for another benchmark.
   const settings = {
     ...settingsOf(flags, preset ? detectionPresets[preset] : weights.config.detection),
     tileSide: flags.tileSide,
+    beam: flags.beam,
   };
   const identity: RunSettings = {
     panpp: packageVersion(),
@@ -159,18 +168,15 @@ function assertScorable({ protocol, groundTruth, options }: Task, names: readonl
   }
 }
 
-function needsWords(protocol: Protocol): boolean {
-  return ['icdar2015-e2e', 'icdar2015-spotting', 'totaltext-e2e'].includes(protocol);
-}
-
 function textFinder(
   protocol: Protocol,
   engine: Engine,
   settings: RunSettings['settings'],
 ): FindText {
+  const { beam: _, ...detection } = settings;
   return (image) =>
     engine.run<Detection | Spotting>((model) =>
-      needsWords(protocol) ? model.spot(image, settings) : model.detect(image, settings),
+      comparesWords(protocol) ? model.spot(image, settings) : model.detect(image, detection),
     );
 }
 
@@ -192,11 +198,13 @@ function inWords({
   minScore,
   minArea,
   tileSide,
+  beam,
 }: RunSettings['settings']): string {
   const limited = maxSide === undefined ? '' : `, max side ${maxSide}`;
   const simplified = tolerance === undefined ? '' : `, tolerance ${tolerance}`;
   const tiled = tileSide === undefined ? '' : `, tile side ${tileSide}`;
-  return `short side ${shortSide}${limited}${tiled}, ${bbox}${simplified}, min score ${minScore}, min area ${minArea}`;
+  const searched = beam === undefined ? '' : `, beam ${beam}`;
+  return `short side ${shortSide}${limited}${tiled}, ${bbox}${simplified}, min score ${minScore}, min area ${minArea}${searched}`;
 }
 
 async function processAll(

@@ -9,9 +9,11 @@ import { type EvaluationOptions, PROTOCOLS, type Protocol } from '../evaluation/
 import { detectionPresets } from '../network/config.js';
 import { withEngineOptions } from './engine.js';
 import { jsonOf, tablesOf } from './eval-report.js';
+import { runCorrection } from './eval-correction.js';
 import { type Run, type RunFlags, runDataset } from './eval-run.js';
 import { readFileSet } from './file-set.js';
 import { assertNoInput, shown, writeBytes } from './files.js';
+import { type CorrectionFlags, withBeamOption, withCorrectionOptions } from './reading-options.js';
 import { withSettingsOptions, withTileOption } from './settings-options.js';
 import { withShardOption } from './shard.js';
 import { exitCodes, print, say } from './report.js';
@@ -20,12 +22,13 @@ import {
   asFileName,
   isRunFolder,
   readRun,
+  readSettings,
   regionsOf,
   resultFiles,
 } from './run-folder.js';
-import { exiting, numberBetween } from './usage.js';
+import { exiting, numberBetween, optionOf } from './usage.js';
 
-interface EvalFlags extends Partial<RunFlags> {
+interface EvalFlags extends Partial<RunFlags>, CorrectionFlags {
   readonly protocol: Protocol;
   readonly gt: string;
   readonly results: string;
@@ -48,6 +51,7 @@ const runOnly = [
   'tolerance',
   'minScore',
   'minArea',
+  'beam',
   'weights',
   'adapter',
   'precision',
@@ -63,6 +67,8 @@ export function addEval(program: Command): void {
       'Compares result files with ground truth as a benchmark’s own script does: precision, recall and their harmonic ' +
         'mean (H-mean). With --run it finds the text of all images first and stores it in --results; after an ' +
         'interruption the same command continues. --results may be the folder of such a run, with any protocol. ' +
+        'With a lexicon or --correct the words of a run are corrected by the authors’ rule before they are scored; ' +
+        'the stored words stay as they were read. ' +
         'With --run --shard the text of a part of the images is stored, and nothing is scored.',
     )
     .addOption(
@@ -97,38 +103,35 @@ export function addEval(program: Command): void {
       ).choices(Object.keys(detectionPresets)),
     )
     .option('--restart', 'with --run: delete the earlier run in the folder');
-  withEngineOptions(withShardOption(withTileOption(withSettingsOptions(command)))).action(
-    exiting(evaluation),
-  );
-}
-
-/** What is scored. */
-interface Submission {
-  readonly files: FileSet;
-  /** Regions with scores, if the results come from a run. */
-  readonly stored?: StoredImages;
-  readonly settings?: Run['settings'];
+  withEngineOptions(
+    withShardOption(
+      withTileOption(withSettingsOptions(withCorrectionOptions(withBeamOption(command)))),
+    ),
+  ).action(exiting(evaluation));
 }
 
 async function evaluation(flags: EvalFlags): Promise<number> {
   const { protocol } = flags;
   const runFlags = runFlagsOf(flags);
   const options: EvaluationOptions = { iouThreshold: flags.iouThreshold };
+  const correction = await runCorrection(protocol, flags);
   if (flags.plot !== undefined)
     await assertNoInput(flags.plot, [flags.gt, flags.results, flags.weights]);
   const groundTruth = await readFileSet(flags.gt, protocol);
-  const submission = runFlags
-    ? await runSubmission(flags, groundTruth, options, runFlags)
-    : await readSubmission(flags);
-  if (flags.shard) return reportShard(flags, submission.stored);
-  const { stored } = submission;
-  if (flags.plot && !stored) {
+  const run = runFlags
+    ? await runDataset({ protocol, groundTruth, options }, flags.results, runFlags)
+    : await readRunAt(flags.results);
+  if (flags.shard) return reportShard(flags, run?.stored);
+  const scoresFor = flags.plot !== undefined ? '--plot' : correction && '--lexicon or --correct';
+  if (scoresFor && !run) {
     throw new PanppError(
       'argument',
-      `--plot needs scores, which result files don't hold; give the folder of an eval --run as --results`,
+      `${scoresFor} needs scores, which result files don't hold; give the folder of an eval --run as --results`,
     );
   }
-  const result = evaluate(protocol, groundTruth, submission.files, options);
+  const stored = run && correction ? await correction.apply(run.stored) : run?.stored;
+  const files = stored ? resultFiles(protocol, stored) : await readFileSet(flags.results, protocol);
+  const result = evaluate(protocol, groundTruth, files, options);
   const failed = failuresOf(stored);
   const notes = [...result.notes];
   if (failed.length > 0)
@@ -141,7 +144,8 @@ async function evaluation(flags: EvalFlags): Promise<number> {
     perImage: flags.perImage ?? false,
     notes,
     failed,
-    settings: submission.settings,
+    settings: run?.settings,
+    correction: correction?.settings,
   };
   await print(
     flags.json ? `${JSON.stringify(jsonOf(result, details))}\n` : tablesOf(result, details),
@@ -159,7 +163,9 @@ async function evaluation(flags: EvalFlags): Promise<number> {
  */
 function runFlagsOf({ run, images, ...flags }: EvalFlags): RunFlags | undefined {
   if (run && images === undefined) throw new PanppError('argument', '--run needs --images');
-  const ofWhole = (['restart', 'json', 'perImage', 'plot'] as const).find((name) => flags[name]);
+  const ofWhole = (['restart', 'json', 'perImage', 'plot', 'lexicon', 'correct'] as const).find(
+    (name) => flags[name],
+  );
   if (run && flags.shard && ofWhole)
     throw new PanppError(
       'argument',
@@ -172,10 +178,6 @@ function runFlagsOf({ run, images, ...flags }: EvalFlags): RunFlags | undefined 
   const stray = runOnly.find((name) => given[name] !== undefined);
   if (stray) throw new PanppError('argument', `${optionOf(stray)} is for --run`);
   return undefined;
-}
-
-function optionOf(flag: string): string {
-  return `--${flag.replace(/[A-Z]/g, (capital) => `-${capital.toLowerCase()}`)}`;
 }
 
 /** Images that could not be processed. */
@@ -196,20 +198,11 @@ function reportShard(
   return failuresOf(stored).length === 0 ? exitCodes.done : exitCodes.someFailed;
 }
 
-async function runSubmission(
-  { protocol, results }: EvalFlags,
-  groundTruth: FileSet,
-  options: EvaluationOptions,
-  flags: RunFlags,
-): Promise<Submission> {
-  const { settings, stored } = await runDataset({ protocol, groundTruth, options }, results, flags);
-  return { files: resultFiles(protocol, stored), stored, settings };
-}
-
-async function readSubmission({ protocol, results }: EvalFlags): Promise<Submission> {
-  if (!(await isRunFolder(results))) return { files: await readFileSet(results, protocol) };
-  const stored = await readRun(results);
-  return { files: resultFiles(protocol, stored), stored };
+/** The stored results of a run; undefined if the folder or archive holds result files. */
+async function readRunAt(results: string): Promise<Run | undefined> {
+  if (!(await isRunFolder(results))) return undefined;
+  const settings = (await readSettings(results))?.settings;
+  return { settings, stored: await readRun(results) };
 }
 
 /** Number of thresholds in a plot, evenly spaced from the lowest score. */

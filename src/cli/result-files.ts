@@ -68,7 +68,7 @@ export function withOutputOptions(command: Command): Command {
     .addOption(
       new Option(
         '--overlay',
-        'write NAME.overlay.png: the image with its regions drawn (default for a single image)',
+        'write NAME.overlay.png: the image with its regions and words drawn (default for a single image)',
       ),
     )
     .addOption(new Option('--no-overlay', 'don’t'))

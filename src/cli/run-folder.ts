@@ -36,14 +36,19 @@ export interface RunSettings {
   readonly images: string;
   /** SHA-256 of the weights file. */
   readonly weights: string;
-  readonly settings: DetectionSettings & { readonly tileSide?: number };
+  readonly settings: DetectionSettings & { readonly tileSide?: number; readonly beam?: number };
   /** How maps and weights were stored: `f32`, `f16` or `auto`. */
   readonly precision: string;
 }
 
+/** A region, with its word's score if it was read. */
+export interface StoredRegion extends ScoredRegion {
+  readonly textScore?: number;
+}
+
 /** The stored result of one image. */
 export type StoredImage =
-  | { readonly file: string; readonly regions: readonly ScoredRegion[] }
+  | { readonly file: string; readonly regions: readonly StoredRegion[] }
   | { readonly file: string; readonly error: string };
 
 /** Images by their names without endings. */
@@ -110,7 +115,7 @@ export function resultFiles(protocol: Protocol, stored: StoredImages): FileSet {
 }
 
 /** The regions of an image for scoring; none if it failed. */
-export function regionsOf(image: StoredImage): readonly ScoredRegion[] {
+export function regionsOf(image: StoredImage): readonly StoredRegion[] {
   return 'regions' in image ? image.regions : [];
 }
 
@@ -197,7 +202,12 @@ function comparable({
   weights,
   ...others
 }: Partial<RunSettings>): Record<string, string> {
-  const unset = { maxSide: undefined, tolerance: undefined, tileSide: undefined };
+  const unset = {
+    maxSide: undefined,
+    tolerance: undefined,
+    tileSide: undefined,
+    beam: undefined,
+  };
   const all = { ...others, weights: weights?.slice(0, 12), ...unset, ...settings };
   return Object.fromEntries(
     Object.entries(all).map(([name, value]) => [
@@ -223,13 +233,16 @@ function parseStored(bytes: Uint8Array): StoredImage | undefined {
 }
 
 function isScoredRegion(value: unknown): boolean {
-  const { polygon, score, text } = Object(value) as Partial<Record<keyof ScoredRegion, unknown>>;
+  const { polygon, score, text, textScore } = Object(value) as Partial<
+    Record<keyof StoredRegion, unknown>
+  >;
   const isPoint = (point: unknown) =>
     Array.isArray(point) && point.length === 2 && point.every(Number.isFinite);
   return (
     Array.isArray(polygon) &&
     polygon.every(isPoint) &&
     Number.isFinite(score) &&
-    (text === undefined || typeof text === 'string')
+    (text === undefined || typeof text === 'string') &&
+    (textScore === undefined || Number.isFinite(textScore))
   );
 }

@@ -1,5 +1,11 @@
 // How words are compared in ICDAR 2015's task 4.4 and in Total-Text end to end.
 import { refuse } from './formats/text.js';
+import type { Protocol } from './types.js';
+
+/** Whether a protocol compares words, so that its results must be read. */
+export function comparesWords(protocol: Protocol): boolean {
+  return ['icdar2015-e2e', 'icdar2015-spotting', 'totaltext-e2e'].includes(protocol);
+}
 
 /** Whether a detected word is correct. `place` locates the ground truth, for messages. */
 export type IsCorrect = (gtWord: string, detWord: string, place: string) => boolean;

@@ -87,7 +87,7 @@ const spotParameters = {
       within(
         'number',
         settingBounds[name],
-        `${thresholds[name]}; applies with correct=true or a lexicon; default: ${defaultCorrection[name]}`,
+        `${thresholds[name]}; needs correct=true or a lexicon; default: ${defaultCorrection[name]}`,
       ),
     ]),
   ),

@@ -209,9 +209,7 @@ export class Service {
       return this.#finder.spot(image, { ...this.#settings(parameters), ...reading }, signal);
     });
     if (!config.recognition)
-      app.log.info(
-        'the weights have no recognition head: /v1/spot answers 501 (see panpp serve --task spot)',
-      );
+      app.log.info('the weights have no recognition head: /v1/spot answers 501');
     await app.ready();
   }
 
@@ -368,18 +366,21 @@ function parameterError({
 }
 
 /** How text is read and corrected. A threshold alone changes nothing, as on the command line. */
+/** @throws PanppError `argument` for a threshold that would have no effect, or a bad lexicon */
 function readingOf(parameters: SpotParameters, words: Uint8Array | undefined): SpotOptions {
   const { beam, characters, correct } = parameters;
   const lexicon = words && lexiconOf(words);
   const given = thresholdNames.filter((name) => parameters[name] !== undefined);
+  const corrects = correct || lexicon !== undefined;
+  if (!corrects && given.length > 0)
+    throw new PanppError('argument', `${given[0]} needs correct=true or a lexicon`);
   return {
     beam,
     characters,
     lexicon,
-    correction:
-      correct || lexicon
-        ? Object.fromEntries(given.map((name) => [name, parameters[name]]))
-        : undefined,
+    correction: corrects
+      ? Object.fromEntries(given.map((name) => [name, parameters[name]]))
+      : undefined,
   };
 }
 

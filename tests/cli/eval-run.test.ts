@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { detectionPresets, resnet18, vocabularies } from '../../src/network/config.js';
 import { convertCheckpoint } from '../../src/network/convert.js';
 import { packagedWeights } from '../../src/node.js';
+import { packagedDetectorFile } from '../support/detector.js';
 import {
   type Line,
   checkpointFile,
@@ -343,8 +344,9 @@ describe('eval --run', () => {
       '--images',
       'images/img_1.png',
     ];
-    expect(await refused(endToEnd('--weights', packagedWeights()))).toMatch(
-      /^panpp: .*safetensors only detects text: it has no recognition head; use weights that have one/,
+    write('detector.safetensors', packagedDetectorFile());
+    expect(await refused(endToEnd('--weights', 'detector.safetensors'))).toMatch(
+      /^panpp: detector\.safetensors only detects text: it has no recognition head; use weights that have one/,
     );
 
     const config = {
@@ -358,9 +360,17 @@ describe('eval --run', () => {
       convertCheckpoint(checkpointFile(reading), { half: true }).weights,
     );
     const { figures } = await report(
-      endToEnd('--weights', 'reading.safetensors', '--min-score', '0', '--min-area', '0'),
+      endToEnd(
+        '--weights',
+        'reading.safetensors',
+        ...['--min-score', '0', '--min-area', '0', '--beam', '2'],
+      ),
     );
     expect(figures.images).toBe(5);
+    expect(figures.settings).toMatchObject({ minScore: 0, beam: 2 });
+    expect(await refused(run('words', '--beam', '2'))).toBe(
+      'panpp: --beam is for protocols that compare words; icdar2015 does not',
+    );
     const { regions } = stored('words', 'img_1') as unknown as {
       regions: { polygon: number[][]; text: string }[];
     };

@@ -338,6 +338,12 @@ describe('spot', () => {
     expect(given.at(-1)!.correction).toEqual({ lengthThreshold: 1 });
     expect((given.at(-1)!.lexicon as Lexicon).words).toEqual(['open', 'shut']);
 
+    expect(
+      await refusal(fetch(`${reader.url}/v1/spot?scoreThreshold=0.7`, raw(picture))),
+    ).toMatchObject({
+      status: 400,
+      message: 'scoreThreshold needs correct=true or a lexicon',
+    });
     const wrong = form(picture, { lexicon: '\n' });
     expect(await refusal(fetch(`${reader.url}/v1/spot`, wrong))).toMatchObject({
       status: 400,
