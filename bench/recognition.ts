@@ -1,13 +1,8 @@
-// Recognition's share of the time by the number of regions. The detector is the package's. The
-// recognition head's weights are procedural, so words and their lengths are arbitrary; the record
-// states the lengths.
+// Recognition's share of the time by the number of regions. The regions are boxes all over a
+// photograph, so words and their lengths are arbitrary; the record states the lengths.
 import { loadModel } from '../src/model/load.js';
 import type { Gpu } from '../src/gpu/context.js';
-import { vocabularies } from '../src/network/config.js';
-import { foldCheckpoint } from '../src/network/weights.js';
-import { writeWeights } from '../src/network/weights-file.js';
 import type { Box } from '../src/shapes/geometry.js';
-import { proceduralCheckpoint } from '../tests/support/procedural.js';
 import { type Effort, type Statistics, measure, summarise, timed } from './measure.js';
 import { photographAt } from './photograph.js';
 import type { Size } from './sizes.js';
@@ -32,17 +27,11 @@ export interface RecognitionEntry extends Size {
 
 export async function measureRecognition(
   gpu: Gpu,
-  { file: detector, load }: BenchWeights,
+  { bytes, load }: BenchWeights,
   regions: number,
   effort: Effort,
 ): Promise<RecognitionEntry> {
-  const config = { ...detector.config, recognition: { vocabulary: vocabularies.lowercase } };
-  const reader = foldCheckpoint(proceduralCheckpoint(config), config, 'procedural');
-  const model = await loadModel(
-    gpu,
-    writeWeights({ config, tensors: new Map([...reader, ...detector.tensors]) }, false),
-    load,
-  );
+  const model = await loadModel(gpu, bytes, load);
   const image = await photographAt(readSize);
   const boxes = boxesIn(readSize, regions);
   const read = async () => {

@@ -5,7 +5,7 @@
 
 LEXICONS then holds voc_NAME.txt for `panpp eval --lexicon`: 100 words, those of the image and others drawn from the
 other images' words, all of three characters and more. The benchmark's own lexicons come with its test set; they have
-other distractors, so figures with these are near to published ones, not equal in kind.
+other distractors, so figures with these are not directly comparable with published ones.
 """
 import argparse
 import random
@@ -19,7 +19,7 @@ LEAST_LENGTH = 3
 
 
 def lexicon(own, others, seed):
-    """`own` words first, then others in random order, up to SIZE; none twice, case aside."""
+    """`own` words first, then others in random order, up to SIZE; none twice, ignoring case."""
     drawn = random.Random(seed).sample(sorted(others), len(others))
     distinct = {}
     for word in [*own, *drawn]:

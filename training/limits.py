@@ -6,8 +6,10 @@
   python3 limits.py --out LIMITS --score panpp
 
 The first command writes a page for each level of each property, 24 words in 12 fonts, with ground truth in ICDAR 2015's
-form, and sheet.png: one word at all levels, a row a property. The last prints, a row a level, how many words are found
-and how many are right, by panpp's own scoring of the run (PANPP is the command: `panpp`, or `node dist/cli.js`).
+form, and sheet.png: one word at all levels, a row a property. Pages have the same words, unless length or form is varied.
+The last prints, a row a level, how many words are found and how many are right, by panpp's own scoring of the run (PANPP
+is the command: `panpp`, or `node dist/cli.js`). That scoring ignores case, and punctuation at the ends of a word. LIMITS
+must be new: a run keeps its results though the pages change.
 """
 import argparse
 import json
@@ -94,7 +96,7 @@ def bent(ink, degrees):
 
 
 def placed(ink, style):
-    """(opacities, quadrilateral) of the word as it stands on the page, the quadrilateral within the opacities.
+    """(opacities, quadrilateral) of the word as it stands on the page; both have the same origin.
 
     A bent word is as high as its letters are asked to be, not as its arc is.
     """
@@ -152,10 +154,10 @@ def write_pages(assets, out):
              if word.isascii() and word.isalpha()]
     fonts = fonts_of(assets)
     for name in ('images', 'gt'):
-        (out / name).mkdir(parents=True, exist_ok=True)
+        (out / name).mkdir(parents=True)
     levels = [(name, level) for name, values in LEVELS.items() for level in values]
     for number, (name, level) in enumerate(levels, 1):
-        rng = np.random.default_rng([SEED, number])
+        rng = np.random.default_rng(SEED)  # the same words and light on all pages, but for length and form
         style = replace(Style(), **{name: level})
         page = Page(rng)
         columns = 6 if name == 'turn' else 4

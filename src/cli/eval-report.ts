@@ -1,15 +1,15 @@
 // An evaluation's figures as tables for people and as JSON for programs.
 import type { EvaluationResult, ImageNumbers, Protocol } from '../evaluation/types.js';
-import type { DetectionSettings } from '../network/config.js';
 import type { RunCorrection } from './eval-correction.js';
+import type { RunSettings } from './run-folder.js';
 
 export interface ReportDetails {
   readonly protocol: Protocol;
   readonly perImage: boolean;
   readonly notes: readonly string[];
   readonly failed: readonly { readonly image: string; readonly error: string }[];
-  /** The settings of the detection, if images were processed. */
-  readonly settings?: DetectionSettings;
+  /** How the text was found, if the results are a run's. */
+  readonly settings?: RunSettings['settings'];
   /** How words were corrected. */
   readonly correction?: RunCorrection['settings'];
 }

@@ -7,16 +7,18 @@ import { PanppError } from '../errors.js';
 import { evaluate } from '../evaluation/evaluate.js';
 import type { FileSet } from '../evaluation/formats/files.js';
 import type { EvaluationOptions, Protocol } from '../evaluation/types.js';
-import { comparesWords } from '../evaluation/words.js';
+import { assertComparesWords, comparesWords } from '../evaluation/words.js';
 import { resultLine } from '../formats/result-line.js';
 import { type GivenSettings, settingsOf } from '../model/outside-settings.js';
 import { detectionPresets } from '../network/config.js';
 import type { Polygon } from '../shapes/geometry.js';
 import { type Engine, type EngineOptions, openEngine, readWeightsFor } from './engine.js';
+import type { RunCorrection } from './eval-correction.js';
 import { type FoundImage, findImages, withoutEnding } from './files.js';
 import { onInterrupt } from './interrupt.js';
 import { type FindText, processFiles } from './image-files.js';
 import { isRunsPicture } from './output-record.js';
+import { beamOf } from './reading-options.js';
 import { Progress, say } from './report.js';
 import {
   RunFolder,
@@ -49,30 +51,29 @@ export interface Task {
   readonly protocol: Protocol;
   readonly groundTruth: FileSet;
   readonly options: EvaluationOptions;
+  /** How words will be corrected before they are compared. */
+  readonly correction?: RunCorrection;
 }
 
 /**
  * Finds the text in all images, or in those of a shard, that have no result in the folder yet.
- * @throws PanppError before any work if names do not fit the ground truth, or the folder holds
+ * @throws PanppError before any work if names do not fit the ground truth, an image has no lexicon, or the folder holds
  * another run; later `file` if results can't be written, and `device-lost`; finished results are
  * kept
  */
 export async function runDataset(task: Task, folder: string, flags: RunFlags): Promise<Run> {
   const { protocol } = task;
-  if (flags.beam !== undefined && !comparesWords(protocol))
-    throw new PanppError(
-      'argument',
-      `--beam is for protocols that compare words; ${protocol} does not`,
-    );
+  if (flags.beam !== undefined) assertComparesWords('--beam', protocol);
   const all = await namedImages(flags.images);
   assertScorable(task, [...all.keys()]);
+  await task.correction?.check(all.keys());
   const weights = await readWeightsFor(comparesWords(protocol) ? 'spot' : 'detect', flags);
   const preset = flags.settings ?? presetOf(protocol);
   // The weights' own settings may be for another benchmark.
   const settings = {
     ...settingsOf(flags, preset ? detectionPresets[preset] : weights.config.detection),
     tileSide: flags.tileSide,
-    beam: flags.beam,
+    beam: beamOf(flags),
   };
   const identity: RunSettings = {
     panpp: packageVersion(),

@@ -26,7 +26,7 @@ import {
   regionsOf,
   resultFiles,
 } from './run-folder.js';
-import { exiting, numberBetween, optionOf } from './usage.js';
+import { exiting, numberBetween } from './usage.js';
 
 interface EvalFlags extends Partial<RunFlags>, CorrectionFlags {
   readonly protocol: Protocol;
@@ -94,7 +94,7 @@ export function addEval(program: Command): void {
       '--plot <file>',
       'write an SVG of precision, recall and H-mean over the score threshold; needs a run’s results',
     )
-    .option('--run', 'detect first')
+    .option('--run', 'find the text first, and read it if the protocol compares words')
     .option('--images <path>', 'with --run: folder or glob of the images')
     .addOption(
       new Option(
@@ -116,10 +116,10 @@ async function evaluation(flags: EvalFlags): Promise<number> {
   const options: EvaluationOptions = { iouThreshold: flags.iouThreshold };
   const correction = await runCorrection(protocol, flags);
   if (flags.plot !== undefined)
-    await assertNoInput(flags.plot, [flags.gt, flags.results, flags.weights]);
+    await assertNoInput(flags.plot, [flags.gt, flags.results, flags.weights, flags.lexicon]);
   const groundTruth = await readFileSet(flags.gt, protocol);
   const run = runFlags
-    ? await runDataset({ protocol, groundTruth, options }, flags.results, runFlags)
+    ? await runDataset({ protocol, groundTruth, options, correction }, flags.results, runFlags)
     : await readRunAt(flags.results);
   if (flags.shard) return reportShard(flags, run?.stored);
   const scoresFor = flags.plot !== undefined ? '--plot' : correction && '--lexicon or --correct';
@@ -138,6 +138,7 @@ async function evaluation(flags: EvalFlags): Promise<number> {
     notes.push(
       `counted as images without detections, because they failed: ${failed.map(({ image }) => image).join(', ')}`,
     );
+  if (correction) notes.push(correction.note);
   for (const note of notes) say(`panpp: ${note}`);
   const details = {
     protocol,
@@ -178,6 +179,10 @@ function runFlagsOf({ run, images, ...flags }: EvalFlags): RunFlags | undefined 
   const stray = runOnly.find((name) => given[name] !== undefined);
   if (stray) throw new PanppError('argument', `${optionOf(stray)} is for --run`);
   return undefined;
+}
+
+function optionOf(flag: string): string {
+  return `--${flag.replace(/[A-Z]/g, (capital) => `-${capital.toLowerCase()}`)}`;
 }
 
 /** Images that could not be processed. */

@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { type Command, Option } from 'commander';
 import { PanppError } from '../errors.js';
-import { type Bounds, settingBounds } from '../model/outside-settings.js';
+import { type Bounds, settingBounds, thresholdsOf } from '../model/outside-settings.js';
 import { onDisk } from '../node/paths.js';
 import {
   type CorrectionSettings,
@@ -13,21 +13,19 @@ import {
 } from '../recognition/lexicon.js';
 import { fileError, namesIn, readBytes, standardInput, statOf, withoutEnding } from './files.js';
 import { hashOf } from './output-record.js';
-import { integerBetween, numberBetween, optionOf } from './usage.js';
+import { integerBetween, numberBetween } from './usage.js';
 
 export interface CorrectionFlags extends Partial<CorrectionSettings> {
   readonly lexicon?: string;
   readonly correct?: boolean;
 }
 
-const thresholds = Object.keys(defaultCorrection) as (keyof CorrectionSettings)[];
-
 /** Adds `--beam`. */
 export function withBeamOption(command: Command): Command {
   return command.addOption(
     new Option(
       '--beam <width>',
-      'width of the beam search for words; 1 is greedy (default: 1)',
+      'width of the beam search where words are read; 1 is greedy (default: 1)',
     ).argParser(integerBetween(...settingBounds.beam)),
   );
 }
@@ -68,27 +66,27 @@ function threshold(name: string, what: string): Option {
  * @throws PanppError `argument` for a threshold without `--correct` and `--lexicon`
  */
 export function correctionOf(flags: CorrectionFlags): Partial<CorrectionSettings> | undefined {
-  const given = thresholds.filter((name) => flags[name] !== undefined);
-  if (flags.correct || flags.lexicon !== undefined)
-    return Object.fromEntries(given.map((name) => [name, flags[name]]));
-  if (given.length > 0)
-    throw new PanppError('argument', `${optionOf(given[0])} needs --correct or --lexicon`);
-  return undefined;
+  return thresholdsOf(flags, flags.correct === true || flags.lexicon !== undefined);
+}
+
+/** The beam's width; undefined for 1, the default, so that both count as the same setting. */
+export function beamOf({ beam }: { readonly beam?: number }): number | undefined {
+  return beam === 1 ? undefined : beam;
 }
 
 export interface Lexicons {
   readonly of: (image: string) => Promise<Lexicon | undefined>;
   /** Differs if a lexicon does. */
-  readonly stamp: unknown;
+  readonly stamp: () => Promise<unknown>;
 }
 
 /** The lexicon for an image: the single file, the image's own from a folder, or none. */
 export async function lexiconsAt(path: string | undefined): Promise<Lexicons> {
-  if (path === undefined) return { of: async () => undefined, stamp: undefined };
+  if (path === undefined) return { of: async () => undefined, stamp: async () => undefined };
   if (!(await isFolder(path))) {
     const bytes = await readBytes(path);
     const lexicon = parseLexicon(bytes, path);
-    return { of: async () => lexicon, stamp: hashOf(bytes) };
+    return { of: async () => lexicon, stamp: async () => hashOf(bytes) };
   }
   return {
     of: async (image) => {
@@ -98,10 +96,10 @@ export async function lexiconsAt(path: string | undefined): Promise<Lexicons> {
       }
       throw new PanppError(
         'file',
-        `${path}: no lexicon for this image (${name}.txt or voc_${name}.txt)`,
+        `${path}: no lexicon for ${name} (${name}.txt or voc_${name}.txt)`,
       );
     },
-    stamp: await stampOfFolder(path),
+    stamp: () => stampOfFolder(path),
   };
 }
 

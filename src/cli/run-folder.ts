@@ -63,7 +63,10 @@ export async function isRunFolder(folder: string): Promise<boolean> {
   return (await namesOf(folder)).includes(runFile);
 }
 
-/** The settings of a run; undefined if they can't be read. */
+/**
+ * The settings of a run; undefined if the file holds none.
+ * @throws PanppError `file` if it can't be read
+ */
 export async function readSettings(folder: string): Promise<RunSettings | undefined> {
   const text = Buffer.from(await readBytes(join(folder, runFile))).toString();
   const settings = parsedJson(text) as Partial<RunSettings> | null;

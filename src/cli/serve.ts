@@ -1,4 +1,4 @@
-// panpp serve: text detection as an HTTP service. The service itself (src/serve) is loaded only
+// panpp serve: detection and reading as an HTTP service. The service itself (src/serve) is loaded only
 // when it is started.
 import { type Command, Option } from 'commander';
 import { PanppError } from '../errors.js';

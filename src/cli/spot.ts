@@ -6,6 +6,7 @@ import { type EngineOptions, withEngineOptions } from './engine.js';
 import { inputsHelp, runOnImages } from './image-run.js';
 import {
   type CorrectionFlags,
+  beamOf,
   correctionOf,
   lexiconsAt,
   withBeamOption,
@@ -47,17 +48,18 @@ const task: ResultTask = {
 };
 
 async function spot(inputs: string[], flags: SpotFlags): Promise<number> {
+  const correction = correctionOf(flags);
   const lexicons = await lexiconsAt(flags.lexicon);
   return runOnImages(inputs, flags, task, async (config) => {
     const options: SpotOptions = {
       ...settingsOf(flags, config.detection),
       tileSide: flags.tileSide,
-      beam: flags.beam,
+      beam: beamOf(flags),
       characters: flags.characters,
-      correction: correctionOf(flags),
+      correction,
     };
     return {
-      settings: { ...options, lexicon: lexicons.stamp },
+      settings: { ...options, lexicon: await lexicons.stamp() },
       forModel: (model) => async (image, path) =>
         model.spot(image, { ...options, lexicon: await lexicons.of(path) }),
     };

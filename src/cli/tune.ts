@@ -104,8 +104,11 @@ async function tuneAdapter({ size, out, ...options }: TuneFlags): Promise<number
   return exitCodes.done;
 }
 
-// An invalid tuning, or one for another adapter or version, is reported and replaced.
-async function earlierTuning(path: string, profile: GpuProfile): Promise<Tuning | undefined> {
+/** The tuning that is there. An invalid one, or one that does not fit, is reported and replaced. */
+export async function earlierTuning(
+  path: string,
+  profile: GpuProfile,
+): Promise<Tuning | undefined> {
   try {
     const earlier = await readTuning(path);
     const state = tuningState(earlier, profile);

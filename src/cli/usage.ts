@@ -1,11 +1,6 @@
 // Parses option values; an invalid one is a usage error (exit code 2).
 import { InvalidArgumentError } from 'commander';
 
-/** The option of a flag's key: `--short-side` for `shortSide`. */
-export function optionOf(key: string): string {
-  return `--${key.replace(/[A-Z]/g, (capital) => `-${capital.toLowerCase()}`)}`;
-}
-
 /** A parser for a number within bounds, for commander. */
 export function numberBetween(low: number, high: number): (text: string) => number {
   return parserOf(

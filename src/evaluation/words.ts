@@ -1,10 +1,20 @@
 // How words are compared in ICDAR 2015's task 4.4 and in Total-Text end to end.
+import { PanppError } from '../errors.js';
 import { refuse } from './formats/text.js';
 import type { Protocol } from './types.js';
 
 /** Whether a protocol compares words, so that its results must be read. */
 export function comparesWords(protocol: Protocol): boolean {
   return ['icdar2015-e2e', 'icdar2015-spotting', 'totaltext-e2e'].includes(protocol);
+}
+
+/** @throws PanppError `argument` if a protocol has no use for an option about words */
+export function assertComparesWords(option: string, protocol: Protocol): void {
+  if (!comparesWords(protocol))
+    throw new PanppError(
+      'argument',
+      `${protocol} does not compare words, so ${option} can't be used with it`,
+    );
 }
 
 /** Whether a detected word is correct. `place` locates the ground truth, for messages. */

@@ -1,5 +1,5 @@
 // Draws the regions over their image as SVG 1.1: scalable, with words as searchable, editable text.
-// The colours and the places of words are those of drawRegions.
+// The colours are those of drawRegions, and words are placed by the same rule.
 import { DEFAULT_FILL_OPACITY, regionColour } from '../images/draw.js';
 import { fontSizeOf, placeWord } from '../images/lettering.js';
 import type { Polygon } from '../shapes/geometry.js';
@@ -74,7 +74,7 @@ function shapeOf(
 
 function wordOf({ text, box }: FormatRegion, image: ImageReference, fontSize: number): string {
   if (!text) return '';
-  // The font is the reader's. A letter is about 0.6 times as wide as the font size.
+  // The viewer's font is unknown. A letter is about 0.6 times as wide as the font size.
   const width = text.length * fontSize * 0.6;
   const { x, baseline, anchor } = placeWord(box, image, fontSize, width);
   return `<text x="${hundredths(x)}" y="${hundredths(baseline)}" text-anchor="${anchor}">\

@@ -61,6 +61,9 @@ const UNITS_PER_FONT_SIZE = 30;
 export const ASCENT = 25 / UNITS_PER_FONT_SIZE;
 export const DESCENT = 7 / UNITS_PER_FONT_SIZE;
 
+/** A word of so many letters is wider than most images; the model's own words are much shorter. */
+const MOST_CHARACTERS = 1000;
+
 /** Stands for all characters that the font lacks: a box as high as a capital. */
 const UNKNOWN = 'I[LFXFX[L[LF';
 
@@ -71,8 +74,10 @@ const UNKNOWN = 'I[LFXFX[L[LF';
  */
 export function lettersOf(text: string, fontSize: number): { width: number; letters: Letter[] } {
   let end = 0;
-  // By what a reader takes for one character, so that each becomes one letter or one box.
-  const letters = Array.from(new Intl.Segmenter().segment(text), ({ segment }) => {
+  // By grapheme clusters, so that what looks like one character becomes one letter or one box. More
+  // than an image can show is left out, since segmentation takes quadratic time.
+  const shown = text.slice(0, MOST_CHARACTERS);
+  const letters = Array.from(new Intl.Segmenter().segment(shown), ({ segment }) => {
     const glyph = GLYPHS[segment.normalize('NFD').charCodeAt(0) - 32] ?? UNKNOWN;
     const start = end;
     const width = ((unitsAt(glyph, 1) - unitsAt(glyph, 0)) * fontSize) / UNITS_PER_FONT_SIZE;

@@ -3,6 +3,7 @@
 // finger does not ask for terabytes.
 import { PanppError } from '../errors.js';
 import type { DetectionSettings } from '../network/config.js';
+import { type CorrectionSettings, defaultCorrection } from '../recognition/lexicon.js';
 import { maxBeam } from '../recognition/plan.js';
 
 /** The smallest and the largest value of a setting. */
@@ -55,4 +56,26 @@ export function settingsOf(given: GivenSettings, others: DetectionSettings): Det
     minScore: minScore ?? others.minScore,
     minArea: minArea ?? others.minArea,
   };
+}
+
+/** Names of the thresholds of the correction rule. */
+export const thresholdNames = Object.keys(defaultCorrection) as (keyof CorrectionSettings)[];
+
+/**
+ * The thresholds that are given, to correct words by; undefined if words are left as they are.
+ * @param corrects whether there is a lexicon, or words are to be corrected without one
+ * @throws PanppError `argument` for a threshold that would have no effect
+ */
+export function thresholdsOf(
+  given: Partial<CorrectionSettings>,
+  corrects: boolean,
+): Partial<CorrectionSettings> | undefined {
+  const names = thresholdNames.filter((name) => given[name] !== undefined);
+  if (corrects) return Object.fromEntries(names.map((name) => [name, given[name]]));
+  if (names.length > 0)
+    throw new PanppError(
+      'argument',
+      `${names[0]} is for words that are corrected; give a lexicon (--lexicon) or correct (--correct)`,
+    );
+  return undefined;
 }

@@ -1,6 +1,6 @@
 // The JSON schemas of the service's parameters and answers. Requests are validated by them, and the
 // OpenAPI document is made from them.
-import { type Bounds, settingBounds } from '../model/outside-settings.js';
+import { type Bounds, settingBounds, thresholdNames } from '../model/outside-settings.js';
 import { defaultCorrection } from '../recognition/lexicon.js';
 
 /** Parameters of `/v1/detect`, once they are valid. */
@@ -72,9 +72,6 @@ const thresholds = {
   ignoreScoreThreshold: 'Words with a lower score are dropped',
   editDistanceThreshold: 'The lexicon’s nearest word is taken if it is fewer edits away',
 } as const satisfies Record<keyof typeof defaultCorrection, string>;
-
-/** Names of the thresholds of the correction rule. */
-export const thresholdNames = Object.keys(thresholds) as (keyof typeof thresholds)[];
 
 const spotParameters = {
   ...detectParameters,

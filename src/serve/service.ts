@@ -1,5 +1,5 @@
-// The service: text detection over HTTP. Routes, limits, and an orderly end. What is computed is
-// the finder's matter (text-finder.ts), how it is written that of representations.ts.
+// The service: text detection and reading over HTTP. Routes, limits, and an orderly end. What is
+// computed is the finder's matter (text-finder.ts), how it is written that of representations.ts.
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import multipart from '@fastify/multipart';
@@ -11,7 +11,7 @@ import createFastify, {
 } from 'fastify';
 import { PanppError, quoted } from '../errors.js';
 import { decodeImage } from '../images/decode.js';
-import { settingsOf } from '../model/outside-settings.js';
+import { settingsOf, thresholdsOf } from '../model/outside-settings.js';
 import type { SpotOptions } from '../model/options.js';
 import { type ModelConfig, recognitionOf } from '../network/config.js';
 import { parseLexicon } from '../recognition/lexicon.js';
@@ -20,7 +20,7 @@ import { ServiceError, answerOf, soon, tooLarge } from './errors.js';
 import { Metrics } from './metrics.js';
 import { addOpenapi, operations } from './openapi.js';
 import { representationFor } from './representations.js';
-import { type DetectParameters, type SpotParameters, thresholdNames } from './schemas.js';
+import type { DetectParameters, SpotParameters } from './schemas.js';
 import { type FinderOptions, type Found, type TextEngine, TextFinder } from './text-finder.js';
 import { readUpload } from './upload.js';
 import type { Done } from './batch-queue.js';
@@ -365,23 +365,15 @@ function parameterError({
   return new PanppError('argument', `${instancePath.slice(1)} ${message}${allowed}`);
 }
 
-/** How text is read and corrected. A threshold alone changes nothing, as on the command line. */
-/** @throws PanppError `argument` for a threshold that would have no effect, or a bad lexicon */
+/**
+ * How text is read and corrected.
+ * @throws PanppError `argument` for a threshold that would have no effect, or a bad lexicon
+ */
 function readingOf(parameters: SpotParameters, words: Uint8Array | undefined): SpotOptions {
-  const { beam, characters, correct } = parameters;
+  const { beam, characters, correct = false } = parameters;
   const lexicon = words && lexiconOf(words);
-  const given = thresholdNames.filter((name) => parameters[name] !== undefined);
-  const corrects = correct || lexicon !== undefined;
-  if (!corrects && given.length > 0)
-    throw new PanppError('argument', `${given[0]} needs correct=true or a lexicon`);
-  return {
-    beam,
-    characters,
-    lexicon,
-    correction: corrects
-      ? Object.fromEntries(given.map((name) => [name, parameters[name]]))
-      : undefined,
-  };
+  const correction = thresholdsOf(parameters, correct || lexicon !== undefined);
+  return { beam, characters, lexicon, correction };
 }
 
 function lexiconOf(bytes: Uint8Array) {

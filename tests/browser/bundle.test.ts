@@ -16,6 +16,10 @@ describe('the browser bundle', () => {
     expect(gzip).toBeLessThanOrEqual(62_700);
   });
 
+  it('keeps the notice of the letters', () => {
+    expect(bytes.toString()).toContain('originally created by Dr. A. V. Hershey');
+  });
+
   it('imports nothing and needs no Node', async () => {
     const { metafile } = await build({
       stdin: { contents: bytes.toString(), resolveDir: '/' },

@@ -108,19 +108,19 @@ describe('eval of a run with corrected words', () => {
 
   it('refuses what has no words or no scores', async () => {
     expect(await refused([...score, '--ignore-score-threshold', '0.9'])).toBe(
-      'panpp: --ignore-score-threshold needs --correct or --lexicon',
+      'panpp: ignoreScoreThreshold is for words that are corrected; give a lexicon (--lexicon) or correct (--correct)',
     );
     expect(await refused(['spot', 'a.png', '--length-threshold', '2'])).toBe(
-      'panpp: --length-threshold needs --correct or --lexicon',
+      'panpp: lengthThreshold is for words that are corrected; give a lexicon (--lexicon) or correct (--correct)',
     );
     expect(await refused([...score, '--protocol', 'icdar2015', '--correct'])).toBe(
-      'panpp: --lexicon and --correct are for protocols that compare words; icdar2015 does not',
+      "panpp: icdar2015 does not compare words, so --lexicon and --correct can't be used with it",
     );
     expect(await refused([...score, '--results', 'gt', '--correct'])).toMatch(
       /^panpp: --lexicon or --correct needs scores, which result files don't hold; give the folder of an eval --run/,
     );
     expect(await refused([...score, '--results', 'unread', '--correct'])).toMatch(
-      /^panpp: a\.png: the run did not read its regions/,
+      /^panpp: img_1: the run did not read its regions/,
     );
     expect(await refused([...score, '--lexicon', 'none.txt'])).toMatch(/none\.txt: no such file/);
     write('lexicons/img_2.txt', '');

@@ -1,18 +1,16 @@
 import { copyFileSync, mkdirSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { detectionPresets, resnet18, vocabularies } from '../../src/network/config.js';
-import { convertCheckpoint } from '../../src/network/convert.js';
 import { packagedWeights } from '../../src/node.js';
 import { packagedDetectorFile } from '../support/detector.js';
 import {
   type Line,
-  checkpointFile,
   crop,
   finished,
   inScratch,
   onAdapter,
   panpp,
+  parseLines,
   read,
   refused,
   small,
@@ -342,40 +340,42 @@ describe('eval --run', () => {
       '--protocol',
       'icdar2015-e2e',
       '--images',
-      'images/img_1.png',
+      'images/img_3.png',
     ];
     write('detector.safetensors', packagedDetectorFile());
     expect(await refused(endToEnd('--weights', 'detector.safetensors'))).toMatch(
       /^panpp: detector\.safetensors only detects text: it has no recognition head; use weights that have one/,
     );
 
-    const config = {
-      backbone: resnet18,
-      neck: { fpems: 2, fusion: 'pan++' },
-      detection: detectionPresets.icdar2015,
-    } as const;
-    const reading = { ...config, recognition: { vocabulary: vocabularies.lowercase } };
-    write(
-      'reading.safetensors',
-      convertCheckpoint(checkpointFile(reading), { half: true }).weights,
+    const lexicons = ['--lexicon', 'lexicons'];
+    mkdirSync(inScratch('lexicons'));
+    expect(await refused(endToEnd(...lexicons))).toMatch(
+      /^panpp: lexicons: no lexicon for img_3 \(img_3\.txt or voc_img_3\.txt\)/,
     );
-    const { figures } = await report(
-      endToEnd(
-        '--weights',
-        'reading.safetensors',
-        ...['--min-score', '0', '--min-area', '0', '--beam', '2'],
-      ),
-    );
+    expect(readdirSync(inScratch('.'))).not.toContain('words');
+
+    const { figures } = await report(endToEnd('--beam', '8'));
     expect(figures.images).toBe(5);
-    expect(figures.settings).toMatchObject({ minScore: 0, beam: 2 });
-    expect(await refused(run('words', '--beam', '2'))).toBe(
-      'panpp: --beam is for protocols that compare words; icdar2015 does not',
+    expect(figures.settings).toMatchObject({ beam: 8 });
+    expect(await refused(run('words', '--beam', '8'))).toBe(
+      "panpp: icdar2015 does not compare words, so --beam can't be used with it",
     );
-    const { regions } = stored('words', 'img_1') as unknown as {
-      regions: { polygon: number[][]; text: string }[];
+    // Of width 1, the default, the search is greedy.
+    expect(await refused(endToEnd('--beam', '1'))).toMatch(
+      /^panpp: words holds another run \(beam: 8 there, none now\)/,
+    );
+    const { regions } = stored('words', 'img_3') as unknown as {
+      regions: { polygon: number[][]; text: string; textScore: number }[];
     };
     expect(regions.length).toBeGreaterThan(0);
-    const words = read('words/results/res_img_1.txt')
+    const spotted = async (...more: string[]) => {
+      const spot = ['spot', 'images/img_3.png', '--no-overlay', '--min-score', '0.8'];
+      const [line] = parseLines((await panpp([...spot, ...small, ...onAdapter, ...more])).stdout);
+      return line.regions;
+    };
+    expect(await spotted('--beam', '8')).toEqual(regions);
+    expect(await spotted()).not.toEqual(regions);
+    const words = read('words/results/res_img_3.txt')
       .toString()
       .trimEnd()
       .split('\n')

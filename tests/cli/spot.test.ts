@@ -186,9 +186,7 @@ describe('panpp spot', () => {
     const { code, messages } = await spot('sign.png', '--lexicon', 'empty-lexicons');
     expect(code).toBe(1);
     expect(messages).toEqual([
-      expect.stringMatching(
-        /empty-lexicons: no lexicon for this image \(sign\.txt or voc_sign\.txt\)/,
-      ),
+      expect.stringMatching(/empty-lexicons: no lexicon for sign \(sign\.txt or voc_sign\.txt\)/),
     ]);
   });
 

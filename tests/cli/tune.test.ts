@@ -1,8 +1,9 @@
 import { readdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, join } from 'node:path';
-import { beforeAll, describe, expect, it } from 'vitest';
-import { describeTuning } from '../../src/cli/tune.js';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { describeTuning, earlierTuning } from '../../src/cli/tune.js';
+import type { GpuProfile } from '../../src/gpu/context.js';
 import type { Tuning } from '../../src/tuning/tuning.js';
 import { crop, inScratch, onAdapter, panpp, read, refused, small, write } from './cli.js';
 
@@ -96,14 +97,7 @@ describe('tune', () => {
         ],
       });
       expect(await detect('--tuning', 'none')).toEqual({ code: 0, messages: [] });
-      // A tuning of its own takes its place.
-      expect((await tune('--size', '32x32')).messages).toEqual([
-        expect.stringMatching(
-          /\.json was made by another version of panpp; it will be replaced$/,
-        ) as string,
-        expect.stringMatching(/^panpp: wrote /) as string,
-      ]);
-      expect(stored().shaders).toBe(tuning.shaders);
+      write(file, JSON.stringify(tuning));
       write('other.json', JSON.stringify({ ...tuning, adapter: 'Another GPU' }));
       expect(await detect('--tuning', 'other.json')).toEqual({
         code: 0,
@@ -142,6 +136,27 @@ describe('tune', () => {
     },
     timeout,
   );
+
+  it('says which earlier tuning it will replace', async () => {
+    const tuning = stored();
+    const { adapter, vendor, architecture } = tuning;
+    const profile = { adapter, vendor, architecture } as GpuProfile;
+    const said = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+    const messageOf = async (change: Partial<Tuning>) => {
+      write('earlier.json', JSON.stringify({ ...tuning, ...change }));
+      said.mockClear();
+      await earlierTuning(inScratch('earlier.json'), profile);
+      return said.mock.calls.map(([text]) => String(text)).join('');
+    };
+    expect(await messageOf({})).toBe('');
+    expect(await messageOf({ shaders: 'older' })).toMatch(
+      /earlier\.json was made by another version of panpp; it will be replaced\n$/,
+    );
+    expect(await messageOf({ adapter: 'Another GPU' })).toMatch(
+      /earlier\.json was made for Another GPU; it will be replaced\n$/,
+    );
+    said.mockRestore();
+  });
 
   it('lists the tiles and methods that won', () => {
     const tile = { kind: 'tiled', pixels: 8, vectors: 2, lanes: 8, rows: 8, depth: 16 } as const;

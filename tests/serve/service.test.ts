@@ -342,7 +342,9 @@ describe('spot', () => {
       await refusal(fetch(`${reader.url}/v1/spot?scoreThreshold=0.7`, raw(picture))),
     ).toMatchObject({
       status: 400,
-      message: 'scoreThreshold needs correct=true or a lexicon',
+      message: expect.stringMatching(
+        /^scoreThreshold is for words that are corrected; give a lexicon/,
+      ),
     });
     const wrong = form(picture, { lexicon: '\n' });
     expect(await refusal(fetch(`${reader.url}/v1/spot`, wrong))).toMatchObject({
