@@ -12,46 +12,64 @@ const element = Object.fromEntries(
 );
 
 /**
- * The picture on the stage: its pixels, its name, what was found, and the network's map if a layer
- * asked for it.
+ * The picture on the stage: its pixels, its name, what was found with which settings, and the
+ * network's map if a layer asked for it.
  */
 let shown;
 /** Whoever needs the model waits for this; renewed after a lost device or with other weights. */
 let engine;
 let ownWeights;
+/** Set from the click on, so before a person has allowed it; its stream comes later. */
 let camera;
 let busy = false;
 let again = false;
 
 // The model
 
-async function startEngine() {
+async function startEngine(weights) {
   const gpu = await requestGpu();
-  element.adapter.textContent = gpu.profile.adapter + (gpu.profile.software ? ' (software)' : '');
-  element.adapter.hidden = false;
-  const bytes = await loadWeights(ownWeights ?? weightsUrl, { onProgress: showProgress });
-  element.progress.hidden = true;
-  const model = await loadModel(gpu, bytes, {
-    source: ownWeights ? 'the dropped file' : weightsUrl.pathname,
-  });
-  showSettings(model.config.detection, gpu.profile.software);
-  element.words.parentElement.hidden = !canRead(model);
-  return { gpu, model };
+  try {
+    element.adapter.textContent = gpu.profile.adapter + (gpu.profile.software ? ' (software)' : '');
+    element.adapter.hidden = false;
+    const bytes = await loadWeights(weights ?? weightsUrl, { onProgress: showProgress });
+    element.progress.hidden = true;
+    const model = await loadModel(gpu, bytes, {
+      source: weights ? 'the dropped file' : weightsUrl.pathname,
+    });
+    showSettings(model.config.detection, gpu.profile.software);
+    element.words.parentElement.hidden = !canRead(model);
+    return { gpu, model };
+  } catch (error) {
+    gpu.dispose();
+    throw error;
+  }
 }
 
 function getEngine() {
-  engine ??= startEngine().catch((error) => {
+  engine ??= startEngine(ownWeights).catch((error) => {
     engine = undefined;
     throw error;
   });
   return engine;
 }
 
-async function dropEngine() {
-  const old = await engine?.catch(() => undefined);
+function dropEngine() {
+  const dispose = ({ model, gpu }) => {
+    model.dispose();
+    gpu.dispose();
+  };
+  engine?.then(dispose, () => {});
   engine = undefined;
-  old?.model.dispose();
-  old?.gpu.dispose();
+}
+
+/** If these weights can't be loaded, the model in use stays. */
+async function useWeights(weights) {
+  // Whatever is still loading would show its settings later than these weights.
+  await engine?.catch(() => {});
+  const next = await startEngine(weights);
+  dropEngine();
+  ownWeights = weights;
+  engine = Promise.resolve(next);
 }
 
 function showProgress({ loaded, total }) {
@@ -92,14 +110,18 @@ const settings = (image) => ({
 /** Weights that a person drops may have no recognition head. */
 const canRead = (model) => model.config.recognition !== undefined;
 
-/** Finds the text of an image, and reads it if the model can. */
-const findText = (model, image) =>
-  canRead(model) ? model.spot(image, settings(image)) : model.detect(image, settings(image));
+/** Finds the text of an image, and reads it if the model can: the result and its settings. */
+async function findText(model, image) {
+  const used = settings(image);
+  const result = await (canRead(model) ? model.spot(image, used) : model.detect(image, used));
+  return { result, settings: used };
+}
 
 /** Shows a picture and finds its text. */
 async function look(source, name) {
   await attempt(async () => {
     const image = await imageFrom(source);
+    stopCamera();
     shown = { image, name };
     drawImage(image);
     clearResult();
@@ -121,14 +143,12 @@ async function find() {
   try {
     do {
       again = false;
-      const { model } = await getEngine();
-      if (!camera) say('Looking …');
-      const target = shown;
-      const result = await findText(model, target.image);
-      if (target !== shown) continue;
-      target.result = result;
-      showResult(target);
-      await showLayer(model);
+      try {
+        await findOnce();
+      } catch (error) {
+        // What failed is out of date: another picture, other settings or other weights came.
+        if (!again) throw error;
+      }
     } while (again);
   } finally {
     busy = false;
@@ -136,16 +156,31 @@ async function find() {
   }
 }
 
+async function findOnce() {
+  const { model } = await getEngine();
+  if (!camera) say('Looking …');
+  const target = shown;
+  const found = await findText(model, target.image);
+  if (target !== shown) return;
+  Object.assign(target, found);
+  showResult(target);
+  await showLayer(model);
+}
+
 async function showLayer(model) {
-  const layer = document.querySelector('[name=layer]:checked').value;
-  element.map.hidden = layer === 'none';
-  if (layer === 'none' || !shown) return;
-  const { shortSide } = settings(shown.image);
-  if (shown.map?.shortSide !== shortSide) {
-    const det = (await model.forward(shown.image, { outputs: ['det'], shortSide })).get('det');
-    shown.map = { det, shortSide };
+  const chosen = () => document.querySelector('[name=layer]:checked').value;
+  if (chosen() === 'none') element.map.hidden = true;
+  const target = shown;
+  if (chosen() === 'none' || !target) return;
+  const { shortSide } = settings(target.image);
+  if (target.map?.shortSide !== shortSide || target.map.model !== model) {
+    const det = (await model.forward(target.image, { outputs: ['det'], shortSide })).get('det');
+    target.map = { det, shortSide, model };
   }
-  paintMap(element.map, shown.map.det, layer);
+  // Meanwhile another picture or layer may have been chosen.
+  if (target !== shown || chosen() === 'none') return;
+  paintMap(element.map, target.map.det, chosen());
+  element.map.hidden = false;
 }
 
 /** Runs what a person asked for; what goes wrong is told in one line. */
@@ -154,7 +189,9 @@ async function attempt(work) {
   try {
     await work();
   } catch (error) {
-    if (error.code === 'device-lost') await dropEngine();
+    // Other weights came; the picture is looked at with these.
+    if (error.code === 'disposed') return;
+    if (error.code === 'device-lost') dropEngine();
     element.error.textContent =
       error.name === 'PanppError' ? error.message : `${error.name}: ${error.message}`;
     element.error.hidden = false;
@@ -193,9 +230,14 @@ function showResult({ result }) {
   const outlines = regions.map(({ polygon }, index) => polygonOf(polygon, colourOf(index)));
   element.shapes.replaceChildren(...outlines.flatMap((outline) => [rimOf(outline), outline]));
   showLabels();
+  // The camera renews the list all the time; the keyboard's place in it must stay.
+  const focused = [...element.list.children].findIndex((item) =>
+    item.contains(document.activeElement),
+  );
   element.list.replaceChildren(
     ...regions.map((region, index) => listItem(region, index, outlines[index])),
   );
+  element.list.children[focused]?.firstChild.focus({ preventScroll: true });
   element.count.textContent = regions.length;
   const found = count(regions.length, 'region');
   const words = wordsOf(regions);
@@ -272,7 +314,7 @@ const stageNames = {
   regions: 'shapes',
   features: 'features',
   recognition: 'reading, GPU',
-  reading: 'reading, in all',
+  reading: 'reading, overall',
   total: 'total',
 };
 
@@ -306,19 +348,16 @@ function showMinScore() {
 // Where pictures come from
 
 async function open(file) {
-  stopCamera();
   if (!file.name?.endsWith('.safetensors')) return look(file, file.name ?? 'pasted');
+  stopCamera();
   await attempt(async () => {
-    await dropEngine();
-    ownWeights = await file.arrayBuffer();
-    await getEngine();
-    say(`Weights: ${file.name}`);
+    await useWeights(await file.arrayBuffer());
     if (shown) await find();
+    else say(`Weights: ${file.name}`);
   });
 }
 
 async function openSample() {
-  stopCamera();
   await attempt(async () => {
     const response = await fetch(sampleUrl);
     if (!response.ok) throw new Error(`the sample can't be loaded (HTTP ${response.status})`);
@@ -328,7 +367,7 @@ async function openSample() {
 
 async function pasteFromClipboard() {
   await attempt(async () => {
-    for (const item of await navigator.clipboard.read()) {
+    for (const item of await clipboard().read()) {
       const type = item.types.find((name) => name.startsWith('image/'));
       if (type) return open(await item.getType(type));
     }
@@ -341,44 +380,61 @@ async function toggleCamera() {
   await attempt(async () => {
     if (!navigator.mediaDevices)
       throw new Error('a browser gives the camera to pages on https and localhost only');
-    const stream = await navigator.mediaDevices.getUserMedia({
-      video: { facingMode: 'environment', width: { ideal: 1280 } },
-    });
-    const video = Object.assign(document.createElement('video'), {
-      srcObject: stream,
-      muted: true,
-      playsInline: true,
-    });
-    camera = { stream };
+    const mine = (camera = {});
     element.camera.setAttribute('aria-pressed', 'true');
     // A screen reader would speak after every frame and never end.
     element.status.ariaLive = 'off';
-    await video.play();
-    // The frame that is shown is the one that was looked at, so outlines never lag behind it.
-    for (const mine = camera; camera === mine;) await nextFrame(video);
+    try {
+      mine.stream = await navigator.mediaDevices.getUserMedia({
+        video: { facingMode: 'environment', width: { ideal: 1280 } },
+      });
+      await lookThrough(mine);
+    } finally {
+      // Switched off before there was a stream, nobody else stops it.
+      stopTracks(mine);
+      if (camera === mine) stopCamera();
+    }
   });
-  stopCamera();
 }
 
-async function nextFrame(video) {
+/** Looks at one frame after another until the camera is switched off, unplugged or replaced. */
+async function lookThrough(mine) {
+  if (camera !== mine) return;
+  const [track] = mine.stream.getVideoTracks();
+  track.addEventListener('ended', () => camera === mine && stopCamera());
+  const video = Object.assign(document.createElement('video'), {
+    srcObject: mine.stream,
+    muted: true,
+    playsInline: true,
+  });
+  await video.play();
+  while (camera === mine) {
+    await nextFrame(video, mine);
+    // Not while the page is hidden.
+    await new Promise(requestAnimationFrame);
+  }
+}
+
+/** The frame that is shown is the one that was looked at, so outlines never lag behind it. */
+async function nextFrame(video, mine) {
   const { model } = await getEngine();
   const image = await imageFrom(video);
-  const before = shown;
-  const result = await findText(model, image);
-  // Meanwhile another picture was opened.
-  if (shown !== before) return;
-  shown = { image, name: 'camera', result };
+  const found = await findText(model, image);
+  if (camera !== mine) return;
+  shown = { image, name: 'camera', ...found };
   drawImage(image);
   showResult(shown);
   await showLayer(model);
 }
 
 function stopCamera() {
-  camera?.stream.getTracks().forEach((track) => track.stop());
+  if (camera) stopTracks(camera);
   camera = undefined;
   element.camera.setAttribute('aria-pressed', 'false');
   element.status.ariaLive = 'polite';
 }
+
+const stopTracks = ({ stream }) => stream?.getTracks().forEach((track) => track.stop());
 
 // What goes out
 
@@ -391,35 +447,42 @@ function save(blob, name) {
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
-async function copyText() {
+function clipboard() {
   if (!navigator.clipboard)
     throw new Error('a browser gives the clipboard to pages on https and localhost only');
+  return navigator.clipboard;
+}
+
+async function copyText() {
   const words = wordsOf(shown.result.regions);
-  await navigator.clipboard.writeText(words.join('\n'));
+  await clipboard().writeText(words.join('\n'));
   say(`${count(words.length, 'word')} copied`);
 }
 
-const stem = () => shown.name.replace(/\.[^.]*$/, '');
+const stemOf = (name) => name.replace(/\.[^.]*$/, '');
 
 async function saveJson() {
+  // The picture of the click: another may come while the engine starts.
+  const { name, settings, result } = shown;
+  const { width, height, regions, timings } = result;
   const { gpu } = await getEngine();
-  const { width, height, regions, timings } = shown.result;
   const record = {
-    image: shown.name,
+    image: name,
     width,
     height,
     adapter: gpu.profile.adapter,
-    settings: settings(shown.image),
+    settings,
     timings,
     regions,
   };
   save(
     new Blob([JSON.stringify(record, undefined, 2)], { type: 'application/json' }),
-    `${stem()}.json`,
+    `${stemOf(name)}.json`,
   );
 }
 
 async function saveOverlay() {
+  const { name, result } = shown;
   const { width, height } = shown.image;
   const canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext('2d');
@@ -430,11 +493,11 @@ async function saveOverlay() {
     context.globalAlpha = 1;
   }
   if (element.outlines.checked)
-    shown.result.regions.forEach(({ polygon }, index) =>
+    result.regions.forEach(({ polygon }, index) =>
       strokePolygon(context, polygon, colourOf(index)),
     );
-  if (element.words.checked) drawWords(context, shown.result.regions);
-  save(await canvas.convertToBlob({ type: 'image/png' }), `${stem()}.overlay.png`);
+  if (element.words.checked) drawWords(context, result.regions);
+  save(await canvas.convertToBlob({ type: 'image/png' }), `${stemOf(name)}.overlay.png`);
 }
 
 function strokePolygon(context, points, colour) {
@@ -481,12 +544,13 @@ document.addEventListener('drop', (event) => {
 });
 
 element.minScore.addEventListener('input', showMinScore);
+// While the camera runs, its next frame counts; if it is switched off before, the frame shown.
 for (const id of ['shortSide', 'bbox', 'minScore']) {
-  element[id].addEventListener('change', () => shown && !camera && void attempt(find));
+  element[id].addEventListener('change', () => shown && void attempt(find));
 }
 element.layers.addEventListener(
   'change',
-  () => shown && !camera && void attempt(async () => showLayer((await getEngine()).model)),
+  () => shown && void attempt(async () => showLayer((await getEngine()).model)),
 );
 for (const [box, layer] of [
   ['outlines', 'shapes'],

@@ -1,5 +1,5 @@
-// Words beside their regions, as the command line's SVG has them: white letters with a dark rim.
-// One rule places them on the page and in the saved picture.
+// Words beside their regions: white letters with a dark rim, as in the command line's SVG, and
+// nearly where it puts them. One rule places them on the page and in the saved picture.
 
 const measuring = new OffscreenCanvas(1, 1).getContext('2d');
 const fontOf = (size) => `600 ${size}px sans-serif`;

@@ -1,4 +1,4 @@
-// The worker: decodes, detects and reads the result back, so that the page stays responsive.
+// The worker: decodes and detects, so that the page stays responsive.
 import { loadModel, loadWeights, requestGpu } from './panpp.js';
 
 /** Loaded once, at the first picture; again if that failed. */

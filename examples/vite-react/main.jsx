@@ -5,7 +5,7 @@ import weightsUrl from 'panpp/weights/pan-pp-resnet18.safetensors?url';
 import { useState } from 'react';
 import { createRoot } from 'react-dom/client';
 
-/** Loaded once, at the first picture. */
+/** Loaded once, at the first picture; again if that failed. */
 let loading;
 async function load() {
   return loadModel(await requestGpu(), await loadWeights(weightsUrl, { cache: true }));
@@ -15,11 +15,17 @@ function App() {
   const [status, setStatus] = useState('Choose a picture.');
   const [words, setWords] = useState([]);
   async function show({ target: { files } }) {
+    const [picture] = files;
+    // The picker was cancelled.
+    if (!picture) return;
     setStatus('Looking …');
     setWords([]);
     try {
-      const model = await (loading ??= load());
-      const { regions } = await model.spot(files[0], { shortSide: 320 });
+      loading ??= load().catch((error) => {
+        loading = undefined;
+        throw error;
+      });
+      const { regions } = await (await loading).spot(picture, { shortSide: 320 });
       setStatus(`${regions.length} text regions`);
       // Empty where no character was found.
       setWords(regions.map(({ text }) => text).filter(Boolean));

@@ -3,7 +3,7 @@
 import type { Server } from 'node:http';
 import { readFileSync } from 'node:fs';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { serve } from '../../examples/browser/serve.mjs';
 import {
   encodePng,
@@ -493,7 +493,6 @@ describe.skipIf(!found)('in Chromium', () => {
     });
 
     it('puts words beside their regions, as text and never as markup', async () => {
-      const { page, problems } = await newPage('style.css', wide);
       const markup = '<img src=x onerror=alert(1)>';
       const regionAt = (
         text: string,
@@ -521,32 +520,10 @@ describe.skipIf(!found)('in Chromium', () => {
         regionAt('', 20, 70, 80, 90),
         regionAt(markup, -5, 70, 80, 90),
       ];
-      // The page with a model that gives these.
-      await page.addInitScript((found) => Object.assign(globalThis, { found }), regions);
-      await page.route('**/dist/browser.js', (route) =>
-        route.fulfill({
-          contentType: 'text/javascript',
-          body: `
-            export { imageFrom } from './browser.js?whole';
-            export const requestGpu = async () => ({ profile: { adapter: 'none' } });
-            export const loadWeights = async () => new Uint8Array();
-            const detection = { shortSide: 736, bbox: 'rect', minScore: 0.85 };
-            const size = { width: 400, height: 100 };
-            const spot = async () => ({ ...size, regions: found, timings: { total: 1 } });
-            export const loadModel = async () => ({ config: { detection, recognition: {} }, spot });
-          `,
-        }),
-      );
-      await page.goto(address);
-      await page.getByText('Ready').waitFor();
-      const blank = await page.evaluate(async () => {
-        const canvas = new OffscreenCanvas(400, 100);
-        canvas.getContext('2d');
-        const blob = await canvas.convertToBlob();
-        return [...new Uint8Array(await blob.arrayBuffer())];
-      });
-      const buffer = Buffer.from(blank);
-      await page.locator('#file').setInputFiles({ name: 'a.png', mimeType: 'image/png', buffer });
+      const { page, problems } = await newPage('style.css', wide);
+      await openStubbed(page);
+      await page.evaluate((found) => (stub.found = found), regions);
+      await openBlank(page, 'a.png', 400, 100);
       await page.getByText('6 regions, 5 words in ').waitFor();
       const labels = await page.locator('#labels text').evaluateAll((nodes) =>
         (nodes as SVGTextElement[]).map((node) => ({
@@ -579,13 +556,143 @@ describe.skipIf(!found)('in Chromium', () => {
       await page.setViewportSize({ width: 220, height: 600 });
       await expect.poll(fontSize).toBeGreaterThan(20);
 
-      await page.evaluate(() => Object.assign(globalThis, { found: [] }));
+      await page.evaluate(() => (stub.found = []));
       await page.locator('#bbox').selectOption('poly');
       await page.getByText('No text found in ').waitFor();
       expect(await page.locator('#list li, #regions text, #regions polygon').count()).toBe(0);
       expect(await page.locator('#copy').isDisabled()).toBe(true);
       expect(problems).toEqual([]);
       await page.close();
+    });
+
+    describe('with a stubbed library', () => {
+      let page: Page;
+      let problems: readonly string[];
+      beforeEach(async () => {
+        ({ page, problems } = await newPage('style.css', { ...wide, permissions: ['camera'] }));
+        await openStubbed(page);
+      });
+      afterEach(async () => {
+        expect(problems).toEqual([]);
+        await page.close();
+      });
+
+      const waitForCalls = (count: number) =>
+        page.waitForFunction((least) => stub.calls >= least, count);
+      const waitForWord = (text: string) =>
+        page.locator('#list .word').getByText(text, { exact: true }).waitFor();
+      const mapWidth = () =>
+        page.locator('#map').evaluate((map) => (map as HTMLCanvasElement).width);
+      const dropWeights = (name: string) =>
+        page.locator('#file').setInputFiles({
+          name: `${name}.safetensors`,
+          mimeType: 'application/octet-stream',
+          buffer: Buffer.from(name),
+        });
+
+      it('shows a picture its own map, by the weights in use', async () => {
+        await openBlank(page, 'a.png', 400, 100);
+        await waitForWord('packaged 400');
+        await page.evaluate(() => stub.hold());
+        await page.getByText('Text', { exact: true }).click();
+        await waitForCalls(2);
+        await openBlank(page, 'b.png', 200, 100);
+        await waitForCalls(3);
+        await page.evaluate(() => stub.letGo());
+        await waitForWord('packaged 200');
+        await expect.poll(mapWidth).toBe(200);
+        expect(await page.locator('#map').isVisible()).toBe(true);
+        await dropWeights('other');
+        await waitForWord('other 200');
+        await expect.poll(mapWidth).toBe(201);
+      });
+
+      it('looks again, without an alert, if weights come during a call', async () => {
+        await page.evaluate(() => stub.hold());
+        await openBlank(page, 'a.png', 400, 100);
+        await waitForCalls(1);
+        // Only the first call has to wait.
+        await page.evaluate(() => (stub.gate = undefined));
+        await dropWeights('other');
+        await waitForWord('other 400');
+        expect(await page.getByRole('alert').isVisible()).toBe(false);
+        expect(await page.evaluate(() => stub.devices)).toBe(1);
+      });
+
+      it('keeps its weights if others are damaged', async () => {
+        await dropWeights('other');
+        await page.getByText('Weights: other.safetensors').waitFor();
+        await dropWeights('damaged');
+        await page.getByRole('alert').getByText('these weights are damaged').waitFor();
+        expect(await page.evaluate(() => stub.devices)).toBe(1);
+        await openBlank(page, 'a.png', 400, 100);
+        await waitForWord('other 400');
+      });
+
+      it('saves the settings that a result was found with', async () => {
+        await openBlank(page, 'a.png', 400, 100);
+        await waitForWord('packaged 400');
+        await page.evaluate(() => stub.hold());
+        await page.locator('#bbox').selectOption('poly');
+        await waitForCalls(2);
+        const [json] = await Promise.all([
+          page.waitForEvent('download'),
+          page.locator('#json').click(),
+        ]);
+        const record = JSON.parse(readFileSync(await json.path(), 'utf8'));
+        expect(record.settings.bbox).toBe('rect');
+      });
+
+      it('stops the camera that is switched off, and no other', async () => {
+        await page.evaluate(() => {
+          const { mediaDevices } = navigator;
+          const ask = mediaDevices.getUserMedia.bind(mediaDevices);
+          mediaDevices.getUserMedia = async (constraints) => {
+            await stub.gate?.promise;
+            const stream = await ask(constraints);
+            stub.tracks.push(...stream.getTracks());
+            return stream;
+          };
+        });
+        const states = () => page.evaluate(() => stub.tracks.map(({ readyState }) => readyState));
+        const camera = page.locator('#camera');
+
+        // Off before the browser has given it.
+        await page.evaluate(() => stub.hold());
+        await camera.click();
+        await camera.click();
+        await page.evaluate(() => stub.letGo());
+        await expect.poll(states).toEqual(['ended']);
+
+        // On; the list keeps the keyboard's place from frame to frame.
+        await camera.click();
+        await waitForCalls((await page.evaluate(() => stub.calls)) + 2);
+        // In one step: the next frame brings another button.
+        await page.evaluate(() => document.querySelector<HTMLElement>('#list button')!.focus());
+        await waitForCalls((await page.evaluate(() => stub.calls)) + 3);
+        expect(await page.locator('#list button:focus').count()).toBe(1);
+
+        // Off and on again during a frame.
+        const before = await page.evaluate(() => {
+          stub.hold();
+          return stub.calls;
+        });
+        await waitForCalls(before + 1);
+        const gate = await page.evaluateHandle(() => stub.gate!);
+        await page.evaluate(() => (stub.gate = undefined));
+        await camera.click();
+        await camera.click();
+        await expect.poll(states).toEqual(['ended', 'ended', 'live']);
+        await gate.evaluate(({ resolve }) => resolve());
+        await waitForCalls((await page.evaluate(() => stub.calls)) + 3);
+        expect(await states()).toEqual(['ended', 'ended', 'live']);
+        expect(await camera.getAttribute('aria-pressed')).toBe('true');
+
+        await camera.click();
+        expect(await states()).toEqual(['ended', 'ended', 'ended']);
+        expect(await camera.getAttribute('aria-pressed')).toBe('false');
+        expect(await page.getByRole('alert').isVisible()).toBe(false);
+      });
     });
 
     describe('at a small size', () => {
@@ -600,6 +707,18 @@ describe.skipIf(!found)('in Chromium', () => {
         expect(problems).toEqual([]);
         await page.close();
       });
+
+      /** By the name under which it is saved: the status may be that of an earlier picture. */
+      const expectResultOf = (name: string) => {
+        const nameOfResult = async () => {
+          const [json] = await Promise.all([
+            page.waitForEvent('download'),
+            page.locator('#json').click(),
+          ]);
+          return json.suggestedFilename();
+        };
+        return expect.poll(nameOfResult, { timeout: 60_000 }).toBe(`${name}.json`);
+      };
 
       it('takes pictures that are dropped and pasted', async () => {
         const picture = [...readFileSync(new URL('orientation-6.jpg', images))];
@@ -619,35 +738,39 @@ describe.skipIf(!found)('in Chromium', () => {
             },
             [picture, kind] as const,
           );
-          const nameOfResult = async () => {
-            const [json] = await Promise.all([
-              page.waitForEvent('download'),
-              page.locator('#json').click(),
-            ]);
-            return json.suggestedFilename();
-          };
-          await expect.poll(nameOfResult, { timeout: 60_000 }).toBe(`${kind}.json`);
+          await expectResultOf(kind);
         }
       });
 
       it('looks at what the camera shows, until it is switched off', async () => {
         await page.locator('#camera').click();
-        await page.getByText(/(regions?|words?|No text found) in /).waitFor();
+        await expectResultOf('camera');
         await page.locator('#camera').click();
         expect(await page.locator('#camera').getAttribute('aria-pressed')).toBe('false');
+        const whatIsShown = () =>
+          page.evaluate(() => [
+            document.querySelector('#status')!.textContent,
+            document.querySelector<HTMLCanvasElement>('#image')!.toDataURL(),
+          ]);
+        const last = await whatIsShown();
+        // A map is made in its turn: by then a frame under way has been looked at.
+        await page.getByText('Text', { exact: true }).click();
+        await page.locator('#map').waitFor();
+        expect(await whatIsShown()).toEqual(last);
+        await page.getByText('Picture', { exact: true }).click();
         expect(await page.getByRole('alert').isVisible()).toBe(false);
       });
+
       it('detects only, with dropped weights that can’t read', async () => {
         await page.locator('#file').setInputFiles({
           name: 'detector.safetensors',
           mimeType: 'application/octet-stream',
           buffer: Buffer.from(packagedDetectorFile()),
         });
-        await page.getByText('Weights: detector.safetensors').waitFor();
-        expect(await page.getByLabel('Words').isHidden()).toBe(true);
+        await page.getByLabel('Words').waitFor({ state: 'hidden' });
         const buffer = Buffer.from(encodePng(await signImage()));
         await page.locator('#file').setInputFiles({ name: 'a.png', mimeType: 'image/png', buffer });
-        await page.getByText(/regions in /).waitFor();
+        await expectResultOf('a');
         expect(await page.locator('#list li').count()).toBeGreaterThan(3);
         expect(await page.locator('#list .word, #regions text').count()).toBe(0);
         expect(await page.locator('#copy').isDisabled()).toBe(true);
@@ -665,7 +788,90 @@ async function smallSide(page: Page): Promise<void> {
   await page.locator('#shortSide').selectOption('64');
 }
 
+/**
+ * The demo page with a library that needs no GPU. It finds `stub.found`, else one word that names
+ * the weights and the picture's width; a map is as wide as the picture, one pixel wider with
+ * weights that were dropped.
+ */
+async function openStubbed(page: Page): Promise<void> {
+  await page.route('**/dist/browser.js', (route) =>
+    route.fulfill({
+      contentType: 'text/javascript',
+      body: `
+        export { imageFrom } from './browser.js?whole';
+        const failure = (code, message) =>
+          Object.assign(new Error(message), { name: 'PanppError', code });
+        globalThis.stub = {
+          calls: 0,
+          devices: 0,
+          tracks: [],
+          hold() {
+            stub.gate = Promise.withResolvers();
+          },
+          letGo() {
+            stub.gate.resolve();
+            stub.gate = undefined;
+          },
+        };
+        export async function requestGpu() {
+          const { promise, reject } = Promise.withResolvers();
+          promise.catch(() => {});
+          stub.devices++;
+          const dispose = () => {
+            stub.devices--;
+            reject(failure('disposed', 'this Gpu was disposed of'));
+          };
+          return { profile: { adapter: 'none' }, dispose, disposed: promise };
+        }
+        export const loadWeights = async (source) =>
+          source instanceof URL ? 'packaged' : new TextDecoder().decode(source);
+        export async function loadModel(gpu, weights) {
+          if (weights === 'damaged') throw failure('weights', 'these weights are damaged');
+          const call = (work) => (image) => {
+            stub.calls++;
+            return Promise.race([gpu.disposed, Promise.resolve(stub.gate?.promise).then(() => work(image))]);
+          };
+          const box = { left: 0, top: 40, right: 80, bottom: 60 };
+          const polygon = [[0, 40], [80, 40], [80, 60], [0, 60]];
+          return {
+            config: { detection: { shortSide: 736, bbox: 'rect', minScore: 0.85 }, recognition: {} },
+            spot: call(({ width, height }) => {
+              const word = { text: weights + ' ' + width, score: 1, textScore: 1, box, polygon };
+              return { width, height, regions: stub.found ?? [word], timings: { total: 1 } };
+            }),
+            forward: call(({ width }) => {
+              const size = weights === 'packaged' ? width : width + 1;
+              return new Map([['det', { shape: [6, 1, size], data: new Float32Array(6 * size) }]]);
+            }),
+            dispose() {},
+          };
+        }
+      `,
+    }),
+  );
+  await page.goto(new URL('./', page.url()).href);
+  await page.getByText('Ready').waitFor();
+}
+
+async function openBlank(page: Page, name: string, width: number, height: number): Promise<void> {
+  const data = new Uint8Array(3 * width * height);
+  const buffer = Buffer.from(encodePng({ width, height, channels: 3, data }));
+  await page.locator('#file').setInputFiles({ name, mimeType: 'image/png', buffer });
+}
+
 /** Set in the page. */
+declare const stub: {
+  found?: unknown[];
+  /** What calls wait for that begin while it is set. */
+  gate?: { promise: Promise<void>; resolve: () => void };
+  calls: number;
+  /** That are open. */
+  devices: number;
+  /** Of the camera. */
+  tracks: MediaStreamTrack[];
+  hold(): void;
+  letGo(): void;
+};
 declare const panpp: Library;
 declare const model: Awaited<ReturnType<Library['loadModel']>>;
 
