@@ -4,10 +4,11 @@
   python3 limits.py --assets ASSETS/made --out LIMITS
   panpp eval --run --protocol icdar2015-e2e --images LIMITS/images --gt LIMITS/gt --results LIMITS/run
   python3 limits.py --out LIMITS --score panpp
+  panpp spot LIMITS/sheet.png --min-score 0.8
 
 The first command writes a page for each level of each property, 24 words in 12 fonts, with ground truth in ICDAR 2015's
 form, and sheet.png: one word at all levels, a row a property. Pages have the same words, unless length or form is varied.
-The last prints, a row a level, how many words are found and how many are right, by panpp's own scoring of the run (PANPP
+The third prints, a row a level, how many words are found and how many are right, by panpp's own scoring of the run (PANPP
 is the command: `panpp`, or `node dist/cli.js`). That scoring ignores case, and punctuation at the ends of a word. LIMITS
 must be new: a run keeps its results though the pages change.
 """

@@ -38,6 +38,7 @@ async function startEngine(weights) {
     });
     showSettings(model.config.detection, gpu.profile.software);
     element.words.parentElement.hidden = !canRead(model);
+    element.note.hidden = weights !== undefined;
     return { gpu, model };
   } catch (error) {
     gpu.dispose();

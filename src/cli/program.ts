@@ -17,7 +17,7 @@ import { packageVersion } from './version.js';
 /** All commands; usage errors are thrown as commander's `CommanderError`. */
 export function commandProgram(): Command {
   const program = new Command('panpp')
-    .description('Finds text of any shape in photographs, on the GPU.')
+    .description('Finds text of any shape in photographs and reads it, on the GPU.')
     .version(packageVersion())
     // Commands made from here on inherit these two.
     .exitOverride()

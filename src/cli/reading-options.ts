@@ -25,7 +25,7 @@ export function withBeamOption(command: Command): Command {
   return command.addOption(
     new Option(
       '--beam <width>',
-      'width of the beam search where words are read; 1 is greedy (default: 1)',
+      'width of the beam search for words; 1 is greedy (default: 1)',
     ).argParser(integerBetween(...settingBounds.beam)),
   );
 }
@@ -39,7 +39,9 @@ export function withCorrectionOptions(command: Command): Command {
         'words to choose from, one per line; or a folder with a lexicon for each image: NAME.txt or voc_NAME.txt',
       ),
     )
-    .addOption(new Option('--correct', 'correct words without a lexicon too'))
+    .addOption(
+      new Option('--correct', 'drop words by the thresholds below, even without a lexicon'),
+    )
     .addOption(threshold('length', 'drop words of fewer characters'))
     .addOption(threshold('score', 'keep words with a higher score as they are'))
     .addOption(

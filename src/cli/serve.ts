@@ -30,7 +30,7 @@ const levels = ['debug', 'info', 'warn', 'error', 'silent'];
 export function addServe(program: Command): void {
   const command = program
     .command('serve')
-    .summary('find the text in images that come over HTTP')
+    .summary('find and read the text in images that come over HTTP')
     .description(
       'Serves POST /v1/detect and /v1/spot, /healthz, /readyz, /metrics and /openapi.json (docs/serve.md). ' +
         'Logs are JSON lines on stdout. Without a token it listens only to this machine; a token comes from ' +

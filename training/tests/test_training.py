@@ -22,7 +22,9 @@ from torch.nn import functional as F
 TRAINING = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(TRAINING))
 
+import limits  # noqa: E402
 import train  # noqa: E402
+from lexicons import lexicon  # noqa: E402
 from panpp_training import geometry, postprocess  # noqa: E402
 from panpp_training.augment import Photographs, assemble  # noqa: E402
 from panpp_training.data import CropMaker, CropRecipe, PixelStore, collate, load_photographs  # noqa: E402
@@ -590,6 +592,38 @@ def write_safetensors(path, tensors):
         offset += array.nbytes
     text = json.dumps(header).encode()
     path.write_bytes(struct.pack('<Q', len(text)) + text + b''.join(array.tobytes() for array in arrays.values()))
+
+
+class Lexicons(unittest.TestCase):
+    OTHERS = {f'word{k}' for k in range(300)}
+
+    def test_an_images_own_words_come_first_and_others_fill_up(self):
+        words = lexicon(['Open', 'OPEN', 'Bread'], self.OTHERS | {'open'}, 'img_1')
+        self.assertEqual(words[:2], ['Open', 'Bread'])
+        self.assertEqual(len(words), 100)
+        self.assertEqual(len({word.lower() for word in words}), 100)
+        self.assertEqual(words, lexicon(['Open', 'OPEN', 'Bread'], self.OTHERS | {'open'}, 'img_1'))
+        self.assertNotEqual(words, lexicon(['Open', 'OPEN', 'Bread'], self.OTHERS | {'open'}, 'img_2'))
+
+    def test_no_word_of_a_crowded_image_is_left_out(self):
+        own = [f'own{k}' for k in range(120)]
+        self.assertEqual(lexicon(own, self.OTHERS, 'img_1'), own)
+
+
+class Limits(unittest.TestCase):
+    def test_the_outline_holds_the_ink_of_a_turned_or_bent_word(self):
+        ink = np.ones((40, 200), np.float32)
+        for style in (limits.Style(), limits.Style(turn=30), limits.Style(turn=90), limits.Style(bend=120, turn=20)):
+            shown, corners = limits.placed(ink, style)
+            inside = np.zeros(shown.shape, np.uint8)
+            cv2.fillPoly(inside, [np.round(corners).astype(np.int32)], 1)
+            self.assertGreater((shown * inside).sum() / shown.sum(), 0.95, style)
+            height = np.linalg.norm(corners[3] - corners[0])
+            if not style.bend:
+                self.assertAlmostEqual(height, style.height)
+                self.assertGreater(shown.sum() / inside.sum(), 0.9, style)
+            turned = math.degrees(math.atan2(*(corners[1] - corners[0])[::-1] * (-1, 1)))
+            self.assertAlmostEqual(turned, style.turn)
 
 
 class Measuring(unittest.TestCase):
