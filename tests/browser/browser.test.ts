@@ -720,6 +720,25 @@ describe.skipIf(!found)('in Chromium', () => {
         return expect.poll(nameOfResult, { timeout: 60_000 }).toBe(`${name}.json`);
       };
 
+      // First, so that what follows needs no shaders for reading either.
+      it('detects only, with dropped weights that can’t read', async () => {
+        await page.locator('#file').setInputFiles({
+          name: 'detector.safetensors',
+          mimeType: 'application/octet-stream',
+          buffer: Buffer.from(packagedDetectorFile()),
+        });
+        await page.getByLabel('Words').waitFor({ state: 'hidden' });
+        // The settings are those of the new weights.
+        await smallSide(page);
+        const buffer = Buffer.from(encodePng(await signImage()));
+        await page.locator('#file').setInputFiles({ name: 'a.png', mimeType: 'image/png', buffer });
+        await expectResultOf('a');
+        expect(await page.locator('#list li').count()).toBeGreaterThan(3);
+        expect(await page.locator('#list .word, #regions text').count()).toBe(0);
+        expect(await page.locator('#copy').isDisabled()).toBe(true);
+        expect(await page.locator('#times').textContent()).not.toContain('reading');
+      });
+
       it('takes pictures that are dropped and pasted', async () => {
         const picture = [...readFileSync(new URL('orientation-6.jpg', images))];
         for (const kind of ['drop', 'paste'] as const) {
@@ -759,22 +778,6 @@ describe.skipIf(!found)('in Chromium', () => {
         expect(await whatIsShown()).toEqual(last);
         await page.getByText('Picture', { exact: true }).click();
         expect(await page.getByRole('alert').isVisible()).toBe(false);
-      });
-
-      it('detects only, with dropped weights that can’t read', async () => {
-        await page.locator('#file').setInputFiles({
-          name: 'detector.safetensors',
-          mimeType: 'application/octet-stream',
-          buffer: Buffer.from(packagedDetectorFile()),
-        });
-        await page.getByLabel('Words').waitFor({ state: 'hidden' });
-        const buffer = Buffer.from(encodePng(await signImage()));
-        await page.locator('#file').setInputFiles({ name: 'a.png', mimeType: 'image/png', buffer });
-        await expectResultOf('a');
-        expect(await page.locator('#list li').count()).toBeGreaterThan(3);
-        expect(await page.locator('#list .word, #regions text').count()).toBe(0);
-        expect(await page.locator('#copy').isDisabled()).toBe(true);
-        expect(await page.locator('#times').textContent()).not.toContain('reading');
       });
     });
   });

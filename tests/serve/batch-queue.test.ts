@@ -26,12 +26,14 @@ const { signal: never } = new AbortController();
 setMaxListeners(0, never);
 const result = async (done: Promise<Done<string>>) => (await done).result;
 
-/** Until all timers of a queue without patience have run. */
-const soon = () => delay(20);
+/** Milliseconds: more than adding some inputs takes on a busy machine. */
+const patience = 10;
+/** Until all timers of a queue have run. */
+const soon = () => delay(2 * patience);
 
 describe('a queue', () => {
   it('does inputs of one kind that wait together in one batch', async () => {
-    const queue = new BatchQueue<string, string>(1, 5);
+    const queue = new BatchQueue<string, string>(1, patience);
     const { batches, work, inputs } = recorded();
     const done = ['x', 'y'].map((input) => queue.add(work(), input, never));
     expect(queue.length).toBe(2);
@@ -46,7 +48,7 @@ describe('a queue', () => {
   });
 
   it('does not mix kinds, and does the oldest first', async () => {
-    const queue = new BatchQueue<string, string>(1, 1);
+    const queue = new BatchQueue<string, string>(1, patience);
     const { batches, work, inputs } = recorded();
     for (const [key, input] of ['a1', 'b2', 'a3', 'b4']) void queue.add(work(key), input, never);
     await soon();
@@ -105,7 +107,7 @@ describe('a queue', () => {
   });
 
   it('gives each input of a batch its own outcome', async () => {
-    const queue = new BatchQueue<string, string>(1, 1);
+    const queue = new BatchQueue<string, string>(1, patience);
     const { batches, work } = recorded();
     const done = ['x', 'bad', 'y', 'z'].map((input) => result(queue.add(work(), input, never)));
     await soon();
@@ -136,7 +138,7 @@ describe('an input that is given up', () => {
   });
 
   it('does not disturb the others of its batch; only the last one ends the work', async () => {
-    const queue = new BatchQueue<string, string>(1, 1);
+    const queue = new BatchQueue<string, string>(1, patience);
     const { batches, work } = recorded();
     const controllers = [new AbortController(), new AbortController()];
     const done = controllers.map(({ signal }, index) => queue.add(work(), `${index}`, signal));
@@ -159,7 +161,7 @@ describe('an input that is given up', () => {
   });
 
   it('before it comes is not taken', () => {
-    const queue = new BatchQueue<string, string>(1, 1);
+    const queue = new BatchQueue<string, string>(1, patience);
     const { work } = recorded();
     expect(() => queue.add(work(), 'x', AbortSignal.abort(new Error('gone')))).toThrow('gone');
     expect(queue.length).toBe(0);
