@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Argument, type Command, Option } from 'commander';
 import { jsonLine } from '../formats/result-line.js';
-import { type QueueFlags, withQueueOptions } from './queue/jobs.js';
+import { type QueueFlags, reasonOf, withQueueOptions } from './queue/jobs.js';
 import type { OpenQueue } from './queue/redis.js';
 import { Progress, exitCodes, print, say } from './report.js';
 import { exiting } from './usage.js';
@@ -58,12 +58,19 @@ async function look(action: Action, flags: StatusFlags): Promise<number> {
 async function putBack({ queue, redis }: OpenQueue): Promise<number> {
   // All at once: a worker may fail one again meanwhile.
   const jobs = await queue.getFailed();
+  let count = 0;
   for (const job of jobs) {
     // How often a worker crashed with it; BullMQ has no function for that.
     await redis.hdel(queue.toKey(job.id!), 'stc');
-    await job.retry('failed', { resetAttemptsMade: true, resetAttemptsStarted: true });
+    try {
+      await job.retry('failed', { resetAttemptsMade: true, resetAttemptsStarted: true });
+      count++;
+    } catch (error) {
+      // Somebody else may have put it back meanwhile.
+      if (await job.isFailed()) throw error;
+    }
   }
-  return jobs.length;
+  return count;
 }
 
 interface Status {
@@ -121,7 +128,7 @@ async function printJobs({ queue }: OpenQueue, which: 'done' | 'failed'): Promis
         jsonLine(
           which === 'done'
             ? { address: data.address, result: returnvalue.result }
-            : { address: data.address, error: failedReason, attempts: attemptsMade },
+            : { address: data.address, error: reasonOf(failedReason), attempts: attemptsMade },
         ),
       );
     if (jobs.length < page) return;

@@ -8,7 +8,7 @@ import type { Detection, Spotting } from '../../model/options.js';
 import type { PixelImage } from '../../images/image.js';
 import { hashOf } from '../output-record.js';
 import { errorLine, print, say } from '../report.js';
-import type { ImageDone, ImageJob } from './jobs.js';
+import { type ImageDone, type ImageJob, maxCrashes, reasonOf } from './jobs.js';
 import type { OpenQueue } from './redis.js';
 import type { ResultStore } from './results.js';
 
@@ -28,9 +28,6 @@ export interface ImageWork {
   readonly find: (image: PixelImage) => Promise<Detection | Spotting>;
   readonly results: ResultStore;
 }
-
-/** How often the work on an image may end with its worker, which a damaged driver could do. */
-const maxCrashes = 3;
 
 export class ImageWorker {
   readonly #open: OpenQueue;
@@ -125,7 +122,7 @@ export class ImageWorker {
   #report(job: Job<ImageJob, ImageDone> | undefined, error: Error): void {
     if (!job) return;
     const { data, attemptsMade, opts } = job;
-    const reason = errorLine(error);
+    const reason = reasonOf(errorLine(error));
     const where = reason.includes(data.address) ? reason : `${data.address}: ${reason}`;
     const isLast = error instanceof UnrecoverableError || attemptsMade >= (opts.attempts ?? 1);
     if (isLast) this.#failed++;

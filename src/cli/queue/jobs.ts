@@ -44,6 +44,16 @@ const attempts = 5;
 /** Pause before the second attempt, milliseconds; it doubles with each further one. */
 const firstPause = 1000;
 
+/** How often the work on an image may end with its worker, which a damaged driver could do. */
+export const maxCrashes = 3;
+
+/** Why an image failed; BullMQ's own words for crashed workers would mean nothing to a user. */
+export function reasonOf(failure: string): string {
+  return /stalled more than allowable limit/.test(failure)
+    ? `${maxCrashes} workers in a row ended while they had the image`
+    : failure;
+}
+
 /** How an address is put into the queue. */
 export function jobOf(address: string) {
   return {
