@@ -306,7 +306,9 @@ function estimateTable({ kernels, host }: SizedPlan): string[] {
       Math.max(sum(parts, 'body') + sum(parts, 'drains'), together.least - first.least) +
       afterGpu(host);
     const peak =
-      kernels.reduce((all, { multiplyAdds }) => all + multiplyAdds, 0) /
+      kernels
+        .filter((kernel) => partOf(kernel) !== undefined)
+        .reduce((all, { multiplyAdds }) => all + multiplyAdds, 0) /
       (gpu.units * gpu.multiplyAdds * gpu.gigahertz * 1e6);
     return [
       gpu.name,
