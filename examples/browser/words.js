@@ -56,5 +56,5 @@ function placed(regions, picture, fontSize) {
 function baselineOf({ top, bottom }, { height }, fontSize) {
   const gap = fontSize * 0.4;
   if (top - gap >= fontSize) return top - gap;
-  return bottom + gap + fontSize <= height ? bottom + fontSize : top + fontSize;
+  return bottom + gap + fontSize <= height ? bottom + fontSize : Math.max(0, top) + fontSize;
 }

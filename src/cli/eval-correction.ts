@@ -8,7 +8,7 @@ import {
   correctWord,
   defaultCorrection,
 } from '../recognition/lexicon.js';
-import { type CorrectionFlags, correctionOf, lexiconsAt } from './reading-options.js';
+import { type CorrectionFlags, givenCorrection, lexiconsAt } from './reading-options.js';
 import {
   type StoredImage,
   type StoredImages,
@@ -38,7 +38,7 @@ export async function runCorrection(
   protocol: Protocol,
   flags: CorrectionFlags,
 ): Promise<RunCorrection | undefined> {
-  const given = correctionOf(flags);
+  const given = givenCorrection(flags);
   if (!given) return undefined;
   assertComparesWords('--lexicon and --correct', protocol);
   const lexicons = await lexiconsAt(flags.lexicon);

@@ -57,9 +57,9 @@ export interface Task {
 
 /**
  * Finds the text in all images, or in those of a shard, that have no result in the folder yet.
- * @throws PanppError before any work if names do not fit the ground truth, an image has no lexicon, or the folder holds
- * another run; later `file` if results can't be written, and `device-lost`; finished results are
- * kept
+ * @throws PanppError before any work if names do not fit the ground truth, an image has no lexicon,
+ * or the folder holds another run; later `file` if results can't be written, and `device-lost`;
+ * finished results are kept
  */
 export async function runDataset(task: Task, folder: string, flags: RunFlags): Promise<Run> {
   const { protocol } = task;

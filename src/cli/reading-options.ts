@@ -67,7 +67,7 @@ function threshold(name: string, what: string): Option {
  * The thresholds to correct by; undefined if words are left as they are.
  * @throws PanppError `argument` for a threshold without `--correct` and `--lexicon`
  */
-export function correctionOf(flags: CorrectionFlags): Partial<CorrectionSettings> | undefined {
+export function givenCorrection(flags: CorrectionFlags): Partial<CorrectionSettings> | undefined {
   return thresholdsOf(flags, flags.correct === true || flags.lexicon !== undefined);
 }
 

@@ -7,7 +7,7 @@ import { inputsHelp, runOnImages } from './image-run.js';
 import {
   type CorrectionFlags,
   beamOf,
-  correctionOf,
+  givenCorrection,
   lexiconsAt,
   withBeamOption,
   withCorrectionOptions,
@@ -48,7 +48,7 @@ const task: ResultTask = {
 };
 
 async function spot(inputs: string[], flags: SpotFlags): Promise<number> {
-  const correction = correctionOf(flags);
+  const correction = givenCorrection(flags);
   const lexicons = await lexiconsAt(flags.lexicon);
   return runOnImages(inputs, flags, task, async (config) => {
     const options: SpotOptions = {

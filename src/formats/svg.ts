@@ -1,6 +1,6 @@
 // Draws the regions over their image as SVG 1.1: scalable, with words as searchable, editable text.
 // The colours are those of drawRegions, and words are placed by the same rule.
-import { DEFAULT_FILL_OPACITY, regionColour } from '../images/draw.js';
+import { DEFAULT_FILL_OPACITY, lineWidthOf, regionColour, rimOf } from '../images/draw.js';
 import { fontSizeOf, placeWord } from '../images/lettering.js';
 import type { Polygon } from '../shapes/geometry.js';
 import { checkOptions } from '../options.js';
@@ -36,7 +36,7 @@ export function formatSvg(
   checkOptions('formatSvg', options, ['href']);
   const { href = hrefOf(image.path) } = options;
   const { width, height } = image;
-  const lineWidth = Math.max(2, Math.min(width, height) / 320);
+  const lineWidth = lineWidthOf(image);
   const fontSize = fontSizeOf(image);
   const outlines = regions.map(outlineOf);
   // xlink:href, because Qt and older programs don't know SVG 2's href. Outlines go through pixel
@@ -48,7 +48,7 @@ width="${width}" height="${height}" viewBox="0 0 ${width} ${height}">
 <title>${escapeXml(nameOf(image))}</title>
 <image width="${width}" height="${height}" xlink:href="${escapeXml(href)}"/>
 <g id="rims" transform="translate(0.5 0.5)" fill="none" stroke="#000" stroke-opacity="0.65" \
-stroke-width="${hundredths(lineWidth + 2 * Math.max(1.5, lineWidth * 0.4))}" stroke-linejoin="round">
+stroke-width="${hundredths(lineWidth + 2 * rimOf(lineWidth))}" stroke-linejoin="round">
 ${outlines.map((outline) => `<path d="M${pointsOf(outline)}Z"/>\n`).join('')}</g>
 <g id="regions" transform="translate(0.5 0.5)" fill-opacity="${DEFAULT_FILL_OPACITY}" \
 stroke-width="${hundredths(lineWidth)}" stroke-linejoin="round">

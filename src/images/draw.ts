@@ -1,18 +1,19 @@
 // Draws regions with their words over an image, or as label masks. Pixel (x, y) has its centre at
 // the point (x, y), as in the contours that the polygons come from.
 import { PanppError } from '../errors.js';
-import type { Box, Point, Polygon } from '../shapes/geometry.js';
+import type { Polygon } from '../shapes/geometry.js';
 import { checkNumber, checkOptions } from '../options.js';
-import { type PixelImage, checkImage } from './image.js';
 import {
-  ASCENT,
-  DESCENT,
-  type Letter,
-  fontSizeOf,
-  glyphLines,
-  lettersOf,
-  placeWord,
-} from './lettering.js';
+  type Canvas,
+  type Colour,
+  HALO,
+  type Segment,
+  blend,
+  coverage,
+  distancesTo,
+} from './canvas.js';
+import { drawWords } from './draw-words.js';
+import { type PixelImage, checkImage } from './image.js';
 
 /** One label per pixel, row by row: 0 is background, k + 1 is region k. */
 export interface LabelMask {
@@ -32,14 +33,18 @@ export interface DrawOptions {
   readonly fillOpacity?: number;
 }
 
-type Segment = readonly [from: Point, to: Point];
-type Colour = readonly [red: number, green: number, blue: number];
-
 export const DEFAULT_FILL_OPACITY = 0.22;
+
+/** The default width of outlines in pixels. */
+export function lineWidthOf({ width, height }: Pick<PixelImage, 'width' | 'height'>): number {
+  return Math.max(2, Math.min(width, height) / 320);
+}
+
+/** How far the dark rim goes beyond a line of a width, in pixels. */
+export const rimOf = (lineWidth: number): number => Math.max(1.5, lineWidth * 0.4);
+
 const SATURATION = 0.78; // below 1, because pure blue is too dark on a dark background
-const HALO: Colour = [0, 0, 0];
 const HALO_OPACITY = 0.65;
-const LETTER: Colour = [255, 255, 255];
 
 /**
  * Returns a copy of the image with each region outlined and tinted in its own colour, and with its
@@ -63,7 +68,7 @@ export function drawRegions(
   if (channels === 4) for (let i = 3; i < data.length; i += 4) data[i] = 255;
   const canvas: Canvas = { width, height, channels, data };
 
-  const lineWidth = options.lineWidth ?? Math.max(2, Math.min(width, height) / 320);
+  const lineWidth = options.lineWidth ?? lineWidthOf(image);
   const fillOpacity = options.fillOpacity ?? DEFAULT_FILL_OPACITY;
   checkNumber('lineWidth', lineWidth, 0);
   checkNumber('fillOpacity', fillOpacity, 0, 1);
@@ -105,21 +110,6 @@ export function drawMask(
     );
   });
   return { width, height, labels };
-}
-
-interface Canvas extends PixelImage {
-  readonly data: Uint8ClampedArray;
-}
-
-function blend(
-  { width, channels, data }: Canvas,
-  x: number,
-  y: number,
-  colour: Colour,
-  opacity: number,
-): void {
-  const at = (y * width + x) * channels;
-  for (let c = 0; c < 3; c++) data[at + c] += (colour[c] - data[at + c]) * opacity;
 }
 
 /**
@@ -179,7 +169,7 @@ function rowIntervals(polygon: Polygon, y: number): (readonly [left: number, rig
 
 function drawOutline(canvas: Canvas, polygon: Polygon, lineWidth: number, colour: Colour): void {
   const core = lineWidth / 2;
-  const rim = core + Math.max(1.5, lineWidth * 0.4);
+  const rim = core + rimOf(lineWidth);
   const edges = polygon.map((point, i): Segment => [polygon.at(i - 1)!, point]);
   const distances = distancesTo(edges, canvas, rim + 0.5);
   for (const [at, distance] of distances) {
@@ -187,159 +177,4 @@ function drawOutline(canvas: Canvas, polygon: Polygon, lineWidth: number, colour
     blend(canvas, x, y, HALO, HALO_OPACITY * coverage(rim - distance));
     blend(canvas, x, y, colour, coverage(core - distance));
   }
-}
-
-/** A letter as opacities of pixels, 0 to 255, row by row. */
-interface Stamp {
-  readonly width: number;
-  readonly height: number;
-  /** The pixel in which the baseline begins. */
-  readonly left: number;
-  readonly bottom: number;
-  readonly rim: Uint8Array;
-  readonly core: Uint8Array;
-}
-
-/** Letters begin at quarters of a pixel; finer steps can't be seen. */
-const STEPS = 4;
-
-/** Writes the words of all regions. */
-function drawWords(canvas: Canvas, regions: Parameters<typeof drawRegions>[1]): void {
-  const fontSize = fontSizeOf(canvas);
-  // Letters recur, and a stamp is much faster than its lines.
-  const stamps = new Map<string, Stamp>();
-  for (const { polygon, text } of regions) {
-    if (!text) continue;
-    const { width, letters } = lettersOf(text, fontSize);
-    const { x, baseline, anchor } = placeWord(boundsOf(polygon), canvas, fontSize, width);
-    const left = anchor === 'start' ? x : x - width;
-    const placed = letters.map((letter) => {
-      const steps = Math.round((left + letter.start) * STEPS);
-      const column = Math.floor(steps / STEPS);
-      const shift = steps / STEPS - column;
-      const key = `${shift} ${letter.glyph}`;
-      const stamp = stamps.get(key) ?? stampOf(letter, fontSize, shift);
-      stamps.set(key, stamp);
-      return { stamp, column };
-    });
-    // Letters stand on the lower border of a row.
-    const row = Math.round(baseline) - 1;
-    // All rims first, so that none covers the letter before.
-    for (const { stamp, column } of placed) print(canvas, stamp, stamp.rim, column, row, HALO);
-    for (const { stamp, column } of placed) print(canvas, stamp, stamp.core, column, row, LETTER);
-  }
-}
-
-/** The box around a polygon's pixels. */
-function boundsOf(polygon: Polygon): Box {
-  const xs = polygon.map(([x]) => x);
-  const ys = polygon.map(([, y]) => y);
-  return {
-    left: Math.min(...xs),
-    top: Math.min(...ys),
-    right: Math.max(...xs) + 1,
-    bottom: Math.max(...ys) + 1,
-  };
-}
-
-/** @param shift of the letter to the right, in pixels, below 1 */
-function stampOf({ glyph, width: advance }: Letter, fontSize: number, shift: number): Stamp {
-  const core = Math.max(1.2, fontSize / 10) / 2;
-  const rim = core + Math.max(1, fontSize / 10);
-  const left = Math.ceil(rim) + 1;
-  const bottom = left + Math.ceil(fontSize * ASCENT);
-  const width = left + Math.ceil(advance) + left;
-  const height = bottom + Math.ceil(fontSize * DESCENT) + left;
-  const stamp = {
-    width,
-    height,
-    left,
-    bottom,
-    rim: new Uint8Array(width * height),
-    core: new Uint8Array(width * height),
-  };
-  const segments = glyphLines(glyph, fontSize).flatMap((line) => {
-    const points = line.map(([x, y]): Point => [left + shift - 0.5 + x, bottom + y]);
-    return points.slice(1).map((to, i): Segment => [points[i], to]);
-  });
-  for (const [at, distance] of distancesTo(segments, stamp, rim + 0.5)) {
-    stamp.rim[at] = Math.round(255 * coverage(rim - distance));
-    stamp.core[at] = Math.round(255 * coverage(core - distance));
-  }
-  return stamp;
-}
-
-/** @param column the pixel in which the letter's baseline begins */
-function print(
-  canvas: Canvas,
-  { width, height, left, bottom }: Stamp,
-  opacities: Uint8Array,
-  column: number,
-  row: number,
-  colour: Colour,
-): void {
-  const [x0, y0] = [column - left, row - bottom];
-  const [right, end] = [Math.min(canvas.width, x0 + width), Math.min(canvas.height, y0 + height)];
-  for (let y = Math.max(0, y0); y < end; y++) {
-    for (let x = Math.max(0, x0); x < right; x++) {
-      const opacity = opacities[(y - y0) * width + x - x0];
-      if (opacity > 0) blend(canvas, x, y, colour, opacity / 255);
-    }
-  }
-}
-
-/**
- * Share of a pixel that a shape covers if the pixel's centre is `inside` pixels inside its border.
- */
-const coverage = (inside: number): number => Math.min(Math.max(inside + 0.5, 0), 1);
-
-/**
- * Distance to the nearest segment for each pixel nearer than `reach`, by pixel index, so that each
- * pixel is blended once even if several segments are near.
- */
-function distancesTo(
-  segments: readonly Segment[],
-  { width, height }: Pick<PixelImage, 'width' | 'height'>,
-  reach: number,
-): Map<number, number> {
-  const distances = new Map<number, number>();
-  for (const [[x0, y0], [x1, y1]] of segments) {
-    const [dx, dy] = [x1 - x0, y1 - y0];
-    const squaredLength = dx * dx + dy * dy;
-    const top = Math.max(0, Math.ceil(Math.min(y0, y1) - reach));
-    const bottom = Math.min(height - 1, Math.floor(Math.max(y0, y1) + reach));
-    for (let y = top; y <= bottom; y++) {
-      const [from, to] = strip(x0, y0, x1, y1, y, reach, width);
-      for (let x = from; x <= to; x++) {
-        const along = squaredLength === 0 ? 0 : ((x - x0) * dx + (y - y0) * dy) / squaredLength;
-        const t = Math.min(Math.max(along, 0), 1);
-        const distance = Math.hypot(x - x0 - t * dx, y - y0 - t * dy);
-        const at = y * width + x;
-        if (distance < reach && distance < (distances.get(at) ?? Infinity))
-          distances.set(at, distance);
-      }
-    }
-  }
-  return distances;
-}
-
-/**
- * The columns of row y that can be nearer than `reach` to a segment, so that a long diagonal is not
- * tested in its whole bounding box.
- */
-function strip(
-  x0: number,
-  y0: number,
-  x1: number,
-  y1: number,
-  y: number,
-  reach: number,
-  width: number,
-): [from: number, to: number] {
-  const at = (row: number) => (y0 === y1 ? x0 : x0 + ((row - y0) / (y1 - y0)) * (x1 - x0));
-  const within = (row: number) => Math.min(Math.max(row, Math.min(y0, y1)), Math.max(y0, y1));
-  const ends = y0 === y1 ? [x0, x1] : [at(within(y - reach)), at(within(y + reach))];
-  const from = Math.max(0, Math.ceil(Math.min(...ends) - reach));
-  const to = Math.min(width - 1, Math.floor(Math.max(...ends) + reach));
-  return [from, to];
 }

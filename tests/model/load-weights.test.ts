@@ -1,4 +1,4 @@
-// Loading weights over HTTP; the Cache API, which Node lacks, is tested in browser.test.ts.
+// Loading weights over HTTP; the Cache API, which Node lacks, is tested in tests/browser.
 import { type RequestListener, type Server, createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { gzipSync } from 'node:zlib';

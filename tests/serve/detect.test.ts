@@ -1,4 +1,5 @@
 // The service with a model on a GPU: it answers what the model gives.
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Engine, openEngine } from '../../src/cli/engine.js';
 import { formatCocoText } from '../../src/formats/coco-text.js';
@@ -9,11 +10,8 @@ import { formatSvg } from '../../src/formats/svg.js';
 import { encodePng } from '../../src/images/encode.js';
 import type { PixelImage } from '../../src/images/image.js';
 import type { Detection, Spotting } from '../../src/model/options.js';
-import { vocabularies } from '../../src/network/config.js';
-import { writeWeights } from '../../src/network/weights-file.js';
-import { foldCheckpoint } from '../../src/network/weights.js';
-import { packagedDetector } from '../support/detector.js';
-import { proceduralCheckpoint } from '../support/procedural.js';
+import { readWeights } from '../../src/network/weights-file.js';
+import { packagedWeights } from '../../src/node.js';
 import { signImage } from '../support/picture.js';
 import { type Serving, form, metric, raw, serving } from './serving.js';
 
@@ -25,13 +23,9 @@ let serve: Serving;
 let images: { image: PixelImage; file: Uint8Array; expected: Detection }[];
 
 beforeAll(async () => {
-  // The package's detector with a procedural recognition head: it reads no sense, but always the
-  // same.
-  const detector = packagedDetector();
-  const config = { ...detector.config, recognition: { vocabulary: vocabularies.lowercase } };
-  const reader = foldCheckpoint(proceduralCheckpoint(config), config, 'procedural');
-  const bytes = writeWeights({ config, tensors: new Map([...reader, ...detector.tensors]) }, true);
-  const weights = { path: 'reading.safetensors', bytes };
+  const path = packagedWeights();
+  const weights = { path, bytes: readFileSync(path) };
+  const { config } = readWeights(weights.bytes);
   engine = await openEngine({ adapter: 'swiftshader' }, weights, (line) => reports.push(line));
   serve = await serving(engine, { config, maxBytes: 2 ** 20, batchWait: 200 });
   const sign = await signImage();
