@@ -6,14 +6,12 @@
 // rowTaps    [height]                        the same for rows
 // output     [height][width][1]              vec4: normalised red, green, blue, and 0
 //
-// `pixels` has four bytes per u32, the first one lowest, and only the source rows that some output
-// row reads. Weights are 11-bit fixed point; two sum to 2048.
+// `pixels` (pixels.wgsl) has only the source rows that some output row reads. Weights are 11-bit
+// fixed point; two sum to 2048.
 //
 // One invocation per output pixel. The 8-bit results equal cv2.resize's (INTER_LINEAR): products
 // along x keep all bits; along y, products drop first 4 bits and then 16, with rounding at the end.
 // Source: spec, Input; OpenCV's resize for 8-bit images.
-override CHANNELS: u32;
-
 struct Tap {
   low: u32,
   high: u32,
@@ -27,28 +25,15 @@ struct Sizes {
   width: u32,
 }
 
-@group(0) @binding(0) var<storage, read> pixels: array<u32>;
 @group(0) @binding(1) var<storage, read> columnTaps: array<Tap>;
 @group(0) @binding(2) var<storage, read> rowTaps: array<Tap>;
 @group(0) @binding(3) var<storage, read_write> output: array<vec4f>;
 @group(0) @binding(4) var<uniform> sizes: Sizes;
 
-const MEAN = vec3f(0.485, 0.456, 0.406);
-const DEVIATION = vec3f(0.229, 0.224, 0.225);
-
-fn rgb(row: u32, column: u32) -> vec3i {
-  let first = (row * sizes.sourceWidth + column) * CHANNELS;
-  var bytes = pixels[first / 4u];
-  if (CHANNELS == 3u) {
-    // The pixel begins in this word and may end in the next.
-    let begin = first % 4u * 8u;
-    bytes = (bytes >> begin) | ((pixels[(first + 2u) / 4u] << 1u) << (31u - begin));
-  }
-  return vec3i((vec3u(bytes) >> vec3u(0u, 8u, 16u)) & vec3u(255u));
-}
-
 fn alongX(row: u32, tap: Tap) -> vec3i {
-  return rgb(row, tap.low) * tap.lowWeight + rgb(row, tap.high) * tap.highWeight;
+  let first = row * sizes.sourceWidth;
+  return rgb((first + tap.low) * CHANNELS) * tap.lowWeight
+    + rgb((first + tap.high) * CHANNELS) * tap.highWeight;
 }
 
 @compute @workgroup_size(64)
@@ -66,5 +51,5 @@ fn main(
   let low = ((alongX(rowTap.low, columnTap) >> vec3u(4u)) * rowTap.lowWeight) >> vec3u(16u);
   let high = ((alongX(rowTap.high, columnTap) >> vec3u(4u)) * rowTap.highWeight) >> vec3u(16u);
   let grey = clamp((low + high + 2) >> vec3u(2u), vec3i(0), vec3i(255));
-  output[index] = vec4f((vec3f(grey) / 255.0 - MEAN) / DEVIATION, 0.0);
+  output[index] = normalised(vec3f(grey));
 }

@@ -18,7 +18,7 @@ import { type FoundImage, findImages, withoutEnding } from './files.js';
 import { onInterrupt } from './interrupt.js';
 import { type FindText, processFiles } from './image-files.js';
 import { isRunsPicture } from './output-record.js';
-import { beamOf } from './reading-options.js';
+import { type ReadFlags, readingSettings } from './reading-options.js';
 import { Progress, say } from './report.js';
 import {
   RunFolder,
@@ -32,11 +32,10 @@ import { packageVersion } from './version.js';
 
 export type Preset = keyof typeof detectionPresets;
 
-export interface RunFlags extends EngineOptions, GivenSettings, ShardFlags {
+export interface RunFlags extends EngineOptions, GivenSettings, ShardFlags, ReadFlags {
   readonly images: string;
   readonly settings?: Preset;
   readonly tileSide?: number;
-  readonly beam?: number;
   readonly restart?: boolean;
 }
 
@@ -64,6 +63,7 @@ export interface Task {
 export async function runDataset(task: Task, folder: string, flags: RunFlags): Promise<Run> {
   const { protocol } = task;
   if (flags.beam !== undefined) assertComparesWords('--beam', protocol);
+  if (flags.rectify === false) assertComparesWords('--no-rectify', protocol);
   const all = await namedImages(flags.images);
   assertScorable(task, [...all.keys()]);
   await task.correction?.check(all.keys());
@@ -73,7 +73,7 @@ export async function runDataset(task: Task, folder: string, flags: RunFlags): P
   const settings = {
     ...settingsOf(flags, preset ? detectionPresets[preset] : weights.config.detection),
     tileSide: flags.tileSide,
-    beam: beamOf(flags),
+    ...(comparesWords(protocol) ? readingSettings(flags) : {}),
   };
   const identity: RunSettings = {
     panpp: packageVersion(),
@@ -174,10 +174,9 @@ function textFinder(
   engine: Engine,
   settings: RunSettings['settings'],
 ): FindText {
-  const { beam: _, ...detection } = settings;
   return (image) =>
     engine.run<Detection | Spotting>((model) =>
-      comparesWords(protocol) ? model.spot(image, settings) : model.detect(image, detection),
+      comparesWords(protocol) ? model.spot(image, settings) : model.detect(image, settings),
     );
 }
 
@@ -200,12 +199,14 @@ function inWords({
   minArea,
   tileSide,
   beam,
+  rectify,
 }: RunSettings['settings']): string {
   const limited = maxSide === undefined ? '' : `, max side ${maxSide}`;
   const simplified = tolerance === undefined ? '' : `, tolerance ${tolerance}`;
   const tiled = tileSide === undefined ? '' : `, tile side ${tileSide}`;
   const searched = beam === undefined ? '' : `, beam ${beam}`;
-  return `short side ${shortSide}${limited}${tiled}, ${bbox}${simplified}, min score ${minScore}, min area ${minArea}${searched}`;
+  const read = rectify === undefined ? '' : `, ${rectify ? '' : 'not '}rectified`;
+  return `short side ${shortSide}${limited}${tiled}, ${bbox}${simplified}, min score ${minScore}, min area ${minArea}${searched}${read}`;
 }
 
 async function processAll(

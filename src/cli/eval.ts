@@ -13,7 +13,7 @@ import { runCorrection } from './eval-correction.js';
 import { type Run, type RunFlags, runDataset } from './eval-run.js';
 import { readFileSet } from './file-set.js';
 import { assertNoInput, shown, writeBytes } from './files.js';
-import { type CorrectionFlags, withBeamOption, withCorrectionOptions } from './reading-options.js';
+import { type CorrectionFlags, withCorrectionOptions, withReadOptions } from './reading-options.js';
 import { withSettingsOptions, withTileOption } from './settings-options.js';
 import { withShardOption } from './shard.js';
 import { exitCodes, print, say } from './report.js';
@@ -52,6 +52,7 @@ const runOnly = [
   'minScore',
   'minArea',
   'beam',
+  'noRectify',
   'weights',
   'adapter',
   'precision',
@@ -105,7 +106,7 @@ export function addEval(program: Command): void {
     .option('--restart', 'with --run: delete the earlier run in the folder');
   withEngineOptions(
     withShardOption(
-      withTileOption(withSettingsOptions(withCorrectionOptions(withBeamOption(command)))),
+      withTileOption(withSettingsOptions(withCorrectionOptions(withReadOptions(command)))),
     ),
   ).action(exiting(evaluation));
 }
@@ -175,7 +176,7 @@ function runFlagsOf({ run, images, ...flags }: EvalFlags): RunFlags | undefined 
         : `${optionOf(ofWhole)} is for figures, and a shard has none; score --results without --run after all shards`,
     );
   if (run) return { ...flags, images: images! };
-  const given = { images, ...flags };
+  const given = { images, ...flags, noRectify: flags.rectify === false || undefined };
   const stray = runOnly.find((name) => given[name] !== undefined);
   if (stray) throw new PanppError('argument', `${optionOf(stray)} is for --run`);
   return undefined;

@@ -20,13 +20,31 @@ export interface CorrectionFlags extends Partial<CorrectionSettings> {
   readonly correct?: boolean;
 }
 
-/** Adds `--beam`. */
-export function withBeamOption(command: Command): Command {
+export interface ReadFlags {
+  readonly beam?: number;
+  /** True unless the command says `--no-rectify`. */
+  readonly rectify?: boolean;
+}
+
+/** Adds `--beam` and `--no-rectify`. */
+export function withReadOptions(command: Command): Command {
+  return withRectifyOption(
+    command.addOption(
+      new Option(
+        '--beam <width>',
+        'width of the beam search for words; 1 is greedy (default: 1)',
+      ).argParser(integerBetween(...settingBounds.beam)),
+    ),
+  );
+}
+
+/** Adds `--no-rectify`. */
+export function withRectifyOption(command: Command): Command {
   return command.addOption(
     new Option(
-      '--beam <width>',
-      'width of the beam search for words; 1 is greedy (default: 1)',
-    ).argParser(integerBetween(...settingBounds.beam)),
+      '--no-rectify',
+      'read each region once, in its upright box as in the paper, and not also turned level',
+    ),
   );
 }
 
@@ -71,9 +89,15 @@ export function givenCorrection(flags: CorrectionFlags): Partial<CorrectionSetti
   return thresholdsOf(flags, flags.correct === true || flags.lexicon !== undefined);
 }
 
-/** The beam's width; undefined for 1, the default, so that both count as the same setting. */
-export function beamOf({ beam }: { readonly beam?: number }): number | undefined {
-  return beam === 1 ? undefined : beam;
+/**
+ * How words are read. A beam of 1, the default, is left out, so that both count as the same setting;
+ * `rectify` never is: results that were read otherwise are not taken for these.
+ */
+export function readingSettings({ beam, rectify = true }: ReadFlags): {
+  beam: number | undefined;
+  rectify: boolean;
+} {
+  return { beam: beam === 1 ? undefined : beam, rectify };
 }
 
 export interface Lexicons {

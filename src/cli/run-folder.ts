@@ -36,7 +36,12 @@ export interface RunSettings {
   readonly images: string;
   /** SHA-256 of the weights file. */
   readonly weights: string;
-  readonly settings: DetectionSettings & { readonly tileSide?: number; readonly beam?: number };
+  readonly settings: DetectionSettings & {
+    readonly tileSide?: number;
+    /** These two only of a protocol that compares words. */
+    readonly beam?: number;
+    readonly rectify?: boolean;
+  };
   /** How maps and weights were stored: `f32`, `f16` or `auto`. */
   readonly precision: string;
 }
@@ -210,6 +215,7 @@ function comparable({
     tolerance: undefined,
     tileSide: undefined,
     beam: undefined,
+    rectify: undefined,
   };
   const all = { ...others, weights: weights?.slice(0, 12), ...unset, ...settings };
   return Object.fromEntries(

@@ -6,20 +6,20 @@ import { type EngineOptions, withEngineOptions } from './engine.js';
 import { inputsHelp, runOnImages } from './image-run.js';
 import {
   type CorrectionFlags,
-  beamOf,
+  type ReadFlags,
   givenCorrection,
   lexiconsAt,
-  withBeamOption,
+  readingSettings,
   withCorrectionOptions,
+  withReadOptions,
 } from './reading-options.js';
 import { type OutputFlags, type ResultTask, withOutputOptions } from './result-files.js';
 import { withSettingsOptions, withTileOption } from './settings-options.js';
 import { withShardOption } from './shard.js';
 import { exiting } from './usage.js';
 
-interface SpotFlags extends OutputFlags, EngineOptions, GivenSettings, CorrectionFlags {
+interface SpotFlags extends OutputFlags, EngineOptions, GivenSettings, CorrectionFlags, ReadFlags {
   readonly tileSide?: number;
-  readonly beam?: number;
   readonly characters?: boolean;
 }
 
@@ -36,7 +36,7 @@ export function addSpot(program: Command): void {
   withEngineOptions(
     withShardOption(
       withOutputOptions(
-        withTileOption(withSettingsOptions(withCorrectionOptions(withBeamOption(command)))),
+        withTileOption(withSettingsOptions(withCorrectionOptions(withReadOptions(command)))),
       ),
     ),
   ).action(exiting(spot));
@@ -54,7 +54,7 @@ async function spot(inputs: string[], flags: SpotFlags): Promise<number> {
     const options: SpotOptions = {
       ...settingsOf(flags, config.detection),
       tileSide: flags.tileSide,
-      beam: beamOf(flags),
+      ...readingSettings(flags),
       characters: flags.characters,
       correction,
     };

@@ -1,5 +1,6 @@
 // panpp worker: takes images from a queue, on as many machines as wanted.
 import { type Command, Option } from 'commander';
+import { PanppError } from '../errors.js';
 import type { Model } from '../model/model.js';
 import type { DetectOptions, Detection, Spotting } from '../model/options.js';
 import type { PixelImage } from '../images/image.js';
@@ -19,12 +20,13 @@ import { type QueueFlags, withQueueOptions } from './queue/jobs.js';
 import type { OpenQueue } from './queue/redis.js';
 import { type ResultStore, openResults } from './queue/results.js';
 import { openBucket } from './queue/s3.js';
+import { type ReadFlags, readingSettings, withRectifyOption } from './reading-options.js';
 import { exitCodes, say } from './report.js';
 import { withSettingsOptions, withTileOption } from './settings-options.js';
 import { exiting, integerBetween, numberBetween } from './usage.js';
 import { packageVersion } from './version.js';
 
-interface WorkerFlags extends EngineOptions, GivenSettings, QueueFlags {
+interface WorkerFlags extends EngineOptions, GivenSettings, QueueFlags, ReadFlags {
   readonly task: Task;
   readonly output: string;
   readonly tileSide?: number;
@@ -81,17 +83,23 @@ export function addWorker(program: Command): void {
         .default(2 ** 28)
         .argParser(integerBetween(1, 2 ** 28)),
     );
-  withEngineOptions(withTileOption(withSettingsOptions(withQueueOptions(command)))).action(
-    exiting(work),
-  );
+  withEngineOptions(
+    withTileOption(withSettingsOptions(withRectifyOption(withQueueOptions(command)))),
+  ).action(exiting(work));
 }
 
 /** Milliseconds for a download. */
 const downloadTime = 120_000;
 
 async function work(flags: WorkerFlags): Promise<number> {
+  if (flags.task === 'detect' && flags.rectify === false)
+    throw new PanppError('argument', '--no-rectify is for --task spot');
   const weights = await readWeightsFor(flags.task, flags);
-  const settings = { ...settingsOf(flags, weights.config.detection), tileSide: flags.tileSide };
+  const settings = {
+    ...settingsOf(flags, weights.config.detection),
+    tileSide: flags.tileSide,
+    ...(flags.task === 'spot' ? readingSettings(flags) : {}),
+  };
   const results = await openResults(flags.output);
   const { openQueue } = await import('./queue/redis.js');
   const open = await openQueue(flags);

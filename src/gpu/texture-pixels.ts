@@ -115,9 +115,13 @@ export class TexturePixels {
     );
   }
 
-  /** Copies the pixels of some rows and columns to a buffer, as RGBA bytes; submitted at once. */
-  gather(rows: Uint32Array, columns: Uint32Array, target: GPUBuffer): void {
+  /**
+   * Copies the pixels of some rows and columns to a buffer, as RGBA bytes; submitted at once.
+   * @param firstByte where they begin in the buffer; a multiple of 256
+   */
+  gather(rows: Uint32Array, columns: Uint32Array, target: GPUBuffer, firstByte = 0): void {
     const { device } = this.#gpu;
+    const count = rows.length * columns.length;
     const [rowIndices, columnIndices] = [rows, columns].map((values) => {
       const buffer = device.createBuffer({
         label: 'panpp texels',
@@ -131,8 +135,13 @@ export class TexturePixels {
     });
     const gathering = dispatch({
       ...gatherTexels,
-      bindings: { picture: this.#view, rows: rowIndices, columns: columnIndices, pixels: target },
-      invocations: [rows.length * columns.length],
+      bindings: {
+        picture: this.#view,
+        rows: rowIndices,
+        columns: columnIndices,
+        pixels: { resource: target, range: { offset: firstByte, bytes: 4 * count } },
+      },
+      invocations: [count],
     });
     submitOnce(this.#gpu, 'texels', [gathering], [this.#pipeline]);
     rowIndices.destroy();

@@ -17,6 +17,11 @@ export interface Texels {
   readonly columns: Uint32Array;
 }
 
+/** Bytes per pixel on the GPU. */
+export function channelsOf(image: PixelSource): 3 | 4 {
+  return image instanceof TexturePixels ? 4 : image.channels;
+}
+
 export interface ImageUpload {
   readonly rows: number;
   readonly columns: number;
@@ -121,7 +126,7 @@ export class PartUploads {
   constructor(image: PixelSource, size: Size, parts: readonly Part[]) {
     if (!(image instanceof TexturePixels)) checkImage(image);
     this.#image = image;
-    this.channels = image instanceof TexturePixels ? 4 : image.channels;
+    this.channels = channelsOf(image);
     this.#rowTaps = verticalTaps(image.height, size.height);
     this.#columnTaps = horizontalTaps(image.width, size.width);
     const selected = parts.map((part) => this.#select(part));
@@ -208,7 +213,8 @@ function packed(
   return words;
 }
 
-function gather(
+/** The pixels of some rows and columns: perhaps the image's own array. */
+export function gather(
   { width, height, channels, data }: PixelImage,
   rows: Uint32Array,
   columns: Uint32Array,

@@ -1,11 +1,12 @@
 // Resizes and normalises 8-bit images of one size (shaders/resize_normalize.wgsl): from bytes to
 // the network's input.
+import pixelsOfImages from '../../shaders/pixels.wgsl';
 import source from '../../shaders/resize_normalize.wgsl';
 import { type Dispatch, type Slot, dispatch } from '../gpu/dispatch.js';
 import { shaderOf } from '../wgsl/assemble.js';
 import { type FeatureMap, bindingOf, featureMap, imagesOf } from './feature-map.js';
 
-const shader = shaderOf(source);
+const shader = shaderOf(pixelsOfImages, source);
 
 export interface ResizePlan {
   /** For each image, the bytes of the uploaded rows and columns. */

@@ -16,7 +16,13 @@ import { type DetectionSettings, type ModelConfig, recognitionOf } from '../netw
 import type { NetworkWeights } from '../network/weights.js';
 import { checkOptions, withoutUndefined } from '../options.js';
 import { RecognitionPass } from '../recognition/pass.js';
-import { type RecognitionHead, correctionOf, decodingOf } from '../recognition/reading.js';
+import {
+  type RecognitionHead,
+  correctionOf,
+  decodingOf,
+  readingOf,
+} from '../recognition/reading.js';
+import { roisOfShapes } from '../recognition/roi.js';
 import type { RecognitionWeights } from '../recognition/weights.js';
 import type { Box, Polygon } from '../shapes/geometry.js';
 import { checkRegionSettings } from '../shapes/settings.js';
@@ -33,7 +39,8 @@ import type {
   Spotting,
 } from './options.js';
 import { type Pass, PassCache, type PassShelf, sourceKey } from './pass-cache.js';
-import { SpottingPass } from './spotting-pass.js';
+import { RegionReader } from './region-reader.js';
+import { SpottingPass, spottedRegions } from './spotting-pass.js';
 import { type ImageStream, type StreamOptions, type Streamed, streamed } from './stream.js';
 import { TiledImages, type Tiling } from './tiled-images.js';
 import { Turns } from './turns.js';
@@ -41,7 +48,7 @@ import { Turns } from './turns.js';
 // Option names that each call accepts.
 const sizeNames = ['shortSide', 'maxSide'];
 const detectNames = [...sizeNames, ...mapSettingNames, 'tileSide', 'signal'];
-const readNames = ['beam', 'characters'];
+const readNames = ['beam', 'characters', 'rectify'];
 const spotNames = [...detectNames, ...readNames, 'lexicon', 'correction'];
 const streamNames = ['concurrency', 'onError'];
 
@@ -83,6 +90,7 @@ export class Model {
   readonly #detections = this.#passes.shelf<DetectionPass>();
   readonly #spottings = this.#passes.shelf<SpottingPass>();
   readonly #recognitions = this.#passes.shelf<RecognitionPass>();
+  readonly #regions: RegionReader;
   readonly #tiled: TiledImages;
   readonly #turns = new Turns();
   #disposed = false;
@@ -100,7 +108,8 @@ export class Model {
     this.config = config;
     this.#weights = weights;
     this.#recognition = recognition;
-    this.#tiled = new TiledImages(gpu, weights, this.#passes);
+    this.#regions = new RegionReader(gpu);
+    this.#tiled = new TiledImages(gpu, weights, this.#passes, this.#regions);
   }
 
   /**
@@ -185,7 +194,19 @@ export class Model {
         passes: this.#spottings,
         key: [settings.scale, decoding.beam],
         create: ([input]) => SpottingPass.create(this.gpu, setup, input),
-        work: (pass, [input]) => pass.spot(input, settings, reading),
+        work: async (pass, [input]) => {
+          const { regions, rois, timings } = await pass.detect(input, settings);
+          const { size, original } = input;
+          const read = await this.#regions.read(
+            rois,
+            { image: pixels[0], size, original, setup, options },
+            (each) => pass.read(each),
+          );
+          return {
+            regions: spottedRegions(regions, read.words, reading),
+            timings: { ...timings, ...read.timings },
+          };
+        },
       }),
     );
   }
@@ -232,7 +253,15 @@ export class Model {
         passes: this.#recognitions,
         key: [decoding.beam],
         create: ([input]) => RecognitionPass.create(this.gpu, setup, input),
-        work: (pass, [input]) => pass.recognize(input, regions, options),
+        work: async (pass, [{ upload, size, original }]) => {
+          const rois = roisOfShapes(regions, { size, original });
+          const { words, timings } = await this.#regions.read(
+            { rois, maskScale: 1 },
+            { image: pixels[0], size, original, setup, options },
+            (each) => pass.read(upload, each),
+          );
+          return { words: words.map((word) => readingOf(word, options)), timings };
+        },
       }),
     );
   }
@@ -264,7 +293,7 @@ export class Model {
   get memory(): { weights: number; programs: number } {
     return {
       weights: this.#weights.bytes + (this.#recognition?.bytes ?? 0),
-      programs: this.#passes.bytes,
+      programs: this.#passes.bytes + this.#regions.bytes,
     };
   }
 
@@ -277,6 +306,7 @@ export class Model {
     this.#disposed = true;
     this.#turns.whenIdle(() => {
       this.#passes.dispose();
+      this.#regions.dispose();
       this.#weights.dispose();
       this.#recognition?.dispose();
     });

@@ -88,10 +88,14 @@ export interface SpotOptions extends DetectOptions, ReadOptions, CorrectionOptio
 
 /** Milliseconds, as in `DetectionTimings`. */
 export interface SpottingTimings extends DetectionTimings {
-  /** The recognition head's feature map, on the GPU. */
+  /** The recognition head's feature map, on the GPU; of both readings if words are rectified. */
   readonly features?: number;
-  /** Masked RoI, encoder and decoder, on the GPU. */
+  /** Masked RoI, encoder and decoder, on the GPU; of both readings if words are rectified. */
   readonly recognition?: number;
+  /** Sampling of the rectified words, on the GPU. */
+  readonly rectification?: number;
+  /** The network on the pages of rectified words, on the GPU. */
+  readonly pages?: number;
   /** Wall-clock time from the regions to their words. */
   readonly reading: number;
 }

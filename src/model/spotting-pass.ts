@@ -8,6 +8,7 @@ import type { ImageInput } from '../images/input.js';
 import type { Size } from '../images/size.js';
 import { Reader, planReader } from '../recognition/reader.js';
 import {
+  type LocatedWord,
   type ReadOptions,
   type ReadingSetup,
   type TextReading,
@@ -15,7 +16,7 @@ import {
   type correctionOf,
   readingOf,
 } from '../recognition/reading.js';
-import { type Roi, roiOfLabel } from '../recognition/roi.js';
+import { type Roi, type Rois, roiOfLabel } from '../recognition/roi.js';
 import type { Word } from '../recognition/words.js';
 import type { Region } from '../shapes/regions.js';
 
@@ -55,24 +56,25 @@ export class SpottingPass {
     return this.#detection.memory;
   }
 
-  /** Finds and reads the regions of an image; regions dropped by the correction are left out. */
-  async spot(
+  /** Finds the regions of an image. */
+  async detect(
     input: ImageInput,
     settings: MapSettings,
-    options: ReadOptions & ReturnType<typeof correctionOf>,
   ): Promise<{
-    regions: SpottedRegion[];
-    timings: Record<string, number> & { regions: number; reading: number };
+    regions: readonly Region[];
+    rois: Rois;
+    timings: Readonly<Record<string, number>> & { readonly regions: number };
   }> {
     const { detected, timings } = await detectRegions(this.#detection, [input], settings);
-    const start = performance.now();
     const maskScale = input.size.height / this.#detection.mapSize.height;
     const rois = roisOfRegions(detected[0], input.size, maskScale);
-    const { words, gpuTimings } = await this.#reader.read({ rois, maskScale }, ['features']);
-    return {
-      regions: spottedRegions(detected[0].regions, words, rois, input, options),
-      timings: { ...timings, ...gpuTimings, reading: performance.now() - start },
-    };
+    return { regions: detected[0].regions, rois: { rois, maskScale }, timings };
+  }
+
+  /** Reads regions of the image that `detect` was called with last. */
+  async read(rois: Rois): Promise<{ words: Word[]; timings: Readonly<Record<string, number>> }> {
+    const { words, gpuTimings } = await this.#reader.read(rois, ['features']);
+    return { words, timings: gpuTimings };
   }
 
   dispose(): void {
@@ -96,14 +98,12 @@ export function roisOfRegions(
 /** The regions with their words; those that the correction drops are left out. */
 export function spottedRegions(
   regions: readonly Region[],
-  words: readonly Word[],
-  rois: readonly Roi[],
-  sizes: Pick<ImageInput, 'size' | 'original'>,
+  words: readonly LocatedWord[],
   options: ReadOptions & ReturnType<typeof correctionOf>,
 ): SpottedRegion[] {
   const spotted = regions.map((region, index) => ({
     ...region,
-    ...readingOf(words[index], rois[index], sizes, options),
+    ...readingOf(words[index], options),
   }));
   return correctAll(spotted, options);
 }

@@ -31,6 +31,7 @@ import type {
   Spotting,
 } from './options.js';
 import { type PassCache, type PassShelf, sourceKey } from './pass-cache.js';
+import type { RegionReader } from './region-reader.js';
 import { roisOfRegions, spottedRegions } from './spotting-pass.js';
 
 type Settings = DetectionSettings & DetectOptions;
@@ -51,15 +52,17 @@ export class TiledImages {
   readonly #weights: NetworkWeights;
   readonly #maps: PassShelf<MapPass>;
   readonly #recognitions: PassShelf<RecognitionPass>;
+  readonly #regions: RegionReader;
   /** Sides of the largest square images that are processed whole, by scale. */
   readonly #largestSquares = new Map<number, number>();
 
   /** @param passes keeps the passes of recent sizes */
-  constructor(gpu: Gpu, weights: NetworkWeights, passes: PassCache) {
+  constructor(gpu: Gpu, weights: NetworkWeights, passes: PassCache, regions: RegionReader) {
     this.#gpu = gpu;
     this.#weights = weights;
     this.#maps = passes.shelf();
     this.#recognitions = passes.shelf();
+    this.#regions = regions;
   }
 
   /** @throws PanppError `argument` or `image` for settings or a size out of range */
@@ -106,18 +109,20 @@ export class TiledImages {
     const { scale, signal } = settings;
     const { size } = tiling;
     const { detected, timings } = await this.#detectOne(image, tiling, setup.config, settings);
-    const begin = performance.now();
     const rois = roisOfRegions(detected, size, scale);
-    const read = await this.#read(image, tiling, setup, { rois, maskScale: scale }, false, signal);
-    addTimes(timings, read.timings);
-    const end = performance.now();
     const { width, height } = image;
-    const sizes = { size, original: { width, height } };
+    const read = await this.#regions.read(
+      { rois, maskScale: scale },
+      { image, size, original: { width, height }, setup, options: { ...options, signal } },
+      (each) => this.#read(image, tiling, setup, each, false, signal),
+    );
+    const { reading, ...more } = read.timings;
+    addTimes(timings, more);
     return {
-      regions: spottedRegions(detected.regions, read.words, rois, sizes, options),
+      regions: spottedRegions(detected.regions, read.words, options),
       width,
       height,
-      timings: { ...timings, reading: end - begin, total: end - start },
+      timings: { ...timings, reading, total: performance.now() - start },
     };
   }
 
@@ -132,21 +137,17 @@ export class TiledImages {
     const start = performance.now();
     const { width, height } = image;
     const sizes = { size: tiling.size, original: { width, height } };
-    const rois = roisOfShapes(regions, sizes);
-    const read = await this.#read(
-      image,
-      tiling,
-      setup,
-      { rois, maskScale: 1 },
-      true,
-      options.signal,
+    const timings = { upload: 0, setup: 0 };
+    const read = await this.#regions.read(
+      { rois: roisOfShapes(regions, sizes), maskScale: 1 },
+      { image, ...sizes, setup, options },
+      (each) => this.#read(image, tiling, setup, each, true, options.signal),
     );
-    const end = performance.now();
     return {
-      words: read.words.map((word, index) => readingOf(word, rois[index], sizes, options)),
+      words: read.words.map((word) => readingOf(word, options)),
       width,
       height,
-      timings: { ...read.timings, reading: end - start, total: end - start },
+      timings: { ...timings, ...read.timings, total: performance.now() - start },
     };
   }
 

@@ -1,11 +1,18 @@
 // Runs the recognition head: plans its stages for a program and runs them for any number of
 // regions.
 import type { Gpu } from '../gpu/context.js';
-import type { Slot } from '../gpu/dispatch.js';
-import type { Program, Stage } from '../gpu/program.js';
+import type { Dispatch, Slot } from '../gpu/dispatch.js';
+import { Program, type Stage } from '../gpu/program.js';
 import { Readback, sliceOf } from '../gpu/readback.js';
 import { Timeline } from '../gpu/timeline.js';
-import { type NetworkPlan, planRecognitionFeatures } from '../network/plan.js';
+import type { FeatureMap } from '../layers/feature-map.js';
+import {
+  type NetworkPlan,
+  dispatchesUpTo,
+  fusedLevels,
+  planNetwork,
+  planRecognitionFeatures,
+} from '../network/plan.js';
 import type { PlannedWeights } from '../network/weights.js';
 import {
   type DecodingPlan,
@@ -15,6 +22,7 @@ import {
   settingsLayout,
   wordFields,
 } from './plan.js';
+import type { ReadingSetup } from './reading.js';
 import { type Rois, inRuns, packMasks, packRegions } from './roi.js';
 import type { RecognitionWeights } from './weights.js';
 import { type Word, readWords } from './words.js';
@@ -58,6 +66,37 @@ export function planReader(
     pinned: [recognition.regions, recognition.masks, recognition.settings, recognition.words],
     kept: [features.output.slot],
   };
+}
+
+/** The network, up to the recognition head, on an input that other dispatches make. */
+export interface ReadingInput {
+  /** The input's stage and the network's. */
+  readonly stages: readonly [input: string, network: string];
+  readonly dispatches: readonly Dispatch[];
+  /** What the host writes. */
+  readonly written: readonly Slot[];
+  readonly output: FeatureMap;
+}
+
+/** A program that reads words in its own input, and the reader that runs it. */
+export async function createReading(
+  gpu: Gpu,
+  { config, weights, head, decoding }: ReadingSetup,
+  { stages, dispatches, written, output }: ReadingInput,
+): Promise<{ program: Program; reader: Reader }> {
+  const network = planNetwork(config, weights, output);
+  const reading = planReader(network, weights, head.weights, output, decoding);
+  const program = await Program.create(
+    gpu,
+    [
+      { name: stages[0], dispatches },
+      { name: stages[1], dispatches: dispatchesUpTo(network, fusedLevels(network)) },
+      ...reading.stages,
+    ],
+    [...written, ...reading.pinned],
+    reading.kept,
+  );
+  return { program, reader: new Reader(gpu, reading.recognition, program, head.vocabulary) };
 }
 
 export class Reader {

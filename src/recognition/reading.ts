@@ -16,6 +16,19 @@ export interface ReadOptions {
   readonly beam?: number;
   /** Return each word's characters with their probabilities and attention positions. */
   readonly characters?: boolean;
+  /**
+   * Read each region a second time, sampled from the image along its middle line so that the word
+   * stands level, and keep the reading with the higher score; default: true. Without it, a region
+   * is read once, in its upright box, as in the paper.
+   */
+  readonly rectify?: boolean;
+}
+
+/** A word that was read, and where its characters are. */
+export interface LocatedWord {
+  readonly word: Word;
+  /** The point in the image, in its pixels, of one of the 8 × 32 positions. */
+  readonly locate: (position: number) => Point;
 }
 
 /** One character of a text. */
@@ -87,18 +100,33 @@ export function correctionOf({ lexicon, correction }: CorrectionOptions): {
   };
 }
 
+/** Words read in their upright boxes. */
+export function locatedWords(
+  words: readonly Word[],
+  rois: readonly Roi[],
+  { size, original }: Pick<ImageInput, 'size' | 'original'>,
+): LocatedWord[] {
+  return words.map((word, index) => ({
+    word,
+    locate: (position) => pointOfPosition(rois[index], position, size, original),
+  }));
+}
+
+/** The reading with the highest score, the first of several. */
+export function bestOf(first: LocatedWord, others: readonly LocatedWord[]): LocatedWord {
+  return others.reduce((best, other) => (other.word.score > best.word.score ? other : best), first);
+}
+
 /** Converts a word to the public result, with its characters' positions in image pixels. */
 export function readingOf(
-  { text, score, characters }: Word,
-  roi: Roi,
-  { size, original }: Pick<ImageInput, 'size' | 'original'>,
+  { word: { text, score, characters }, locate }: LocatedWord,
   options: ReadOptions,
 ): TextReading {
   if (!options.characters) return { text, textScore: score };
   const located = characters.map(({ character, probability, position }) => ({
     character,
     probability,
-    attention: pointOfPosition(roi, position, size, original),
+    attention: locate(position),
   }));
   return { text, textScore: score, characters: located };
 }

@@ -123,7 +123,7 @@ export async function readInWindows(
     addTimes(timings, { upload: performance.now() - start });
     const read = await pass.read(pixels, { rois: own, maskScale });
     regions.forEach((index, at) => (words[index] = read.words[at]));
-    addTimes(timings, read.gpuTimings);
+    addTimes(timings, read.timings);
   }
   return { words, timings };
 }

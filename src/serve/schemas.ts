@@ -19,6 +19,7 @@ export interface DetectParameters {
 export interface SpotParameters extends DetectParameters, Partial<typeof defaultCorrection> {
   readonly beam?: number;
   readonly characters?: boolean;
+  readonly rectify?: boolean;
   readonly correct?: boolean;
 }
 
@@ -77,6 +78,10 @@ const spotParameters = {
   ...detectParameters,
   beam: within('integer', settingBounds.beam, 'Width of the beam search; default: 1, greedy'),
   characters: { type: 'boolean', description: 'Each character’s probability and position too' },
+  rectify: {
+    type: 'boolean',
+    description: 'Read each region also turned level, and keep the better reading; default: true',
+  },
   correct: { type: 'boolean', description: 'Correct words without a lexicon too' },
   ...Object.fromEntries(
     thresholdNames.map((name) => [

@@ -370,10 +370,10 @@ function parameterError({
  * @throws PanppError `argument` for a threshold that would have no effect, or a bad lexicon
  */
 function readingOf(parameters: SpotParameters, words: Uint8Array | undefined): SpotOptions {
-  const { beam, characters, correct = false } = parameters;
+  const { beam, characters, rectify, correct = false } = parameters;
   const lexicon = words && lexiconOf(words);
   const correction = thresholdsOf(parameters, correct || lexicon !== undefined);
-  return { beam, characters, lexicon, correction };
+  return { beam, characters, rectify, lexicon, correction };
 }
 
 function lexiconOf(bytes: Uint8Array) {

@@ -356,9 +356,15 @@ describe('eval --run', () => {
 
     const { figures } = await report(endToEnd('--beam', '8'));
     expect(figures.images).toBe(5);
-    expect(figures.settings).toMatchObject({ beam: 8 });
+    expect(figures.settings).toMatchObject({ beam: 8, rectify: true });
     expect(await refused(run('words', '--beam', '8'))).toBe(
       "panpp: icdar2015 does not compare words, so --beam can't be used with it",
+    );
+    expect(await refused(run('words', '--no-rectify'))).toBe(
+      "panpp: icdar2015 does not compare words, so --no-rectify can't be used with it",
+    );
+    expect(await refused(endToEnd('--beam', '8', '--no-rectify'))).toMatch(
+      /^panpp: words holds another run \(rectify: true there, false now\)/,
     );
     // Of width 1, the default, the search is greedy.
     expect(await refused(endToEnd('--beam', '1'))).toMatch(

@@ -226,6 +226,7 @@ describe('wrong usage', () => {
     [['--protocol', 'coco', ...complete.slice(2)], /Allowed choices are icdar2015, /],
     [[...complete, '--run'], /--run needs --images/],
     [[...complete, '--min-score', '0.5'], /--min-score is for --run/],
+    [[...complete, '--no-rectify'], /--no-rectify is for --run/],
     [[...complete, '--toggles', 'x'], /--toggles is for --run/],
     [[...complete, '--restart'], /--restart is for --run/],
     [[...complete, '--images', 'x'], /--images is for --run/],

@@ -44,6 +44,9 @@ it('is refused in one line where there is no Redis, or it is named wrongly', asy
   expect(await refused(['worker', '--output', 's3://'])).toMatch(/give a folder or s3:/);
   write('detector.safetensors', packagedDetectorFile());
   const detector = ['--weights', 'detector.safetensors'];
+  expect(await refused(['worker', '--output', 'out', '--no-rectify'])).toBe(
+    'panpp: --no-rectify is for --task spot',
+  );
   expect(await refused(['worker', '--output', 'out', '--task', 'spot', ...detector])).toMatch(
     /recognition head/,
   );

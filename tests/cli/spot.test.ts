@@ -127,6 +127,15 @@ describe('panpp spot', () => {
     }
   });
 
+  it('reads once on request, which never has the higher score', async () => {
+    const twice = (await spot('sign.png')).regions;
+    const once = (await spot('sign.png', '--no-rectify')).regions;
+    expect(once.length).toBe(twice.length);
+    const gains = twice.map(({ textScore }, at) => textScore - once[at].textScore);
+    expect(Math.min(...gains)).toBeGreaterThanOrEqual(0);
+    expect(Math.max(...gains)).toBeGreaterThan(0);
+  });
+
   it('corrects by a lexicon with a byte order mark and CRLF, one for all images or one each', async () => {
     const plain = (await spot('sign.png')).regions;
     const word = plain.find(({ text }) => /^[A-Za-z]{3,}$/.test(text))?.text ?? 'nothing';

@@ -27,6 +27,8 @@ const image = await signImage();
 const detector = packagedDetector();
 const { config, tensors } = readWeights(readFileSync(packagedWeights()));
 const settings = { shortSide: 64 };
+/** Words as the masked RoI reads them; rectified.test.ts has the other reading. */
+const once = { ...settings, rectify: false };
 
 function modelOn(gpu: Gpu, own: ModelConfig = config, weights: FoldedWeights = tensors): Model {
   return new Model(
@@ -41,7 +43,7 @@ describeOnGpus('a spotter', (gpu) => {
   it('reads detect’s regions, each through its own label’s mask', async () => {
     const model = modelOn(gpu);
     const detected = await model.detect(image, settings);
-    const spotted = await model.spot(image, settings);
+    const spotted = await model.spot(image, once);
     const maps = await model.forward(image, { outputs: ['det'], ...settings });
     model.dispose();
     expect(spotted.regions.length).toBeGreaterThan(3);
@@ -84,11 +86,11 @@ const { gpu } = gpus.at(-1)!;
 it('an image in tiles has the words of the whole image', async () => {
   const model = modelOn(gpu);
   const strip = repeated(image, 9, [1, 4]); // 864 × 64, two tiles; the seam is at 432
-  const whole = await model.spot(strip, { shortSide: 64 });
-  const tiled = await model.spot(strip, { shortSide: 64, tileSide: 768 });
+  const whole = await model.spot(strip, once);
+  const tiled = await model.spot(strip, { ...once, tileSide: 768 });
   const polygons = whole.regions.map(({ polygon }) => polygon);
-  const read = await model.recognize(strip, polygons, { shortSide: 64 });
-  const readInTiles = await model.recognize(strip, polygons, { shortSide: 64, tileSide: 768 });
+  const read = await model.recognize(strip, polygons, once);
+  const readInTiles = await model.recognize(strip, polygons, { ...once, tileSide: 768 });
   await expect(
     model.recognize(strip, [{ left: 0, top: 0, right: 5000, bottom: 9 }], {
       shortSide: 64,
@@ -116,7 +118,7 @@ describe('a spotter’s options', () => {
   afterAll(() => model.dispose());
 
   it('include characters with probabilities and where they are', async () => {
-    const { regions, timings } = await model.spot(image, { ...settings, characters: true });
+    const { regions, timings } = await model.spot(image, { ...once, characters: true });
     for (const { text, textScore, characters, box } of regions) {
       expect(characters!.map(({ character }) => character).join('')).toBe(text);
       const sum = characters!.reduce((total, { probability }) => total + probability, 0);
@@ -136,12 +138,12 @@ describe('a spotter’s options', () => {
       expect(timings.recognition).toBeGreaterThan(0);
     }
     expect(
-      (await model.spot(image, settings)).regions.every((region) => !('characters' in region)),
+      (await model.spot(image, once)).regions.every((region) => !('characters' in region)),
     ).toBe(true);
   });
 
   it('include a correction, whose dropped words’ regions are left out', async () => {
-    const { regions } = await model.spot(image, settings);
+    const { regions } = await model.spot(image, once);
     const lexicon = ['EXIT', `x${regions[0].text}`, regions[1].text.slice(1)];
     const correction = {
       lengthThreshold: 1,
@@ -150,7 +152,7 @@ describe('a spotter’s options', () => {
       // Drops the least certain word.
       ignoreScoreThreshold: Math.min(...regions.map(({ textScore }) => textScore)) + 1e-6,
     };
-    const corrected = await model.spot(image, { ...settings, lexicon, correction });
+    const corrected = await model.spot(image, { ...once, lexicon, correction });
     const words = regions.map(({ text, textScore }) =>
       correctWord(text, textScore, undefined, correction),
     );
@@ -161,7 +163,7 @@ describe('a spotter’s options', () => {
       expect(/^\p{L}+$/u.test(read) ? lexicon : [read]).toContain(text);
     }
     // Without a lexicon the rule's thresholds apply alone.
-    const kept = await model.spot(image, { ...settings, correction });
+    const kept = await model.spot(image, { ...once, correction });
     expect(kept.regions.map(({ text }) => text)).toEqual(
       words.filter((word) => word !== undefined),
     );
@@ -170,9 +172,9 @@ describe('a spotter’s options', () => {
   it('include a beam, which finds words at least as probable', async () => {
     const value = (characters: readonly { probability: number }[]) =>
       characters.reduce((sum, { probability }) => sum + Math.log(probability), 0);
-    const narrow = await model.spot(image, { ...settings, characters: true });
-    const same = await model.spot(image, { ...settings, characters: true, beam: 1 });
-    const wide = await model.spot(image, { ...settings, characters: true, beam: 8 });
+    const narrow = await model.spot(image, { ...once, characters: true });
+    const same = await model.spot(image, { ...once, characters: true, beam: 1 });
+    const wide = await model.spot(image, { ...once, characters: true, beam: 8 });
     expect(same.regions).toEqual(narrow.regions);
     expect(wide.regions.map(({ label }) => label)).toEqual(
       narrow.regions.map(({ label }) => label),
@@ -190,7 +192,7 @@ describe('a spotter’s options', () => {
 
   it('are detect’s too', async () => {
     const { regions } = await model.spot(image, {
-      ...settings,
+      ...once,
       scale: 2,
       bbox: 'poly',
       minArea: 100,
@@ -220,8 +222,7 @@ describe('any number of regions', () => {
   it('may be one, or 33 in 3 rounds, each read as if it were the only one', async () => {
     const boxes = (await model.detect(image, settings)).regions.map(({ box }) => box);
     const alone: string[] = [];
-    for (const box of boxes)
-      alone.push((await model.recognize(image, [box], settings)).words[0].text);
+    for (const box of boxes) alone.push((await model.recognize(image, [box], once)).words[0].text);
     expect(new Set(alone).size).toBeGreaterThan(2);
     const order = Array.from(
       { length: 33 },
@@ -230,7 +231,7 @@ describe('any number of regions', () => {
     const { words, width, height } = await model.recognize(
       image,
       order.map((which) => boxes[which]),
-      settings,
+      once,
     );
     expect([width, height]).toEqual([image.width, image.height]);
     expect(words.map(({ text }) => text)).toEqual(order.map((which) => alone[which]));
@@ -252,7 +253,7 @@ describe('any number of regions', () => {
       [3, 16],
     ] as const;
     const { words } = await model.recognize(tile, [box, polygon], {
-      shortSide: 64,
+      ...once,
       characters: true,
     });
     expect(words[1]).toEqual(words[0]);

@@ -69,7 +69,7 @@ describe('windows', () => {
     const roi = { crop: box(0, 0, 9, 9), maskBox: box(0, 0, 9, 9), mask: new Uint8Array(81) };
     const area = { top: 0, bottom: 32, left: 0, right: 32 };
     const word = { text: 'open', score: 1, characters: [] };
-    const pass = { read: async () => ({ words: [word], gpuTimings: {} }) };
+    const pass = { read: async () => ({ words: [word], timings: {} }) };
     const rois = { rois: [roi, roi], maskScale: 1 } as unknown as Rois;
     const upload = () => ({}) as ImageUpload;
     const { words } = await readInWindows(pass, [{ area, regions: [1] }], upload, rois);

@@ -321,12 +321,15 @@ describe('spot', () => {
     const reader = await servingHere(engine, { config: reading });
     const spot = async (query: string, init: RequestInit) =>
       (await fetch(`${reader.url}/v1/spot?${query}`, init)).json();
-    expect(await spot('beam=4&characters=true&minScore=0.5', raw(picture))).toMatchObject({
+    expect(
+      await spot('beam=4&characters=true&rectify=false&minScore=0.5', raw(picture)),
+    ).toMatchObject({
       regions: [{ text: 'OPEN', textScore: 0.9 }],
     });
     expect(given.at(-1)).toMatchObject({
       beam: 4,
       characters: true,
+      rectify: false,
       minScore: 0.5,
       shortSide: 736,
     });
