@@ -4,8 +4,8 @@
 // pixels   the sources of the words, one after another (pixels.wgsl)
 // columns  [lines][width]            where each column of a line is in its source
 // sources  [words]
-// output   [height][width][1]        vec4: normalised red, green, blue, and 0; where no word is, all
-//                                    are 0, the mean colour
+// output   [height][width][1]        vec4: normalised red, green, blue, and 0; where no word is
+//                                    all are 0, the mean colour
 //
 // One invocation per page pixel: the mean of taps × taps bilinear samples, since a source may have
 // more pixels than the page. A column's middle row is at `x`, `y` in its source (pixel centres at
