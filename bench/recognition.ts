@@ -17,8 +17,8 @@ export interface RecognitionEntry extends Size {
   /** Average number of characters per word. */
   readonly characters: number;
   /**
-   * Milliseconds: `network`, and the recognition head's `features` and `recognition`, are GPU
-   * times.
+   * Milliseconds of reading once: `network`, and the recognition head's `features` and
+   * `recognition`, are GPU times, and `wall` is all of it; `rectified` is all of reading twice.
    */
   readonly times: Readonly<Record<string, Statistics>>;
   /** The head's share of the GPU time; only where the adapter has timestamps. */
@@ -34,11 +34,13 @@ export async function measureRecognition(
   const model = await loadModel(gpu, bytes, load);
   const image = await photographAt(readSize);
   const boxes = boxesIn(readSize, regions);
+  const call = (rectify: boolean) =>
+    timed(() => model.recognize(image, boxes, { shortSide: readSize.height, rectify }));
   const read = async () => {
-    const { result, wall } = await timed(() =>
-      model.recognize(image, boxes, { shortSide: readSize.height }),
-    );
-    return { words: result.words, times: { ...(result.timings as Record<string, number>), wall } };
+    const { result, wall } = await call(false);
+    const { wall: rectified } = await call(true);
+    const timings = result.timings as Record<string, number>;
+    return { words: result.words, times: { ...timings, wall, rectified } };
   };
   try {
     const { words } = await read();

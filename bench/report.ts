@@ -241,6 +241,7 @@ function recognitionTable(entries: readonly RecognitionEntry[]): string[] {
       'recognition GPU',
       'share of the head',
       'wall',
+      'wall, also rectified',
       'runs',
     ],
     entries.map(({ regions, characters, times, share, ...size }) => [
@@ -255,6 +256,7 @@ function recognitionTable(entries: readonly RecognitionEntry[]): string[] {
       ...[
         share === undefined ? '' : `**${Math.round(100 * share)} %**`,
         shown(times.wall),
+        shown(times.rectified),
         `${times.wall.runs}`,
       ],
     ]),

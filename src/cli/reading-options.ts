@@ -43,7 +43,7 @@ export function withRectifyOption(command: Command): Command {
   return command.addOption(
     new Option(
       '--no-rectify',
-      'read each region once, in its upright box as in the paper, and not also turned level',
+      'read each region once, in its upright box as in the paper; by default also rectified, along its centreline',
     ),
   );
 }

@@ -1,6 +1,6 @@
 // Strips: words as they are sampled onto a page, level and of one height, with what is around them.
 import { lineHeight } from '../layers/rectify.js';
-import { type Band, bandOf, reversed } from '../shapes/band.js';
+import { type Centreline, centrelineOf, reversed } from '../shapes/centreline.js';
 import type { Box, Point } from '../shapes/geometry.js';
 import type { Size } from '../images/size.js';
 import type { Roi } from './roi.js';
@@ -38,7 +38,11 @@ export interface Strip {
   readonly step: number;
 }
 
-/** The word's box on a page, if its strip begins at the column `left` of a line that begins at the row `top`. */
+/**
+ * The word's box on a page.
+ * @param left the strip's first column
+ * @param top the first row of its line
+ */
 export function wordBox({ columns }: Strip, left: number, top: number): Box {
   return {
     left: left + margin,
@@ -71,18 +75,24 @@ export function stripsOf(
   return rois.flatMap((roi, region) => {
     const outline = outlineOf(roi, maskScale);
     if (outline.length === 0) return [];
-    const band = bandOf(outline, maskScale);
-    const bands = Math.abs(band.angle) > steep ? [band, reversed(band)] : [band];
-    return bands.map((each) => stripOf(region, each, size, original));
+    const centreline = centrelineOf(outline, maskScale);
+    const isSteep = Math.abs(centreline.angle) > steep;
+    const both = isSteep ? [centreline, reversed(centreline)] : [centreline];
+    return both.map((each) => stripOf(region, each, size, original));
   });
 }
 
-function stripOf(region: number, band: Band, size: Size, original: Size): Strip {
-  const scale = wordHeight / band.height;
-  const width = Math.min(Math.max(Math.round(band.length * scale), 1), pageWidth - 2 * margin);
+function stripOf(
+  region: number,
+  { height, length, at }: Centreline,
+  size: Size,
+  original: Size,
+): Strip {
+  const scale = wordHeight / height;
+  const width = Math.min(Math.max(Math.round(length * scale), 1), pageWidth - 2 * margin);
   const [scaleX, scaleY] = [original.width / size.width, original.height / size.height];
   const columns = Array.from({ length: width + 2 * margin }, (_, column): StripColumn => {
-    const { x, y, across } = band.at(((column + 0.5 - margin) / width) * band.length);
+    const { x, y, across } = at(((column + 0.5 - margin) / width) * length);
     return {
       x: (x + 0.5) * scaleX - 0.5,
       y: (y + 0.5) * scaleY - 0.5,

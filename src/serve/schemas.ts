@@ -80,7 +80,8 @@ const spotParameters = {
   characters: { type: 'boolean', description: 'Each character’s probability and position too' },
   rectify: {
     type: 'boolean',
-    description: 'Read each region also turned level, and keep the better reading; default: true',
+    description:
+      'Read each region also rectified, along its centreline, and keep the better reading; default: true',
   },
   correct: { type: 'boolean', description: 'Correct words without a lexicon too' },
   ...Object.fromEntries(

@@ -1,32 +1,32 @@
-// The band of a text region: its middle line, straight or bent, and its height. Along it a word can
-// be sampled as if it were level. The line is a polynomial in the frame of the region's
+// The centreline of a text region, straight or bent, and the region's height across it. Along it a
+// word can be sampled as if it were level. The line is a polynomial in the frame of the region's
 // minimum-area rectangle, fitted to the middles between the region's upper and lower edge.
 import type { Point, Polygon } from './geometry.js';
 import { convexHull } from './hull.js';
 import { minAreaRect } from './min-area-rect.js';
 
-/** A point of a band's middle line. */
-export interface BandPoint {
+/** A point of a centreline. */
+export interface CentrelinePoint {
   readonly x: number;
   readonly y: number;
   /** Unit vector across the line, from the tops of the letters to their feet: down if level. */
   readonly across: Point;
 }
 
-export interface Band {
-  /** Across the middle line, in pixels. */
+export interface Centreline {
+  /** The region's, across the line, in pixels. */
   readonly height: number;
-  /** Along the middle line, in pixels. */
+  /** Along the line, in pixels. */
   readonly length: number;
   /** Direction of the text, in radians from x towards y; 0 is level. */
   readonly angle: number;
-  /** The point at a distance from the band's start; beyond its ends the line goes on straight. */
-  readonly at: (distance: number) => BandPoint;
+  /** The point at a distance from the line's start; beyond its ends the line goes on straight. */
+  readonly at: (distance: number) => CentrelinePoint;
 }
 
 /** Regions that are shorter, compared to their height, take the direction nearest to level. */
 const leastElongated = 1.3;
-/** Degree of the middle line's polynomial, by how long a region is compared to its height. */
+/** Degree of the polynomial, by how long a region is compared to its height. */
 const degrees = [
   { from: 4, degree: 3 },
   { from: 1.8, degree: 2 },
@@ -37,11 +37,11 @@ const columnCounts = { least: 4, most: 64 };
 const lineSteps = 256;
 
 /**
- * The band of a region.
+ * The centreline of a region.
  * @param outline pixels on the region's edge, in any order, at least one
  * @param spacing distance between neighbouring pixels of the outline
  */
-export function bandOf(outline: readonly Point[], spacing: number): Band {
+export function centrelineOf(outline: readonly Point[], spacing: number): Centreline {
   const angle = directionOf(outline);
   const cos = Math.cos(angle);
   const sin = Math.sin(angle);
@@ -77,8 +77,8 @@ export function bandOf(outline: readonly Point[], spacing: number): Band {
   };
 }
 
-/** The same band, read from its other end. */
-export function reversed({ height, length, angle, at }: Band): Band {
+/** The same line, read from its other end. */
+export function reversed({ height, length, angle, at }: Centreline): Centreline {
   return {
     height,
     length,
@@ -146,7 +146,7 @@ function thickOf(columns: readonly Column[]): readonly Column[] {
   return columns.filter(({ thickness }) => thickness >= least);
 }
 
-/** A middle line, in the region's own frame. */
+/** A centreline in the region's own frame. */
 interface Line {
   readonly acrossAt: (along: number) => number;
   readonly slopeAt: (along: number) => number;
@@ -224,21 +224,19 @@ function derivative(polynomial: Polynomial, x: number): number {
 }
 
 /**
- * Walks along a line at equal steps along the text.
- * @param start where the band begins along the text, and `end` where it ends
+ * Measures distances along a line.
+ * @param start where the region begins along the text, and `end` where it ends
  * @param beyond how far the walk goes past them
  */
 function walk(line: Line, start: number, end: number, beyond: number) {
   const from = start - beyond;
   const step = (end - start + 2 * beyond) / lineSteps;
-  const points = Array.from({ length: lineSteps + 1 }, (_, index) => {
-    const along = from + index * step;
-    return { along, across: line.acrossAt(along), slope: line.slopeAt(along) };
-  });
-  const walked = new Float64Array(points.length);
-  for (let at = 1; at < points.length; at++) {
-    const rise = points[at].across - points[at - 1].across;
-    walked[at] = walked[at - 1] + Math.hypot(step, rise);
+  const walked = new Float64Array(lineSteps + 1);
+  let last = line.acrossAt(from);
+  for (let at = 1; at <= lineSteps; at++) {
+    const across = line.acrossAt(from + at * step);
+    walked[at] = walked[at - 1] + Math.hypot(step, across - last);
+    last = across;
   }
   const walkedTo = (along: number) => {
     const at = Math.min(Math.floor((along - from) / step), lineSteps - 1);
@@ -258,7 +256,7 @@ function walk(line: Line, start: number, end: number, beyond: number) {
       }
       // Before the first step and after the last, `share` is outside of 0 … 1: straight on.
       const share = (wanted - walked[low]) / (walked[low + 1] - walked[low]);
-      const along = points[low].along + share * step;
+      const along = from + (low + share) * step;
       return { along, across: line.acrossAt(along), slope: line.slopeAt(along) };
     },
   };

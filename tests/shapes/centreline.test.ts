@@ -1,7 +1,12 @@
-// Bands of level, turned, bent, nearly square and tiny regions, from the pixels on their edges.
+// Centrelines of level, turned, bent, nearly square and tiny regions, from the pixels on their edges.
 import { describe, expect, it } from 'vitest';
 
-import { type Band, type BandPoint, bandOf, reversed } from '../../src/shapes/band.js';
+import {
+  type Centreline,
+  type CentrelinePoint,
+  centrelineOf,
+  reversed,
+} from '../../src/shapes/centreline.js';
 import type { Point } from '../../src/shapes/geometry.js';
 import { randomValues } from '../support/run-layer.js';
 import { pixelsOf, readOutlines } from './outlines.js';
@@ -60,12 +65,17 @@ function cellCorners(cells: readonly Point[]): Point[] {
   ]);
 }
 
-/** Points of a band, from before its start to behind its end. */
-function pointsOf({ at, length }: Band): BandPoint[] {
+/** Points of a line, from before its start to behind its end. */
+function pointsOf({ at, length }: Centreline): CentrelinePoint[] {
   return Array.from({ length: 61 }, (_, step) => at(((step - 10) / 40) * length));
 }
 
-function expectPoint(point: BandPoint, [x, y]: Point, [acrossX, acrossY]: Point, bound = 1e-9) {
+function expectPoint(
+  point: CentrelinePoint,
+  [x, y]: Point,
+  [acrossX, acrossY]: Point,
+  bound = 1e-9,
+) {
   const found = JSON.stringify(point);
   expect(Math.hypot(point.x - x, point.y - y), found).toBeLessThan(bound);
   expect(Math.hypot(point.across[0] - acrossX, point.across[1] - acrossY), found).toBeLessThan(
@@ -74,55 +84,55 @@ function expectPoint(point: BandPoint, [x, y]: Point, [acrossX, acrossY]: Point,
 }
 
 /** Expects numbers everywhere, a sensible height, length and angle, and unit vectors across. */
-function expectSound(band: Band, what: string) {
-  expect([band.height, band.length].every(Number.isFinite), what).toBe(true);
-  expect(band.height, what).toBeGreaterThanOrEqual(1);
-  expect(band.length, what).toBeGreaterThanOrEqual(1 - 1e-9);
-  expect(band.angle, what).toBeGreaterThanOrEqual(-Math.PI / 2);
-  expect(band.angle, what).toBeLessThan(Math.PI / 2);
-  for (const { x, y, across } of pointsOf(band)) {
+function expectSound(line: Centreline, what: string) {
+  expect([line.height, line.length].every(Number.isFinite), what).toBe(true);
+  expect(line.height, what).toBeGreaterThanOrEqual(1);
+  expect(line.length, what).toBeGreaterThanOrEqual(1 - 1e-9);
+  expect(line.angle, what).toBeGreaterThanOrEqual(-Math.PI / 2);
+  expect(line.angle, what).toBeLessThan(Math.PI / 2);
+  for (const { x, y, across } of pointsOf(line)) {
     if (![x, y].every(Number.isFinite)) expect.fail(what);
     if (Math.abs(Math.hypot(...across) - 1) > 1e-9) expect.fail(what);
   }
 }
 
 /** Expects points as far apart as the walk between them says. */
-function expectWalk(band: Band, what: string) {
-  const points = pointsOf(band);
+function expectWalk(line: Centreline, what: string) {
+  const points = pointsOf(line);
   points.slice(1).forEach(({ x, y }, step) => {
-    const share = (40 * Math.hypot(x - points[step].x, y - points[step].y)) / band.length;
+    const share = (40 * Math.hypot(x - points[step].x, y - points[step].y)) / line.length;
     // A chord is shorter than its arc, which is measured in 256 steps.
     if (!(share > 0.95 && share < 1.005)) expect.fail(`${what}\n${step}: ${share}`);
   });
 }
 
-describe('the band of a level rectangle', () => {
-  const band = bandOf(
+describe('the centreline of a level rectangle', () => {
+  const line = centrelineOf(
     edgeOf((x, y) => x >= 10 && x < 50 && y >= 20 && y < 30),
     1,
   );
 
   it('has its height, length and direction', () => {
-    expect(band.height).toBeCloseTo(10, 9);
-    expect(band.length).toBeCloseTo(40, 9);
-    expect(band.angle).toBe(0);
+    expect(line.height).toBeCloseTo(10, 9);
+    expect(line.length).toBeCloseTo(40, 9);
+    expect(line.angle).toBe(0);
   });
 
   it('runs from its left side to its right side in the middle, half a pixel from the centres', () => {
-    expectPoint(band.at(0), [9.5, 24.5], [0, 1]);
-    expectPoint(band.at(13), [22.5, 24.5], [0, 1]);
-    expectPoint(band.at(40), [49.5, 24.5], [0, 1]);
+    expectPoint(line.at(0), [9.5, 24.5], [0, 1]);
+    expectPoint(line.at(13), [22.5, 24.5], [0, 1]);
+    expectPoint(line.at(40), [49.5, 24.5], [0, 1]);
   });
 
   it('goes on straight beyond the ends', () => {
-    expectPoint(band.at(-7), [2.5, 24.5], [0, 1]);
-    expectPoint(band.at(-500), [-490.5, 24.5], [0, 1]);
-    expectPoint(band.at(540), [549.5, 24.5], [0, 1]);
+    expectPoint(line.at(-7), [2.5, 24.5], [0, 1]);
+    expectPoint(line.at(-500), [-490.5, 24.5], [0, 1]);
+    expectPoint(line.at(540), [549.5, 24.5], [0, 1]);
   });
 
   it('does not depend on the order of its pixels, nor on pixels inside', () => {
     const pixels = block(10, 20, 40, 10);
-    for (const other of [bandOf(pixels, 1), bandOf([...pixels].reverse(), 1)]) {
+    for (const other of [centrelineOf(pixels, 1), centrelineOf([...pixels].reverse(), 1)]) {
       expect(other.height).toBeCloseTo(10, 9);
       expect(other.length).toBeCloseTo(40, 9);
       expectPoint(other.at(13), [22.5, 24.5], [0, 1]);
@@ -130,60 +140,60 @@ describe('the band of a level rectangle', () => {
   });
 });
 
-describe('the band of a turned rectangle', () => {
+describe('the centreline of a turned rectangle', () => {
   it.each([30, -30, 60, -60, 45, -45, 8])('follows it at %i°', (turned) => {
-    const band = bandOf(edgeOf(rectangle(121, 21, turned)), 1);
+    const line = centrelineOf(edgeOf(rectangle(121, 21, turned)), 1);
     const [cos, sin] = [Math.cos(radians(turned)), Math.sin(radians(turned))];
-    expect(Math.abs(degrees(band.angle) - turned)).toBeLessThan(0.5);
-    expect(Math.abs(band.height - 21)).toBeLessThan(1);
-    expect(Math.abs(band.length - 121)).toBeLessThan(1.5);
+    expect(Math.abs(degrees(line.angle) - turned)).toBeLessThan(0.5);
+    expect(Math.abs(line.height - 21)).toBeLessThan(1);
+    expect(Math.abs(line.length - 121)).toBeLessThan(1.5);
     for (const share of [0, 0.25, 0.5, 0.75, 1]) {
       const along = (share - 0.5) * 121;
-      expectPoint(band.at(share * band.length), [along * cos, along * sin], [-sin, cos], 1);
+      expectPoint(line.at(share * line.length), [along * cos, along * sin], [-sin, cos], 1);
     }
   });
 
   it('reads upright text from the bottom to the top', () => {
-    const band = bandOf(edgeOf(rectangle(121, 21, 90)), 1);
-    expect(band.angle).toBe(-Math.PI / 2);
-    expect(band.height).toBeCloseTo(21, 9);
-    expect(band.length).toBeCloseTo(121, 9);
-    expectPoint(band.at(0), [0, 60.5], [1, 0]);
-    expectPoint(band.at(121), [0, -60.5], [1, 0]);
+    const line = centrelineOf(edgeOf(rectangle(121, 21, 90)), 1);
+    expect(line.angle).toBe(-Math.PI / 2);
+    expect(line.height).toBeCloseTo(21, 9);
+    expect(line.length).toBeCloseTo(121, 9);
+    expectPoint(line.at(0), [0, 60.5], [1, 0]);
+    expectPoint(line.at(121), [0, -60.5], [1, 0]);
   });
 
   it('reads leaning text in the direction nearest to level', () => {
     for (const turned of [80, -80]) {
-      const { angle, at, length } = bandOf(edgeOf(rectangle(121, 21, turned)), 1);
+      const { angle, at, length } = centrelineOf(edgeOf(rectangle(121, 21, turned)), 1);
       expect(Math.abs(degrees(angle) - turned)).toBeLessThan(0.5);
       expect(at(length).x - at(0).x).toBeGreaterThan(20);
     }
   });
 });
 
-describe('a reversed band', () => {
+describe('a reversed centreline', () => {
   it('reads upright text from the top to the bottom', () => {
-    const band = reversed(bandOf(edgeOf(rectangle(121, 21, 90)), 1));
-    expect(band.angle).toBe(Math.PI / 2);
-    expect(band.height).toBeCloseTo(21, 9);
-    expect(band.length).toBeCloseTo(121, 9);
-    expectPoint(band.at(0), [0, -60.5], [-1, 0]);
-    expectPoint(band.at(121), [0, 60.5], [-1, 0]);
+    const line = reversed(centrelineOf(edgeOf(rectangle(121, 21, 90)), 1));
+    expect(line.angle).toBe(Math.PI / 2);
+    expect(line.height).toBeCloseTo(21, 9);
+    expect(line.length).toBeCloseTo(121, 9);
+    expectPoint(line.at(0), [0, -60.5], [-1, 0]);
+    expectPoint(line.at(121), [0, 60.5], [-1, 0]);
   });
 
   it('has the same points from the other end, and reversed again the same direction', () => {
-    const band = bandOf(edgeOf(ring(100, 20, 90, 20)), 1);
-    const back = reversed(band);
-    for (const distance of [-30, 0, 12.5, 100, band.length, 300]) {
-      const { x, y, across } = band.at(band.length - distance);
+    const line = centrelineOf(edgeOf(ring(100, 20, 90, 20)), 1);
+    const back = reversed(line);
+    for (const distance of [-30, 0, 12.5, 100, line.length, 300]) {
+      const { x, y, across } = line.at(line.length - distance);
       expectPoint(back.at(distance), [x, y], [-across[0], -across[1]]);
     }
-    expect(Math.abs(back.angle - band.angle)).toBeCloseTo(Math.PI, 9);
-    expect(reversed(back).angle).toBeCloseTo(band.angle, 9);
+    expect(Math.abs(back.angle - line.angle)).toBeCloseTo(Math.PI, 9);
+    expect(reversed(back).angle).toBeCloseTo(line.angle, 9);
   });
 });
 
-describe('the band of a bent region', () => {
+describe('the centreline of a bent region', () => {
   it.each([
     // The middle seen from the centre: above it, below it, to the right, to the left, between.
     { opening: 60, towards: -90, ends: 0.15 },
@@ -197,19 +207,19 @@ describe('the band of a bent region', () => {
     { opening: 120, towards: 40, ends: 0.35 },
   ])('follows $opening° of a ring at $towards°', ({ opening, towards, ends }) => {
     const [radius, width] = [100, 20];
-    const band = bandOf(edgeOf(ring(radius, width, opening, towards)), 1);
+    const line = centrelineOf(edgeOf(ring(radius, width, opening, towards)), 1);
     const arc = radians(opening) * radius;
     // Its ends are as far as the ring's outer corners.
-    expect(band.length).toBeGreaterThan(arc);
-    expect(band.length).toBeLessThan(1.1 * arc);
-    expect(Math.abs(band.height - width)).toBeLessThan(0.12 * width);
+    expect(line.length).toBeGreaterThan(arc);
+    expect(line.length).toBeLessThan(1.1 * arc);
+    expect(Math.abs(line.height - width)).toBeLessThan(0.12 * width);
     // Along the text, down is to the centre where its middle is above, and away where it is below.
-    const middle = band.at(band.length / 2);
+    const middle = line.at(line.length / 2);
     const inwards = -Math.sign(middle.x * middle.across[0] + middle.y * middle.across[1]);
-    const text = band.angle - radians(towards);
+    const text = line.angle - radians(towards);
     expect(inwards).toBe(Math.sign(Math.sin(text)));
     for (let step = 0; step <= 40; step++) {
-      const { x, y, across } = band.at((step / 40) * band.length);
+      const { x, y, across } = line.at((step / 40) * line.length);
       const from = Math.hypot(x, y);
       const isMiddle = step >= 4 && step <= 36;
       expect(Math.abs(from - radius), `step ${step}`).toBeLessThan(isMiddle ? 2 : ends * width);
@@ -219,7 +229,7 @@ describe('the band of a bent region', () => {
   });
 
   it('is as symmetric as its region', () => {
-    const { at, length } = bandOf(edgeOf(ring(100, 20, 90, -90)), 1);
+    const { at, length } = centrelineOf(edgeOf(ring(100, 20, 90, -90)), 1);
     for (const distance of [0, 20, 40, 60]) {
       const [{ x, y }, other] = [at(distance), at(length - distance)];
       expect(Math.hypot(other.x + x, other.y - y), `at ${distance}`).toBeLessThan(0.5);
@@ -227,18 +237,18 @@ describe('the band of a bent region', () => {
   });
 
   it('points down to the centre above it, and away from the centre below it', () => {
-    const above = bandOf(edgeOf(ring(100, 20, 90, -90)), 1);
+    const above = centrelineOf(edgeOf(ring(100, 20, 90, -90)), 1);
     expectPoint(above.at(above.length / 2), [0, -100], [0, 1], 1);
     expect(above.at(0).across[0]).toBeGreaterThan(0.5);
     expect(above.at(above.length).across[0]).toBeLessThan(-0.5);
-    const below = bandOf(edgeOf(ring(100, 20, 90, 90)), 1);
+    const below = centrelineOf(edgeOf(ring(100, 20, 90, 90)), 1);
     expectPoint(below.at(below.length / 2), [0, 100], [0, 1], 1);
     expect(below.at(0).across[0]).toBeLessThan(-0.5);
     expect(below.at(below.length).across[0]).toBeGreaterThan(0.5);
   });
 
   it('goes on straight beyond its ends', () => {
-    const { at, length } = bandOf(edgeOf(ring(100, 20, 120, -90)), 1);
+    const { at, length } = centrelineOf(edgeOf(ring(100, 20, 120, -90)), 1);
     for (const [from, sign] of [
       [at(-3), -1],
       [at(length + 3), 1],
@@ -257,7 +267,7 @@ describe('the band of a bent region', () => {
   });
 });
 
-describe('the band of a nearly square region', () => {
+describe('the centreline of a nearly square region', () => {
   it.each([
     { turned: 0, angle: 0, height: 27 },
     { turned: 30, angle: 30, height: 27 },
@@ -266,35 +276,35 @@ describe('the band of a nearly square region', () => {
     { turned: 90, angle: 0, height: 31 },
     { turned: -80, angle: 10, height: 31 },
   ])('has the direction nearest to level at $turned°', ({ turned, angle, height }) => {
-    const band = bandOf(edgeOf(rectangle(31, 27, turned)), 1);
-    expect(Math.abs(degrees(band.angle) - angle)).toBeLessThan(1);
-    expect(Math.abs(band.height - height)).toBeLessThan(1.5);
-    expect(Math.abs(band.length - (31 + 27 - height))).toBeLessThan(1.5);
+    const line = centrelineOf(edgeOf(rectangle(31, 27, turned)), 1);
+    expect(Math.abs(degrees(line.angle) - angle)).toBeLessThan(1);
+    expect(Math.abs(line.height - height)).toBeLessThan(1.5);
+    expect(Math.abs(line.length - (31 + 27 - height))).toBeLessThan(1.5);
   });
 
   it('may stand if it is more than 1.3 times as high as wide', () => {
-    expect(bandOf(block(0, 0, 21, 26), 1).angle).toBe(0);
-    expect(bandOf(block(0, 0, 21, 28), 1).angle).toBe(-Math.PI / 2);
+    expect(centrelineOf(block(0, 0, 21, 26), 1).angle).toBe(0);
+    expect(centrelineOf(block(0, 0, 21, 28), 1).angle).toBe(-Math.PI / 2);
   });
 });
 
-describe('the band of a tiny or thin region', () => {
+describe('the centreline of a tiny or thin region', () => {
   it('is a pixel', () => {
-    const band = bandOf([[5, 7]], 1);
-    expect([band.height, band.length, band.angle]).toEqual([1, 1, 0]);
-    expectPoint(band.at(0), [4.5, 7], [0, 1]);
-    expectPoint(band.at(1), [5.5, 7], [0, 1]);
-    expectPoint(band.at(21), [25.5, 7], [0, 1]);
+    const line = centrelineOf([[5, 7]], 1);
+    expect([line.height, line.length, line.angle]).toEqual([1, 1, 0]);
+    expectPoint(line.at(0), [4.5, 7], [0, 1]);
+    expectPoint(line.at(1), [5.5, 7], [0, 1]);
+    expectPoint(line.at(21), [25.5, 7], [0, 1]);
   });
 
   it('is two pixels: side by side, one above the other, or diagonal', () => {
-    const level = bandOf(block(5, 7, 2, 1), 1);
+    const level = centrelineOf(block(5, 7, 2, 1), 1);
     expect([level.height, level.length, level.angle]).toEqual([1, 2, 0]);
     expectPoint(level.at(1), [5.5, 7], [0, 1]);
-    const upright = bandOf(block(5, 7, 1, 2), 1);
+    const upright = centrelineOf(block(5, 7, 1, 2), 1);
     expect([upright.height, upright.length, upright.angle]).toEqual([1, 2, -Math.PI / 2]);
     expectPoint(upright.at(0), [5, 8.5], [1, 0]);
-    const diagonal = bandOf(
+    const diagonal = centrelineOf(
       [
         [5, 7],
         [6, 8],
@@ -307,34 +317,34 @@ describe('the band of a tiny or thin region', () => {
   });
 
   it('is two pixels with a gap', () => {
-    const band = bandOf(
+    const line = centrelineOf(
       [
         [5, 7],
         [25, 7],
       ],
       1,
     );
-    expect(band.height).toBe(1);
-    expect(band.length).toBeCloseTo(21, 9);
-    expectPoint(band.at(10.5), [15, 7], [0, 1]);
+    expect(line.height).toBe(1);
+    expect(line.length).toBeCloseTo(21, 9);
+    expectPoint(line.at(10.5), [15, 7], [0, 1]);
   });
 
-  it('is a line 1 pixel high', () => {
-    const level = bandOf(block(3, 9, 40, 1), 1);
+  it('of a line 1 pixel high', () => {
+    const level = centrelineOf(block(3, 9, 40, 1), 1);
     expect([level.height, level.angle]).toEqual([1, 0]);
     expect(level.length).toBeCloseTo(40, 9);
     expectPoint(level.at(40), [42.5, 9], [0, 1]);
-    const upright = bandOf(block(3, 9, 1, 40), 1);
+    const upright = centrelineOf(block(3, 9, 1, 40), 1);
     expect([upright.height, upright.angle]).toEqual([1, -Math.PI / 2]);
     expectPoint(upright.at(0), [3, 48.5], [1, 0]);
   });
 
   it('is whole cells of 4 × 4 pixels', () => {
-    const one = bandOf(cellCorners([[2, 3]]), 4);
+    const one = centrelineOf(cellCorners([[2, 3]]), 4);
     expect(one.height).toBeCloseTo(4, 9);
     expect(one.length).toBeCloseTo(4, 9);
     expectPoint(one.at(2), [9.5, 13.5], [0, 1]);
-    const many = bandOf(cellCorners(block(2, 3, 20, 5)), 4);
+    const many = centrelineOf(cellCorners(block(2, 3, 20, 5)), 4);
     expect(many.height).toBeCloseTo(20, 9);
     expect(many.length).toBeCloseTo(80, 9);
     expectPoint(many.at(0), [7.5, 21.5], [0, 1]);
@@ -342,17 +352,17 @@ describe('the band of a tiny or thin region', () => {
   });
 });
 
-describe('bands', () => {
+describe('centrelines', () => {
   it('only move with their region', () => {
     for (const region of [rectangle(121, 21, 30), ring(100, 20, 120, 50), rectangle(31, 27, 60)]) {
       const outline = edgeOf(region);
-      const here = bandOf(outline, 1);
+      const here = centrelineOf(outline, 1);
       for (const [dx, dy] of [
         [4000, 0],
         [0, 4000],
         [16000, -9000],
       ]) {
-        const there = bandOf(
+        const there = centrelineOf(
           outline.map(([x, y]): Point => [x + dx, y + dy]),
           1,
         );
@@ -374,14 +384,14 @@ describe('bands', () => {
       const width = Math.max(...rows.map((row) => row.length));
       const outline = pixelsOf(rows);
       const diagonal = Math.hypot(width, rows.length);
-      for (const [band, scale] of [
-        [bandOf(outline, 1), 1],
-        [bandOf(cellCorners(outline), 4), 4],
+      for (const [line, scale] of [
+        [centrelineOf(outline, 1), 1],
+        [centrelineOf(cellCorners(outline), 4), 4],
       ] as const) {
-        expectSound(band, rows.join('\n'));
-        expectWalk(band, rows.join('\n'));
-        expect(band.length, rows.join('\n')).toBeLessThan(1.1 * scale * diagonal);
-        expect(band.height, rows.join('\n')).toBeLessThan(1.1 * scale * diagonal);
+        expectSound(line, rows.join('\n'));
+        expectWalk(line, rows.join('\n'));
+        expect(line.length, rows.join('\n')).toBeLessThan(1.1 * scale * diagonal);
+        expect(line.height, rows.join('\n')).toBeLessThan(1.1 * scale * diagonal);
       }
     }
   });
@@ -401,15 +411,15 @@ describe('bands', () => {
               [x, 12],
             ],
       ).flat();
-      const band = bandOf(outline, 1);
-      expectSound(band, `seed ${seed}`);
-      expect(band.length, `seed ${seed}`).toBeLessThan(1.2 * 86);
+      const line = centrelineOf(outline, 1);
+      expectSound(line, `seed ${seed}`);
+      expect(line.length, `seed ${seed}`).toBeLessThan(1.2 * 86);
     }
   });
 
   it('take an outline of any length', () => {
     const outline = Array.from({ length: 300_000 }, (_, at): Point => [at >> 1, 20 * (at & 1)]);
-    const { length, height } = bandOf(outline, 1);
+    const { length, height } = centrelineOf(outline, 1);
     expect(length).toBeCloseTo(150_000, 6);
     expect(height).toBeCloseTo(21, 6);
   });
@@ -421,8 +431,8 @@ describe('bands', () => {
         Math.floor(places[2 * at] * sizeX * 200),
         Math.floor(places[2 * at + 1] * sizeY * 60),
       ]);
-      expectSound(bandOf(outline, 1), JSON.stringify(outline));
-      expectSound(bandOf(cellCorners(outline), 4), JSON.stringify(outline));
+      expectSound(centrelineOf(outline, 1), JSON.stringify(outline));
+      expectSound(centrelineOf(cellCorners(outline), 4), JSON.stringify(outline));
     }
   });
 });
