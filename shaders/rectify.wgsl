@@ -23,6 +23,8 @@ struct Source {
   firstByte: u32,
   height: u32,
   width: u32,
+  // how much further apart columns are than rows
+  squeeze: f32,
   // along each axis
   taps: u32,
 }
@@ -80,7 +82,7 @@ fn main(
   }
   let source = sources[column.source - 1u];
   let down = vec2f(column.stepX, column.stepY);
-  let along = vec2f(column.stepY, -column.stepX);
+  let along = vec2f(column.stepY, -column.stepX) * source.squeeze;
   let middle = vec2f(column.x, column.y) + (f32(row % LINE) + 0.5 - 0.5 * f32(LINE)) * down;
   var sum = vec3f(0.0);
   for (var i = 0u; i < source.taps; i++) {

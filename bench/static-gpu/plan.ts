@@ -9,18 +9,20 @@ import { type ConvTile, tileSize } from '../../src/layers/conv/tiles/tile.js';
 import { tileName } from '../../src/layers/conv/tiles/kinds.js';
 import { defaultChoices } from '../../src/layers/conv/method.js';
 import { type Precision, valueBytes } from '../../src/layers/precision.js';
+import { planRectify } from '../../src/layers/rectify.js';
 import type { DetectionSettings } from '../../src/network/config.js';
 import { packagedWeights } from '../../src/node.js';
 import { readWeights } from '../../src/network/weights-file.js';
 import { uploadWeights } from '../../src/network/weights.js';
 import { greedy } from '../../src/recognition/plan.js';
+import { pageShape } from '../../src/recognition/pages.js';
 import { planReader } from '../../src/recognition/reader.js';
 import { uploadRecognition } from '../../src/recognition/weights.js';
 import type { Size } from '../sizes.js';
 import type { DirectConvPlan } from '../../src/layers/conv/direct.js';
 
 export interface PlannedKernel {
-  /** `preprocess`, `network`, `aggregation`, `features`, `recognition`. */
+  /** `preprocess`, `network`, `aggregation`, `features`, `recognition`, `rectification`. */
   readonly stage: string;
   readonly dispatch: Dispatch;
   readonly work: Work;
@@ -86,9 +88,12 @@ export async function planPackaged(
   const plan = planDetection(config, weights, source, size, gpu.profile);
   const head = uploadRecognition(gpu, tensors, config)!;
   const reading = planReader(plan.network, weights, head, size, greedy);
-  const kernels = [...plan.stages, ...reading.stages].flatMap(({ name, dispatches: own }) =>
-    own.map((dispatch) => ({ stage: name, dispatch })),
-  );
+  const page = planRectify({ ...pageShape(2), channels: 3 });
+  const kernels = [
+    ...plan.stages,
+    ...reading.stages,
+    { name: 'rectification', dispatches: page.dispatches },
+  ].flatMap(({ name, dispatches: own }) => own.map((dispatch) => ({ stage: name, dispatch })));
   const works = workOf(
     kernels.map(({ dispatch }) => dispatch),
     convs,

@@ -315,6 +315,8 @@ const stageNames = {
   regions: 'shapes',
   features: 'features',
   recognition: 'reading, GPU',
+  rectification: 'rectify',
+  pages: 'network, rectified words',
   reading: 'reading, overall',
   total: 'total',
 };

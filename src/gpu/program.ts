@@ -62,7 +62,8 @@ export class Program {
   /**
    * Compiles pipelines and allocates memory. `pinned` slots never share memory, because the host
    * writes them before a run or reads them after it. `kept` slots hold their values from their
-   * first use on, for stages that are recorded repeatedly.
+   * first use on, for stages that are recorded repeatedly. `todo` ends the message of an error for
+   * too little memory.
    * @throws PanppError `argument` if a slot exceeds the binding or buffer limit or memory runs out;
    * `shader` if a dispatch does not compile or its bindings are invalid
    */
@@ -71,11 +72,12 @@ export class Program {
     stages: readonly Stage[],
     pinned: readonly Slot[],
     kept: readonly Slot[] = [],
+    todo = needLess,
   ): Promise<Program> {
     gpu.assertUsable();
     const dispatches = stages.flatMap((stage) => stage.dispatches);
     const memory = planMemory(dispatches, pinned, kept);
-    assertFits(gpu, dispatches);
+    assertFits(gpu, dispatches, todo);
     const pipelines = await settledAll(dispatches.map((dispatch) => pipelineOf(gpu, dispatch)));
     gpu.assertUsable();
     const { device } = gpu;
@@ -93,6 +95,7 @@ export class Program {
           device.createBuffer({ label: `panpp memory ${index}`, size, usage }),
         ),
       (made) => made.forEach((buffer) => buffer.destroy()),
+      todo,
     );
     device.pushErrorScope('validation');
     const uniforms = packUniforms(device, dispatches);
@@ -312,13 +315,13 @@ export function tightestFit(
   return tightest;
 }
 
-function assertFits({ profile }: Gpu, dispatches: readonly Dispatch[]): void {
+function assertFits({ profile }: Gpu, dispatches: readonly Dispatch[], todo: string): void {
   const { share, label, bytes, allowed, what } = tightestFit(profile, dispatches);
   if (share <= 1) return;
   const [needed, most] = [bytes, allowed].map((count) => Math.ceil(count / 2 ** 20));
   throw new PanppError(
     'argument',
-    `${label} needs ${needed} MiB in one ${what} and ${profile.adapter} allows ${most} MiB; ${needLess}`,
+    `${label} needs ${needed} MiB in one ${what} and ${profile.adapter} allows ${most} MiB; ${todo}`,
   );
 }
 

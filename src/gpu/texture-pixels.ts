@@ -11,6 +11,14 @@ import { submitOnce } from './program.js';
 /** Image sources that WebGPU can copy into a texture directly. */
 export type ExternalPicture = GPUCopyExternalImageSource;
 
+/** Rows and columns of a texture. */
+export interface TexelPart {
+  readonly rows: Uint32Array;
+  readonly columns: Uint32Array;
+  /** Where their pixels begin in the buffer: a multiple of 256; default: 0. */
+  readonly firstByte?: number;
+}
+
 const gatherTexels = { label: 'panpp texels', shader: shaderOf(source)() };
 
 export class TexturePixels {
@@ -115,14 +123,11 @@ export class TexturePixels {
     );
   }
 
-  /**
-   * Copies the pixels of some rows and columns to a buffer, as RGBA bytes; submitted at once.
-   * @param firstByte where they begin in the buffer; a multiple of 256
-   */
-  gather(rows: Uint32Array, columns: Uint32Array, target: GPUBuffer, firstByte = 0): void {
+  /** Copies the pixels of parts to a buffer, as RGBA bytes; submitted at once. */
+  gather(parts: readonly TexelPart[], target: GPUBuffer): void {
     const { device } = this.#gpu;
-    const count = rows.length * columns.length;
-    const [rowIndices, columnIndices] = [rows, columns].map((values) => {
+    const made: GPUBuffer[] = [];
+    const indices = (values: Uint32Array) => {
       const buffer = device.createBuffer({
         label: 'panpp texels',
         size: values.byteLength,
@@ -131,21 +136,30 @@ export class TexturePixels {
       });
       new Uint32Array(buffer.getMappedRange()).set(values);
       buffer.unmap();
+      made.push(buffer);
       return buffer;
+    };
+    const dispatches = parts.map(({ rows, columns, firstByte = 0 }) => {
+      const count = rows.length * columns.length;
+      const range = { offset: firstByte, bytes: 4 * count };
+      return dispatch({
+        ...gatherTexels,
+        bindings: {
+          picture: this.#view,
+          rows: indices(rows),
+          columns: indices(columns),
+          pixels: { resource: target, range },
+        },
+        invocations: [count],
+      });
     });
-    const gathering = dispatch({
-      ...gatherTexels,
-      bindings: {
-        picture: this.#view,
-        rows: rowIndices,
-        columns: columnIndices,
-        pixels: { resource: target, range: { offset: firstByte, bytes: 4 * count } },
-      },
-      invocations: [count],
-    });
-    submitOnce(this.#gpu, 'texels', [gathering], [this.#pipeline]);
-    rowIndices.destroy();
-    columnIndices.destroy();
+    submitOnce(
+      this.#gpu,
+      'texels',
+      dispatches,
+      dispatches.map(() => this.#pipeline),
+    );
+    for (const buffer of made) buffer.destroy();
   }
 
   /** Frees the texture that `ofExternal` made; submitted work still completes. */

@@ -20,7 +20,7 @@ export function writeUploads(
   uploads.forEach(({ pixels }, index) => {
     const target = program.bufferOf(resize.pixels[index]);
     if (pixels instanceof Uint8Array) writeBytes(queue, target, pixels);
-    else pixels.texture.gather(pixels.rows, pixels.columns, target);
+    else pixels.texture.gather([pixels], target);
   });
   queue.writeBuffer(program.bufferOf(resize.columnTaps), 0, uploads[0].columnTaps);
   queue.writeBuffer(program.bufferOf(resize.rowTaps), 0, uploads[0].rowTaps);

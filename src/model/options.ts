@@ -96,7 +96,10 @@ export interface SpottingTimings extends DetectionTimings {
   readonly rectification?: number;
   /** The network on the pages of rectified words, on the GPU. */
   readonly pages?: number;
-  /** Wall-clock time from the regions to their words. */
+  /**
+   * Wall-clock time from the regions to their words, with what the rectified reading sets up and
+   * uploads.
+   */
   readonly reading: number;
 }
 

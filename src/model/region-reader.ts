@@ -27,7 +27,7 @@ export type ReadOnce = (rois: Rois) => Promise<{
 }>;
 
 /** An image and how its regions are read. */
-export interface Reading extends Pick<ImageInput, 'size' | 'original'> {
+export interface ReadingTask extends Pick<ImageInput, 'size' | 'original'> {
   readonly image: PixelSource;
   readonly setup: ReadingSetup;
   readonly options: ReadOptions & CallOptions;
@@ -51,7 +51,7 @@ export class RegionReader {
   /** Reads regions; `readOnce` reads them as they stand. Calls must not overlap. */
   async read(
     rois: Rois,
-    { image, size, original, setup, options }: Reading,
+    { image, size, original, setup, options }: ReadingTask,
     readOnce: ReadOnce,
   ): Promise<{
     words: LocatedWord[];
@@ -59,12 +59,15 @@ export class RegionReader {
   }> {
     const start = performance.now();
     const { rectify = true, signal } = options;
-    const [once, again] = await Promise.all([
+    const both = [
       readOnce(rois),
       rectify
         ? readRectified(image, rois, size, this.#withPass(image, setup), signal)
         : { readings: [], timings: {} },
-    ]);
+    ] as const;
+    // Both have ended before the call does, even if one fails: they use the image and the passes.
+    await Promise.allSettled(both);
+    const [once, again] = await Promise.all(both);
     const timings: Record<string, number> = { ...once.timings };
     addTimes(timings, again.timings);
     const words = locatedWords(once.words, rois.rois, { size, original }).map((word, index) =>

@@ -95,8 +95,8 @@ export class TiledImages {
   }
 
   /**
-   * Finds the regions, then reads each in a window that holds all of it; a region that is longer
-   * than a tile may be has no text.
+   * Finds the regions, then reads each in a window that holds all of it; one that is longer than a
+   * tile may be is only read rectified.
    */
   async spot(
     image: PixelSource,
@@ -114,7 +114,7 @@ export class TiledImages {
     const read = await this.#regions.read(
       { rois, maskScale: scale },
       { image, size, original: { width, height }, setup, options: { ...options, signal } },
-      (each) => this.#read(image, tiling, setup, each, false, signal),
+      (each) => this.#read(image, tiling, setup, each, windowsOf(each, tiling), signal),
     );
     const { reading, ...more } = read.timings;
     addTimes(timings, more);
@@ -126,7 +126,10 @@ export class TiledImages {
     };
   }
 
-  /** Reads given regions, each in a window that holds all of it. */
+  /**
+   * Reads given regions, each in a window that holds all of it.
+   * @throws PanppError `argument` for one that is longer than a tile may be
+   */
   async recognize(
     image: PixelSource,
     tiling: Tiling,
@@ -138,10 +141,11 @@ export class TiledImages {
     const { width, height } = image;
     const sizes = { size: tiling.size, original: { width, height } };
     const timings = { upload: 0, setup: 0 };
-    const read = await this.#regions.read(
-      { rois: roisOfShapes(regions, sizes), maskScale: 1 },
-      { image, ...sizes, setup, options },
-      (each) => this.#read(image, tiling, setup, each, true, options.signal),
+    const rois = { rois: roisOfShapes(regions, sizes), maskScale: 1 };
+    const windows = windowsOf(rois, tiling);
+    if (windows.faults.length > 0) throw windows.faults[0];
+    const read = await this.#regions.read(rois, { image, ...sizes, setup, options }, (each) =>
+      this.#read(image, tiling, setup, each, windows, options.signal),
     );
     return {
       words: read.words.map((word) => readingOf(word, options)),
@@ -179,22 +183,17 @@ export class TiledImages {
     return { detected, timings };
   }
 
-  /** @param isGiven whether the caller gave the regions: then one that can't be read is an error */
   async #read(
     image: PixelSource,
-    { size, tiles, side }: Tiling,
+    { size }: Tiling,
     setup: ReadingSetup,
     rois: Rois,
-    isGiven: boolean,
+    { windows, window }: ReturnType<typeof windowsOf>,
     signal?: AbortSignal,
   ): Promise<{ words: Word[]; timings: Record<'upload' | 'setup', number> }> {
     const start = performance.now();
-    const crops = rois.rois.map(({ crop }) => crop);
-    const window = windowSize(crops, size, sizeOfPart(tiles[0].area), side);
-    const { windows, faults } = planWindows(crops, size, window, tileMargin);
-    if (isGiven && faults.length > 0) throw faults[0];
     if (windows.length === 0)
-      return { words: crops.map(() => unread), timings: { upload: 0, setup: 0 } };
+      return { words: rois.rois.map(() => unread), timings: { upload: 0, setup: 0 } };
     const uploads = new PartUploads(
       image,
       size,
@@ -229,6 +228,13 @@ export class TiledImages {
     }
     return side;
   }
+}
+
+/** The windows to read regions in, their size, and an error for each region that fits none. */
+function windowsOf({ rois }: Rois, { size, tiles, side }: Tiling) {
+  const crops = rois.map(({ crop }) => crop);
+  const window = windowSize(crops, size, sizeOfPart(tiles[0].area), side);
+  return { ...planWindows(crops, size, window, tileMargin), window };
 }
 
 function sizeOfPart({ top, bottom, left, right }: Part): Size {

@@ -6,7 +6,7 @@ import type { Size } from '../images/size.js';
 import { type PixelSource, gather } from '../images/upload.js';
 import { type RectifyPlan, lineHeight, planRectify } from '../layers/rectify.js';
 import { type Page, packColumns, packSources, pageShape } from './pages.js';
-import { type Reader, createReading } from './reader.js';
+import { type Reader, createReader } from './reader.js';
 import type { ReadingSetup } from './reading.js';
 import { type Roi, roiOfShape } from './roi.js';
 import { wordBox } from './strips.js';
@@ -33,9 +33,10 @@ export class PagePass {
     channels: 3 | 4,
   ): Promise<PagePass> {
     const plan = planRectify({ ...pageShape(lines), channels });
-    const { program, reader } = await createReading(gpu, setup, {
+    const { program, reader } = await createReader(gpu, setup, {
       ...plan,
       stages: ['rectification', 'pages'],
+      todo: 'read without rectifying (rectify: false, --no-rectify)',
       written: [plan.pixels, plan.columns, plan.sources],
     });
     return new PagePass(gpu, plan, program, reader);
@@ -97,8 +98,10 @@ function writeSources(
   target: GPUBuffer,
 ): void {
   if (image instanceof TexturePixels) {
-    for (const { source, firstByte } of strips)
-      image.gather(source.rows, source.columns, target, firstByte);
+    image.gather(
+      strips.map(({ source: { rows, columns }, firstByte }) => ({ rows, columns, firstByte })),
+      target,
+    );
     return;
   }
   const { firstByte, source } = strips[strips.length - 1];

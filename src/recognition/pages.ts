@@ -47,31 +47,34 @@ function pageBytes(lines: number): number {
 }
 
 /**
- * Lays strips out in their order, on as few pages as that allows.
+ * Lays strips out in their order, on as few pages as that allows; takes a page's strips when the page
+ * is asked for.
  * @param channels bytes per pixel of the image that is sampled
  */
-export function pagesOf(strips: readonly Strip[], channels: number): Page[] {
-  const pages: Page[] = [];
+export function* pagesOf(
+  strips: Iterable<Strip>,
+  channels: number,
+): Generator<Page, void, undefined> {
   let placed: PlacedStrip[] = [];
   let [line, left, bytes] = [0, 0, 0];
-  const finish = () => {
+  const finished = (): Page => {
     const last = placed[placed.length - 1].line;
     const lines = pageLines.find((each) => each > last && pageBytes(each) >= bytes)!;
-    pages.push({ lines, strips: placed });
+    const page = { lines, strips: placed };
     placed = [];
     [line, left, bytes] = [0, 0, 0];
+    return page;
   };
   for (const strip of strips) {
     const width = strip.columns.length;
     const source = sourceOf(strip, channels);
     if (left + width > pageWidth) [line, left] = [line + 1, 0];
-    if (line === mostLines || bytes + source.bytes > pageBytes(mostLines)) finish();
+    if (line === mostLines || bytes + source.bytes > pageBytes(mostLines)) yield finished();
     placed.push({ strip, source, firstByte: bytes, line, left });
     left += width;
     bytes += source.bytes;
   }
-  if (placed.length > 0) finish();
-  return pages;
+  if (placed.length > 0) yield finished();
 }
 
 /**
@@ -122,18 +125,23 @@ export function packColumns({ lines, strips }: Page): Uint32Array<ArrayBuffer> {
 
 /** Where a source has more pixels than this for one of the page, several are averaged. */
 const finest = 1.4;
+/** More samples would take long where very long text is squeezed. */
+const mostTaps = 8;
+
+function tapsOf({ step, squeeze }: Strip, { stride }: StripSource): number {
+  const fineness = (step * Math.max(squeeze, 1)) / stride;
+  return fineness > finest ? Math.min(Math.ceil(fineness), mostTaps) : 1;
+}
 
 /** Packs a page's `sources`. */
 export function packSources({ strips }: Page): Uint8Array<ArrayBuffer> {
   return sourceLayout().packAll(
-    strips.map(({ strip, source: { rows, columns, stride }, firstByte }) => {
-      const fineness = strip.step / stride;
-      return {
-        firstByte,
-        height: rows.length,
-        width: columns.length,
-        taps: fineness > finest ? Math.ceil(fineness) : 1,
-      };
-    }),
+    strips.map(({ strip, source, firstByte }) => ({
+      firstByte,
+      height: source.rows.length,
+      width: source.columns.length,
+      squeeze: strip.squeeze,
+      taps: tapsOf(strip, source),
+    })),
   );
 }

@@ -5,7 +5,7 @@ import type { Size } from '../images/size.js';
 import type { ImageUpload } from '../images/upload.js';
 import { inputsOf, writeUploads } from '../images/write-uploads.js';
 import { type ResizePlan, type ResizeSource, planResize } from '../layers/resize.js';
-import { type Reader, createReading } from './reader.js';
+import { type Reader, createReader } from './reader.js';
 import type { ReadingSetup } from './reading.js';
 import type { Rois } from './roi.js';
 import type { Word } from './words.js';
@@ -30,7 +30,7 @@ export class RecognitionPass {
     { upload, size }: { readonly upload: ResizeSource; readonly size: Size },
   ): Promise<RecognitionPass> {
     const resize = planResize(upload, size.height, size.width);
-    const { program, reader } = await createReading(gpu, setup, {
+    const { program, reader } = await createReader(gpu, setup, {
       ...resize,
       stages: ['preprocess', 'network'],
       written: inputsOf(resize),

@@ -76,13 +76,15 @@ export interface ReadingInput {
   /** What the host writes. */
   readonly written: readonly Slot[];
   readonly output: FeatureMap;
+  /** What to do if memory does not suffice; default: `needLess`. */
+  readonly todo?: string;
 }
 
 /** A program that reads words in its own input, and the reader that runs it. */
-export async function createReading(
+export async function createReader(
   gpu: Gpu,
   { config, weights, head, decoding }: ReadingSetup,
-  { stages, dispatches, written, output }: ReadingInput,
+  { stages, dispatches, written, output, todo }: ReadingInput,
 ): Promise<{ program: Program; reader: Reader }> {
   const network = planNetwork(config, weights, output);
   const reading = planReader(network, weights, head.weights, output, decoding);
@@ -95,6 +97,7 @@ export async function createReading(
     ],
     [...written, ...reading.pinned],
     reading.kept,
+    todo,
   );
   return { program, reader: new Reader(gpu, reading.recognition, program, head.vocabulary) };
 }
@@ -119,7 +122,8 @@ export class Reader {
 
   /**
    * Reads regions: one submit for each batch that fits the plan, one wait for all. Without regions
-   * nothing runs. Calls must not overlap.
+   * nothing runs. Calls must not overlap. From the second call on, the GPU has its work when this
+   * returns.
    * @param before stages to run first; must include `features`
    */
   async read(
@@ -136,7 +140,8 @@ export class Reader {
         : undefined;
     timeline?.reset();
     const wordBytes = rois.length * wordFields * 4;
-    const readback = await this.#readbackOf(wordBytes + 8 * runs.length + (timeline?.bytes ?? 0));
+    const bytes = wordBytes + 8 * runs.length + (timeline?.bytes ?? 0);
+    const readback = this.#keptReadback(bytes) ?? (await Readback.create(this.#gpu, 2 * bytes));
     try {
       let timesOf: ReturnType<Timeline['copyTo']> | undefined;
       const ranges = runs.map((run, index) => {
@@ -168,13 +173,13 @@ export class Reader {
     }
   }
 
-  /** The last one if it is large enough, else a new one of twice the size. */
-  async #readbackOf(bytes: number): Promise<Readback> {
+  /** The last one, if it is large enough. */
+  #keptReadback(bytes: number): Readback | undefined {
     const last = this.#readback;
     this.#readback = undefined;
     if (last && last.capacity >= bytes) return last;
     last?.dispose();
-    return Readback.create(this.#gpu, 2 * bytes);
+    return undefined;
   }
 
   #writeRun(run: Rois['rois'], maskScale: number): void {

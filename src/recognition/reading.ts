@@ -17,9 +17,10 @@ export interface ReadOptions {
   /** Return each word's characters with their probabilities and attention positions. */
   readonly characters?: boolean;
   /**
-   * Read each region a second time, sampled from the image along its middle line so that the word
+   * Read each region a second time, sampled from the image along its centreline so that the word
    * stands level, and keep the reading with the higher score; default: true. Without it, a region
-   * is read once, in its upright box, as in the paper.
+   * is read once, in its upright box, as in the paper. A rectified word stands on a page with others
+   * of the call, which may change its reading a little, as neighbours in an image do.
    */
   readonly rectify?: boolean;
 }
@@ -38,8 +39,8 @@ export interface TextCharacter {
   /** Softmax of the decoder's logits, 0 … 1. */
   readonly probability: number;
   /**
-   * Point of the decoder's strongest attention, in image pixels; one of the region's 8 × 32
-   * positions.
+   * Point of the decoder's strongest attention, in image pixels; one of the 8 × 32 positions of the
+   * reading that was kept.
    */
   readonly attention: Point;
 }

@@ -1,4 +1,4 @@
-// A second reading of regions, rectified: each word is sampled from the image along its middle line,
+// A second reading of regions, rectified: each word is sampled from the image along its centreline,
 // level and of one height. The paper reads a region in its upright box, from features of the whole
 // image; that suits level words of medium size, which are most of what a reader is trained on.
 // Rectification as in Shi et al. 2016, "Robust Scene Text Recognition with Automatic
@@ -58,6 +58,9 @@ function pointInImage(
   position: number,
   page: Size,
 ): Point {
-  const [x, y] = pointOfPosition(roi, position, page, page);
-  return pointOfStrip(strip, x - left, y - line * lineHeight);
+  const [onPageX, onPageY] = pointOfPosition(roi, position, page, page);
+  const [x, y] = pointOfStrip(strip, onPageX - left, onPageY - line * lineHeight);
+  // A strip at the image's edge may reach beyond it.
+  const { left: first, top, right, bottom } = strip.box;
+  return [Math.min(Math.max(x, first), right - 1), Math.min(Math.max(y, top), bottom - 1)];
 }

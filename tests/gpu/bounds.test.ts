@@ -286,6 +286,36 @@ describe('on SwiftShader', async () => {
   });
 
   it.each([
+    ['that end with the image’s last byte', imageOf(91, 37, (at) => (at * 7919) % 256)],
+    ['of a pixel', imageOf(1, 1, () => 255)],
+    ['squeezed, of a strip', imageOf(300, 7, (at) => at % 256)],
+    ['squeezed and steep', imageOf(7, 300, (at) => at % 256)],
+  ])('rectified words: %s', async (_, image) => {
+    const { width: right, height: bottom } = image;
+    const boxes = [
+      { left: 0, top: 0, right, bottom },
+      { left: right - 1, top: bottom - 1, right, bottom },
+    ];
+    expect((await model.recognize(image, boxes, { shortSide: 32 })).words).toHaveLength(2);
+    await inBounds(/^page\.rectify/);
+  });
+
+  it('rectified words of a texture', async () => {
+    const usage =
+      GPUTextureUsage.TEXTURE_BINDING |
+      GPUTextureUsage.COPY_DST |
+      GPUTextureUsage.RENDER_ATTACHMENT;
+    const texture = gpu.device.createTexture({ size: [75, 53], format: 'rgba8unorm', usage });
+    const boxes = [
+      { left: 0, top: 0, right: 75, bottom: 53 },
+      { left: 70, top: 50, right: 75, bottom: 53 },
+    ];
+    await model.recognize(texture, boxes, { shortSide: 64 });
+    texture.destroy();
+    await inBounds(/^page\.rectify/);
+  });
+
+  it.each([
     ['nothing', () => [-1, -1]],
     ['all one kernel', () => [1, 1]],
     ['single pixels', (x, y) => [(x + y) % 2 ? -1 : 1, 1]],

@@ -63,8 +63,7 @@ function pageOf(image: PixelImage, times: number, enlarged: number): Page {
   const size = { height: image.height / enlarged, width: image.width / enlarged };
   const shapes = words.map((word) => word.map(([x, y]) => [x, y] as const));
   const rois = roisOfShapes(Array.from({ length: times }, () => shapes).flat(), { size, original });
-  const [page] = pagesOf(stripsOf(rois, 1, size, original), image.channels);
-  return page;
+  return [...pagesOf(stripsOf(rois, 1, size, original), image.channels)][0];
 }
 
 async function pageOnGpu(gpu: Gpu, image: PixelSource, page: Page): Promise<Float32Array> {
@@ -136,9 +135,19 @@ describeOnGpus('a page of rectified words', (gpu) => {
       words.map((word) => word.map(([x, y]) => [5 * x, 5 * y] as const)),
       { size, original: image },
     );
-    const [page] = pagesOf(stripsOf(rois, 1, size, image), 3);
+    const [page] = [...pagesOf(stripsOf(rois, 1, size, image), 3)];
     expect(Math.max(...page.strips.map(({ strip }) => strip.step))).toBeGreaterThan(3);
     expect(page.strips.some(({ source }) => source.stride > 1)).toBe(true);
+    expectPage(await pageOnGpu(gpu, image, page), image, page);
+  });
+
+  it('samples more finely along text that is squeezed', async () => {
+    const image = randomImage(1200, 60, 4);
+    const size = { height: 60, width: 1200 };
+    const line = { left: 10, top: 20, right: 1190, bottom: 40 };
+    const rois = roisOfShapes([line], { size, original: size });
+    const [page] = [...pagesOf(stripsOf(rois, 1, size, size), 4)];
+    expect(page.strips[0].strip.squeeze).toBeCloseTo(((1180 / 20) * 32) / 620, 1);
     expectPage(await pageOnGpu(gpu, image, page), image, page);
   });
 
@@ -147,11 +156,9 @@ describeOnGpus('a page of rectified words', (gpu) => {
     const page = pageOf(image, 2, 1);
     const texture = textureOf(gpu, image);
     const pixels = await TexturePixels.ofTexture(gpu, texture);
-    const withAlpha = pagesOf(
-      page.strips.map(({ strip }) => strip),
-      4,
-    );
-    const fromTexture = await pageOnGpu(gpu, pixels, withAlpha[0]);
+    const strips = page.strips.map(({ strip }) => strip);
+    const [withAlpha] = [...pagesOf(strips, 4)];
+    const fromTexture = await pageOnGpu(gpu, pixels, withAlpha);
     texture.destroy();
     expect(fromTexture).toEqual(await pageOnGpu(gpu, image, page));
   });

@@ -6,11 +6,13 @@ import {
   packColumns,
   packSources,
   pageShape,
-  pagesOf,
+  pagesOf as lazy,
 } from '../../src/recognition/pages.js';
 import { type Strip, leastColumns, pageWidth } from '../../src/recognition/strips.js';
 import type { Box } from '../../src/shapes/geometry.js';
 import { randomValues } from '../support/run-layer.js';
+
+const pagesOf = (...given: Parameters<typeof lazy>) => [...lazy(...given)];
 
 /** A strip of so many columns; each of its numbers is different. */
 function strip(columns: number, box: Partial<Box> = {}, step = 1, region = 0): Strip {
@@ -25,6 +27,7 @@ function strip(columns: number, box: Partial<Box> = {}, step = 1, region = 0): S
     })),
     box: { left, top, right, bottom },
     step,
+    squeeze: 1,
   };
 }
 
@@ -291,7 +294,9 @@ function unpackSources(page: Page): Record<string, number>[] {
     Object.fromEntries(
       [...layout.fields].map(([member, { offset }]) => [
         member,
-        view.getUint32(index * layout.size + offset, true),
+        member === 'squeeze'
+          ? view.getFloat32(index * layout.size + offset, true)
+          : view.getUint32(index * layout.size + offset, true),
       ]),
     ),
   );
@@ -301,8 +306,8 @@ describe('packed sources', () => {
   it('say where each begins and how large it is', () => {
     const [page] = pagesOf([strip(50, box(65, 3)), strip(50, box(20, 30), 4)], 4);
     expect(unpackSources(page)).toEqual([
-      { firstByte: 0, height: 3, width: 65, taps: 1 },
-      { firstByte: 1024, height: 15, width: 10, taps: 2 },
+      { firstByte: 0, height: 3, width: 65, squeeze: 1, taps: 1 },
+      { firstByte: 1024, height: 15, width: 10, squeeze: 1, taps: 2 },
     ]);
   });
 
@@ -322,6 +327,18 @@ describe('packed sources', () => {
     expect(unpackSources(page)[0].taps).toBe(taps);
   });
 
+  it.each([
+    { squeeze: 0.98, taps: 1 },
+    { squeeze: 2, taps: 2 },
+    { squeeze: 7.5, taps: 8 },
+    { squeeze: 160, taps: 8 },
+  ])('have $taps samples along each axis if columns are $squeeze times as far apart', (given) => {
+    const [page] = pagesOf([{ ...strip(640, box(900, 30)), squeeze: given.squeeze }], 3);
+    const [{ squeeze, taps }] = unpackSources(page);
+    expect(squeeze).toBeCloseTo(given.squeeze, 5);
+    expect(taps).toBe(given.taps);
+  });
+
   it('have samples by the pixels that are left of a huge box', () => {
     // Every 8th row and column is taken.
     for (const [step, taps] of [
@@ -334,7 +351,7 @@ describe('packed sources', () => {
       const [page] = pagesOf([strip(640, box(8000, 8000), step)], 4);
       expect(page.strips[0].source.stride).toBe(8);
       expect(unpackSources(page), `step ${step}`).toEqual([
-        { firstByte: 0, height: 1000, width: 1000, taps },
+        { firstByte: 0, height: 1000, width: 1000, squeeze: 1, taps },
       ]);
     }
   });

@@ -109,6 +109,27 @@ describe('rectified words', () => {
     expect(read.words).toEqual((await model.recognize(image, boxes, settings)).words);
   });
 
+  it('of an aborted call don’t disturb the next one', async () => {
+    const image = turned(bread, 1);
+    const boxes = freshBread.map((box) => turnedBox(box, bread, 1));
+    const alone = (await model.recognize(image, boxes, settings)).words;
+    const others = Array.from({ length: 40 }, (_, at) => ({
+      left: at,
+      top: 5 * at,
+      right: at + 90,
+      bottom: 5 * at + 30,
+    }));
+    for (const wait of [0, 5, 20]) {
+      const controller = new AbortController();
+      const { signal } = controller;
+      const aborted = model.recognize(image, others, { ...settings, signal });
+      const next = model.recognize(image, boxes, settings);
+      setTimeout(() => controller.abort(new Error('enough')), wait);
+      await expect(aborted).rejects.toThrow('enough');
+      expect((await next).words).toEqual(alone);
+    }
+  });
+
   it('may fill many pages', async () => {
     const image = turned(bread, 1);
     const boxes = freshBread.map((box) => turnedBox(box, bread, 1));

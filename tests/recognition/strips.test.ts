@@ -8,11 +8,13 @@ import {
   leastColumns,
   pageWidth,
   pointOfStrip,
-  stripsOf,
+  stripsOf as lazy,
   wordBox,
 } from '../../src/recognition/strips.js';
 import type { Box, Point } from '../../src/shapes/geometry.js';
 import { randomValues } from '../support/run-layer.js';
+
+const stripsOf = (...given: Parameters<typeof lazy>) => [...lazy(...given)];
 
 const size: Size = { height: 320, width: 480 };
 const margin = 10;
@@ -118,12 +120,14 @@ describe('the strip of level text', () => {
     expectColumn(long, 0, { x: 39.5 - 9.5 * apart, y: 23.5, stepX: 0, stepY: 0.25 });
     expectColumn(long, 639, { x: 439.5 + 9.5 * apart, y: 23.5, stepX: 0, stepY: 0.25 });
     expect(long.step).toBeCloseTo(0.25, 9);
+    expect(long.squeeze).toBeCloseTo(apart / 0.25, 9);
   });
 
   it('just fits the page without being squeezed', () => {
     const fitting = only(stripsOf([roiOfBox(40, 20, 155, 8)], 1, size, size));
     expect(fitting.columns).toHaveLength(pageWidth);
     expectColumn(fitting, margin, { x: 39.625, y: 23.5, stepX: 0, stepY: 0.25 });
+    expect(fitting.squeeze).toBeCloseTo(1, 9);
     const narrower = only(stripsOf([roiOfBox(40, 20, 154, 8)], 1, size, size));
     expect(narrower.columns).toHaveLength(pageWidth - 4);
   });

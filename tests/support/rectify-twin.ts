@@ -8,8 +8,8 @@ import { pageWidth } from '../../src/recognition/strips.js';
 export function rectifyOnCpu(image: PixelImage, page: Page): Float64Array {
   const colours = new Float64Array(page.lines * lineHeight * pageWidth * 3).fill(NaN);
   for (const { strip, source, line, left } of page.strips) {
-    const fineness = strip.step / source.stride;
-    const taps = fineness > 1.4 ? Math.ceil(fineness) : 1;
+    const fineness = (strip.step * Math.max(strip.squeeze, 1)) / source.stride;
+    const taps = fineness > 1.4 ? Math.min(Math.ceil(fineness), 8) : 1;
     strip.columns.forEach(({ x, y, stepX, stepY }, column) => {
       for (let row = 0; row < lineHeight; row++) {
         const at = ((line * lineHeight + row) * pageWidth + left + column) * 3;
@@ -17,7 +17,7 @@ export function rectifyOnCpu(image: PixelImage, page: Page): Float64Array {
           let sum = 0;
           for (let i = 0; i < taps; i++) {
             for (let j = 0; j < taps; j++) {
-              const along = (i + 0.5) / taps - 0.5;
+              const along = ((i + 0.5) / taps - 0.5) * strip.squeeze;
               const down = row + 0.5 - lineHeight / 2 + (j + 0.5) / taps - 0.5;
               sum += bilinear(
                 image,

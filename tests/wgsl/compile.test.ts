@@ -13,6 +13,7 @@ import {
   defaultChoices,
 } from '../../src/layers/conv/method.js';
 import type { ConvShape } from '../../src/layers/conv/shape.js';
+import { planRectify } from '../../src/layers/rectify.js';
 import { fillsMatrices } from '../../src/layers/conv/tiles/matrix.js';
 import { candidateTiles, defaultTile, tileName } from '../../src/layers/conv/tiles/kinds.js';
 import type { TileDevice } from '../../src/layers/conv/tiles/tile.js';
@@ -21,6 +22,7 @@ import { type ModelConfig, detectionPresets } from '../../src/network/config.js'
 import { convolutionsOf } from '../../src/network/parameters.js';
 import { type FoldedWeights, uploadWeights } from '../../src/network/weights.js';
 import { greedy } from '../../src/recognition/plan.js';
+import { pageShape } from '../../src/recognition/pages.js';
 import { planReader } from '../../src/recognition/reader.js';
 import { minifyWgsl } from '../../src/wgsl/minify.js';
 import { naga } from '../support/naga.js';
@@ -144,6 +146,7 @@ async function addKernels(
       );
       const reader = planReader(detection.network, weights, head, size, greedy);
       for (const stage of [...detection.stages, ...reader.stages]) add(...stage.dispatches);
+      add(...planRectify({ ...pageShape(2), channels }).dispatches);
     }
   }
   weights.dispose();
