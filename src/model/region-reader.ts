@@ -11,7 +11,7 @@ import {
   bestOf,
   locatedWords,
 } from '../recognition/reading.js';
-import { readRectified } from '../recognition/rectified.js';
+import { type RectifiedReadings, readRectified } from '../recognition/rectified.js';
 import type { Rois } from '../recognition/roi.js';
 import type { Word } from '../recognition/words.js';
 import type { CallOptions } from './options.js';
@@ -59,12 +59,12 @@ export class RegionReader {
   }> {
     const start = performance.now();
     const { rectify = true, signal } = options;
-    const both = [
+    const both: [ReturnType<ReadOnce>, Promise<RectifiedReadings>] = [
       readOnce(rois),
       rectify
         ? readRectified(image, rois, size, this.#withPass(image, setup), signal)
-        : { readings: [], timings: {} },
-    ] as const;
+        : Promise.resolve({ readings: [], timings: {} }),
+    ];
     // Both have ended before the call does, even if one fails: they use the image and the passes.
     await Promise.allSettled(both);
     const [once, again] = await Promise.all(both);
