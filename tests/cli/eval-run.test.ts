@@ -354,20 +354,20 @@ describe('eval --run', () => {
     );
     expect(readdirSync(inScratch('.'))).not.toContain('words');
 
-    const { figures } = await report(endToEnd('--beam', '8'));
+    const { figures } = await report(endToEnd('--beam', '8', '--no-rectify'));
     expect(figures.images).toBe(5);
-    expect(figures.settings).toMatchObject({ beam: 8, rectify: true });
+    expect(figures.settings).toMatchObject({ beam: 8, rectify: false });
     expect(await refused(run('words', '--beam', '8'))).toBe(
       "panpp: icdar2015 does not compare words, so --beam can't be used with it",
     );
     expect(await refused(run('words', '--no-rectify'))).toBe(
       "panpp: icdar2015 does not compare words, so --no-rectify can't be used with it",
     );
-    expect(await refused(endToEnd('--beam', '8', '--no-rectify'))).toMatch(
-      /^panpp: words holds another run \(rectify: true there, false now\)/,
+    expect(await refused(endToEnd('--beam', '8'))).toMatch(
+      /^panpp: words holds another run \(rectify: false there, true now\)/,
     );
     // Of width 1, the default, the search is greedy.
-    expect(await refused(endToEnd('--beam', '1'))).toMatch(
+    expect(await refused(endToEnd('--beam', '1', '--no-rectify'))).toMatch(
       /^panpp: words holds another run \(beam: 8 there, none now\)/,
     );
     const { regions } = stored('words', 'img_3') as unknown as {
@@ -379,8 +379,8 @@ describe('eval --run', () => {
       const [line] = parseLines((await panpp([...spot, ...small, ...onAdapter, ...more])).stdout);
       return line.regions;
     };
-    expect(await spotted('--beam', '8')).toEqual(regions);
-    expect(await spotted()).not.toEqual(regions);
+    expect(await spotted('--beam', '8', '--no-rectify')).toEqual(regions);
+    expect(await spotted('--no-rectify')).not.toEqual(regions);
     const words = read('words/results/res_img_3.txt')
       .toString()
       .trimEnd()
