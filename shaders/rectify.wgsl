@@ -1,4 +1,4 @@
-// A page of rectified words: every word is sampled along its middle line and stands level, in lines
+// A page of rectified words: every word is sampled along its centreline and stands level, in lines
 // of LINE rows.
 //
 // pixels   the sources of the words, one after another (pixels.wgsl)

@@ -9,7 +9,7 @@
 The first command writes a page for each level of each property, 24 words in 12 fonts, with ground truth in ICDAR 2015's
 form, and sheet.png: one word at all levels, a row a property. Pages have the same words, unless length or form is varied.
 The third prints, a row a level, how many words are found and how many are right, by panpp's own scoring of the run (PANPP
-is the command: `panpp`, or `node dist/cli.js`). That scoring ignores case, and punctuation at the ends of a word. LIMITS
+is the command: `panpp`, or `node dist/cli.js`). A run with --no-rectify needs a folder of its own, which --run names. That scoring ignores case, and punctuation at the ends of a word. LIMITS
 must be new: a run keeps its results though the pages change.
 """
 import argparse
@@ -184,17 +184,17 @@ def write_pages(assets, out):
 
 # --- figures ---------------------------------------------------------------------------------------------------------
 
-def per_image(panpp, out, protocol):
+def per_image(panpp, out, run, protocol):
     """{number: (pairs, words)} by panpp's scoring."""
     command = [*shlex.split(panpp), 'eval', '--protocol', protocol, '--gt', str(out / 'gt'), '--results',
-               str(out / 'run'), '--json', '--per-image']
+               str(run), '--json', '--per-image']
     report = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
     return {int(row['image']): (sum(pair['correct'] for pair in row['pairs']), row['gt']) for row in report['perImage']}
 
 
-def print_figures(panpp, out):
+def print_figures(panpp, out, run):
     levels = json.loads((out / 'levels.json').read_text())
-    found, right = (per_image(panpp, out, protocol) for protocol in ('icdar2015', 'icdar2015-e2e'))
+    found, right = (per_image(panpp, out, run, protocol) for protocol in ('icdar2015', 'icdar2015-e2e'))
     print('| property | level | words | found | right |\n| --- | --- | --- | --- | --- |')
     for number, (name, level) in enumerate(levels, 1):
         shown = '-'.join(map(str, level)) if isinstance(level, list) else level
@@ -205,10 +205,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('--assets', type=Path, help='what prepare_assets.py made')
     parser.add_argument('--out', type=Path, required=True)
-    parser.add_argument('--score', metavar='PANPP', help='print the figures of the run in OUT/run')
+    parser.add_argument('--score', metavar='PANPP', help='print the figures of a run')
+    parser.add_argument('--run', type=Path, help='the run to score; default: OUT/run')
     arguments = parser.parse_args()
     if arguments.score:
-        print_figures(arguments.score, arguments.out)
+        print_figures(arguments.score, arguments.out, arguments.run or arguments.out / 'run')
     elif arguments.assets:
         write_pages(arguments.assets, arguments.out)
     else:

@@ -43,7 +43,7 @@ export function withRectifyOption(command: Command): Command {
   return command.addOption(
     new Option(
       '--no-rectify',
-      'read each region once, in its upright box as in the paper; by default also rectified, along its centreline',
+      'read each region once, in its axis-aligned box as in the paper; by default it is read a second time, straightened along its centreline',
     ),
   );
 }
@@ -90,8 +90,8 @@ export function givenCorrection(flags: CorrectionFlags): Partial<CorrectionSetti
 }
 
 /**
- * How words are read. A beam of 1, the default, is left out, so that both count as the same setting;
- * `rectify` never is: results that were read otherwise are not taken for these.
+ * How words are read. A beam of 1, the default, is left out, so that both count as the same setting.
+ * `rectify` is always given, so that results that were read the other way are not reused.
  */
 export function readingSettings({ beam, rectify = true }: ReadFlags): {
   beam: number | undefined;

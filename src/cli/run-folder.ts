@@ -38,7 +38,7 @@ export interface RunSettings {
   readonly weights: string;
   readonly settings: DetectionSettings & {
     readonly tileSide?: number;
-    /** These two only of a protocol that compares words. */
+    /** These two only for protocols that compare words. */
     readonly beam?: number;
     readonly rectify?: boolean;
   };

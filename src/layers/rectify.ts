@@ -1,4 +1,4 @@
-// Samples words along their middle lines onto a page, where they stand level
+// Samples words along their centrelines onto a page, where they stand level
 // (shaders/rectify.wgsl): from bytes to the network's input.
 import pixelsOfImages from '../../shaders/pixels.wgsl';
 import source from '../../shaders/rectify.wgsl';

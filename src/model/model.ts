@@ -90,7 +90,7 @@ export class Model {
   readonly #detections = this.#passes.shelf<DetectionPass>();
   readonly #spottings = this.#passes.shelf<SpottingPass>();
   readonly #recognitions = this.#passes.shelf<RecognitionPass>();
-  readonly #regions: RegionReader;
+  readonly #regionReader: RegionReader;
   readonly #tiled: TiledImages;
   readonly #turns = new Turns();
   #disposed = false;
@@ -108,8 +108,8 @@ export class Model {
     this.config = config;
     this.#weights = weights;
     this.#recognition = recognition;
-    this.#regions = new RegionReader(gpu);
-    this.#tiled = new TiledImages(gpu, weights, this.#passes, this.#regions);
+    this.#regionReader = new RegionReader(gpu);
+    this.#tiled = new TiledImages(gpu, weights, this.#passes, this.#regionReader);
   }
 
   /**
@@ -196,10 +196,9 @@ export class Model {
         create: ([input]) => SpottingPass.create(this.gpu, setup, input),
         work: async (pass, [input]) => {
           const { regions, rois, timings } = await pass.detect(input, settings);
-          const { size, original } = input;
-          const read = await this.#regions.read(
+          const read = await this.#regionReader.read(
             rois,
-            { image: pixels[0], size, original, setup, options },
+            { image: pixels[0], size: input.size, setup, options },
             (each) => pass.read(each),
           );
           return {
@@ -255,9 +254,9 @@ export class Model {
         create: ([input]) => RecognitionPass.create(this.gpu, setup, input),
         work: async (pass, [{ upload, size, original }]) => {
           const rois = roisOfShapes(regions, { size, original });
-          const { words, timings } = await this.#regions.read(
+          const { words, timings } = await this.#regionReader.read(
             { rois, maskScale: 1 },
-            { image: pixels[0], size, original, setup, options },
+            { image: pixels[0], size, setup, options },
             (each) => pass.read(upload, each),
           );
           return { words: words.map((word) => readingOf(word, options)), timings };
@@ -293,7 +292,7 @@ export class Model {
   get memory(): { weights: number; programs: number } {
     return {
       weights: this.#weights.bytes + (this.#recognition?.bytes ?? 0),
-      programs: this.#passes.bytes + this.#regions.bytes,
+      programs: this.#passes.bytes + this.#regionReader.bytes,
     };
   }
 
@@ -306,7 +305,7 @@ export class Model {
     this.#disposed = true;
     this.#turns.whenIdle(() => {
       this.#passes.dispose();
-      this.#regions.dispose();
+      this.#regionReader.dispose();
       this.#weights.dispose();
       this.#recognition?.dispose();
     });

@@ -1,7 +1,7 @@
 // Reads regions: as they stand and, unless the call says otherwise, rectified as well.
 import type { Gpu } from '../gpu/context.js';
 import { addTimes } from '../gpu/timeline.js';
-import type { ImageInput } from '../images/input.js';
+import type { Size } from '../images/size.js';
 import { type PixelSource, channelsOf } from '../images/upload.js';
 import { PagePass } from '../recognition/page-pass.js';
 import {
@@ -17,7 +17,7 @@ import type { Word } from '../recognition/words.js';
 import type { CallOptions } from './options.js';
 import { PassCache, type PassShelf } from './pass-cache.js';
 
-/** Pages come in three heights; all are kept unless they are large. */
+/** Pages come in three heights, which take 170 MiB together in float32: all are kept. */
 const keptPages = { least: 1, most: 6, bytes: 2 ** 27 };
 
 /** Reads the regions of an image once. Timings are in milliseconds. */
@@ -27,8 +27,10 @@ export type ReadOnce = (rois: Rois) => Promise<{
 }>;
 
 /** An image and how its regions are read. */
-export interface ReadingTask extends Pick<ImageInput, 'size' | 'original'> {
+export interface ReadingTask {
   readonly image: PixelSource;
+  /** Of the resized image, which the regions refer to. */
+  readonly size: Size;
   readonly setup: ReadingSetup;
   readonly options: ReadOptions & CallOptions;
 }
@@ -51,7 +53,7 @@ export class RegionReader {
   /** Reads regions; `readOnce` reads them as they stand. Calls must not overlap. */
   async read(
     rois: Rois,
-    { image, size, original, setup, options }: ReadingTask,
+    { image, size, setup, options }: ReadingTask,
     readOnce: ReadOnce,
   ): Promise<{
     words: LocatedWord[];
@@ -70,7 +72,7 @@ export class RegionReader {
     const [once, again] = await Promise.all(both);
     const timings: Record<string, number> = { ...once.timings };
     addTimes(timings, again.timings);
-    const words = locatedWords(once.words, rois.rois, { size, original }).map((word, index) =>
+    const words = locatedWords(once.words, rois.rois, size, image).map((word, index) =>
       bestOf(word, again.readings[index] ?? []),
     );
     return { words, timings: { ...timings, reading: performance.now() - start } };

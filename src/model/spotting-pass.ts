@@ -17,7 +17,6 @@ import {
   readingOf,
 } from '../recognition/reading.js';
 import { type Roi, type Rois, roiOfLabel } from '../recognition/roi.js';
-import type { Word } from '../recognition/words.js';
 import type { Region } from '../shapes/regions.js';
 
 /** A region with its text. */
@@ -72,9 +71,8 @@ export class SpottingPass {
   }
 
   /** Reads regions of the image that `detect` was called with last. */
-  async read(rois: Rois): Promise<{ words: Word[]; timings: Readonly<Record<string, number>> }> {
-    const { words, gpuTimings } = await this.#reader.read(rois, ['features']);
-    return { words, timings: gpuTimings };
+  read(rois: Rois): ReturnType<Reader['read']> {
+    return this.#reader.read(rois, ['features']);
   }
 
   dispose(): void {

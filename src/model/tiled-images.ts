@@ -52,7 +52,7 @@ export class TiledImages {
   readonly #weights: NetworkWeights;
   readonly #maps: PassShelf<MapPass>;
   readonly #recognitions: PassShelf<RecognitionPass>;
-  readonly #regions: RegionReader;
+  readonly #regionReader: RegionReader;
   /** Sides of the largest square images that are processed whole, by scale. */
   readonly #largestSquares = new Map<number, number>();
 
@@ -62,7 +62,7 @@ export class TiledImages {
     this.#weights = weights;
     this.#maps = passes.shelf();
     this.#recognitions = passes.shelf();
-    this.#regions = regions;
+    this.#regionReader = regions;
   }
 
   /** @throws PanppError `argument` or `image` for settings or a size out of range */
@@ -96,7 +96,7 @@ export class TiledImages {
 
   /**
    * Finds the regions, then reads each in a window that holds all of it; one that is longer than a
-   * tile may be is only read rectified.
+   * tile may be is only read rectified, if at all.
    */
   async spot(
     image: PixelSource,
@@ -111,9 +111,9 @@ export class TiledImages {
     const { detected, timings } = await this.#detectOne(image, tiling, setup.config, settings);
     const rois = roisOfRegions(detected, size, scale);
     const { width, height } = image;
-    const read = await this.#regions.read(
+    const read = await this.#regionReader.read(
       { rois, maskScale: scale },
-      { image, size, original: { width, height }, setup, options: { ...options, signal } },
+      { image, size, setup, options: { ...options, signal } },
       (each) => this.#read(image, tiling, setup, each, windowsOf(each, tiling), signal),
     );
     const { reading, ...more } = read.timings;
@@ -144,8 +144,10 @@ export class TiledImages {
     const rois = { rois: roisOfShapes(regions, sizes), maskScale: 1 };
     const windows = windowsOf(rois, tiling);
     if (windows.faults.length > 0) throw windows.faults[0];
-    const read = await this.#regions.read(rois, { image, ...sizes, setup, options }, (each) =>
-      this.#read(image, tiling, setup, each, windows, options.signal),
+    const read = await this.#regionReader.read(
+      rois,
+      { image, size: tiling.size, setup, options },
+      (each) => this.#read(image, tiling, setup, each, windows, options.signal),
     );
     return {
       words: read.words.map((word) => readingOf(word, options)),

@@ -1,4 +1,4 @@
-// Reads words on a page where they stand level, whatever way they stand in the image.
+// Reads words on a page where they stand level.
 import type { Gpu } from '../gpu/context.js';
 import type { Program } from '../gpu/program.js';
 import { TexturePixels } from '../gpu/texture-pixels.js';
@@ -48,7 +48,7 @@ export class PagePass {
 
   /**
    * Reads the strips of a page, in their order.
-   * @returns their words and RoIs, and the page's size
+   * @returns their words and RoIs, the page's size, and GPU timings in milliseconds
    */
   async read(
     image: PixelSource,
@@ -57,7 +57,7 @@ export class PagePass {
     words: Word[];
     rois: Roi[];
     size: Size;
-    gpuTimings: Readonly<Record<string, number>>;
+    timings: Readonly<Record<string, number>>;
   }> {
     const { output } = this.#plan;
     writePage(this.#gpu.device.queue, this.#program, this.#plan, image, page);

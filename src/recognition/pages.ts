@@ -8,7 +8,7 @@ const pageLines = [2, 4, 8];
 const mostLines = pageLines[pageLines.length - 1];
 
 /** Bytes for what a page's words are sampled from: 4 pixels of the image for each of the page. */
-const bytesPerPixel = 16;
+const bytesPerPagePixel = 16;
 
 /** Each source begins at a multiple of this, as WebGPU asks of a part of a buffer. */
 const alignment = 256;
@@ -43,7 +43,7 @@ export function pageShape(lines: number): Omit<PageShape, 'channels'> {
 }
 
 function pageBytes(lines: number): number {
-  return lines * lineHeight * pageWidth * bytesPerPixel;
+  return lines * lineHeight * pageWidth * bytesPerPagePixel;
 }
 
 /**

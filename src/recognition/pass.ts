@@ -48,12 +48,7 @@ export class RecognitionPass {
     rois: Rois,
   ): Promise<{ words: Word[]; timings: Readonly<Record<string, number>> }> {
     writeUploads(this.#gpu.device.queue, this.#program, this.#resize, [upload]);
-    const { words, gpuTimings } = await this.#reader.read(rois, [
-      'preprocess',
-      'network',
-      'features',
-    ]);
-    return { words, timings: gpuTimings };
+    return this.#reader.read(rois, ['preprocess', 'network', 'features']);
   }
 
   dispose(): void {

@@ -122,15 +122,15 @@ export class Reader {
 
   /**
    * Reads regions: one submit for each batch that fits the plan, one wait for all. Without regions
-   * nothing runs. Calls must not overlap. From the second call on, the GPU has its work when this
-   * returns.
+   * nothing runs. Calls must not overlap. If the last call's readback is large enough, the
+   * GPU has its work when this returns.
    * @param before stages to run first; must include `features`
    */
   async read(
     { rois, maskScale }: Rois,
     before: readonly string[],
-  ): Promise<{ words: Word[]; gpuTimings: Readonly<Record<string, number>> }> {
-    if (rois.length === 0) return { words: [], gpuTimings: {} };
+  ): Promise<{ words: Word[]; timings: Readonly<Record<string, number>> }> {
+    if (rois.length === 0) return { words: [], timings: {} };
     const { capacity, maskWords, words } = this.#plan;
     const runs = [...inRuns(rois, capacity, maskWords)];
     // Runs past the timeline's capacity would be missing from the timings.
@@ -163,7 +163,7 @@ export class Reader {
       });
       const result = await readback.read((bytes) => ({
         words: ranges.flatMap((range) => readWords(sliceOf(bytes, range), this.#vocabulary)),
-        gpuTimings: timesOf?.(bytes) ?? {},
+        timings: timesOf?.(bytes) ?? {},
       }));
       this.#readback = readback;
       return result;

@@ -1,5 +1,5 @@
 // Options and results of reading: words, their characters, and their correction.
-import type { ImageInput } from '../images/input.js';
+import type { Size } from '../images/size.js';
 import type { ModelConfig } from '../network/config.js';
 import type { NetworkWeights } from '../network/weights.js';
 import { checkInteger } from '../options.js';
@@ -19,7 +19,7 @@ export interface ReadOptions {
   /**
    * Read each region a second time, sampled from the image along its centreline so that the word
    * stands level, and keep the reading with the higher score; default: true. Without it, a region
-   * is read once, in its upright box, as in the paper. A rectified word stands on a page with others
+   * is read once, in its axis-aligned box, as in the paper. A rectified word stands on a page with others
    * of the call, which may change its reading a little, as neighbours in an image do.
    */
   readonly rectify?: boolean;
@@ -101,11 +101,12 @@ export function correctionOf({ lexicon, correction }: CorrectionOptions): {
   };
 }
 
-/** Words read in their upright boxes. */
+/** Words read in their axis-aligned boxes. @param size of the resized image */
 export function locatedWords(
   words: readonly Word[],
   rois: readonly Roi[],
-  { size, original }: Pick<ImageInput, 'size' | 'original'>,
+  size: Size,
+  original: Size,
 ): LocatedWord[] {
   return words.map((word, index) => ({
     word,

@@ -1,5 +1,5 @@
 // A second reading of regions, rectified: each word is sampled from the image along its centreline,
-// level and of one height. The paper reads a region in its upright box, from features of the whole
+// level and of one height. The paper reads a region in its axis-aligned box, from features of the whole
 // image; that suits level words of medium size, which are most of what a reader is trained on.
 // Rectification as in Shi et al. 2016, "Robust Scene Text Recognition with Automatic
 // Rectification", but from the region's shape instead of a learnt transformation.
@@ -17,7 +17,7 @@ import { pointOfStrip, stripsOf } from './strips.js';
 /** Runs `work` with a pass for pages of so many lines. */
 export type WithPagePass = <T>(lines: number, work: (pass: PagePass) => Promise<T>) => Promise<T>;
 
-/** Readings of regions, several for each, and GPU timings in milliseconds. */
+/** Readings of regions, none, one or two for each, and GPU timings in milliseconds. */
 export interface RectifiedReadings {
   readonly readings: readonly (readonly LocatedWord[])[];
   readonly timings: Readonly<Record<string, number>>;
@@ -39,15 +39,18 @@ export async function readRectified(
   const timings: Record<string, number> = {};
   const strips = stripsOf(rois, maskScale, size, image);
   for (const page of pagesOf(strips, channelsOf(image))) {
-    signal?.throwIfAborted();
-    const read = await withPass(page.lines, (pass) => pass.read(image, page));
+    const read = await withPass(page.lines, (pass) => {
+      // Once more after the pass was made: the owner of an aborted call's texture may destroy it.
+      signal?.throwIfAborted();
+      return pass.read(image, page);
+    });
     page.strips.forEach((placed, index) =>
       readings[placed.strip.region].push({
         word: read.words[index],
         locate: (position) => pointInImage(placed, read.rois[index], position, read.size),
       }),
     );
-    addTimes(timings, read.gpuTimings);
+    addTimes(timings, read.timings);
   }
   return { readings, timings };
 }

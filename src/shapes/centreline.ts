@@ -58,8 +58,8 @@ export function centrelineOf(outline: readonly Point[], spacing: number): Centre
   const columns = columnsOf(own, start, end, spacing);
   const thick = thickOf(columns);
   const line = lineThrough(thick, (end - start) / Math.max(1, thicknessOf(columns)));
-  const upright = columns.map(({ along, thickness }) => thickness * cosineOf(line.slopeAt(along)));
-  const height = Math.max(1, quantile(upright, 0.8));
+  const heights = columns.map(({ along, thickness }) => thickness * cosineOf(line.slopeAt(along)));
+  const height = Math.max(1, quantile(heights, 0.8));
   const walked = walk(line, start, end, 2 * height);
   return {
     height,
@@ -197,7 +197,8 @@ function fit(points: readonly Point[], degree: number): Polynomial {
     ...Array.from({ length: terms }, (_, j) => sum(points, ([x]) => x ** (i + j))),
     sum(points, ([x, y]) => y * x ** i),
   ]);
-  // They are positive definite, so elimination needs no pivoting.
+  // Every point has an x of its own and there are more points than terms, so the equations are
+  // positive definite, and elimination needs no pivoting.
   for (let i = 0; i < terms; i++) {
     for (let k = 0; k < terms; k++) {
       if (k === i) continue;

@@ -24,7 +24,7 @@ function randomImage(width: number, height: number, channels: 3 | 4): PixelImage
   return { width, height, channels, data };
 }
 
-/** Words of an image of 400 × 300: level, tilted, upright, at the edge, and one of a few pixels. */
+/** Words of an image of 400 × 300: level, tilted, vertical, at the edge, and one of a few pixels. */
 const words: Polygon[] = [
   [
     [20, 20],
@@ -95,18 +95,18 @@ function expectPage(actual: Float32Array, image: PixelImage, page: Page): void {
   const height = Math.ceil((page.lines * lineHeight) / 32) * 32;
   expect(actual.length).toBe(height * pageWidth * 4);
   let largest = 0;
-  let words = 0;
+  let samples = 0;
   for (let pixel = 0; pixel < height * pageWidth; pixel++) {
     for (let channel = 0; channel < 3; channel++) {
       const colour = expected[3 * pixel + channel] ?? NaN; // below the last line too
       const isWord = !Number.isNaN(colour);
       const value = isWord ? (colour / 255 - mean[channel]) / deviation[channel] : 0;
       largest = Math.max(largest, Math.abs(actual[4 * pixel + channel] - value));
-      words += Number(isWord);
+      samples += Number(isWord);
     }
     expect(actual[4 * pixel + 3]).toBe(0);
   }
-  expect(words).toBeGreaterThan(10_000);
+  expect(samples).toBeGreaterThan(10_000);
   console.log(`rectified page: at most ${largest} away`);
   // The GPU's positions are float32. Seen: 5e-5 on lavapipe, 4e-5 on SwiftShader.
   expect(largest).toBeLessThan(2e-4);

@@ -71,6 +71,19 @@ describe.each(swiftshader)('memory that runs out on $name', async ({ gpu }) => {
     expect(alive).toEqual(new Set());
   });
 
+  it('is an error of rectified reading, which can be left out', async () => {
+    const recognize = (rectify: boolean) => model.recognize(image, [box], { ...settings, rectify });
+    expect((await recognize(false)).words).toHaveLength(1);
+    isLarge = ({ label }) => label === 'panpp memory 0';
+    await expect(recognize(true)).rejects.toMatchObject({
+      code: 'argument',
+      message: expect.stringMatching(
+        /can't allocate the \d+ MiB of GPU memory needed; read without rectifying \(rectify: false, --no-rectify\)$/,
+      ),
+    });
+    expect((await recognize(false)).words).toHaveLength(1);
+  });
+
   it('is an error of recognize for its words, whose next call may fit', async () => {
     const recognize = () => model.recognize(image, [box], settings);
     isLarge = ({ usage }) => (usage & GPUBufferUsage.MAP_READ) !== 0;

@@ -1,6 +1,6 @@
 // Both readings of regions end before the call does: they use the call's image and passes.
 import { readFileSync } from 'node:fs';
-import { afterEach, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, expect, it, vi } from 'vitest';
 import { RegionReader } from '../../src/model/region-reader.js';
 import { uploadWeights } from '../../src/network/weights.js';
 import { readWeights } from '../../src/network/weights-file.js';
@@ -27,7 +27,11 @@ const setup = {
 };
 const word = { left: 246, top: 267, right: 330, bottom: 300 };
 const rois = { rois: roisOfShapes([word], { size, original: size }), maskScale: 1 };
-const task = { image, size, original: size, setup, options: {} };
+const task = { image, size, setup, options: {} };
+afterAll(() => {
+  setup.weights.dispose();
+  setup.head.weights.dispose();
+});
 
 afterEach(() => vi.restoreAllMocks());
 

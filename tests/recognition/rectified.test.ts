@@ -1,9 +1,14 @@
-// Regions that are also read rectified, whatever way their text runs.
+// Regions that are also read rectified: level, turned by a quarter, many, aborted.
 import { readFileSync } from 'node:fs';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import type { PixelImage } from '../../src/images/image.js';
 import { loadModel } from '../../src/model/load.js';
 import { packagedWeights } from '../../src/node.js';
+import { PagePass } from '../../src/recognition/page-pass.js';
+import type { Page } from '../../src/recognition/pages.js';
+import { readRectified } from '../../src/recognition/rectified.js';
+import { roisOfShapes } from '../../src/recognition/roi.js';
+import { unread } from '../../src/recognition/words.js';
 import type { Box, Point } from '../../src/shapes/geometry.js';
 import { gpus } from '../support/gpu.js';
 import { cropped, exampleImage, pieces, signImage, textureOf } from '../support/picture.js';
@@ -46,7 +51,7 @@ function turnedBox(box: Box, { width, height }: PixelImage, quarters: number): B
 }
 
 describe('rectified words', () => {
-  it.each([0, 1, 3])('are read after %d quarters of a turn', async (quarters) => {
+  it.each([0, 1, 3] as const)('are read after %d quarters of a turn', async (quarters) => {
     const image = turned(bread, quarters);
     const boxes = freshBread.map((box) => turnedBox(box, bread, quarters));
     const { words, timings } = await model.recognize(image, boxes, {
@@ -55,12 +60,7 @@ describe('rectified words', () => {
     });
     expect(words.map(({ text }) => text)).toEqual(['FRESH', 'BREAD']);
     // The characters follow each other along the text, inside of its box.
-    const along: (point: Point) => number = [
-      ([x]: Point) => x,
-      ([, y]: Point) => y,
-      ([x]: Point) => -x,
-      ([, y]: Point) => -y,
-    ][quarters];
+    const along = ([x, y]: Point) => ({ 0: x, 1: y, 3: -y })[quarters];
     words.forEach(({ characters }, index) => {
       const { left, top, right, bottom } = boxes[index];
       const points = characters!.map(({ attention }) => attention);
@@ -119,25 +119,60 @@ describe('rectified words', () => {
       right: at + 90,
       bottom: 5 * at + 30,
     }));
-    for (const wait of [0, 5, 20]) {
+    // Aborted when its first page is begun, and when that is read.
+    for (const point of ['begun', 'read'] as const) {
       const controller = new AbortController();
       const { signal } = controller;
+      const { read } = PagePass.prototype;
+      const spy = vi.spyOn(PagePass.prototype, 'read');
+      spy.mockImplementationOnce(async function (this: PagePass, ...given) {
+        if (point === 'begun') controller.abort(new Error('enough'));
+        const result = await read.apply(this, given);
+        controller.abort(new Error('enough'));
+        return result;
+      });
       const aborted = model.recognize(image, others, { ...settings, signal });
       const next = model.recognize(image, boxes, settings);
-      setTimeout(() => controller.abort(new Error('enough')), wait);
       await expect(aborted).rejects.toThrow('enough');
       expect((await next).words).toEqual(alone);
+      // The aborted call's other pages were not read.
+      expect(spy).toHaveBeenCalledTimes(2);
+      spy.mockRestore();
     }
   });
 
-  it('may fill many pages', async () => {
-    const image = turned(bread, 1);
-    const boxes = freshBread.map((box) => turnedBox(box, bread, 1));
-    const many = Array.from({ length: 50 }, (_, index) => boxes[index % 2]);
-    const { words } = await model.recognize(image, many, settings);
-    expect(words.length).toBe(50);
-    // What stands beside a word on its page may change the reading, as in an image.
-    const right = words.filter(({ text }, index) => text === ['FRESH', 'BREAD'][index % 2]);
-    expect(right.length).toBeGreaterThan(44);
+  it('of many pages go to their own regions', async () => {
+    const size = { height: 4000, width: 4000 };
+    const plain: PixelImage = { ...size, channels: 3, data: new Uint8Array(0) };
+    // Level ones get a reading each, vertical ones two.
+    const boxes = Array.from({ length: 300 }, (_, at): Box => {
+      const [left, top] = [(at % 20) * 200, Math.floor(at / 20) * 200];
+      const [right, bottom] = at % 3 === 0 ? [left + 40, top + 160] : [left + 160, top + 40];
+      return { left, top, right, bottom };
+    });
+    const rois = roisOfShapes(boxes, { size, original: size });
+    const pages: number[] = [];
+    const { readings, timings } = await readRectified(
+      plain,
+      { rois, maskScale: 1 },
+      size,
+      (lines, work) => {
+        const pass = {
+          read: async (_: unknown, page: Page) => ({
+            words: page.strips.map(({ strip }) => ({ ...unread, text: `${strip.region}` })),
+            rois: page.strips.map(() => rois[0]),
+            size,
+            timings: { pages: 1 },
+          }),
+        };
+        pages.push(lines);
+        return work(pass as unknown as PagePass);
+      },
+    );
+    expect(pages.length).toBeGreaterThan(5);
+    expect(timings).toEqual({ pages: pages.length });
+    expect(readings.map((each) => each.map(({ word }) => word.text))).toEqual(
+      boxes.map((_, at) => Array.from({ length: at % 3 === 0 ? 2 : 1 }, () => `${at}`)),
+    );
   });
 });

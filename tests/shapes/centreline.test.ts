@@ -153,7 +153,7 @@ describe('the centreline of a turned rectangle', () => {
     }
   });
 
-  it('reads upright text from the bottom to the top', () => {
+  it('reads vertical text from the bottom to the top', () => {
     const line = centrelineOf(edgeOf(rectangle(121, 21, 90)), 1);
     expect(line.angle).toBe(-Math.PI / 2);
     expect(line.height).toBeCloseTo(21, 9);
@@ -172,7 +172,7 @@ describe('the centreline of a turned rectangle', () => {
 });
 
 describe('a reversed centreline', () => {
-  it('reads upright text from the top to the bottom', () => {
+  it('reads vertical text from the top to the bottom', () => {
     const line = reversed(centrelineOf(edgeOf(rectangle(121, 21, 90)), 1));
     expect(line.angle).toBe(Math.PI / 2);
     expect(line.height).toBeCloseTo(21, 9);
