@@ -57,12 +57,12 @@ export class TiledImages {
   readonly #largestSquares = new Map<number, number>();
 
   /** @param passes keeps the passes of recent sizes */
-  constructor(gpu: Gpu, weights: NetworkWeights, passes: PassCache, regions: RegionReader) {
+  constructor(gpu: Gpu, weights: NetworkWeights, passes: PassCache, regionReader: RegionReader) {
     this.#gpu = gpu;
     this.#weights = weights;
     this.#maps = passes.shelf();
     this.#recognitions = passes.shelf();
-    this.#regionReader = regions;
+    this.#regionReader = regionReader;
   }
 
   /** @throws PanppError `argument` or `image` for settings or a size out of range */
