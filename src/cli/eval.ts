@@ -176,6 +176,7 @@ function runFlagsOf({ run, images, ...flags }: EvalFlags): RunFlags | undefined 
         : `${optionOf(ofWhole)} is for figures, and a shard has none; score --results without --run after all shards`,
     );
   if (run) return { ...flags, images: images! };
+  // Without the option, `rectify` is true.
   const given = { images, ...flags, noRectify: flags.rectify === false || undefined };
   const stray = runOnly.find((name) => given[name] !== undefined);
   if (stray) throw new PanppError('argument', `${optionOf(stray)} is for --run`);

@@ -72,7 +72,7 @@ export class SpottingPass {
 
   /** Reads regions of the image that `detect` was called with last. */
   read(rois: Rois): ReturnType<Reader['read']> {
-    return this.#reader.read(rois, ['features']);
+    return this.#reader.read(rois);
   }
 
   dispose(): void {

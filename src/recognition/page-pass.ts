@@ -64,12 +64,7 @@ export class PagePass {
     const rois = page.strips.map(({ strip, line, left }, index) =>
       roiOfShape(wordBox(strip, left, line * lineHeight), `strip ${index}`, output, output),
     );
-    const read = await this.#reader.read({ rois, maskScale: 1 }, [
-      'rectification',
-      'pages',
-      'features',
-    ]);
-    return { ...read, rois, size: output };
+    return { ...(await this.#reader.read({ rois, maskScale: 1 })), rois, size: output };
   }
 
   dispose(): void {

@@ -8,7 +8,6 @@ import { type ResizePlan, type ResizeSource, planResize } from '../layers/resize
 import { type Reader, createReader } from './reader.js';
 import type { ReadingSetup } from './reading.js';
 import type { Rois } from './roi.js';
-import type { Word } from './words.js';
 
 /** Recognition of given regions of an image, for one source size and one network input size. */
 export class RecognitionPass {
@@ -43,12 +42,9 @@ export class RecognitionPass {
   }
 
   /** Reads regions given as masks, in the given order. */
-  async read(
-    upload: ImageUpload,
-    rois: Rois,
-  ): Promise<{ words: Word[]; timings: Readonly<Record<string, number>> }> {
+  read(upload: ImageUpload, rois: Rois): ReturnType<Reader['read']> {
     writeUploads(this.#gpu.device.queue, this.#program, this.#resize, [upload]);
-    return this.#reader.read(rois, ['preprocess', 'network', 'features']);
+    return this.#reader.read(rois);
   }
 
   dispose(): void {

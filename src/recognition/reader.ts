@@ -99,7 +99,8 @@ export async function createReader(
     reading.kept,
     todo,
   );
-  return { program, reader: new Reader(gpu, reading.recognition, program, head.vocabulary) };
+  const reader = new Reader(gpu, reading.recognition, program, head.vocabulary, stages);
+  return { program, reader };
 }
 
 export class Reader {
@@ -107,30 +108,43 @@ export class Reader {
   readonly #plan: RecognitionPlan;
   readonly #program: Program;
   readonly #vocabulary: readonly string[];
+  readonly #before: readonly string[];
   readonly #timeline: Timeline | undefined;
   /** Kept from the last reading. */
   #readback: Readback | undefined;
 
-  /** @param program has the stages of a `ReaderPlan`; the caller disposes of it */
-  constructor(gpu: Gpu, plan: RecognitionPlan, program: Program, vocabulary: readonly string[]) {
+  /**
+   * @param program has the stages of a `ReaderPlan`; the caller disposes of it
+   * @param input its stages that make the features' input; none if they have run when `read` is
+   * called
+   */
+  constructor(
+    gpu: Gpu,
+    plan: RecognitionPlan,
+    program: Program,
+    vocabulary: readonly string[],
+    input: readonly string[] = [],
+  ) {
     this.#gpu = gpu;
     this.#plan = plan;
     this.#program = program;
     this.#vocabulary = vocabulary;
+    this.#before = [...input, 'features'];
     this.#timeline = Timeline.create(gpu);
   }
 
   /**
    * Reads regions: one submit for each batch that fits the plan, one wait for all. Without regions
-   * nothing runs. Calls must not overlap. If the last call's readback is large enough, the
-   * GPU has its work when this returns.
-   * @param before stages to run first; must include `features`
+   * nothing runs. Calls must not overlap. Where the last call's readback is large enough, the work is
+   * submitted before the first wait.
+   * @returns words in the order of the regions, and GPU timings in milliseconds
    */
-  async read(
-    { rois, maskScale }: Rois,
-    before: readonly string[],
-  ): Promise<{ words: Word[]; timings: Readonly<Record<string, number>> }> {
+  async read({
+    rois,
+    maskScale,
+  }: Rois): Promise<{ words: Word[]; timings: Readonly<Record<string, number>> }> {
     if (rois.length === 0) return { words: [], timings: {} };
+    const before = this.#before;
     const { capacity, maskWords, words } = this.#plan;
     const runs = [...inRuns(rois, capacity, maskWords)];
     // Runs past the timeline's capacity would be missing from the timings.

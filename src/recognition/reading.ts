@@ -19,8 +19,8 @@ export interface ReadOptions {
   /**
    * Read each region a second time, sampled from the image along its centreline so that the word
    * stands level, and keep the reading with the higher score; default: true. Without it, a region
-   * is read once, in its axis-aligned box, as in the paper. A rectified word stands on a page with others
-   * of the call, which may change its reading a little, as neighbours in an image do.
+   * is read once, in its axis-aligned box, as in the paper. A rectified word stands on a page with
+   * others of the call, which may change its reading a little, as neighbours in an image do.
    */
   readonly rectify?: boolean;
 }

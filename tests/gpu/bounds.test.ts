@@ -25,7 +25,7 @@ import { shaderOf } from '../../src/wgsl/assemble.js';
 import { livelyWeights, spotterConfig } from '../recognition/run-recognition.js';
 import { instrument, watchBounds } from '../support/bounds.js';
 import { gpus } from '../support/gpu.js';
-import { cropped, exampleImage, pieces } from '../support/picture.js';
+import { cropped, exampleImage, pieces, textureOf } from '../support/picture.js';
 import { randomPlanes, randomValues, runLayer } from '../support/run-layer.js';
 
 describe('the watch', () => {
@@ -255,11 +255,10 @@ describe('on SwiftShader', async () => {
   );
 
   it('a picture in a texture', async () => {
-    const usage =
-      GPUTextureUsage.TEXTURE_BINDING |
-      GPUTextureUsage.COPY_DST |
-      GPUTextureUsage.RENDER_ATTACHMENT;
-    const texture = gpu.device.createTexture({ size: [75, 53], format: 'rgba8unorm', usage });
+    const texture = textureOf(
+      gpu,
+      imageOf(75, 53, (at) => at % 256),
+    );
     await model.detect(texture, { shortSide: 64 });
     texture.destroy();
     await inBounds(/texels/);
@@ -301,11 +300,10 @@ describe('on SwiftShader', async () => {
   });
 
   it('rectified words of a texture', async () => {
-    const usage =
-      GPUTextureUsage.TEXTURE_BINDING |
-      GPUTextureUsage.COPY_DST |
-      GPUTextureUsage.RENDER_ATTACHMENT;
-    const texture = gpu.device.createTexture({ size: [75, 53], format: 'rgba8unorm', usage });
+    const texture = textureOf(
+      gpu,
+      imageOf(75, 53, (at) => at % 256),
+    );
     const boxes = [
       { left: 0, top: 0, right: 75, bottom: 53 },
       { left: 70, top: 50, right: 75, bottom: 53 },

@@ -1,20 +1,11 @@
 import { expect, it } from 'vitest';
 import { prepareUpload } from '../../src/images/upload.js';
 import { planResize } from '../../src/layers/resize.js';
-import { Program } from '../../src/gpu/program.js';
-import { Readback } from '../../src/gpu/readback.js';
 import { inputsOf, writeUploads } from '../../src/images/write-uploads.js';
-import type { PixelImage } from '../../src/images/image.js';
 import { describeOnGpus } from '../support/gpu.js';
-import { randomValues } from '../support/run-layer.js';
+import { randomImage } from '../support/picture.js';
 import { resizeReference } from '../support/resize-twin.js';
-
-function randomImage(width: number, height: number, channels: 3 | 4): PixelImage {
-  const data = Uint8Array.from(randomValues(width * height * channels), (value) =>
-    Math.floor((value + 1) * 127.99),
-  );
-  return { width, height, channels, data };
-}
+import { runPlan } from '../support/run-plan.js';
 
 describeOnGpus('resize', (gpu) => {
   it.each([
@@ -39,22 +30,9 @@ describeOnGpus('resize', (gpu) => {
       expect(upload.rows).toBeLessThanOrEqual(2 * height);
       expect(upload.columns).toBeLessThanOrEqual(8 * width);
       const plan = planResize(upload, height, width);
-      const program = await Program.create(
-        gpu,
-        [{ name: 'resize', dispatches: plan.dispatches }],
-        [...inputsOf(plan), plan.output.slot],
+      const actual = await runPlan(gpu, plan, inputsOf(plan), (program) =>
+        writeUploads(gpu.device.queue, program, plan, [upload]),
       );
-      writeUploads(gpu.device.queue, program, plan, [upload]);
-      const readback = new Readback(gpu, plan.output.slot.bytes);
-      const encoder = gpu.device.createCommandEncoder();
-      program.encode(encoder);
-      readback.copy(encoder, program.bufferOf(plan.output.slot), plan.output.slot.bytes);
-      gpu.device.queue.submit([encoder.finish()]);
-      const actual = await readback.read(
-        (bytes) => new Float32Array(bytes.slice(0, plan.output.slot.bytes)),
-      );
-      readback.dispose();
-      program.dispose();
       const expected = resizeReference(image, height, width);
       const [mean, deviation] = [
         [0.485, 0.456, 0.406],

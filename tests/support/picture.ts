@@ -1,9 +1,10 @@
-// Parts of the example picture: enough text, at sizes that a software adapter processes in a
-// second.
+// Pictures for tests: noise, and parts of the example picture, with enough text, at sizes that a
+// software adapter processes in a second.
 import { readFileSync } from 'node:fs';
 import type { Gpu } from '../../src/gpu/context.js';
 import { decodeImage } from '../../src/images/decode.js';
 import type { PixelImage } from '../../src/images/image.js';
+import { randomValues } from './run-layer.js';
 
 /** Rectangles that contain text, in pixels. */
 export const pieces = {
@@ -21,6 +22,14 @@ export async function exampleImage(): Promise<PixelImage> {
 /** The coffee house's sign: four regions at a short side of 64, seven at 96. */
 export async function signImage(): Promise<PixelImage> {
   return cropped(await exampleImage(), pieces.sign);
+}
+
+/** Noise. */
+export function randomImage(width: number, height: number, channels: 3 | 4): PixelImage {
+  const data = Uint8Array.from(randomValues(width * height * channels), (value) =>
+    Math.floor((value + 1) * 127.99),
+  );
+  return { width, height, channels, data };
 }
 
 /** A square without text. @param value of all channels */
