@@ -3,7 +3,6 @@
 import { type Command, Option } from 'commander';
 import { PanppError } from '../errors.js';
 import { checkExposure, checkToken } from '../serve/access.js';
-import type { Service } from '../serve/service.js';
 import { type EngineOptions, openEngine, readWeightsFor, withEngineOptions } from './engine.js';
 import { readBytes } from './files.js';
 import { onInterrupt } from './interrupt.js';
@@ -94,6 +93,8 @@ async function serve(flags: ServeFlags): Promise<number> {
   const token = await tokenOf(flags);
   checkExposure(flags.host, token);
   const { Service } = await import('../serve/service.js');
+  // Before the model's load, which takes seconds.
+  await listening(flags, ({ host, port }) => Service.tryToListen(host, port));
   const weights = await readWeightsFor('detect', flags);
   let warn = say;
   const engine = await openEngine(flags, weights, (message) => warn(message));
@@ -110,7 +111,7 @@ async function serve(flags: ServeFlags): Promise<number> {
     log: { level: flags.logLevel, stream: process.stdout },
   });
   warn = (message) => service.warn(message);
-  const address = await listen(service, flags);
+  const address = await listening(flags, ({ host, port }) => service.listen(host, port));
   // The process lives as long as the service listens.
   onInterrupt(async () => {
     const wereAnswered = await service.stop(flags.grace * 1000);
@@ -121,14 +122,20 @@ async function serve(flags: ServeFlags): Promise<number> {
   return exitCodes.done;
 }
 
-async function listen(service: Service, { host, port }: ServeFlags): Promise<string> {
+type Address = Pick<ServeFlags, 'host' | 'port'>;
+
+/**
+ * Does work that listens on an address.
+ * @throws PanppError `argument` if it can't
+ */
+async function listening<T>(on: Address, work: (on: Address) => Promise<T>): Promise<T> {
   try {
-    return await service.listen(host, port);
+    return await work(on);
   } catch (cause) {
     const reason = errorLine(cause);
     throw new PanppError(
       'argument',
-      `can't listen on port ${port} of ${host} (${reason}); choose another --port or --host`,
+      `can't listen on port ${on.port} of ${on.host} (${reason}); choose another --port or --host`,
       { cause },
     );
   }

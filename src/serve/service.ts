@@ -117,6 +117,14 @@ export class Service {
     return service;
   }
 
+  /** Listens for a moment. Needs no engine, and fails where `listen` would. */
+  static async tryToListen(host: string, port: number): Promise<void> {
+    // A client that comes too early must not hold up the end.
+    const app = createFastify({ forceCloseConnections: true });
+    await app.listen({ host, port });
+    await app.close();
+  }
+
   /**
    * Begins to listen.
    * @returns the address, such as `http://127.0.0.1:8321`

@@ -74,19 +74,21 @@ describe('panpp serve', () => {
     expect(stdout).not.toContain(token);
   });
 
-  it('says which address is taken', async () => {
-    const other = createServer().listen(0, '127.0.0.1');
-    onTestFinished(() => void other.close());
-    await once(other, 'listening');
-    const { port } = other.address() as AddressInfo;
-    const ended = await finished(start(['serve', '--port', String(port), ...onAdapter]));
-    expect(ended).toMatchObject({
-      code: 2,
-      messages: [
-        expect.stringMatching(
-          /^panpp: can't listen on port \d+ of 127\.0\.0\.1 \(.*EADDRINUSE.*\); choose another --port/,
-        ),
-      ],
-    });
-  });
+  it.each(['127.0.0.1', 'localhost'])(
+    'says that a port of %s is taken, before it opens weights',
+    async (host) => {
+      const other = createServer().listen(0, host);
+      onTestFinished(() => void other.close());
+      await once(other, 'listening');
+      const port = String((other.address() as AddressInfo).port);
+      const args = ['serve', '--host', host, '--port', port, '--weights', 'missing'];
+      const message = await refused(args);
+      expect(message).toMatch(/\(.*EADDRINUSE.*\); choose another --port or --host$/);
+      expect(message.startsWith(`panpp: can't listen on port ${port} of ${host} (`)).toBe(true);
+      const closed = once(other, 'close');
+      other.close();
+      await closed;
+      expect(await refused(args)).toBe('panpp: missing: no such file or folder');
+    },
+  );
 });
