@@ -2,7 +2,7 @@
 // network is local: far from a tile's edges, the tile's map equals the whole image's. So each tile
 // gives the map of its own part, and the parts together are the whole map. Regions that cross a
 // seam need no joining, because aggregation sees the whole map.
-import type { Size } from '../images/size.js';
+import { DEFAULT_MAX_PIXELS, type Size } from '../images/size.js';
 import type { Part } from '../images/upload.js';
 import { checkInteger } from '../options.js';
 
@@ -52,12 +52,27 @@ export function defaultTileSide({ height, width }: Size, largestSquare: () => nu
 }
 
 /**
+ * Maximum side of an image's tiles, where `side` is wished for: one tile may be an image that is
+ * processed whole, of which there is a largest.
+ */
+export function longestTileSide({ height, width }: Size, side: number): number {
+  return height * width <= DEFAULT_MAX_PIXELS
+    ? side
+    : Math.min(side, Math.sqrt(DEFAULT_MAX_PIXELS));
+}
+
+/** @throws PanppError `argument` for tiles that are smaller than the margins allow */
+export function checkTileSide(side: number, margin = tileMargin): void {
+  checkInteger('tileSide', side, 3 * margin);
+}
+
+/**
  * Cuts an image, whose sides are multiples of 32, into tiles, row by row; if small, into one tile.
  * @param side maximum length of a tile's sides
  * @throws PanppError `argument` if the tiles are smaller than the margins allow
  */
 export function planTiles({ height, width }: Size, side: number, margin = tileMargin): Tile[] {
-  checkInteger('tileSide', side, 3 * margin);
+  checkTileSide(side, margin);
   const columns = cut(width, side, margin);
   return cut(height, side, margin).flatMap((row) =>
     columns.map((column) => ({

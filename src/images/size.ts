@@ -27,6 +27,12 @@ export function mostPixels(scale: number): number {
 /** The settings that determine the size of a resized image. */
 export type ResizeSettings = Pick<DetectionSettings, 'shortSide' | 'maxSide'>;
 
+/** @throws PanppError `argument` if a side is no integer, or too small */
+export function checkResizeSettings({ shortSide, maxSide }: ResizeSettings): void {
+  checkInteger('shortSide', shortSide, 1);
+  if (maxSide !== undefined) checkInteger('maxSide', maxSide, STRIDE);
+}
+
 /**
  * The size to resize an image to: its shorter side becomes `shortSide`, or less if `maxSide`
  * requires it; then each side is rounded up to a multiple of 32, at most `maxSide`.
@@ -38,12 +44,12 @@ export type ResizeSettings = Pick<DetectionSettings, 'shortSide' | 'maxSide'>;
 export function resizedSize(
   height: number,
   width: number,
-  { shortSide, maxSide }: ResizeSettings,
+  settings: ResizeSettings,
   maxPixels = DEFAULT_MAX_PIXELS,
 ): Size {
-  for (const [name, side] of Object.entries({ height, width, shortSide }))
-    checkInteger(name, side, 1);
-  if (maxSide !== undefined) checkInteger('maxSide', maxSide, STRIDE);
+  for (const [name, side] of Object.entries({ height, width })) checkInteger(name, side, 1);
+  checkResizeSettings(settings);
+  const { shortSide, maxSide } = settings;
   // Rounding a side up to a multiple of 32 must not exceed the maximum.
   const longest = Math.floor((maxSide ?? Infinity) / STRIDE) * STRIDE;
   const scale = Math.min(shortSide / Math.min(height, width), longest / Math.max(height, width));

@@ -3,13 +3,14 @@ import { checkAggregationSettings } from '../aggregation/input.js';
 import { detectRegions } from '../detection/detect.js';
 import { DetectionPass } from '../detection/pass.js';
 import { aggregationSettings, mapSettingNames } from '../detection/regions-from-map.js';
+import { checkTileSide } from '../detection/tiles.js';
 import { PanppError } from '../errors.js';
 import type { Gpu } from '../gpu/context.js';
 import { TexturePixels } from '../gpu/texture-pixels.js';
 import { isBytes } from '../images/image.js';
 import { type ImageInput, prepareInput } from '../images/input.js';
 import { type ImageSource, pixelsFrom } from '../images/source.js';
-import type { ResizeSettings } from '../images/size.js';
+import { type ResizeSettings, checkResizeSettings } from '../images/size.js';
 import type { PixelSource } from '../images/upload.js';
 import type { Precision } from '../layers/precision.js';
 import { type DetectionSettings, type ModelConfig, recognitionOf } from '../network/config.js';
@@ -246,6 +247,7 @@ export class Model {
     const { config } = this;
     const setup = { config, weights: this.#weights, head, decoding };
     const settings = { ...config.detection, ...withoutUndefined(options) };
+    if (settings.tileSide !== undefined) checkTileSide(settings.tileSide);
     return this.#inTurn([image], options.signal, (pixels, next) =>
       this.#run(pixels, config, settings, next, {
         inTiles: (tiling) => this.#tiled.recognize(pixels[0], tiling, setup, regions, options),
@@ -322,6 +324,8 @@ export class Model {
     if (![1, 2, 4].includes(settings.scale))
       throw new PanppError('argument', `scale is ${settings.scale}; it must be 1, 2 or 4`);
     checkAggregationSettings(aggregationSettings(settings));
+    checkResizeSettings(settings);
+    if (settings.tileSide !== undefined) checkTileSide(settings.tileSide);
     return {
       settings,
       config: { ...this.config, detection: { ...this.config.detection, scale: settings.scale } },

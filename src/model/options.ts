@@ -25,9 +25,9 @@ export interface DetectOptions extends Partial<DetectionSettings>, CallOptions {
   readonly distance?: number;
   /**
    * Maximum side of a tile in pixels, at least 768. Images with a longer side, after resizing, are
-   * processed in overlapping tiles. Smaller tiles take less GPU memory. Default: an image that fits
-   * the GPU is processed whole, a larger one in tiles of 2048, or less if the GPU's limits require
-   * it.
+   * processed in overlapping tiles. Smaller tiles take less GPU memory. Tiles of an image with more
+   * than 2²⁴ pixels, after resizing, have sides of at most 4096. Default: an image that fits the GPU
+   * is processed whole, a larger one in tiles of 2048, or less if the GPU's limits require it.
    */
   readonly tileSide?: number;
 }

@@ -3,10 +3,16 @@
 import { detectInTiles } from '../detection/detect-in-tiles.js';
 import { largestSquare } from '../detection/largest-image.js';
 import { MapPass } from '../detection/map-pass.js';
-import { type Tile, defaultTileSide, planTiles, tileMargin } from '../detection/tiles.js';
+import {
+  type Tile,
+  defaultTileSide,
+  longestTileSide,
+  planTiles,
+  tileMargin,
+} from '../detection/tiles.js';
 import type { Gpu } from '../gpu/context.js';
 import { addTimes } from '../gpu/timeline.js';
-import { DEFAULT_MAX_PIXELS, type Size, mostPixels, resizedSize } from '../images/size.js';
+import { type Size, mostPixels, resizedSize } from '../images/size.js';
 import { type Part, PartUploads, type PixelSource } from '../images/upload.js';
 import type { DetectionSettings, ModelConfig } from '../network/config.js';
 import type { NetworkWeights } from '../network/weights.js';
@@ -68,11 +74,9 @@ export class TiledImages {
   /** @throws PanppError `argument` or `image` for settings or a size out of range */
   tilingOf({ height, width }: PixelSource, config: ModelConfig, settings: Settings): Tiling {
     const size = resizedSize(height, width, settings, mostPixels(settings.scale));
-    const side = settings.tileSide ?? defaultTileSide(size, () => this.#largestSquare(config));
-    // One tile is an image that is processed whole, of which there is a largest.
-    const isWhole = size.height * size.width <= DEFAULT_MAX_PIXELS;
-    const most = isWhole ? side : Math.min(side, Math.sqrt(DEFAULT_MAX_PIXELS));
-    return { size, tiles: planTiles(size, most), side: most };
+    const wished = settings.tileSide ?? defaultTileSide(size, () => this.#largestSquare(config));
+    const side = longestTileSide(size, wished);
+    return { size, tiles: planTiles(size, side), side };
   }
 
   /** Processes the images of a batch one after another. */

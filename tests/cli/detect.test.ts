@@ -678,6 +678,8 @@ describe('wrong usage', () => {
     [['sign.png', '--short-side', '100.5'], /whole number/],
     [['sign.png', '--max-side', '31'], /--max-side.*whole number from 32 to 1000000/],
     [['sign.png', '--tile-side', '512'], /--tile-side.*whole number from 768 to 1000000/],
+    [['sign.png', '--tile-side', '4096.5'], /--tile-side.*whole number from 768 to 1000000/],
+    [['sign.png', '--tile-side', '1000001'], /--tile-side.*whole number from 768 to 1000000/],
     [['sign.png', '--min-score', 'high'], /number from 0 to 1/],
     [['sign.png', '--bbox', 'circle'], /Allowed choices are rect, poly/],
     [

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { aggregateSequential, sumLabelsSequential } from '../../src/aggregation/sequential.js';
 import { detectInTiles } from '../../src/detection/detect-in-tiles.js';
-import { defaultTileSide, planTiles } from '../../src/detection/tiles.js';
+import { defaultTileSide, longestTileSide, planTiles } from '../../src/detection/tiles.js';
+import { DEFAULT_MAX_PIXELS } from '../../src/images/size.js';
 import type { ImageUpload, Part } from '../../src/images/upload.js';
 import { featureMap } from '../../src/layers/feature-map.js';
 import { mapChannels } from '../../src/network/config.js';
@@ -77,6 +78,22 @@ describe('tiles', () => {
     expect(sideOf(128, 16384, 2048)).toBe(16384);
     expect(sideOf(32, 32768, 1440)).toBe(1440);
     expect(sideOf(43680, 96, 4096)).toBe(2048);
+  });
+
+  it.each([
+    [4096, 4096, 4097, 4097, 1],
+    [736, 20000, 8192, 8192, 3], // 14.7 megapixels
+    [736, 20000, 1_000_000, 1_000_000, 1],
+    // More than 2²⁴ pixels.
+    [4096, 4128, 4097, 4096, 2],
+    [736, 41920, 1_000_000, 4096, 12],
+    [736, 41920, 2048, 2048, 27],
+  ])('of %i × %i at %i have sides of at most %i', (height, width, wished, side, count) => {
+    expect(longestTileSide({ height, width }, wished)).toBe(side);
+    const tiles = planTiles({ height, width }, side);
+    expect(tiles).toHaveLength(count);
+    const [rows, columns] = sizeOf(tiles[0].area);
+    expect(rows * columns).toBeLessThanOrEqual(DEFAULT_MAX_PIXELS);
   });
 });
 

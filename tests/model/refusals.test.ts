@@ -247,6 +247,34 @@ describe('calls', async () => {
     ).rejects.toMatchObject(argument('it is spelt minScore'));
   });
 
+  // Whatever the image is: this one is too large at this short side, even in tiles.
+  const strip = plain(90, 8000, 8);
+  it.each([767, 4096.5, Infinity, NaN, '8192', null])('refuse tiles of side %s', async (side) => {
+    const tiled = { shortSide: 736, tileSide: side as number };
+    const given = typeof side === 'string' ? `"${side}"` : String(side);
+    const refused = argument(`^tileSide is ${given}; it must be a whole number of at least 768$`);
+    await expect(model.detect(strip, tiled)).rejects.toMatchObject(refused);
+    await expect(model.detectBatch([strip], tiled)).rejects.toMatchObject(refused);
+    await expect(model.spot(strip, tiled)).rejects.toMatchObject(refused);
+    await expect(model.recognize(strip, [], tiled)).rejects.toMatchObject(refused);
+    // Once, and not for each image.
+    const streamed = { ...tiled, onError: () => expect.unreachable() };
+    await expect(first(model.detectAll([strip], streamed))).rejects.toMatchObject(refused);
+    await expect(first(model.spotAll([strip], streamed))).rejects.toMatchObject(refused);
+  });
+
+  it.each([
+    [{ shortSide: 0 }, '^shortSide is 0; it must be a whole number of at least 1$'],
+    [{ shortSide: 736.5 }, '^shortSide is 736.5; it must be a whole number of at least 1$'],
+    [{ maxSide: 31 }, '^maxSide is 31; it must be a whole number of at least 32$'],
+  ])('of many images refuse %j once, not for each image', async (sizes, message) => {
+    const streamed = { ...sizes, onError: () => expect.unreachable() };
+    await expect(first(model.detectAll([strip], streamed))).rejects.toMatchObject(
+      argument(message),
+    );
+    await expect(first(model.spotAll([strip], streamed))).rejects.toMatchObject(argument(message));
+  });
+
   const { width, height, channels } = image;
   it.each([
     ['a plain array', Array.from(image.data), 'Uint8ClampedArray with values 0 … 255, not Array'],
