@@ -21,12 +21,14 @@ from .dense import CutWords, DensePages
 from .geometry import Word
 from .guide import character_places
 from .labels import MAX_WORDS, draw_labels, tight_boxes
+from .level import LevelWords
 from .recognition import MAX_TOKENS, Vocabulary
 from .synthetic import SyntheticPages
 
 DATASETS = ('icdar2015', 'totaltext')
 SHORT_SIDE = {'icdar2015': 736, 'totaltext': 640}  # at which the benchmark is run
-PAGES = {'synthetic': SyntheticPages, 'dense': DensePages, 'cut': CutWords}  # kinds of samples that are drawn
+PAGES = {'synthetic': SyntheticPages, 'dense': DensePages, 'cut': CutWords}  # crops are cut from them
+DRAWN = {**PAGES, 'level': LevelWords}  # kinds of samples that are drawn
 FOLDS_CASE = {'icdar2015': False, 'totaltext': True}  # transcriptions without case
 HOLD_OUT_EVERY = 25  # every 25th training photograph is kept for watching the training
 
@@ -144,8 +146,8 @@ class CropMaker:
         self.by_dataset = {name: [k for k, photo in enumerate(photographs) if photo.dataset == name]
                            for name in DATASETS}
         self.kinds = [kind for kind in recipe.shares
-                      if (kind in PAGES and assets is not None) or self.by_dataset.get(kind)]
-        self.pages = {}
+                      if (kind in DRAWN and assets is not None) or self.by_dataset.get(kind)]
+        self.drawn = {}
         self.assets = assets
         self.vocabulary = Vocabulary(recipe.vocabulary) if recipe.vocabulary else None
 
@@ -154,7 +156,7 @@ class CropMaker:
         shares = np.array([read_share(self.recipe.shares, kind, progress) for kind in self.kinds])
         kind = self.kinds[rng.choice(len(self.kinds), p=shares / shares.sum())]
         detects = kind in self.recipe.detection
-        if kind in PAGES:
+        if kind in DRAWN:
             return self.drawn_crop(rng, kind, detects)
         number = int(rng.choice(self.by_dataset[kind]))
         photo = self.photographs[number]
@@ -165,15 +167,17 @@ class CropMaker:
         return sample
 
     def drawn_crop(self, rng, kind, detects):
-        if kind not in self.pages:
-            self.pages[kind] = PAGES[kind](self.assets, self.photographs, self.store)
-        image, words = self.pages[kind].draw(rng)
-        matrix = self.best_map(rng, words, image.shape[1], image.shape[0], 1.0)
-        sample = self.labelled(rng, words, matrix, detects)
+        if kind not in self.drawn:
+            self.drawn[kind] = DRAWN[kind](self.assets, self.photographs, self.store)
         size = self.recipe.size
-        sample['photograph'] = -1
-        sample['pixels'] = cv2.warpAffine(image, geometry.pixel_centres(matrix), (size, size), flags=cv2.INTER_LINEAR)
-        return sample
+        if kind in PAGES:
+            page, words = self.drawn[kind].draw(rng)
+            matrix = self.best_map(rng, words, page.shape[1], page.shape[0], 1.0)
+            image = cv2.warpAffine(page, geometry.pixel_centres(matrix), (size, size), flags=cv2.INTER_LINEAR)
+        else:
+            image, words = self.drawn[kind].crop(rng, size)
+            matrix = np.eye(2, 3)
+        return self.labelled(rng, words, matrix, detects) | {'photograph': -1, 'pixels': image}
 
     def best_map(self, rng, words, width, height, base):
         """Of a few random maps the one whose crop has the most whole words."""
