@@ -350,7 +350,7 @@ export async function assertNoInput(
   if (!target?.isFile()) return;
   for (const input of inputs) {
     const source = input === undefined || input === standardInput ? undefined : await statOf(input);
-    if (source && isSameFile(source, target))
+    if (source && fileIdentity(source) === fileIdentity(target))
       throw new PanppError(
         'argument',
         `${output} is ${output === input ? 'the file that is read' : `the same file as ${input}, which is read`}; give another name to write to`,
@@ -358,9 +358,9 @@ export async function assertNoInput(
   }
 }
 
-/** Whether two files are the same, whatever their names and links. */
-export function isSameFile(a: Stats, b: Stats): boolean {
-  return a.ino === b.ino && a.dev === b.dev;
+/** The same text for the same file, whatever its names and links. */
+export function fileIdentity({ dev, ino }: Stats): string {
+  return `${dev}:${ino}`;
 }
 
 /**

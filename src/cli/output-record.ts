@@ -26,8 +26,19 @@ export interface Entry {
    * the run's was in its place.
    */
   readonly files: Readonly<Record<string, readonly string[]>>;
-  /** The result line, and a hash of everything it depends on. */
-  readonly result?: { readonly of: string; readonly line: ResultLine };
+  readonly result?: EntryResult;
+}
+
+/** An image's result. */
+export interface EntryResult {
+  /** Hash of everything the result depends on. */
+  readonly of: string;
+  readonly line: ResultLine;
+  /**
+   * What the files of this result hold, by path within the output folder: formats share names, and
+   * `files` also has those of earlier results.
+   */
+  readonly contents: Readonly<Record<string, string>>;
 }
 
 const recordFolder = '.panpp';
@@ -85,7 +96,8 @@ async function readEntry(path: string): Promise<Entry | undefined> {
       Buffer.from(await readBytes(path)).toString(),
     ) as Partial<Entry> | null;
     const lists = Object.values(entry?.files ?? { none: undefined });
-    return lists.every((hashes) => Array.isArray(hashes)) ? (entry as Entry) : undefined;
+    const isWhole = lists.every(Array.isArray) && (!entry?.result || entry.result.contents);
+    return isWhole ? (entry as Entry) : undefined;
   } catch {
     return undefined;
   }

@@ -1,6 +1,5 @@
 // The result files of detect and spot: their formats, names and content. Existing files that a user
 // may have made are kept (output-record.ts).
-import type { Stats } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
@@ -20,7 +19,7 @@ import { onDisk, pathFromBytes } from '../node/paths.js';
 import {
   type ImageFile,
   fileError,
-  isSameFile,
+  fileIdentity,
   openOutputFolder,
   readBytes,
   shown,
@@ -29,7 +28,7 @@ import {
   writeBytes,
 } from './files.js';
 import type { ImageResult } from './image-files.js';
-import { type Entry, OutputRecord, hashOf, hashOfFile } from './output-record.js';
+import { type EntryResult, OutputRecord, hashOf, hashOfFile } from './output-record.js';
 import { errorLine } from './report.js';
 import { type Shard, type ShardFlags, inFileName } from './shard.js';
 import { packageVersion } from './version.js';
@@ -192,6 +191,15 @@ async function imageAsUrl({ path, image }: Result): Promise<string> {
   return dataUrl(isFile ? await readBytes(path) : encodePng(image), image);
 }
 
+interface RequestedFile {
+  readonly kind: Kind;
+  /** Path within the output folder. */
+  readonly name: string;
+  readonly path: string;
+  /** What it holds, for the record. */
+  readonly content: string;
+}
+
 /** The result files of a run. */
 export class ResultFiles {
   /** Content of the run's file, without pixels. */
@@ -210,8 +218,8 @@ export class ResultFiles {
     private readonly flags: OutputFlags,
     /** Undefined if no files are requested. */
     private readonly record: OutputRecord | undefined,
-    /** The input images, which no result may replace. */
-    private readonly images: readonly Stats[],
+    /** `fileIdentity` of the input images, which no result may replace. */
+    private readonly images: ReadonlySet<string>,
   ) {}
 
   /**
@@ -262,7 +270,7 @@ export class ResultFiles {
     const record = writes ? await openRecord(output, flags.shard) : undefined;
     const realFolder = writes ? await realPath(output) : output;
     const inputs = writes ? await Promise.all(images.map(({ path }) => statOf(path))) : [];
-    const sources = inputs.filter((info) => info !== undefined);
+    const sources = new Set(inputs.filter((info) => info !== undefined).map(fileIdentity));
     return new ResultFiles(output, realFolder, written, runFile, task, flags, record, sources);
   }
 
@@ -278,9 +286,11 @@ export class ResultFiles {
   async earlier(file: ImageFile, of: string | undefined): Promise<ResultLine | undefined> {
     const entry = this.flags.resume ? await this.record?.read(file.resultName) : undefined;
     if (!entry?.result || entry.result.of !== of) return undefined;
-    for (const { name, path } of this.#filesOf(file)) {
+    for (const { name, path, content } of this.#filesOf(file)) {
+      if (entry.result.contents[name] !== content) return undefined;
       const hashes = entry.files[name];
-      const there = hashes && (await hashOfFile(path));
+      // One that can't be read is reported when it is to be written.
+      const there = hashes && (await hashOfFile(path).catch(() => undefined));
       // If the process was killed, the previous version may still be there. A file that is not ours
       // is replaced only with --overwrite.
       if (!there || there === hashes[1] || (hashes.length === 0 && this.flags.overwrite))
@@ -307,7 +317,8 @@ export class ResultFiles {
     const all: Written = { paths: [], problems: [] };
     const contents = new Map<string, Uint8Array | string>();
     await this.#addToRun(file, result.found);
-    for (const { kind, name, path } of this.#filesOf(file)) {
+    const files = this.#filesOf(file);
+    for (const { kind, name, path } of files) {
       const { task, flags } = this;
       const reference = await this.#reference(file, result.found, dirname(name));
       const written: Result = {
@@ -319,12 +330,16 @@ export class ResultFiles {
       };
       await attempt(path, all, async () => contents.set(name, await kinds[kind].content(written)));
     }
-    await this.#store(
-      all,
-      contents,
-      file.resultName,
-      of === undefined ? undefined : { of, line: resultLine(file.path, result.found) },
-    );
+    const made = files.filter(({ name }) => contents.has(name));
+    const entry =
+      of === undefined
+        ? undefined
+        : {
+            of,
+            line: resultLine(file.path, result.found),
+            contents: Object.fromEntries(made.map(({ name, content }) => [name, content])),
+          };
+    await this.#store(all, contents, file.resultName, entry);
     return all;
   }
 
@@ -349,10 +364,11 @@ export class ResultFiles {
     return all;
   }
 
-  #filesOf({ resultName }: ImageFile): readonly { kind: Kind; name: string; path: string }[] {
+  #filesOf({ resultName }: ImageFile): readonly RequestedFile[] {
     return this.kinds.map((kind) => {
       const name = kinds[kind].name(resultName, this.task);
-      return { kind, name, path: join(this.folder, name) };
+      const content = kind === 'svg' && this.flags.embedImage ? 'svg with its image' : kind;
+      return { kind, name, path: join(this.folder, name), content };
     });
   }
 
@@ -361,12 +377,13 @@ export class ResultFiles {
     all: Written,
     contents: ReadonlyMap<string, Uint8Array | string>,
     image?: string,
-    result?: Entry['result'],
+    result?: EntryResult,
   ): Promise<void> {
     const { record } = this;
     if (!record) return;
     const work = this.#writing.then(async () => {
-      const files = { ...(await record.read(image))?.files };
+      const before = await record.read(image);
+      const files = { ...before?.files };
       const free: string[] = [];
       for (const [name, content] of contents) {
         const path = join(this.folder, name);
@@ -382,7 +399,7 @@ export class ResultFiles {
         });
       }
       const wrote = await attempt(join(this.folder, '.panpp'), all, () =>
-        record.write({ files, result }, image),
+        record.write({ files, result: result && merged(before?.result, result) }, image),
       );
       // Without its entry the file would later count as the user's.
       if (!wrote)
@@ -410,7 +427,7 @@ export class ResultFiles {
    */
   async #claim(path: string, now: string, own: readonly string[]): Promise<string | undefined> {
     const info = await statOf(path);
-    if (info && this.images.some((image) => isSameFile(image, info)))
+    if (info && this.images.has(fileIdentity(info)))
       throw new PanppError(
         'argument',
         'is one of the input images and is kept; give another --output',
@@ -444,6 +461,12 @@ export class ResultFiles {
       height,
     };
   }
+}
+
+/** A result, with the files that an earlier run wrote of it. */
+function merged(before: EntryResult | undefined, result: EntryResult): EntryResult {
+  const others = before?.of === result.of ? before.contents : {};
+  return { ...result, contents: { ...others, ...result.contents } };
 }
 
 async function openRecord(output: string, shard: Shard | undefined): Promise<OutputRecord> {

@@ -332,6 +332,33 @@ describe('files in the output folder', () => {
       }
     });
 
+    it('tell formats apart whose files have the same name', async () => {
+      await run({ format: ['totaltext', 'json'] });
+      expect(await earlier(0.9, { format: ['totaltext', 'json'] })).toEqual([line, line]);
+      for (const format of [['iou'], ['labelme'], ['iou', 'json']] as const)
+        expect(await earlier(0.9, { format })).toEqual([undefined, undefined]);
+      await run({ format: ['iou'] });
+      expect(await earlier(0.9, { format: ['iou', 'json'] })).toEqual([line, line]);
+      expect(await earlier(0.9, { format: ['totaltext'] })).toEqual([undefined, undefined]);
+    });
+
+    it('tell an SVG that embeds its image from one that links it', async () => {
+      await run({ format: ['svg'] });
+      const flags = { format: ['svg'], embedImage: true } as const;
+      expect(await earlier(0.9, flags)).toEqual([undefined, undefined]);
+      await run(flags);
+      expect(await earlier(0.9, flags)).toEqual([line, line]);
+      expect(await earlier(0.9, { format: ['svg'] })).toEqual([undefined, undefined]);
+    });
+
+    it('take no file for done that was written with other settings than the last', async () => {
+      await run({ format: ['json'] }, 0.8);
+      await run({ format: ['svg'] }, 0.9);
+      expect(await earlier(0.9, { format: ['svg'] })).toEqual([line, line]);
+      expect(await earlier(0.9, { format: ['json'] })).toEqual([undefined, undefined]);
+      expect(await earlier(0.8, { format: ['json'] })).toEqual([undefined, undefined]);
+    });
+
     it('take what a kill left between entry and file as not done', async () => {
       await run({ format });
       const before = text('a.json');
