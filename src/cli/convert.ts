@@ -6,6 +6,7 @@ import { PanppError } from '../errors.js';
 import { detectionPresets } from '../network/config.js';
 import { convertCheckpoint } from '../network/convert.js';
 import { assertNoInput, readBytes, shown, writeBytes } from './files.js';
+import { writing } from './interrupt.js';
 import { exitCodes, say } from './report.js';
 import { exiting } from './usage.js';
 
@@ -70,7 +71,7 @@ async function convert(
     detection: detectionPresets[settings],
     source: checkpoint,
   });
-  await writeBytes(output, weights);
+  await writing(() => writeBytes(output, weights));
   const { block, blocks } = config.backbone;
   const layers = blocks.reduce((sum, count) => sum + count, 0) * (block === 'basic' ? 2 : 3) + 2;
   if (emaLeft)

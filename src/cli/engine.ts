@@ -4,6 +4,7 @@ import type { Model } from '../model/model.js';
 import { loadModel } from '../model/load.js';
 import { PanppError } from '../errors.js';
 import type { Gpu, GpuProfile } from '../gpu/context.js';
+import { loadDecoder } from '../images/decode.js';
 import { type ModelConfig, recognitionOf } from '../network/config.js';
 import { readWeights } from '../network/weights-file.js';
 import { openGpu, packagedWeights } from '../node.js';
@@ -230,7 +231,8 @@ function isDeviceLoss(error: unknown): error is PanppError {
 }
 
 /**
- * Opens the adapter and loads the weights; a software adapter gets one line on stderr.
+ * Opens the adapter and loads the weights, and the decoder of the images that are to come; a
+ * software adapter gets one line on stderr.
  * @param report gets a line when the device is lost; default: it goes to stderr
  */
 export async function openEngine(
@@ -238,6 +240,7 @@ export async function openEngine(
   weights: WeightsBytes,
   report?: (message: string) => void,
 ): Promise<Engine> {
+  await loadDecoder();
   const gpu = await openAdapter(options);
   const { tuning, from } = await findTuning(options, gpu);
   const load = async (on: Gpu): Promise<Loaded> => ({

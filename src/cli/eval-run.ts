@@ -83,28 +83,30 @@ export async function runDataset(task: Task, folder: string, flags: RunFlags): P
     settings,
     precision: flags.precision ?? 'f32',
   };
-  const runFolder = await RunFolder.open(folder, identity, flags.restart ?? false);
-  say(
-    `panpp: settings, ${preset ? `${preset}'s` : "the weights' own"}, with options applied: ${inWords(settings)}`,
-  );
-  const own = new Set(imagesOf(flags.shard, [...all.values()]));
-  const images = new Map([...all].filter(([, image]) => own.has(image)));
-  const done = await readDone(runFolder, images.keys());
-  if (done.size > 0) say(`panpp: ${done.size} of ${images.size} images were done before`);
-  const missing = new Map([...images].filter(([name]) => !done.has(name)));
-  if (missing.size > 0) {
-    const engine = await openEngine(flags, weights);
-    try {
+  // A restart deletes results, so it must be known that new ones can be made.
+  let engine = flags.restart ? await openEngine(flags, weights) : undefined;
+  try {
+    const runFolder = await RunFolder.open(folder, identity, flags.restart ?? false);
+    say(
+      `panpp: settings, ${preset ? `${preset}'s` : "the weights' own"}, with options applied: ${inWords(settings)}`,
+    );
+    const own = new Set(imagesOf(flags.shard, [...all.values()]));
+    const images = new Map([...all].filter(([, image]) => own.has(image)));
+    const done = await readDone(runFolder, images.keys());
+    if (done.size > 0) say(`panpp: ${done.size} of ${images.size} images were done before`);
+    const missing = new Map([...images].filter(([name]) => !done.has(name)));
+    if (missing.size > 0) {
+      engine ??= await openEngine(flags, weights);
       await processAll(missing, textFinder(protocol, engine, settings), async (name, image) => {
         await runFolder.write(name, image);
         done.set(name, image);
       });
-    } finally {
-      await engine.dispose();
     }
+    // In the images' order, however often the run was interrupted: floating-point sums depend on it.
+    return { settings, stored: new Map([...images.keys()].map((name) => [name, done.get(name)!])) };
+  } finally {
+    await engine?.dispose();
   }
-  // In the images' order, however often the run was interrupted: floating-point sums depend on it.
-  return { settings, stored: new Map([...images.keys()].map((name) => [name, done.get(name)!])) };
 }
 
 /** Results of earlier runs. A failed image is not done: it is tried again. */
@@ -123,7 +125,8 @@ async function readDone(
 /** Images by their names without endings: ground truth and results are named after these. */
 async function namedImages(input: string): Promise<Map<string, FoundImage>> {
   const byName = new Map<string, FoundImage>();
-  const { images, passedOver } = await findImages([input], isRunsPicture);
+  const { images, problems, passedOver } = await findImages([input], isRunsPicture);
+  for (const { error } of problems) throw error;
   for (const line of passedOver) say(`panpp: ${line}`);
   for (const image of images) {
     const { path } = image;

@@ -1,4 +1,5 @@
 // panpp eval: scores results by a benchmark's own protocol.
+import { join } from 'node:path';
 import { type Command, Option } from 'commander';
 import { PanppError } from '../errors.js';
 import { type ScoredRegion, thresholdCurve } from '../evaluation/curve.js';
@@ -116,9 +117,11 @@ async function evaluation(flags: EvalFlags): Promise<number> {
   const runFlags = runFlagsOf(flags);
   const options: EvaluationOptions = { iouThreshold: flags.iouThreshold };
   const correction = await runCorrection(protocol, flags);
-  if (flags.plot !== undefined)
-    await assertNoInput(flags.plot, [flags.gt, flags.results, flags.weights, flags.lexicon]);
   const groundTruth = await readFileSet(flags.gt, protocol);
+  if (flags.plot !== undefined) {
+    const inFolder = [...groundTruth.keys()].map((name) => join(flags.gt, name));
+    await assertNoInput(flags.plot, [flags.gt, ...inFolder, flags.weights, flags.lexicon]);
+  }
   const run = runFlags
     ? await runDataset({ protocol, groundTruth, options, correction }, flags.results, runFlags)
     : await readRunAt(flags.results);

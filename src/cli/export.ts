@@ -4,6 +4,7 @@ import { exportOnnx } from '../export/onnx.js';
 import { readWeights } from '../network/weights-file.js';
 import { readWeightsBytes, weightsOption } from './engine.js';
 import { assertNoInput, shown, writeBytes } from './files.js';
+import { writing } from './interrupt.js';
 import { exitCodes, say } from './report.js';
 import { exiting } from './usage.js';
 
@@ -36,7 +37,7 @@ export function addExport(program: Command): void {
 }
 
 function parseSize(text: string): ExportFlags['size'] {
-  const match = /^(\d+)x(\d+)$/.exec(text);
+  const match = /^(\d{1,5})x(\d{1,5})$/.exec(text);
   if (!match) throw new InvalidArgumentError('Give height and width, for example 736x1312.');
   return { height: Number(match[1]), width: Number(match[2]) };
 }
@@ -45,7 +46,7 @@ async function writeModel({ onnx, size, ...options }: ExportFlags): Promise<numb
   const { path, bytes } = await readWeightsBytes(options);
   await assertNoInput(onnx, [path]);
   const model = exportOnnx(readWeights(bytes, path), size);
-  await writeBytes(onnx, model);
+  await writing(() => writeBytes(onnx, model));
   say(`${shown(onnx)}: ${(model.length / 1e6).toFixed(1)} MB`);
   return exitCodes.done;
 }

@@ -7,6 +7,7 @@ import type { FileSet } from '../evaluation/formats/files.js';
 import type { Protocol } from '../evaluation/types.js';
 import { onDisk } from '../node/paths.js';
 import { fileError, namesIn, readBytes, statOf } from './files.js';
+import { listed, say } from './report.js';
 
 /**
  * Reads all files of a folder, or of a zip archive. Hidden files in folders are ignored, because
@@ -29,11 +30,15 @@ async function readFolder(folder: string): Promise<FileSet> {
     throw fileError(folder, '', cause);
   });
   const files = new Map<string, Uint8Array>();
+  const subfolders: string[] = [];
   for (const name of names.filter(isShown).sort()) {
     const path = join(folder, name);
     const info = await statOf(path);
     if (!info || info.isFile()) files.set(name, await readBytes(path));
+    else if (info.isDirectory()) subfolders.push(name);
   }
+  if (subfolders.length > 0)
+    say(`panpp: ${folder}: files in subfolders are not read (${listed(subfolders)})`);
   if (files.size === 0) throw new PanppError('file', `${folder}: no files in this folder`);
   return files;
 }

@@ -8,15 +8,16 @@ import {
   open,
   readdir,
   rename,
+  rm,
   rmdir,
   stat,
   writeFile,
 } from 'node:fs/promises';
-import { basename, dirname, extname, join, relative, sep } from 'node:path';
+import { basename, dirname, extname, join, relative, resolve, sep } from 'node:path';
 import { PanppError } from '../errors.js';
 import { makeFolder } from '../node/folders.js';
 import { onDisk, pathFromBytes } from '../node/paths.js';
-import { filesBelow, filesMatching, isGlob } from './globs.js';
+import { type FoundFiles, filesBelow, filesMatching, isGlob } from './globs.js';
 import { errorLine } from './report.js';
 
 /** The name that stands for standard input. */
@@ -40,7 +41,7 @@ export interface FoundImage extends ImageFile {
 
 export interface FoundImages {
   readonly images: readonly FoundImage[];
-  /** Inputs that hold no images, each with the reason. */
+  /** Inputs that hold no images, and folders that can't be read, each with the reason. */
   readonly problems: readonly { readonly input: string; readonly error: PanppError }[];
   /** Pictures in unsupported formats: one line per folder. */
   readonly passedOver: readonly string[];
@@ -56,7 +57,7 @@ const otherPattern =
  * are still processed.
  * @param isResult whether a file is a run's own result; such files count as images only if named
  * directly
- * @throws PanppError `file` if there are no images at all
+ * @throws PanppError `file` if there are no images at all, `argument` for an empty name
  */
 export async function findImages(
   inputs: readonly string[],
@@ -65,8 +66,15 @@ export async function findImages(
   const byPath = new Map<string, Found>();
   const problems: FoundImages['problems'][number][] = [];
   for (const input of inputs) {
-    const found = await namedBy(input, isResult);
-    if (found.length === 0)
+    if (input === '')
+      throw new PanppError(
+        'argument',
+        'an empty name was given, perhaps by an unset variable; give files, folders or globs',
+      );
+    const { found, unread } = await namedBy(input, isResult);
+    for (const { folder, cause } of unread)
+      problems.push({ input: folder, error: fileError(folder, '', cause) });
+    if (found.length === 0 && unread.length === 0)
       problems.push({
         input,
         error: new PanppError('file', `${input}: no PNG, JPEG or WebP files found`),
@@ -91,7 +99,7 @@ export async function findImages(
 /** `photos: 3 pictures skipped (2 heic, 1 pdf); only PNG, JPEG and WebP are read`, or nothing. */
 async function passedOverIn(input: string): Promise<string[]> {
   if (!(await statOf(input))?.isDirectory()) return [];
-  const names = await filesBelow(input, otherPattern);
+  const { names } = await filesBelow(input, otherPattern);
   const counts = new Map<string, number>();
   for (const name of names) {
     const ending = extname(name).slice(1).toLowerCase();
@@ -114,18 +122,19 @@ interface Found {
 async function namedBy(
   input: string,
   isResult: (path: string) => Promise<boolean>,
-): Promise<Found[]> {
-  if (input === standardInput) return [{ path: input, name: 'stdin', key: input }];
+): Promise<Pick<FoundFiles, 'unread'> & { readonly found: readonly Found[] }> {
+  if (input === standardInput)
+    return { found: [{ path: input, name: 'stdin', key: input }], unread: [] };
   const info = await statOf(input);
-  if (!info?.isDirectory() && (info || !isGlob(input))) return [namedDirectly(input)];
-  const found = info
-    ? (await filesBelow(input, imagePattern))
-        .sort(byName)
-        .map((name) => ({ path: join(input, name), name, key: name }))
-    : (await filesMatching(input)).sort(byName).map(namedDirectly);
-  const sources: Found[] = [];
-  for (const file of found) if (!(await isResult(file.path))) sources.push(file);
-  return sources;
+  if (!info?.isDirectory() && (info || !isGlob(input)))
+    return { found: [namedDirectly(input)], unread: [] };
+  const { names, unread } = await (info ? filesBelow(input, imagePattern) : filesMatching(input));
+  const found: Found[] = [];
+  for (const name of [...names].sort(byName)) {
+    const file = info ? { path: join(input, name), name, key: name } : namedDirectly(name);
+    if (!(await isResult(file.path))) found.push(file);
+  }
+  return { found, unread };
 }
 
 function namedDirectly(path: string): Found {
@@ -294,15 +303,19 @@ export async function createFolder(
   path: string,
   fill: (draft: string) => Promise<void>,
 ): Promise<void> {
-  const info = await statOf(path);
-  if (info && !(info.isDirectory() && (await namesIn(path).catch(() => [''])).length === 0))
+  const target = resolve(path);
+  if (target === process.cwd())
+    throw new PanppError('file', `${path}: is the current folder; give the name of a new folder`);
+  const info = await statOf(target);
+  if (info && !(info.isDirectory() && (await namesIn(target).catch(() => [''])).length === 0))
     throw new PanppError('file', `${path}: is there already; give the name of a new folder`);
-  await withDraft(dirname(path), async (draft) => {
+  await openOutputFolder(dirname(target));
+  await withDraft(dirname(target), async (draft) => {
     await fill(draft);
     try {
       // Not every system replaces an empty folder.
-      if (info) await rmdir(onDisk(path));
-      await rename(onDisk(draft), onDisk(path));
+      if (info) await rmdir(onDisk(target));
+      await rename(onDisk(draft), onDisk(target));
     } catch (cause) {
       throw fileError(path, "can't be written: ", cause);
     }
@@ -334,11 +347,18 @@ function remove(path: string): void {
 /** Nothing is written for so long, in milliseconds: an hour, in which clocks may differ too. */
 const orphanAge = 3_600_000;
 
-/** Whether a file is incomplete and its process was killed; that process may be of another machine. */
-export async function isOrphan(path: string): Promise<boolean> {
-  if (!/^\.panpp-.*\.draft$/s.test(basename(path))) return false;
-  const info = await statOf(path);
-  return info !== undefined && Date.now() - info.mtimeMs > orphanAge;
+/**
+ * Removes what killed processes left incomplete in a folder, which need not exist; those processes
+ * may be of other machines.
+ */
+export async function removeOrphans(folder: string): Promise<void> {
+  for (const name of await namesIn(folder).catch(() => [])) {
+    if (!/^\.panpp-.*\.draft$/s.test(name)) continue;
+    const path = join(folder, name);
+    const info = await statOf(path);
+    if (info && Date.now() - info.mtimeMs > orphanAge)
+      await rm(onDisk(path), { force: true, recursive: true }).catch(() => undefined);
+  }
 }
 
 /** Refuses to overwrite one of the inputs, under whatever name. @throws PanppError `argument` */

@@ -3,7 +3,7 @@
 // backslash as a lone surrogate, like bytes that are not UTF-8 (paths.ts).
 import { type Dirent, type Stats, readdir, realpath, stat } from 'node:fs';
 import { stat as statOf } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { type FileSystemAdapter, glob } from 'tinyglobby';
 import { onDisk, pathFromBytes } from '../node/paths.js';
 
@@ -20,39 +20,48 @@ function withBackslashes(path: string): string {
 
 type Callback<T> = (error: NodeJS.ErrnoException | null, value?: T) => void;
 
-const onBytes = {
+/** What a search finds. */
+export interface FoundFiles {
+  readonly names: readonly string[];
+  /** Folders whose content could not be listed, and the system's errors. */
+  readonly unread: readonly { readonly folder: string; readonly cause: Error }[];
+}
+
+/** @param failed gets the folders that can't be listed; tinyglobby passes over them */
+const onBytes = (failed: (folder: string, cause: Error) => void) => ({
   readdir(path: string, _: unknown, done: Callback<Dirent[]>) {
-    readdir(
-      onDisk(withBackslashes(path)),
-      { withFileTypes: true, encoding: 'buffer' },
-      (error, entries) => {
-        // A Dirent's name is an own, writable property; the methods that tell its kind still work.
-        done(
-          error,
-          entries?.map(
-            (entry) =>
-              Object.assign(entry, {
-                name: withoutBackslashes(pathFromBytes(entry.name as unknown as Buffer)),
-              }) as unknown as Dirent,
-          ),
-        );
-      },
-    );
+    const folder = withBackslashes(path);
+    readdir(onDisk(folder), { withFileTypes: true, encoding: 'buffer' }, (error, entries) => {
+      if (error) failed(folder, error);
+      // A Dirent's name is an own, writable property; the methods that tell its kind still work.
+      done(
+        error,
+        entries?.map(
+          (entry) =>
+            Object.assign(entry, {
+              name: withoutBackslashes(pathFromBytes(entry.name as unknown as Buffer)),
+            }) as unknown as Dirent,
+        ),
+      );
+    });
   },
+  // A link to nothing counts as a file: it fails when it is read, like one that is named directly.
   realpath(path: string, done: Callback<string>) {
     realpath(onDisk(withBackslashes(path)), 'buffer', (error, bytes) =>
-      done(error, bytes && withoutBackslashes(pathFromBytes(bytes))),
+      done(null, error ? path : withoutBackslashes(pathFromBytes(bytes))),
     );
   },
-  stat: (path: string, done: (error: NodeJS.ErrnoException | null, info: Stats) => void) =>
-    stat(onDisk(withBackslashes(path)), done),
-} as unknown as FileSystemAdapter;
+  stat: (path: string, done: Callback<Pick<Stats, 'isDirectory'>>) =>
+    stat(onDisk(withBackslashes(path)), (error, info) =>
+      done(null, error ? { isDirectory: () => false } : info),
+    ),
+});
 
 /**
  * Files below a folder, relative to it.
  * @param pattern of tinyglobby; case is ignored
  */
-export async function filesBelow(folder: string, pattern: string): Promise<string[]> {
+export async function filesBelow(folder: string, pattern: string): Promise<FoundFiles> {
   return globbed(folder, pattern, false);
 }
 
@@ -67,7 +76,7 @@ export function isGlob(path: string): boolean {
  * without a comma are literal, and so is an existing folder of exactly that name: `Fotos
  * [2019]/*.jpg`.
  */
-export async function filesMatching(pattern: string): Promise<string[]> {
+export async function filesMatching(pattern: string): Promise<FoundFiles> {
   const parts = pattern.split('/');
   let [folder, there] = ['', 0];
   while (there < parts.length - 1 && !/[*?]/.test(parts[there])) {
@@ -75,24 +84,28 @@ export async function filesMatching(pattern: string): Promise<string[]> {
     if (!(await isFolder(next))) break;
     [folder, there] = [next, there + 1];
   }
-  const names = await globbed(folder, escaped(parts.slice(there).join('/')), true);
-  return names.map((name) => join(folder, name));
+  const { names, unread } = await globbed(folder, escaped(parts.slice(there).join('/')), true);
+  return { names: names.map((name) => join(folder, name)), unread };
 }
 
 async function globbed(
   folder: string,
   pattern: string,
   caseSensitiveMatch: boolean,
-): Promise<string[]> {
-  const cwd = withoutBackslashes(resolve(folder));
+): Promise<FoundFiles> {
+  const cwd = resolve(folder);
+  const unread: FoundFiles['unread'][number][] = [];
+  const files = onBytes((inner, cause) =>
+    unread.push({ folder: join(folder, relative(cwd, inner)), cause }),
+  );
   const names = await glob(pattern, {
-    cwd,
+    cwd: withoutBackslashes(cwd),
     caseSensitiveMatch,
     extglob: false,
     expandDirectories: false,
-    fs: onBytes,
+    fs: files as unknown as FileSystemAdapter,
   });
-  return names.map(withBackslashes);
+  return { names: names.map(withBackslashes), unread };
 }
 
 async function isFolder(path: string): Promise<boolean> {

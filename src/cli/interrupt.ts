@@ -9,6 +9,12 @@ import { endingSignals, errorLine, exitCodes, say } from './report.js';
  */
 const sameSignal = 300;
 
+/** Writes a file or a folder; a signal that ends the process leaves no part of it. */
+export async function writing<T>(work: () => Promise<T>): Promise<T> {
+  const stopWatching = onInterrupt(async () => say('panpp: interrupted, nothing is written'));
+  return work().finally(stopWatching);
+}
+
 /**
  * At the first signal that ends a process, calls `end` and then exits; a second signal exits at
  * once.

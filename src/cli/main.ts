@@ -22,14 +22,14 @@ try {
   await commandProgram().parseAsync(commandLine(), { from: 'user' });
 } catch (error) {
   if (error instanceof CommanderError) {
-    if (error.exitCode !== 0) process.exitCode = exitCodes.notStarted;
+    if (error.exitCode !== 0) process.exitCode = exitCodes.failed;
   } else {
     say(`panpp: ${errorLine(error)}`);
-    process.exitCode = exitCodes.notStarted;
+    process.exitCode = exitCodes.failed;
   }
 }
 
 function endWith(error: Error): never {
   say(`panpp: ${errorLine(error)}`);
-  process.exit(exitCodes.notStarted);
+  process.exit(exitCodes.failed);
 }

@@ -9,6 +9,7 @@ import {
   type FoundImages,
   assertNoInput,
   byName,
+  fileError,
   findImages,
   shown,
   statOf,
@@ -16,7 +17,7 @@ import {
   writeBytes,
 } from './files.js';
 import { filesMatching, isGlob } from './globs.js';
-import { onInterrupt } from './interrupt.js';
+import { writing } from './interrupt.js';
 import { cocoTextOf, headerOf, isSameImage } from './merge/coco-text.js';
 import {
   isSameFileContent,
@@ -30,14 +31,13 @@ import {
   type PartResult,
   type Roster,
   joined,
-  listed,
   rosterOfNames,
   rosterOfPaths,
 } from './merge/join.js';
 import { isSameLine, linesOf } from './merge/lines.js';
 import { type Parts, readParts } from './merge/parts.js';
 import { hashOf, hashOfFile, isRunsPicture } from './output-record.js';
-import { exitCodes, print, say } from './report.js';
+import { exitCodes, listed, print, say } from './report.js';
 import { asFileName, resultFiles } from './run-folder.js';
 import { exiting, integerBetween } from './usage.js';
 
@@ -83,6 +83,8 @@ export function addMerge(program: Command): void {
 
 async function merge(inputs: string[], flags: MergeFlags): Promise<number> {
   const { output, shards } = flags;
+  if (flags.overwrite && output === undefined)
+    throw new PanppError('argument', '--overwrite is for --output');
   const paths = await partsNamedBy(inputs);
   if (shards !== undefined && paths.length !== shards)
     throw new PanppError(
@@ -92,8 +94,7 @@ async function merge(inputs: string[], flags: MergeFlags): Promise<number> {
   if (output !== undefined) await assertNoInput(output, paths);
   const { results, write } = joinedOf(await readParts(paths), await imagesNamedBy(flags.images));
   if (results.length === 0) throw new PanppError('file', `no results in ${listed(paths)}`);
-  const stopWatching = onInterrupt(async () => say('panpp: interrupted, nothing is written'));
-  const isWritten = await write(flags).finally(stopWatching);
+  const isWritten = await writing(() => write(flags));
   const failed = results.filter((result) => result.failed).map(({ image }) => image);
   const what = `${results.length} images of ${paths.length} ${paths.length === 1 ? 'part' : 'parts'}`;
   const where = output !== undefined && isWritten ? `wrote ${shown(output)}, ` : '';
@@ -106,7 +107,11 @@ async function partsNamedBy(inputs: readonly string[]): Promise<string[]> {
   const paths = new Set<string>();
   for (const input of inputs) {
     const isPattern = !(await statOf(input)) && isGlob(input);
-    const found = isPattern ? (await filesMatching(input)).sort(byName) : [input];
+    const { names, unread } = isPattern
+      ? await filesMatching(input)
+      : { names: [input], unread: [] };
+    for (const { folder, cause } of unread) throw fileError(folder, '', cause);
+    const found = [...names].sort(byName);
     if (found.length === 0) throw new PanppError('file', `${input}: no files found`);
     for (const path of found) paths.add(path);
   }

@@ -10,13 +10,12 @@
 // to the user. An entry is written before its files, so all are known if the process is killed.
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { ResultLine } from '../formats/result-line.js';
 import { makeFolder } from '../node/folders.js';
 import { onDisk } from '../node/paths.js';
-import { isOrphan, namesIn, readBytes, statOf, writeBytes } from './files.js';
+import { readBytes, removeOrphans, statOf, writeBytes } from './files.js';
 import { type Shard, inFileName } from './shard.js';
 
 export interface Entry {
@@ -57,10 +56,7 @@ export class OutputRecord {
   static async open(outputFolder: string, shard?: Shard): Promise<OutputRecord> {
     const record = new OutputRecord(outputFolder, shard);
     await makeFolder(record.#path);
-    for (const name of await namesIn(record.#path)) {
-      const path = join(record.#path, name);
-      if (await isOrphan(path)) await rm(onDisk(path), { force: true });
-    }
+    await removeOrphans(record.#path);
     return record;
   }
 

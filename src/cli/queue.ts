@@ -1,6 +1,7 @@
 // panpp queue: what is in the queue, and what to do with images that failed.
 import { setTimeout as delay } from 'node:timers/promises';
 import { Argument, type Command, Option } from 'commander';
+import { PanppError } from '../errors.js';
 import { jsonLine } from '../formats/result-line.js';
 import { type QueueFlags, reasonOf, withQueueOptions } from './queue/jobs.js';
 import type { OpenQueue } from './queue/redis.js';
@@ -34,6 +35,9 @@ export function addQueue(program: Command): void {
 type Action = 'status' | 'done' | 'failed' | 'retry' | 'clear';
 
 async function look(action: Action, flags: StatusFlags): Promise<number> {
+  const unused = (['json', 'follow'] as const).find((name) => flags[name]);
+  if (action !== 'status' && unused)
+    throw new PanppError('argument', `--${unused} is for panpp queue status`);
   const { openQueue } = await import('./queue/redis.js');
   const open = await openQueue(flags);
   const { queue } = open;

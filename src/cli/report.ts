@@ -1,9 +1,9 @@
 // Messages and a progress bar for the user, all on stderr.
 import { SingleBar } from 'cli-progress';
-import { PanppError, firstLine, onOneLine } from '../errors.js';
+import { PanppError, firstLine, onOneLine, shortened } from '../errors.js';
 
-/** Exit codes: all done; some inputs failed; nothing could be started. */
-export const exitCodes = { done: 0, someFailed: 1, notStarted: 2 } as const;
+/** Exit codes: all done; some inputs failed; it could not start, or go on. */
+export const exitCodes = { done: 0, someFailed: 1, failed: 2 } as const;
 
 /** Writes a line on stderr. Control characters, which file names may hold, are replaced by `?`. */
 export function say(message: string): void {
@@ -28,6 +28,17 @@ export function errorLine(error: unknown): string {
   const { code, message } = Object(error) as Partial<NodeJS.ErrnoException>;
   const text = firstLine(message ?? error);
   return code && !text.includes(code) ? `${code}: ${text}` : text;
+}
+
+/** The first names of a list. */
+export function listed(names: readonly string[], most = 5): string {
+  const more = names.length - most;
+  return (
+    names
+      .slice(0, most)
+      .map((name) => shortened(name))
+      .join(', ') + (more > 0 ? ` and ${more} more` : '')
+  );
 }
 
 /** Signals that end a process by default. */

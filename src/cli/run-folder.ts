@@ -22,6 +22,7 @@ import {
   namesIn,
   openOutputFolder,
   readBytes,
+  removeOrphans,
   statOf,
   writeBytes,
 } from './files.js';
@@ -164,6 +165,8 @@ export class RunFolder {
       for (const name of [detections, results, runFile])
         await rm(onDisk(join(path, name)), { recursive: true, force: true });
     }
+    for (const name of [path, join(path, detections), join(path, results)])
+      await removeOrphans(name);
     const text = `${JSON.stringify(run, undefined, 2)}\n`;
     if (!(await createFile(join(path, runFile), text))) await assertSame(path, run);
     return new RunFolder(path, run.protocol);

@@ -41,7 +41,8 @@ type Decode = (bytes: Uint8Array, failOn?: SharpOptions['failOn']) => Promise<Pi
  * @param fileName name used in error messages
  * @returns an image with 3 or 4 channels, whichever is cheaper; ignore the fourth
  * @throws PanppError `image` if the file is empty, truncated, damaged, in another format or has
- * more than `maxPixels` pixels; `argument` if `file` is not bytes or for an invalid option
+ * more than `maxPixels` pixels; `argument` if `file` is not bytes or for an invalid option; `file` if
+ * sharp can't be loaded
  */
 export async function decodeImage(
   file: Uint8Array | ArrayBuffer,
@@ -69,7 +70,7 @@ export async function decodeImage(
       `this is ${describeForeignBytes(bytes)}; a PNG, JPEG or WebP file is needed`,
     );
   }
-  const sharp = await loadSharp(fileName);
+  const sharp = await loadDecoder();
   const decode: Decode = (file, failOn) => decodeWhole(sharp, file, fileName, maxPixels, failOn);
   try {
     return await decode(bytes);
@@ -197,16 +198,20 @@ async function rgbFromCmyk(image: Sharp): Promise<PixelImage> {
   return { width: info.width, height: info.height, channels: 4, data };
 }
 
-async function loadSharp(fileName: string): Promise<Decoder> {
+/**
+ * Loads sharp, for programs that need to know at once whether they can decode images.
+ * @throws PanppError `file` if it can't be loaded
+ */
+export async function loadDecoder(): Promise<Decoder> {
   try {
     return (await import('sharp')).default;
   } catch (error) {
     const isMissing = (error as NodeJS.ErrnoException).code === 'ERR_MODULE_NOT_FOUND';
     const todo = `run \`npm install ${isMissing ? '' : '--include=optional '}sharp\``;
-    throw imageError(
-      fileName,
+    throw new PanppError(
+      'file',
       `sharp, which decodes images, can't be loaded (${reason(error)}); ${todo}`,
-      error,
+      { cause: error },
     );
   }
 }

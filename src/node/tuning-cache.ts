@@ -6,6 +6,7 @@ import { PanppError } from '../errors.js';
 import type { GpuProfile } from '../gpu/context.js';
 import { type Tuning, type TuningState, asTuning, tuningState } from '../tuning/tuning.js';
 import { userCacheFolder } from './folders.js';
+import { onDisk } from './paths.js';
 
 /**
  * The file where `panpp tune` stores an adapter's tuning and the other commands look for it;
@@ -39,7 +40,7 @@ export function tuningPath({
 export async function readTuning(path: string): Promise<Tuning | undefined> {
   let text: string;
   try {
-    text = await readFile(path, 'utf8');
+    text = await readFile(onDisk(path), 'utf8');
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
     if (code === 'ENOENT') return undefined;

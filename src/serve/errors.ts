@@ -1,4 +1,5 @@
 // What an error becomes in HTTP: a status, and a JSON body with a code and one line.
+import { STATUS_CODES } from 'node:http';
 import type { FastifyError } from 'fastify';
 import { type ErrorCode, PanppError, onOneLine } from '../errors.js';
 
@@ -75,6 +76,31 @@ export function answerOf(error: unknown, maxBytes: number): ErrorAnswer {
     return { status, code, message, headers: status === 503 ? soon : {} };
   }
   return { ...answerOfFastify(Object(error) as Partial<FastifyError>, maxBytes), headers: {} };
+}
+
+/**
+ * The whole answer, headers included, to bytes that are no HTTP request.
+ * @param code Node's, of the error
+ */
+export function answerToBrokenRequest(code: string | undefined, requestId: string): string {
+  const isLong = code === 'HPE_HEADER_OVERFLOW';
+  const isLate = code === 'ERR_HTTP_REQUEST_TIMEOUT';
+  const status = isLong ? 431 : isLate ? 408 : 400;
+  const message = isLong
+    ? 'the headers are too long'
+    : isLate
+      ? 'the request took too long to arrive'
+      : `this is no HTTP request (${code ?? 'unknown error'})`;
+  const body = JSON.stringify({ error: { code: 'body', message } });
+  return [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    'content-type: application/json; charset=utf-8',
+    `content-length: ${Buffer.byteLength(body)}`,
+    `x-request-id: ${requestId}`,
+    'connection: close',
+    '',
+    body,
+  ].join('\r\n');
 }
 
 function answerOfFastify(

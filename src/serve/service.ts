@@ -11,12 +11,13 @@ import createFastify, {
 } from 'fastify';
 import { PanppError, quoted } from '../errors.js';
 import { decodeImage } from '../images/decode.js';
+import type { PixelImage } from '../images/image.js';
 import { settingsOf, thresholdsOf } from '../model/outside-settings.js';
 import type { SpotOptions } from '../model/options.js';
 import { type ModelConfig, recognitionOf } from '../network/config.js';
 import { parseLexicon } from '../recognition/lexicon.js';
 import { gatekeeper } from './access.js';
-import { ServiceError, answerOf, soon, tooLarge } from './errors.js';
+import { ServiceError, answerOf, answerToBrokenRequest, soon, tooLarge } from './errors.js';
 import { Metrics } from './metrics.js';
 import { addOpenapi, operations } from './openapi.js';
 import { representationFor } from './representations.js';
@@ -65,6 +66,8 @@ declare module 'fastify' {
      * takes too long. Fastify's own `signal` aborts as soon as the body is read.
      */
     wanted: AbortSignal;
+    /** Once it has begun; it goes on when the answer is not wanted any more. */
+    decoding?: Promise<PixelImage>;
   }
 }
 
@@ -94,6 +97,10 @@ export class Service {
       // What comes while the service stops gets its errors, not Fastify's.
       return503OnClosing: false,
       frameworkErrors: (error, request, reply) => void this.#refuse(error, request, reply),
+      clientErrorHandler: (error, socket) => {
+        if (socket.writable) socket.end(answerToBrokenRequest(error.code, randomUUID()));
+        else socket.destroy();
+      },
       genReqId: ({ headers }) => requestId(headers['x-request-id']),
       ajv: { customOptions: { removeAdditional: false, coerceTypes: true } },
       schemaErrorFormatter: ([first]) => parameterError(first),
@@ -197,6 +204,7 @@ export class Service {
       });
     });
     app.decorateRequest('wanted');
+    app.decorateRequest('decoding');
     app.removeAllContentTypeParsers();
     app.addContentTypeParser(
       /^(image\/|application\/octet-stream)/,
@@ -251,7 +259,7 @@ export class Service {
     reads: boolean,
     find: (
       request: FastifyRequest,
-      image: Awaited<ReturnType<typeof decodeImage>>,
+      image: PixelImage,
       lexicon: Uint8Array | undefined,
       signal: AbortSignal,
     ) => Promise<Done<Found>>,
@@ -271,9 +279,10 @@ export class Service {
         try {
           const { mediaType, format } = representationFor(headers.accept, reads);
           const { bytes, name, lexicon } = await readUpload(request, reads);
+          signal.throwIfAborted();
           const path = (request.query as DetectParameters).file ?? name ?? 'image';
           const start = performance.now();
-          const image = await decodeImage(bytes, path, { maxPixels });
+          const image = await (request.decoding = decodeImage(bytes, path, { maxPixels }));
           this.#metrics.timed({ decode: performance.now() - start });
           const { result } = await find(request, image, lexicon, signal);
           const { width, height } = result;
@@ -288,7 +297,7 @@ export class Service {
     );
   }
 
-  /** Takes a place for a request until its answer has ended. */
+  /** Takes a place for a request until its answer has ended, and its image is decoded. */
   #enter(request: FastifyRequest, reply: FastifyReply, reads: boolean): void {
     const { config, maxRequests, maxBytes, timeout } = this.#options;
     if (reads) recognitionOf(config, 'this service');
@@ -316,16 +325,18 @@ export class Service {
       else reply.raw.destroy();
     }, timeout);
     reply.raw.once('close', () => {
-      this.#open--;
       clearTimeout(timer);
       controller.abort();
+      // Decoding can't be stopped, and clients that leave early must not make it pile up.
+      void Promise.allSettled([request.decoding]).then(() => this.#open--);
     });
   }
 
   #refuse(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
     const { status, code, message, headers } = answerOf(error, this.#options.maxBytes);
     if (status === 500) request.log.error({ err: error }, 'a request failed');
-    return reply.code(status).headers(headers).send({ error: { code, message } });
+    const all = { 'x-request-id': request.id, ...headers };
+    return reply.code(status).headers(all).send({ error: { code, message } });
   }
 
   #settings(parameters: DetectParameters) {

@@ -55,6 +55,12 @@ async function partsOf(request: FastifyRequest, names: readonly PartName[]) {
         parts.set(field, { bytes: await part.toBuffer(), name: part.filename || undefined });
         continue;
       }
+      if (typeof part.value !== 'string')
+        throw new ServiceError(
+          400,
+          'body',
+          `the part ${field} is ${part.mimetype}; send it as text or as a file: -F ${field}=@FILE`,
+        );
       // The form's parser cuts long texts, and has decoded them.
       if (part.valueTruncated)
         throw new ServiceError(
@@ -62,7 +68,7 @@ async function partsOf(request: FastifyRequest, names: readonly PartName[]) {
           'too-large',
           `the part ${field} is a text of over 1 MiB; send it as a file: -F ${field}=@FILE`,
         );
-      parts.set(field, { bytes: Buffer.from(String(part.value)) });
+      parts.set(field, { bytes: Buffer.from(part.value) });
     }
   } catch (error) {
     // Those of the parser itself have no status.

@@ -218,7 +218,12 @@ describe('eval --run', () => {
     );
   });
 
-  it('begins anew with --restart', async () => {
+  it('begins anew with --restart, if it can', async () => {
+    const before = readdirSync(inScratch('cut'), { recursive: true });
+    expect(await refused(run('cut', '--restart', '--adapter', 'none such'))).toMatch(
+      /no WebGPU adapter matches "none such"/,
+    );
+    expect(readdirSync(inScratch('cut'), { recursive: true })).toEqual(before);
     const { figures, messages } = await report(run('cut', '--restart', '--min-score', '0.95'));
     expect(messages.join()).not.toContain('done before');
     expect(figures.recall).toBeLessThan(5 / 6);

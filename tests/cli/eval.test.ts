@@ -3,7 +3,7 @@ import { zipSync } from 'fflate';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { FOLDERS, type OfficialProtocol, officialCase } from '../evaluation/cases.js';
 import { bundledPath } from '../support/reference.js';
-import { inScratch, panpp, refused, write } from './cli.js';
+import { inScratch, panpp, read, refused, write } from './cli.js';
 
 interface Report {
   readonly precision: number;
@@ -215,6 +215,24 @@ describe('files', () => {
       /--plot needs scores.*eval --run/,
     );
     expect(readdirSync(inScratch('.'))).not.toContain('p.svg');
+  });
+
+  it('of ground truth are not replaced by a plot', async () => {
+    const before = read('gt/gt_img_1.txt');
+    const args = ['eval', ...icdar('gt', 'results'), '--plot', 'gt/gt_img_1.txt'];
+    expect(await refused(args)).toMatch(
+      / is the file that is read; give another name to write to$/,
+    );
+    expect(read('gt/gt_img_1.txt')).toEqual(before);
+  });
+
+  it('in subfolders are not read, which is said', async () => {
+    folder('nested', { 'gt_img_1.txt': `${box},word\n` });
+    folder('nested/more', { 'gt_img_2.txt': `${box},word\n` });
+    folder('nested-found', { 'res_img_1.txt': `${box}\n` });
+    const { code, messages } = await panpp(['eval', ...icdar('nested', 'nested-found')]);
+    expect(code).toBe(0);
+    expect(messages).toEqual(['panpp: nested: files in subfolders are not read (more)']);
   });
 });
 

@@ -1,6 +1,7 @@
 // Which files are named on the command line, and how they are read.
 import { execFileSync } from 'node:child_process';
 import {
+  chmodSync,
   linkSync,
   mkdirSync,
   mkdtempSync,
@@ -8,6 +9,7 @@ import {
   readdirSync,
   rmSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { platform, tmpdir } from 'node:os';
@@ -19,6 +21,7 @@ import {
   createFolder,
   findImages,
   readBytes,
+  removeOrphans,
   writeBytes,
 } from '../../src/cli/files.js';
 import { onDisk } from '../../src/node/paths.js';
@@ -99,6 +102,46 @@ describe('globs', () => {
   });
 });
 
+describe.runIf(onLinux)('what can’t be read in a folder', () => {
+  it('is reported', async () => {
+    await make('a.png', 'locked/b.png');
+    const locked = join(folder, 'locked');
+    for (const above of [root, folder]) chmodSync(above, 0o755);
+    chmodSync(locked, 0);
+    const isRoot = process.geteuid?.() === 0;
+    try {
+      // Root may read everything.
+      if (isRoot) process.seteuid?.(65534);
+      const { images, problems } = await findImages([folder], async () => false);
+      expect(images.map(({ path }) => path)).toEqual([join(folder, 'a.png')]);
+      const reason = `${locked}: permission denied`;
+      expect(problems.map(({ error }) => error.message)).toEqual([reason]);
+      for (const input of [locked, join(locked, '*.png')])
+        await expect(findImages([input], async () => false)).rejects.toThrow(reason);
+    } finally {
+      if (isRoot) process.seteuid?.(0);
+      chmodSync(locked, 0o755);
+    }
+  });
+
+  it('fails in its turn if it is a link to nothing, like a missing file that is named', async () => {
+    await make('a.png', 'sub/b.png');
+    for (const name of ['gone.png', 'sub/gone.jpg', 'gone.txt'])
+      symlinkSync('nowhere', join(folder, name));
+    const all = ['a.png', 'gone.png', 'sub/b.png', 'sub/gone.jpg'];
+    expect(await found('.')).toMatchObject({ paths: all, nothing: [] });
+    expect((await found('**/*.{png,jpg}')).paths).toEqual(all);
+  });
+});
+
+it('an empty name is refused: it is a variable that is not set', async () => {
+  await make('a.png');
+  await expect(findImages([join(folder, 'a.png'), ''], async () => false)).rejects.toMatchObject({
+    code: 'argument',
+    message: expect.stringMatching(/^an empty name was given/) as unknown,
+  });
+});
+
 describe.runIf(onLinux)('names that are no UTF-8', () => {
   const names = ['caf\udce8.png', 'caf\udce9.png', 'f\udcfc/a.png'];
 
@@ -173,6 +216,26 @@ it('a folder appears with all its files, or not at all', async () => {
     await expect(createFolder(taken, async () => {})).rejects.toThrow(
       `${taken}: is there already; give the name of a new folder`,
     );
+});
+
+it('a folder can’t be made in a file, or in place of the current folder', async () => {
+  await make('file');
+  await expect(createFolder(join(folder, 'file', 'results'), async () => {})).rejects.toThrow(
+    `${join(folder, 'file')}: can't be used as output folder: there is a file where a folder should be`,
+  );
+  await expect(createFolder('.', async () => {})).rejects.toThrow(
+    '.: is the current folder; give the name of a new folder',
+  );
+});
+
+it('drafts of processes that were killed are removed after an hour', async () => {
+  await make('.panpp-old.draft', '.panpp-new.draft', 'old.draft', '.panpp-folder.draft/a');
+  const old = new Date(Date.now() - 7_200_000);
+  for (const name of ['.panpp-old.draft', 'old.draft', '.panpp-folder.draft'])
+    utimesSync(join(folder, name), old, old);
+  await removeOrphans(folder);
+  expect(readdirSync(folder).sort()).toEqual(['.panpp-new.draft', 'old.draft']);
+  await removeOrphans(join(folder, 'nowhere'));
 });
 
 it('a file to write is never an input file, under any name', async () => {

@@ -213,6 +213,9 @@ describe('JSON lines', () => {
 
   it('replace a file only with --overwrite, and never a part', async () => {
     write('part.jsonl', line('a.png'));
+    expect(await refused(['merge', 'part.jsonl', '--overwrite'])).toBe(
+      'panpp: --overwrite is for --output',
+    );
     write('mine.jsonl', 'precious');
     const to = (output: string) => ['merge', 'part.jsonl', '--output', output];
     expect(await refused(to('mine.jsonl'))).toBe(

@@ -15,6 +15,8 @@ let url: string;
 /** Objects of the store by path. */
 const objects = new Map<string, string>();
 const refusals: string[] = [];
+/** How often the bucket `unlisted` says that another object is being stored. */
+let conflicts = 0;
 
 beforeAll(async () => {
   server = createServer((request, response) => {
@@ -32,6 +34,8 @@ async function answer(request: IncomingMessage): Promise<[status: number, body?:
   for await (const part of request) body += String(part);
   if (path === '/picture') return [200, 'a picture'];
   if (path === '/slow') return new Promise(() => {});
+  if (path.startsWith('/unlisted/'))
+    return method === 'PUT' ? [conflicts-- > 0 ? 409 : objects.has(path) ? 412 : 200] : [403];
   if (!path.startsWith('/bucket/')) return [404];
   // What is signed: the method, the path, and the hash of the body.
   const signed = headers.authorization ?? '';
@@ -111,6 +115,38 @@ describe('results', () => {
       ? objects.get('/bucket/some/results/one.json')
       : readFileSync(join(output, 'one.json'), 'utf8');
     expect(stored).toBe('abc'[outcomes.indexOf(true)]);
+  });
+
+  it('are stored in a bucket that does not tell what it holds, and beside others', async () => {
+    inStore();
+    const results = await openResults('s3://unlisted');
+    expect(await results.has('a.json')).toBe(false);
+    conflicts = 2;
+    expect(await results.create('a.json', '')).toBe(true);
+    expect(conflicts).toBe(-1);
+    objects.set('/unlisted/a.json', '');
+    expect(await results.create('a.json', '')).toBe(false);
+    conflicts = Infinity;
+    await expect(results.create('b.json', '')).rejects.toThrow(
+      's3://unlisted/b.json: the store refuses it (HTTP 409)',
+    );
+  });
+
+  it('are an error, which names the store, if it can’t be reached', async () => {
+    inStore();
+    const free = createServer().listen(0, '127.0.0.1');
+    await once(free, 'listening');
+    const nowhere = `http://127.0.0.1:${(free.address() as { port: number }).port}`;
+    free.close();
+    vi.stubEnv('AWS_ENDPOINT_URL', nowhere);
+    const results = await openResults('s3://bucket');
+    for (const attempt of [results.has('a.json'), results.create('a.json', '')])
+      await expect(attempt).rejects.toMatchObject({
+        code: 'file',
+        message: expect.stringMatching(
+          `^${nowhere}/bucket: the store can't be reached \\(.*ECONNREFUSED`,
+        ) as unknown,
+      });
   });
 
   it('that a store refuses are an error', async () => {

@@ -27,6 +27,7 @@ import {
 
 if (!hasRedis) console.log('the queue is not tested with Redis: no redis-server here');
 
+const noTimings = { upload: 0, setup: 0, regions: 0, total: 0 };
 const tiny = ['--short-side', '32', '--lease', '5', ...onAdapter];
 
 it('is refused in one line where there is no Redis, or it is named wrongly', async () => {
@@ -40,6 +41,11 @@ it('is refused in one line where there is no Redis, or it is named wrongly', asy
   expect(await refused(['worker', '--output', 'out', ...nowhere])).toBe(message);
   expect(await refused(['queue', '--redis', 'localhost'])).toMatch(/--redis is no address/);
   expect(await refused(['queue', '--queue', 'a:b'])).toMatch(/give a name without a colon/);
+  expect(await refused(['queue', 'done', '--json'])).toBe(
+    'panpp: --json is for panpp queue status',
+  );
+  expect(await refused(['queue', 'failed', '--follow'])).toMatch(/--follow is for/);
+  expect(await refused(['queue', '--redis', '']).catch(String)).not.toMatch(/no address/);
   expect(await refused(['enqueue'])).toMatch(/nothing to put into the queue/);
   expect(await refused(['worker', '--output', 's3://'])).toMatch(/give a folder or s3:/);
   write('detector.safetensors', packagedDetectorFile());
@@ -172,22 +178,28 @@ describe.skipIf(!hasRedis)('a queue', () => {
     );
   });
 
-  it('keeps the image of a worker that has lost its device', async () => {
+  const gone = new PanppError('adapter', 'no WebGPU adapter was found');
+  const full = new PanppError('file', 'results: no space left on the device');
+  const lost = () => Promise.reject(gone);
+  const cannot = () => Promise.reject(full);
+  const find = async () => ({ regions: [], width: 32, height: 32, timings: noTimings });
+  const has = async () => false;
+  const create = async () => true;
+
+  it.each([
+    ['has lost its device', { find: lost, results: { has, create } }, gone],
+    ['can’t store results', { find, results: { has, create: cannot } }, full],
+    ['can’t look for results', { find, results: { has: cannot, create } }, full],
+  ])('keeps the image of a worker that %s', async (_, work, error) => {
     await queue('clear');
     const open = await openQueue({ redis: server.url, queue: 'panpp' });
     await open.queue.add('image', { address: 'a.png' }, jobOf('a.png').opts);
-    const gone = new PanppError('adapter', 'no WebGPU adapter was found');
     const worker = new ImageWorker(
       open,
-      {
-        fingerprint: 'f',
-        read: async () => encodePng(plainImage(32)),
-        find: () => Promise.reject(gone),
-        results: { has: async () => false, create: async () => true },
-      },
+      { fingerprint: 'f', read: async () => encodePng(plainImage(32)), ...work },
       { atOnce: 1, lease: 5000, maxPixels: 1e6 },
     );
-    await expect(worker.run(false)).rejects.toBe(gone);
+    await expect(worker.run(false)).rejects.toBe(error);
     const [job] = await open.queue.getWaiting();
     await open.close();
     expect([job.data.address, job.attemptsMade]).toEqual(['a.png', 0]);

@@ -37,6 +37,7 @@ describe('panpp export', () => {
 
   it.each([
     [['--onnx', file, '--size', '64'], /for example 736x1312/],
+    [['--onnx', file, '--size', `${10 ** 20}x32`], /for example 736x1312/],
     [['--onnx', file, '--size', '64x100'], /width is 100; it must be a multiple of 32/],
     [['--onnx', join(folder, 'new')], /new: can't be written: is a folder/],
     [['--onnx', file, '--weights', join(folder, 'none')], /none: no such file or folder/],

@@ -198,7 +198,31 @@ describe('a request', () => {
   });
 
   it('for an address that is none is refused', async () => {
-    expect(await refused('/v1/%zz', {})).toMatchObject({ status: 400, code: 'body' });
+    const { headers, ...rest } = await refused('/v1/%zz', {});
+    expect(rest).toMatchObject({ status: 400, code: 'body' });
+    expect(headers.get('x-request-id')).toMatch(/^[\da-f-]{36}$/);
+  });
+
+  it.each([
+    ['no HTTP', 'hello\r\n\r\n', '400 Bad Request', /^this is no HTTP request \(HPE_\w+\)$/],
+    [
+      'too long',
+      `GET /healthz HTTP/1.1\r\nhost: a\r\nx: ${'x'.repeat(40_000)}\r\n\r\n`,
+      '431 Request Header Fields Too Large',
+      /^the headers are too long$/,
+    ],
+  ])('that is %s is refused as all others are', async (_, sent, status, message) => {
+    const socket = connect(Number(new URL(url).port), '127.0.0.1');
+    socket.on('error', () => {});
+    socket.write(sent);
+    let answer = '';
+    for await (const part of socket) answer += String(part);
+    const [head, body] = answer.split('\r\n\r\n');
+    expect(head).toMatch(new RegExp(`^HTTP/1\\.1 ${status}\r\n`));
+    expect(head).toMatch(/\r\nx-request-id: [\da-f-]{36}\r\n/);
+    expect(JSON.parse(body)).toEqual({
+      error: { code: 'body', message: expect.stringMatching(message) as unknown },
+    });
   });
 
   it('with a form of other parts is refused', async () => {
@@ -221,6 +245,16 @@ describe('a request', () => {
       status: 413,
       code: 'too-large',
       message: 'the part lexicon is a text of over 1 MiB; send it as a file: -F lexicon=@FILE',
+    });
+    const lexicon = 'content-disposition: form-data; name="lexicon"';
+    const json = `--x\r\n${lexicon}\r\ncontent-type: application/json\r\n\r\n["open"]\r\n--x--\r\n`;
+    const type = { 'content-type': 'multipart/form-data; boundary=x' };
+    expect(
+      await refusal(fetch(`${reader.url}/v1/spot`, raw(new TextEncoder().encode(json), type))),
+    ).toMatchObject({
+      status: 400,
+      message:
+        'the part lexicon is application/json; send it as text or as a file: -F lexicon=@FILE',
     });
     const broken = raw(picture, { 'content-type': 'multipart/form-data; boundary=x' });
     expect(await refused('/v1/detect', broken)).toMatchObject({ code: 'body', status: 400 });

@@ -14,9 +14,9 @@ from .synthetic import PAGE, Arc, Straight, SyntheticPages, degrade, set_block
 
 GRID = 4  # pixels of the page to a cell of the packing
 FAILURES = 10  # blocks in a row that find no room: the page is full
-LINE_HEIGHTS = (16, 48)  # of drawn text, pixels a line: words of about 10 to 35
-CUT_HEIGHTS = (12, 36)  # of words cut out of photographs
-CUT_SCALES = (0.6, 1.5)  # of a photograph at its benchmark's size
+LINE_HEIGHTS = (16, 64)  # of drawn text, pixels a line: words of about 10 to 45
+CUT_HEIGHTS = (12, 48)  # of words cut out of photographs
+CUT_SCALES = (0.6, 1.8)  # of a photograph at its benchmark's size
 
 
 def find_room(rng, taken, shape):

@@ -2,7 +2,7 @@
 import { normalize, sep } from 'node:path';
 import { PanppError, shortened } from '../../errors.js';
 import { byName } from '../files.js';
-import { say } from '../report.js';
+import { listed, say } from '../report.js';
 
 /** What a shard has found in an image. */
 export interface PartResult<T> {
@@ -78,17 +78,6 @@ function oneOf<T, R extends PartResult<T> & { readonly path: string }>(
   throw new PanppError(
     'file',
     `${shortened(b.image)}: different results ${where}; join shards of one run, with the same weights and settings`,
-  );
-}
-
-/** The first names of a list. */
-export function listed(names: readonly string[], most = 5): string {
-  const more = names.length - most;
-  return (
-    names
-      .slice(0, most)
-      .map((name) => shortened(name))
-      .join(', ') + (more > 0 ? ` and ${more} more` : '')
   );
 }
 

@@ -36,7 +36,7 @@ export class ImageWorker {
   readonly #worker: Worker<ImageJob, ImageDone>;
   #failed = 0;
   /** Why this worker can do no more images. */
-  #fault: PanppError | undefined;
+  #fault: Error | undefined;
 
   constructor(open: OpenQueue, work: ImageWork, options: WorkerOptions) {
     this.#open = open;
@@ -70,7 +70,8 @@ export class ImageWorker {
 
   /**
    * Works until `stop`, or until no image is left if `untilEmpty`.
-   * @throws PanppError `adapter` if no device can be opened any more
+   * @throws PanppError `adapter` if no device can be opened any more, `file` if results can't be
+   * stored
    */
   async run(untilEmpty: boolean): Promise<void> {
     const running = this.#worker.run();
@@ -101,16 +102,17 @@ export class ImageWorker {
       const bytes = await read(address);
       const result = `${hashOf(bytes)}.${fingerprint}.json`;
       // Done before: by another address, or by a worker that could not report it.
-      if (await results.has(result)) return { result, isNew: false };
+      if (await stored(results.has(result))) return { result, isNew: false };
       const image = await decodeImage(bytes, address, { maxPixels: this.#options.maxPixels });
       const found = await find(image);
-      const isNew = await results.create(result, jsonLine(resultLine(address, found)));
+      const isNew = await stored(results.create(result, jsonLine(resultLine(address, found))));
       return { result, isNew };
     } catch (error) {
-      if (error instanceof PanppError && error.code === 'adapter') {
+      const fault = faultOf(error);
+      if (fault) {
         // The image is another worker's then: this one would fail with all that it takes. A device
         // that is lost again and again may be the image's doing, and counts as an attempt.
-        this.#fault ??= error;
+        this.#fault ??= fault;
         void this.stop();
         await job.moveToWait(token);
         throw new WaitingError();
@@ -128,6 +130,25 @@ export class ImageWorker {
     if (isLast) this.#failed++;
     say(`panpp: ${where}; ${isLast ? 'given up' : 'it is tried again'}`);
   }
+}
+
+/** Results can't be stored, whatever the image. */
+class StoreFault extends Error {
+  constructor(override readonly cause: Error) {
+    super(cause.message);
+  }
+}
+
+async function stored<T>(work: Promise<T>): Promise<T> {
+  return work.catch((cause: Error) => {
+    throw new StoreFault(cause);
+  });
+}
+
+/** An error that another image would meet as well; undefined for one that may be the image's. */
+function faultOf(error: unknown): Error | undefined {
+  if (error instanceof StoreFault) return error.cause;
+  return error instanceof PanppError && error.code === 'adapter' ? error : undefined;
 }
 
 /** Pause between looks at whether the queue is empty, milliseconds. */

@@ -8,13 +8,17 @@ export interface QueueFlags {
   readonly queue: string;
 }
 
+const localRedis = 'redis://127.0.0.1:6379';
+
 /** Adds `--redis` and `--queue`. */
 export function withQueueOptions(command: Command): Command {
   return command
     .addOption(
       new Option('--redis <url>', 'the Redis server; a password belongs into the variable')
         .env('PANPP_REDIS')
-        .default('redis://127.0.0.1:6379'),
+        // An empty variable counts as missing.
+        .argParser((url) => url || localRedis)
+        .default(localRedis),
     )
     .addOption(new Option('--queue <name>', 'name of the queue').default('panpp'));
 }

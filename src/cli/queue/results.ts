@@ -2,8 +2,7 @@
 // which content, weights and settings it is of.
 import { join } from 'node:path';
 import { PanppError } from '../../errors.js';
-import { makeFolder } from '../../node/folders.js';
-import { createFile, fileError, statOf } from '../files.js';
+import { createFile, openOutputFolder, removeOrphans, statOf } from '../files.js';
 import { isPath } from './addresses.js';
 import { openBucket } from './s3.js';
 
@@ -31,11 +30,8 @@ export async function openResults(output: string): Promise<ResultStore> {
 }
 
 async function openFolder(path: string): Promise<ResultStore> {
-  try {
-    await makeFolder(path);
-  } catch (cause) {
-    throw fileError(path, "can't be made: ", cause);
-  }
+  await openOutputFolder(path);
+  await removeOrphans(path);
   return {
     has: async (name) => (await statOf(join(path, name))) !== undefined,
     create: (name, text) => createFile(join(path, name), text),
