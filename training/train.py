@@ -74,14 +74,17 @@ def parse_arguments():
     if arguments.freeze is not None and RECIPES[arguments.stage].frozen == 'network':
         parser.error(f'in the stage {arguments.stage} the whole network is frozen: leave --freeze out')
     on_gpu = arguments.device.startswith('cuda')
-    cores = os.cpu_count() or 1
-    defaults = {'batch': 32 if on_gpu else 8, 'crop': 640 if on_gpu else 320, 'workers': max(1, cores - 2),
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
+    defaults = {'batch': 32 if on_gpu else 8, 'crop': 640 if on_gpu else 320, 'workers': min(max(1, cores - 2), MOST_WORKERS),
                 'precision': 'bfloat16' if on_gpu else 'float32', 'measure': 1000 if on_gpu else 0,
                 'cache': arguments.out}
     for name, value in defaults.items():
         if getattr(arguments, name) is None:
             setattr(arguments, name, value)
     return arguments
+
+
+MOST_WORKERS = 16  # by default: a batch of 32 crops of 640 x 640 takes 50 MB of shared memory, and each has two
 
 
 def make_optimiser(model, speller, recipe, rate, on_gpu):
@@ -111,7 +114,8 @@ class Progress:
         self.last = None
 
     def tick(self):
-        """To be called at the start of a call and after each step."""
+        """To be called after each step. The first of a call costs nothing: in it pages are drawn and kernels are chosen,
+        and it must not use up the warm-up."""
         now = time.monotonic()
         if self.last is not None:
             self.spent += min(now - self.last, LONGEST_STEP)
@@ -184,7 +188,7 @@ class Trainer:
             self.model.hold_statistics()
         self.model.to(self.device, memory_format=torch.channels_last).train()
         self.forward = torch.compile(self.model) if arguments.compile else self.model
-        rate = arguments.rate or self.recipe.learning_rate * (arguments.batch / 32) ** 0.5
+        rate = arguments.rate or self.recipe.rate(arguments.batch)
         # a part of the training alone
         self.speller = Speller(NECK_CHANNELS, self.vocabulary).to(self.device) if self.vocabulary else None
         self.optimiser = make_optimiser(self.model, self.speller, self.recipe, rate, self.on_gpu)
@@ -202,7 +206,9 @@ class Trainer:
                          'words': self.progress.words, 'model': self.model.state_dict(),
                          'average': self.average.values, 'updates': self.average.updates,
                          'speller': self.speller.state_dict() if self.speller else None,
-                         'optimiser': self.optimiser.state_dict(), 'random': torch.get_rng_state()}, self.state_path)
+                         'optimiser': self.optimiser.state_dict(), 'random': torch.get_rng_state(),
+                         'random_cuda': torch.cuda.get_rng_state(self.device) if self.on_gpu else None},
+                        self.state_path)
 
     def restore(self):
         state = torch.load(self.state_path, map_location='cpu')
@@ -215,7 +221,11 @@ class Trainer:
         if self.speller:
             self.speller.load_state_dict(state['speller'])
         self.optimiser.load_state_dict(state['optimiser'])
+        for group in self.optimiser.param_groups:  # the call before may have been on another device
+            group['fused'] = self.on_gpu or None
         torch.set_rng_state(state['random'])
+        if self.on_gpu and state.get('random_cuda') is not None:
+            torch.cuda.set_rng_state(state['random_cuda'], self.device)
         self.progress.step, self.progress.spent = state['step'], state['seconds']
         self.progress.images, self.progress.words = state.get('images', 0), state.get('words', 0)
         print(f'resumed at step {state["step"]}, after {state["seconds"] / 60:.1f} minutes')
@@ -293,7 +303,6 @@ class Trainer:
 
     def run(self, loader, photographs):
         log, curve = Log(self.arguments.log_every), Curve(self.arguments.out)
-        self.progress.tick()
         saved = call_started = time.monotonic()
         batches = iter(loader)
         while self.progress.share() < 1 and not stop_requested():
@@ -318,6 +327,7 @@ class Trainer:
 
     def finish(self, held_out):
         """Writes the averaged weights and measures them on held-out photographs."""
+        torch.backends.cudnn.benchmark = False  # photographs have many sizes
         self.model.load_state_dict(self.average.values)
         save_checkpoint(self.arguments.out / 'weights.pth.tar', self.average.values, self.progress.step)
         print_held_out(self.model, held_out, self.arguments.measure, self.device)

@@ -310,8 +310,10 @@ class BatchPlan(torch.utils.data.Sampler):
 
 
 def prepare_worker(_):
-    # Ctrl-C reaches every process of a terminal; the run itself must end in order and save its state.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Ctrl-C reaches every process of a terminal, and schedulers signal whole groups; the run itself must end in order
+    # and save its state.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
 
@@ -320,4 +322,4 @@ def make_loader(crops, plan, workers, pin):
     # a generator of its own, so that making the loader does not move the global one: a resumed run repeats exactly
     return torch.utils.data.DataLoader(crops, batch_sampler=plan, collate_fn=collate, num_workers=workers,
                                        worker_init_fn=prepare_worker, pin_memory=pin, generator=torch.Generator(),
-                                       **({'prefetch_factor': 4, 'persistent_workers': True} if workers else {}))
+                                       **({'prefetch_factor': 2, 'persistent_workers': True} if workers else {}))

@@ -122,7 +122,7 @@ def embedding_loss(embedding, instance, kernel, mask, positions=shuffled):
     labels = is_label.sum(1) + has_background
     active = labels > 1
 
-    distance = (vectors - means[slot]).norm(dim=1)
+    distance = (vectors - means.index_select(0, slot)).norm(dim=1)
     pull = by_instance(hinge(distance, PULL_MARGIN, 1)[:, None], torch.ones_like(in_core)) / area.clamp(min=1)
     pull = (pull.view(batch, INSTANCES) * in_terms).sum(1) / count.clamp(min=1)
 

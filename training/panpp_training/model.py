@@ -127,7 +127,9 @@ class ConvBnRelu(nn.Module):
 def resize_to(x, like):
     if x.shape[-2:] == like.shape[-2:]:
         return x
-    return F.interpolate(x, size=like.shape[-2:], mode='bilinear', align_corners=False)
+    # on CUDA, in bfloat16, the gradient would be summed in bfloat16
+    exact = x.float() if x.is_cuda else x
+    return F.interpolate(exact, size=like.shape[-2:], mode='bilinear', align_corners=False).to(x.dtype)
 
 
 class FPEM(nn.Module):

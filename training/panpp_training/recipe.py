@@ -8,13 +8,14 @@ VOCABULARY = 'allcases_symbols'
 
 @dataclass(frozen=True)
 class Recipe:
-    learning_rate: float  # of the whole model, at a batch of 32
+    learning_rate: float  # of the whole model
     recognition_rate: float  # of the recognition head
     recognition_weight: float  # of its loss
     vocabulary: str | None
     shares: dict  # kind -> (share at the start, share at the end)
     flip: float
     wide_angle_share: float
+    rate_batch: int = 32  # crops a batch from which that rate holds; with fewer it goes with their root
     detection: tuple = ()  # kinds of crops that teach detection
     frozen: str = ''  # what does not learn: see PanPP.freeze
     hold_statistics: bool = False  # of the batch norms outside of the recognition head
@@ -39,6 +40,10 @@ class Recipe:
                           wide_scale=self.wide_scale, on_word=self.on_word, tries=self.tries, max_read=self.max_read,
                           detection=self.detection)
 
+    def rate(self, batch):
+        """The learning rate of the whole model at a batch of so many crops."""
+        return self.learning_rate * min(1.0, batch / self.rate_batch) ** 0.5
+
     def rate_factor(self, progress):
         """Linear warm-up, then polynomial decay to zero."""
         warm = min(1.0, (progress + 1e-3) / self.warm_up) if self.warm_up else 1.0
@@ -55,10 +60,10 @@ RECIPES = {
                       flip=0.0, wide_angle_share=0.05, frozen='network', usual_scale=(0.8, 1.3),
                       wide_scale=(0.6, 1.7), on_word=1.0, tries=3, words=64, uses=2, max_read=40, guide_weight=1.0,
                       unknown=0.2),
-    'joint': Recipe(learning_rate=1e-3, recognition_rate=2e-3, recognition_weight=1.0, vocabulary=VOCABULARY,
+    'joint': Recipe(learning_rate=5e-4, rate_batch=8, recognition_rate=2e-3, recognition_weight=1.0, vocabulary=VOCABULARY,
                     shares={'icdar2015': (0.24, 0.4), 'totaltext': (0.2, 0.3), 'level': (0.46, 0.26),
                             'dense': (0.06, 0.02), 'cut': (0.04, 0.02)},
                     flip=0.0, wide_angle_share=0.05, frozen='layer1', hold_statistics=True, usual_scale=(0.8, 1.3),
-                    wide_scale=(0.6, 1.7), tries=3, max_read=40, guide_weight=1.0, unknown=0.2,
+                    wide_scale=(0.6, 1.7), tries=3, words=1024, max_read=64, guide_weight=1.0, unknown=0.2,
                     detection=('icdar2015', 'totaltext')),
 }

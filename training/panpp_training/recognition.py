@@ -117,14 +117,21 @@ class Decoder(nn.Module):
         Returns logits and attention as `classify` does.
         """
         inputs = torch.cat([holistic[:, None], self.emb(previous).to(holistic.dtype)], dim=1)
+        states = self.states(inputs)
+        return self.classify(states[:, 1:], memory)
+
+    def states(self, inputs):
+        """The top cell's states, words x steps x width."""
+        if inputs.is_cuda and torch.is_autocast_enabled():
+            # autocast gives cuDNN's LSTM float16, in which gradients of this size vanish
+            with torch.autocast('cuda', enabled=False):
+                return self.states(inputs.float())
         weights = [weight for cell in self.lstm_u for weight in
                    (cell.weight_ih, cell.weight_hh, cell.bias_ih, cell.bias_hh)]
         zero = inputs.new_zeros(len(self.lstm_u), inputs.shape[0], inputs.shape[2])
         with warnings.catch_warnings():  # the cells' weights are no single chunk of memory, and need not be
             warnings.filterwarnings('ignore', message='RNN module weights')
-            states = torch.lstm(inputs, (zero, zero), weights, True, len(self.lstm_u), 0.0, self.training, False,
-                                True)[0]
-        return self.classify(states[:, 1:], memory)
+            return torch.lstm(inputs, (zero, zero), weights, True, len(self.lstm_u), 0.0, self.training, False, True)[0]
 
     def step(self, x, state):
         """One time step of the stacked cells. Returns the new state, a list of (h, c)."""

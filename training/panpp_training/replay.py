@@ -31,19 +31,34 @@ def keep_words(fused, label_map, regions, tokens, fold, windows):
     rows, columns, weight = roi_taps(label_map, regions, *fused.shape[2:])
     read = weight > 0
     kept = []
-    for k, image in enumerate(regions[:, 0].tolist()):
-        if not read[k].any():
+    # copies, so that no word holds the memory of its whole batch
+    for k, (image, top, left, bottom, right) in enumerate(extents(regions[:, 0], rows, columns, read)):
+        if bottom < top:
             continue
-        used_rows, used_columns = rows[k][read[k]], columns[k][read[k]]
-        top, left = int(used_rows.min()), int(used_columns.min())
-        height, width = int(used_rows.max()) - top + 1, int(used_columns.max()) - left + 1
-        cells = padded[image, top:top + height + 2, left:left + width + 2].reshape(-1, fused.shape[1]).contiguous()
-        row = torch.arange(height)[:, None, None, None] + torch.arange(3)[None, None, :, None]
-        column = torch.arange(width)[None, :, None, None] + torch.arange(3)[None, None, None, :]
+        height, width = bottom - top + 1, right - left + 1
+        cells = padded[image, top:bottom + 3, left:right + 3].clone(memory_format=torch.contiguous_format)
         index = torch.where(read[k], (rows[k] - top) * width + columns[k] - left, 0)
-        kept.append(KeptWord(cells, (row * (width + 2) + column).reshape(-1, 9), index, weight[k].clone(),
-                             tokens[k], fold[k], windows[k].half()))
+        kept.append(KeptWord(cells.view(-1, fused.shape[1]), neighbours_of(height, width, fused.device), index,
+                             weight[k].clone(), tokens[k].clone(), fold[k].clone(), windows[k].half()))
     return kept
+
+
+def extents(images, rows, columns, read):
+    """[image, top, left, bottom, right] of the cells that each word reads; the bottom above the top if there are none.
+    All words at once: each number that is asked of a GPU makes it wait."""
+    none_low, none_high = torch.iinfo(rows.dtype).max, -1
+    bounds = [torch.where(read, cells, none).flatten(1)
+              for none in (none_low, none_high) for cells in (rows, columns)]
+    low, high = [each.amin(1) for each in bounds[:2]], [each.amax(1) for each in bounds[2:]]
+    return torch.stack([images, *low, *high], 1).tolist()
+
+
+def neighbours_of(height, width, device):
+    """The 3 x 3 cells around each of a patch's, as rows of its cells with their border: hw x 9."""
+    down, across, around = (torch.arange(count, device=device) for count in (height, width, 3))
+    row = (down[:, None] + around)[:, None, :, None]
+    column = (across[:, None] + around)[None, :, None, :]
+    return (row * (width + 2) + column).reshape(-1, 9)
 
 
 def memory_of(head, words):
@@ -58,7 +73,7 @@ def memory_of(head, words):
     filters = head.conv.weight.permute(0, 2, 3, 1).flatten(1)
     table = F.linear(windows, filters.to(windows.dtype), head.conv.bias.to(windows.dtype)).float()
     table = F.relu(head.bn(table[:, :, None, None])).flatten(1)
-    start = torch.tensor([0] + [len(word.neighbours) for word in words[:-1]]).cumsum(0)
+    start = torch.tensor([0] + [len(word.neighbours) for word in words[:-1]], device=cells.device).cumsum(0)
     index = torch.stack([word.index for word in words]) + start[:, None, None]
     return weighted_rows(table, index, torch.stack([word.weight for word in words]))
 

@@ -5,7 +5,7 @@ import torch
 
 import support  # noqa: F401  (training/ on the path)
 from panpp_training.recognition import RecognitionHead, Vocabulary, masked_roi
-from panpp_training.replay import keep_words, memory_of
+from panpp_training.replay import KeptWord, keep_words, memory_of, neighbours_of
 
 
 class Replay(unittest.TestCase):
@@ -27,6 +27,25 @@ class Replay(unittest.TestCase):
         self.assertLess(float((torch.stack([word.windows for word in words]) - windows).abs().max()), 1e-3)
         whole = masked_roi(head.features(fused), label_map, regions)
         self.assertLess(float((memory_of(head, words) - whole).detach().abs().max()), 1e-4)
+
+    def test_a_word_without_a_visible_pixel_is_not_kept(self):
+        fused, label_map = torch.randn(1, 512, 4, 8), torch.zeros(1, 16, 32, dtype=torch.long)
+        label_map[0, 2:10, 8:32] = 2
+        regions = torch.tensor([[0, 1, 2, 0, 10, 8], [0, 2, 2, 8, 10, 32]])
+        words = keep_words(fused, label_map, regions, torch.arange(6).view(2, 3), torch.tensor([False, True]),
+                           torch.rand(2, 2, 3, 256))
+        self.assertEqual([word.tokens.tolist() for word in words], [[3, 4, 5]])
+
+    def test_all_is_computed_where_the_words_are(self):
+        """On a device without values, which like a GPU takes no tensors of the CPU."""
+        def empty(*size, dtype=torch.float32):
+            return torch.empty(size, dtype=dtype, device='meta')
+
+        head = RecognitionHead(512, 32, Vocabulary('lowercase')).to('meta')
+        whole = neighbours_of(3, 3, 'meta')
+        words = [KeptWord(empty(25, 512), whole, empty(256, 16, dtype=torch.long), empty(256, 16), None, None, None)
+                 for _ in range(2)]
+        self.assertEqual(memory_of(head, words).shape, (2, 256, 32))
 
 
 if __name__ == '__main__':

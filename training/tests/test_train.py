@@ -2,6 +2,8 @@
 import argparse
 import json
 import math
+import os
+import signal
 import subprocess
 import sys
 import unittest
@@ -14,6 +16,7 @@ import torch
 from support import TRAINING, TwoPhotographs
 import train
 from panpp_training.model import PanPP
+from panpp_training.recipe import RECIPES
 from panpp_training.weights import load_weights, save_checkpoint
 
 
@@ -61,6 +64,27 @@ class Runs(TwoPhotographs):
         for name in whole:
             self.assertTrue(torch.equal(whole[name], parts[name]), name)
         self.assertEqual(load_weights(self.folder / 'whole' / 'state.pt').keys(), whole.keys())
+
+    def test_a_run_whose_whole_group_is_told_to_end_saves_its_state(self):
+        """As schedulers do it: the signal also reaches the workers."""
+        command = [sys.executable, str(TRAINING / 'train.py'), '--stage', 'joint', '--data', str(self.folder), '--out',
+                   str(self.folder / 'group'), '--steps', '100000', '--batch', '2', '--crop', '64', '--workers', '1',
+                   '--threads', '1', '--device', 'cpu', '--cache', str(self.folder), '--log-every', '0.001']
+        run = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+        for line in run.stdout:
+            if ' step ' in line:
+                break
+        os.killpg(run.pid, signal.SIGTERM)
+        run.communicate()
+        self.assertEqual(run.returncode, 0)
+        self.assertTrue((self.folder / 'group' / 'state.pt').exists())
+
+
+class Rates(unittest.TestCase):
+    def test_the_joint_stage_has_the_same_rate_on_a_gpu(self):
+        joint, detection = RECIPES['joint'], RECIPES['detection']
+        self.assertEqual([joint.rate(batch) for batch in (2, 8, 32)], [2.5e-4, 5e-4, 5e-4])
+        self.assertEqual([detection.rate(batch) for batch in (8, 32)], [5e-4, 1e-3])
 
 
 class Budget(unittest.TestCase):
