@@ -240,8 +240,8 @@ export async function openEngine(
   weights: WeightsBytes,
   report?: (message: string) => void,
 ): Promise<Engine> {
-  await loadDecoder();
   const gpu = await openAdapter(options);
+  await loadDecoder();
   const { tuning, from } = await findTuning(options, gpu);
   const load = async (on: Gpu): Promise<Loaded> => ({
     gpu: on,

@@ -70,7 +70,7 @@ export async function decodeImage(
       `this is ${describeForeignBytes(bytes)}; a PNG, JPEG or WebP file is needed`,
     );
   }
-  const sharp = await loadDecoder();
+  const sharp = await loadSharp();
   const decode: Decode = (file, failOn) => decodeWhole(sharp, file, fileName, maxPixels, failOn);
   try {
     return await decode(bytes);
@@ -199,10 +199,14 @@ async function rgbFromCmyk(image: Sharp): Promise<PixelImage> {
 }
 
 /**
- * Loads sharp, for programs that need to know at once whether they can decode images.
+ * Loads what decodes images, for programs that must know at once whether they can.
  * @throws PanppError `file` if it can't be loaded
  */
-export async function loadDecoder(): Promise<Decoder> {
+export async function loadDecoder(): Promise<void> {
+  await loadSharp();
+}
+
+async function loadSharp(): Promise<Decoder> {
   try {
     return (await import('sharp')).default;
   } catch (error) {

@@ -1,5 +1,4 @@
 // What an error becomes in HTTP: a status, and a JSON body with a code and one line.
-import { STATUS_CODES } from 'node:http';
 import type { FastifyError } from 'fastify';
 import { type ErrorCode, PanppError, onOneLine } from '../errors.js';
 
@@ -85,7 +84,11 @@ export function answerOf(error: unknown, maxBytes: number): ErrorAnswer {
 export function answerToBrokenRequest(code: string | undefined, requestId: string): string {
   const isLong = code === 'HPE_HEADER_OVERFLOW';
   const isLate = code === 'ERR_HTTP_REQUEST_TIMEOUT';
-  const status = isLong ? 431 : isLate ? 408 : 400;
+  const status = isLong
+    ? '431 Request Header Fields Too Large'
+    : isLate
+      ? '408 Request Timeout'
+      : '400 Bad Request';
   const message = isLong
     ? 'the headers are too long'
     : isLate
@@ -93,7 +96,7 @@ export function answerToBrokenRequest(code: string | undefined, requestId: strin
       : `this is no HTTP request (${code ?? 'unknown error'})`;
   const body = JSON.stringify({ error: { code: 'body', message } });
   return [
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    `HTTP/1.1 ${status}`,
     'content-type: application/json; charset=utf-8',
     `content-length: ${Buffer.byteLength(body)}`,
     `x-request-id: ${requestId}`,
