@@ -368,7 +368,7 @@ export class Model {
   async #run<P extends Pass, R extends { timings: object }, T>(
     images: readonly PixelSource[],
     config: ModelConfig,
-    settings: DetectionSettings & Pick<DetectOptions, 'tileSide'>,
+    settings: DetectionSettings & Pick<DetectOptions, 'tileSide' | 'signal'>,
     next: () => void,
     { inTiles, passes, key, create, work }: Task<P, R, T>,
   ) {
@@ -384,6 +384,9 @@ export class Model {
     const kept = await passes.find([...key, ...sourceKey(upload, size)].join(), () =>
       create(inputs),
     );
+    // Programs take seconds to compile; meanwhile the owner of an aborted call's texture may have
+    // destroyed it.
+    settings.signal?.throwIfAborted();
     const ready = performance.now();
     const working = work(kept.pass, inputs, next);
     kept.holdFor(working);
@@ -466,5 +469,7 @@ function ownPixels(image: ImageSource): ImageSource {
   if (typeof image !== 'object' || image === null || !('data' in image) || !isBytes(image.data))
     return image;
   const { width, height, data } = image;
-  return { width, height, channels: 'channels' in image ? image.channels : 4, data: data.slice() };
+  const channels = 'channels' in image ? image.channels : 4;
+  // Not `slice`, which of a Node Buffer copies nothing.
+  return { width, height, channels, data: new Uint8Array(data) };
 }

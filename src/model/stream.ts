@@ -1,5 +1,6 @@
 // Processes a stream of images (files, frames, requests) with bounded memory: no image is taken
 // while `concurrency` images are in progress or have results that are not yet consumed.
+import { PanppError } from '../errors.js';
 import { checkInteger } from '../options.js';
 import { abortable } from './turns.js';
 
@@ -53,6 +54,9 @@ export async function* streamed<S, R extends object, K = S>(
   keep?: (image: S) => K,
 ): AsyncGenerator<Streamed<R, S>, void, undefined> {
   checkInteger('concurrency', concurrency, 1);
+  const given = Object(images) as object;
+  if (!(Symbol.iterator in given) && !(Symbol.asyncIterator in given))
+    throw new PanppError('argument', 'images must be iterable; for one image use detect or spot');
   // No copy needed: with concurrency 1 the source continues only after the image is done, and an
   // array already holds all its images.
   const taken: (image: S) => S | K =

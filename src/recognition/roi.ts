@@ -62,8 +62,7 @@ export function roiOfLabel(
  * @throws PanppError `argument` for an invalid shape or one outside the image
  */
 export function roiOfShape(shape: Polygon | Box, name: string, image: Size, original: Size): Roi {
-  const numbers = isBox(shape) ? [shape.left, shape.top, shape.right, shape.bottom] : shape.flat();
-  if (numbers.length < 4 || !numbers.every(Number.isFinite)) {
+  if (!isValid(shape)) {
     throw new PanppError(
       'argument',
       `${name} is invalid: it must be a box or at least two points, with finite coordinates`,
@@ -108,6 +107,17 @@ export function roisOfShapes(
 
 function isBox(shape: Polygon | Box): shape is Box {
   return 'left' in shape;
+}
+
+/** Whether it is what its type says. It comes from outside. */
+function isValid(shape: unknown): boolean {
+  if (Array.isArray(shape)) return shape.length >= 2 && shape.every(isPoint);
+  const { left, top, right, bottom } = Object(shape) as Partial<Box>;
+  return [left, top, right, bottom].every(Number.isFinite);
+}
+
+function isPoint(value: unknown): boolean {
+  return Array.isArray(value) && Number.isFinite(value[0]) && Number.isFinite(value[1]);
 }
 
 /** Bounds of all pixels that the outline rounds to. */

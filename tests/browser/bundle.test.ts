@@ -10,10 +10,10 @@ describe('the browser bundle', () => {
   const bytes = readFileSync(bundle);
 
   // What a browser waits for, as servers send it.
-  it('is at most 67.1 kB with gzip', () => {
+  it('is at most 67.2 kB with gzip', () => {
     const [gzip, brotli] = [gzipSync(bytes, { level: 9 }).length, brotliCompressSync(bytes).length];
     console.log(`dist/browser.js: ${bytes.length} bytes, ${gzip} with gzip, ${brotli} with Brotli`);
-    expect(gzip).toBeLessThanOrEqual(67_100);
+    expect(gzip).toBeLessThanOrEqual(67_200);
   });
 
   it('keeps the notice of the letters', () => {

@@ -327,17 +327,21 @@ describe('a source that has one array for all its images', async () => {
     for (const data of parts)
       separate.push((await model.detect({ ...half, data }, options)).regions);
     expect(separate[0]).not.toEqual(separate[1]);
-    function* reusing() {
-      const data = new Uint8Array(bytes);
+    function* reusing(data: Uint8Array) {
       for (const part of parts) {
         data.set(part);
         yield { ...half, data };
       }
       data.fill(0);
     }
-    for (const concurrency of [1, 3]) {
+    const cases = [
+      [1, new Uint8Array(bytes)],
+      [3, new Uint8Array(bytes)],
+      [3, Buffer.alloc(bytes)],
+    ] as const;
+    for (const [concurrency, data] of cases) {
       const found = [];
-      for await (const { regions } of model.detectAll(reusing(), { ...options, concurrency }))
+      for await (const { regions } of model.detectAll(reusing(data), { ...options, concurrency }))
         found.push(regions);
       expect(found).toEqual(separate);
     }

@@ -39,6 +39,13 @@ describe('a stream of images', () => {
     );
   });
 
+  it.each([undefined, null, 7, { width: 1, height: 1 }])('is none if it is %o', async (images) => {
+    await expect(all(streamed(images as never, async () => ({}), {}))).rejects.toMatchObject({
+      code: 'argument',
+      message: expect.stringMatching(/for one image use detect or spot$/) as unknown,
+    });
+  });
+
   it.each([1, 2, 5])('never works on more than %i', async (concurrency) => {
     let now = 0;
     let most = 0;

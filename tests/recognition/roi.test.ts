@@ -143,6 +143,10 @@ describe('regions given as shapes', () => {
   it.each([
     [[[1, 1]] as Polygon, /region 0 is invalid/],
     [[] as Polygon, /region 0 is invalid/],
+    ...[null, 7, [1, 1, 9, 9], [null, null], [[[5, 5, 9, 9]]], [[1], [2], [3]], { x: 1, y: 1 }].map(
+      (odd) => [odd as unknown as Polygon, /region 0 is invalid/] as [Polygon, RegExp],
+    ),
+    [[[5, 5, 60, 20]] as unknown as Polygon, /region 0 is invalid/],
     [
       [
         [1, 1],
