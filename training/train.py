@@ -41,6 +41,9 @@ WORDS_KEPT = 6000  # for a reader on a frozen network; about 1 GB
 WORDS_TO_BEGIN, BATCHES_TO_BEGIN = 1000, 100
 
 
+MOST_WORKERS = 16  # by default: a batch of 32 crops of 640 x 640 takes 50 MB of shared memory, and each has two
+
+
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('--stage', choices=RECIPES, required=True)
@@ -75,16 +78,13 @@ def parse_arguments():
         parser.error(f'in the stage {arguments.stage} the whole network is frozen: leave --freeze out')
     on_gpu = arguments.device.startswith('cuda')
     cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
-    defaults = {'batch': 32 if on_gpu else 8, 'crop': 640 if on_gpu else 320, 'workers': min(max(1, cores - 2), MOST_WORKERS),
-                'precision': 'bfloat16' if on_gpu else 'float32', 'measure': 1000 if on_gpu else 0,
+    defaults = {'batch': 32 if on_gpu else 8, 'crop': 640 if on_gpu else 320,
+                'workers': min(max(1, cores - 2), MOST_WORKERS), 'precision': 'bfloat16' if on_gpu else 'float32', 'measure': 1000 if on_gpu else 0,
                 'cache': arguments.out}
     for name, value in defaults.items():
         if getattr(arguments, name) is None:
             setattr(arguments, name, value)
     return arguments
-
-
-MOST_WORKERS = 16  # by default: a batch of 32 crops of 640 x 640 takes 50 MB of shared memory, and each has two
 
 
 def make_optimiser(model, speller, recipe, rate, on_gpu):

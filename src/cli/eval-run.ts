@@ -126,7 +126,7 @@ async function readDone(
 async function namedImages(input: string): Promise<Map<string, FoundImage>> {
   const byName = new Map<string, FoundImage>();
   const { images, problems, passedOver } = await findImages([input], isRunsPicture);
-  for (const { error } of problems) throw error;
+  if (problems.length > 0) throw problems[0].error;
   for (const line of passedOver) say(`panpp: ${line}`);
   for (const image of images) {
     const { path } = image;

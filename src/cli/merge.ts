@@ -110,7 +110,7 @@ async function partsNamedBy(inputs: readonly string[]): Promise<string[]> {
     const { names, unread } = isPattern
       ? await filesMatching(input)
       : { names: [input], unread: [] };
-    for (const { folder, cause } of unread) throw fileError(folder, '', cause);
+    if (unread.length > 0) throw fileError(unread[0].folder, '', unread[0].cause);
     const found = [...names].sort(byName);
     if (found.length === 0) throw new PanppError('file', `${input}: no files found`);
     for (const path of found) paths.add(path);

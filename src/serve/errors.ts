@@ -77,23 +77,21 @@ export function answerOf(error: unknown, maxBytes: number): ErrorAnswer {
   return { ...answerOfFastify(Object(error) as Partial<FastifyError>, maxBytes), headers: {} };
 }
 
+/** Status and message by Node's error code. */
+const brokenRequests: ReadonlyMap<string | undefined, readonly [string, string]> = new Map([
+  ['HPE_HEADER_OVERFLOW', ['431 Request Header Fields Too Large', 'the headers are too long']],
+  ['ERR_HTTP_REQUEST_TIMEOUT', ['408 Request Timeout', 'the request took too long to arrive']],
+]);
+
 /**
  * The whole answer, headers included, to bytes that are no HTTP request.
  * @param code Node's, of the error
  */
 export function answerToBrokenRequest(code: string | undefined, requestId: string): string {
-  const isLong = code === 'HPE_HEADER_OVERFLOW';
-  const isLate = code === 'ERR_HTTP_REQUEST_TIMEOUT';
-  const status = isLong
-    ? '431 Request Header Fields Too Large'
-    : isLate
-      ? '408 Request Timeout'
-      : '400 Bad Request';
-  const message = isLong
-    ? 'the headers are too long'
-    : isLate
-      ? 'the request took too long to arrive'
-      : `this is no HTTP request (${code ?? 'unknown error'})`;
+  const [status, message] = brokenRequests.get(code) ?? [
+    '400 Bad Request',
+    `this is no HTTP request (${code ?? 'unknown error'})`,
+  ];
   const body = JSON.stringify({ error: { code: 'body', message } });
   return [
     `HTTP/1.1 ${status}`,
